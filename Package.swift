@@ -1,0 +1,105 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of every Swift target: the strictest the compiler offers, so that the word `unsafe` lists the whole
+/// unsafe surface and no warning survives.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
+
+/// A Swift library or executable of this package with the house settings.
+func module(_ name: String, _ dependencies: [Target.Dependency] = [], plugins: [Target.PluginUsage] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict, plugins: plugins)
+}
+
+func tests(_ name: String, path: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+}
+
+// Layer 0: values. Layer 1: pure logic. Layer 2: edges. Layer 3: composition. Layer 4: executables.
+// A target depends on its own layer and those below, never upwards; ARCHITECTURE.md says what lives where.
+let valueTargets: [Target] = [
+    .target(name: "CDatapathABI", path: "bpf/abi", publicHeadersPath: "."),
+    module("NetworkModel"),
+    module("IdentityModel", ["NetworkModel"]),
+    module("PolicyModel", ["NetworkModel", "IdentityModel"]),
+    module("EventModel", ["NetworkModel", "IdentityModel"]),
+]
+
+let logicTargets: [Target] = [
+    .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    module("PolicyReading", ["CLibYAML", "NetworkModel", "IdentityModel", "PolicyModel"]),
+    module("IdentityAllocation", ["NetworkModel", "IdentityModel"]),
+    module("PolicyCompiler", ["NetworkModel", "IdentityModel", "PolicyModel"]),
+    module("TableEncoding", ["CDatapathABI", "NetworkModel", "PolicyCompiler"]),
+    module("EventDecoding", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel"]),
+    module("FlowAggregation", ["NetworkModel", "IdentityModel", "PolicyModel", "EventModel"]),
+]
+
+let edgeTargets: [Target] = [
+    .systemLibrary(
+        name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
+    .target(name: "CLinuxShim", dependencies: ["CLibbpf"]),
+    .plugin(name: "CompileKernelPrograms", capability: .buildTool()),
+    module("KernelPrograms", plugins: ["CompileKernelPrograms"]),
+    module("BPFRuntime", ["CLibbpf", "CLinuxShim", "CDatapathABI", "KernelPrograms"]),
+    module(
+        "KernelDatapath",
+        [
+            "BPFRuntime", "KernelPrograms", "CLinuxShim", "CDatapathABI", "NetworkModel", "IdentityModel", "PolicyCompiler",
+            "TableEncoding", "EventModel", "EventDecoding",
+        ]),
+    module("LinuxHost", ["CLinuxShim", "NetworkModel"]),
+    module(
+        "ContainerRuntimes", ["NetworkModel", "IdentityModel", "LinuxHost", "LocalHTTP", nioCore, nioHTTP1, logging]),
+    module("LocalHTTP", ["CLinuxShim", nioCore, nioPosix, nioHTTP1]),
+]
+
+let compositionTargets: [Target] = [
+    module("ControlAPI", ["NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "LocalHTTP", nioCore, nioHTTP1]),
+    module(
+        "AgentCore",
+        [
+            "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading", "IdentityAllocation",
+            "PolicyCompiler", "TableEncoding", "FlowAggregation", "KernelDatapath", "LinuxHost", "ContainerRuntimes",
+            "LocalHTTP", "ControlAPI", "CLinuxShim", nioCore, nioHTTP1, logging, serviceLifecycle, unixSignals,
+        ]),
+    module(
+        "Console",
+        ["NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading", "PolicyCompiler", "ControlAPI",
+         "LocalHTTP", "KernelDatapath", argumentParser]),
+]
+
+let executableTargets: [Target] = [
+    .executableTarget(name: "bulkhead", dependencies: ["Console", argumentParser], swiftSettings: strict),
+    .executableTarget(
+        name: "bulkhead-agent", dependencies: ["AgentCore", argumentParser, logging], swiftSettings: strict),
+]
+
+let package = Package(
+    name: "bulkhead",
+    products: [
+        .executable(name: "bulkhead", targets: ["bulkhead"]),
+        .executable(name: "bulkhead-agent", targets: ["bulkhead-agent"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: valueTargets + logicTargets + edgeTargets + compositionTargets + executableTargets
+)

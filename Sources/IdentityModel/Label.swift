@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One `source:key=value` label, e.g. `k8s:app=web`, `container:com.example.tier=db`, `reserved:world`.
+package struct Label: Hashable, Sendable {
+    package let source: String
+    package let key: String
+    package let value: String
+
+    package init(source: String, key: String, value: String = "") {
+        self.source = source
+        self.key = key
+        self.value = value
+    }
+}
+
+/// Where labels come from.
+package enum LabelSource {
+    /// Pods, and labels that stand in for them on a host without Kubernetes (namespace, name).
+    package static let kubernetes = "k8s"
+    /// Labels of a podman or Docker container.
+    package static let container = "container"
+    /// Labels given in the workloads file.
+    package static let workload = "workload"
+    /// Reserved identities: `reserved:host`, `reserved:world` …
+    package static let reserved = "reserved"
+    /// A selector key that any source may satisfy.
+    package static let any = "any"
+}
+
+/// Label keys with a meaning to the engine.
+package enum WellKnownLabel {
+    /// `k8s:io.kubernetes.pod.namespace`: the namespace of an endpoint; on a stand-alone host taken from the
+    /// container label of the same key or `bulkhead.dev/namespace`, else `default`.
+    package static let namespace = "io.kubernetes.pod.namespace"
+    /// Prefix of the labels that a namespace itself carries, for `namespaceSelector`:
+    /// `k8s:io.cilium.k8s.namespace.labels.<key>=<value>`.
+    package static let namespaceLabelPrefix = "io.cilium.k8s.namespace.labels."
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A predicate over label sets: every requirement must hold. No requirement: matches everything.
+package struct LabelSelector: Hashable, Sendable {
+    package var requirements: [LabelRequirement]
+
+    package init(_ requirements: [LabelRequirement] = []) { self.requirements = requirements }
+
+    package func matches(_ labels: LabelSet) -> Bool {
+        requirements.allSatisfy { $0.matches(labels) }
+    }
+}
+
+/// One condition on one key, as in Kubernetes `matchExpressions`.
+package struct LabelRequirement: Hashable, Sendable {
+    package enum Operator: Hashable, Sendable {
+        /// The key is present with one of the values.
+        case isIn([String])
+        /// The key is absent or has none of the values.
+        case isNotIn([String])
+        case exists
+        case doesNotExist
+    }
+
+    /// `any` accepts the key from every source.
+    package let source: String
+    package let key: String
+    package let operation: Operator
+
+    package init(source: String = LabelSource.any, key: String, _ operation: Operator) {
+        self.source = source
+        self.key = key
+        self.operation = operation
+    }
+
+    package func matches(_ labels: LabelSet) -> Bool {
+        let value = labels.value(source: source, key: key)
+        switch operation {
+        case .isIn(let values): return value.map(values.contains) ?? false
+        case .isNotIn(let values): return value.map { !values.contains($0) } ?? true
+        case .exists: return value != nil
+        case .doesNotExist: return value == nil
+        }
+    }
+}

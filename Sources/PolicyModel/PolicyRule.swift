@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import IdentityModel
+package import NetworkModel
+
+/// One ingress or egress statement of a policy, free of its dialect: what every document is lowered to.
+package struct PolicyRule: Hashable, Sendable {
+    package var origin: RuleOrigin
+    /// Which endpoints the rule speaks for.
+    package var subject: SubjectSelector
+    package var direction: Direction
+    package var action: RuleAction
+    package var peers: PeerSelection
+    package var ports: PortSelection
+    /// 0 is the most important. One number for all tiers; NetworkPolicy and Cilium rules all carry `PolicyPriority.normal`.
+    package var priority: UInt32
+    /// True: reported but not enforced (per-policy audit mode).
+    package var isAudit: Bool
+
+    package init(
+        origin: RuleOrigin, subject: SubjectSelector, direction: Direction, action: RuleAction = .allow,
+        peers: PeerSelection = .any, ports: PortSelection = .all, priority: UInt32 = PolicyPriority.normal,
+        isAudit: Bool = false
+    ) {
+        self.origin = origin
+        self.subject = subject
+        self.direction = direction
+        self.action = action
+        self.peers = peers
+        self.ports = ports
+        self.priority = priority
+        self.isAudit = isAudit
+    }
+}
+
+/// Priorities of the tiers (bits 31...8 of the kernel's precedence hold `0xffffff - priority`).
+package enum PolicyPriority {
+    /// NetworkPolicy, CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy.
+    package static let normal: UInt32 = 0x80_0000
+}
+
+package enum RuleAction: UInt8, Hashable, Sendable {
+    case allow
+    case deny
+    /// Leave the decision to the next tier.
+    case pass
+}
+
+/// Which endpoints a policy is about.
+package enum SubjectSelector: Hashable, Sendable {
+    /// Workload endpoints whose labels match (a namespaced policy has its namespace as a requirement).
+    case endpoints(LabelSelector)
+    /// Host endpoints (`nodeSelector`): the host's own labels are matched.
+    case hosts(LabelSelector)
+}
+
+/// The other side of a rule.
+package enum PeerSelection: Hashable, Sendable {
+    /// Everything: cluster, host and world.
+    case any
+    /// One of these. Empty: nothing.
+    case some([PeerSelector])
+}
+
+package enum PeerSelector: Hashable, Sendable {
+    /// Identities whose labels match (workloads and reserved ones).
+    case labels(LabelSelector)
+    /// Addresses inside `prefix` and outside every `except`.
+    /// `includesWorkloads`: also addresses of local workloads (NetworkPolicy `ipBlock`), else only peers outside (Cilium).
+    case prefix(CIDR, except: [CIDR], includesWorkloads: Bool)
+}
+
+/// Which ports and protocols a rule covers.
+package enum PortSelection: Hashable, Sendable {
+    /// All protocols, all ports.
+    case all
+    /// One of these. Empty: nothing.
+    case some([PortMatch])
+}
+
+package enum PortMatch: Hashable, Sendable {
+    /// A closed range of destination ports; 0...65535 = every port of the protocol (also later fragments).
+    case range(IPProtocol, ClosedRange<UInt16>)
+    /// A named port of the destination: on ingress of the subject itself, on egress of each peer.
+    case named(IPProtocol, String)
+    /// An ICMP (or ICMPv6) type; nil = every type.
+    case icmpType(IPProtocol, UInt8?)
+    /// A protocol without ports.
+    case wholeProtocol(IPProtocol)
+}

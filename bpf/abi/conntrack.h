@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One entry per flow and endpoint. The key is canonical because it is written from the endpoint's view: whichever way
+ * a packet travels, `local` is the endpoint's side. So forward and reply meet the same entry with one lookup.
+ *
+ * For ICMP requests (echo, timestamp) remote_port is the identifier and local_port tells who asked: 1 the endpoint,
+ * 0 the peer, so a request never passes as somebody else's reply. Other ICMP: remote_port = type << 8 | code.
+ */
+#ifndef BULKHEAD_ABI_CONNTRACK_H
+#define BULKHEAD_ABI_CONNTRACK_H
+
+#include "abi_types.h"
+
+struct conntrack_key {
+	struct ip_address local;
+	struct ip_address remote;
+	__u16 local_port;                 /* network order */
+	__u16 remote_port;                /* network order */
+	__u16 endpoint;
+	__u8 protocol;
+	__u8 pad;
+};
+_Static_assert(sizeof(struct conntrack_key) == 40, "conntrack_key");
+
+/* States; the time-out of an entry follows from its state alone. */
+enum {
+	CONNTRACK_SYN_SENT = 0,           /* TCP: SYN from the opener */
+	CONNTRACK_SYN_RECEIVED = 1,       /* TCP: SYN+ACK from the other side */
+	CONNTRACK_ESTABLISHED = 2,        /* TCP: acknowledged, or picked up mid-stream */
+	CONNTRACK_CLOSING = 3,            /* TCP: one side has sent FIN */
+	CONNTRACK_CLOSED = 4,             /* TCP: both FINs, or RST */
+	CONNTRACK_UNREPLIED = 5,          /* UDP, SCTP, other: one direction seen */
+	CONNTRACK_REPLIED = 6,            /* UDP, other: both directions seen */
+	CONNTRACK_ICMP = 7,
+	CONNTRACK_SCTP_ESTABLISHED = 8,
+	CONNTRACK_SCTP_CLOSED = 9,
+	CONNTRACK_TIMEOUT_COUNT = 10,
+};
+
+enum {
+	CONNTRACK_OPENED_INGRESS = 1 << 0, /* the peer opened the flow; otherwise the endpoint did */
+	CONNTRACK_FIN_OPENER = 1 << 1,
+	CONNTRACK_FIN_OTHER = 1 << 2,
+	CONNTRACK_AUDITED = 1 << 3,        /* allowed only because of audit mode */
+	CONNTRACK_FORWARDED = 1 << 4,      /* host endpoint: already judged at a workload's program, only tracked here */
+};
+
+struct conntrack_entry {
+	__u64 packets[2];                 /* [0] from the opener, [1] from the other side */
+	__u64 bytes[2];                   /* IP length */
+	__u32 last_seen;                  /* jiffies, low 32 bits */
+	__u32 last_report;                /* jiffies, low 32 bits */
+	__u32 epoch;                      /* the subject's policy epoch when the verdict was taken */
+	__u32 peer_identity;
+	__u32 rule;                       /* slot of the rule that allowed (or would have denied) the flow */
+	__u32 created;                    /* jiffies, low 32 bits */
+	__u8 state;
+	__u8 flags;
+	__u8 reason;                      /* drop reason that audit mode overruled, else DROP_NONE */
+	__u8 tcp_flags[2];                /* all flags seen, per side as above */
+	__u8 pad[3];
+};
+_Static_assert(sizeof(struct conntrack_entry) == 64, "conntrack_entry");
+
+/* A first fragment's ports, for the fragments that follow it. */
+struct fragment_key {
+	struct ip_address source;
+	struct ip_address destination;
+	__u32 identification;
+	__u16 endpoint;
+	__u8 protocol;
+	__u8 direction;
+};
+_Static_assert(sizeof(struct fragment_key) == 40, "fragment_key");
+
+struct fragment_entry {
+	__u16 source_port;                /* network order */
+	__u16 destination_port;           /* network order */
+	__u32 last_seen;
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u8 pad[6];
+};
+_Static_assert(sizeof(struct fragment_entry) == 16, "fragment_entry");
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the agent tells every program, in one memory-mapped element of config_map. Plain aligned stores switch it. */
+#ifndef BULKHEAD_ABI_DATAPATH_CONFIG_H
+#define BULKHEAD_ABI_DATAPATH_CONFIG_H
+
+#include "abi_types.h"
+#include "conntrack.h"
+
+#define BANK_COUNT 2
+
+enum {
+	CONFIG_AUDIT = 1 << 0,            /* global audit: nothing is dropped for policy, everything is reported */
+	CONFIG_READY = 1 << 1,            /* set once a complete generation is in place; until then workloads fail closed */
+	CONFIG_STRICT_TCP = 1 << 2,       /* a TCP flow must begin with SYN (default: mid-stream packets are judged as new) */
+};
+
+struct datapath_config {
+	__u32 active_bank;                /* 0 or 1: which half of every banked table a packet reads; the commit point */
+	__u32 generation;                 /* of the active bank; travels in every event */
+	__u32 flags;                      /* CONFIG_* */
+	__u32 ticks_per_second;           /* the kernel's HZ */
+	__u32 report_interval_ticks;      /* an allowed flow is reported again after this long; 0 = every packet */
+	__u32 policy_bucket_mask;         /* chains of the policy table per bank, minus one */
+	__u32 bank_generation[BANK_COUNT];
+	__u32 timeout_ticks[CONNTRACK_TIMEOUT_COUNT];
+};
+_Static_assert(sizeof(struct datapath_config) == 32 + 4 * CONNTRACK_TIMEOUT_COUNT, "datapath_config");
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Why a packet was dropped, or would have been. Numbers are never reused: a retired reason keeps its line and the
+ * word "retired". docs/reference/drop-reasons.md explains each to users; the tidy test compares the two lists.
+ */
+#ifndef BULKHEAD_ABI_DROP_REASONS_H
+#define BULKHEAD_ABI_DROP_REASONS_H
+
+enum {
+	DROP_NONE = 0,
+	DROP_POLICY_DEFAULT_DENY = 1,    /* a policy selects the endpoint in this direction and no rule allows the packet */
+	DROP_POLICY_DENY = 2,            /* a deny rule */
+	DROP_SOURCE_ADDRESS = 3,         /* the endpoint sent from an address that is not its own */
+	DROP_TRUNCATED = 4,              /* the packet ends inside a header */
+	DROP_IP_HEADER = 5,              /* version, header length or total length is impossible */
+	DROP_EXTENSION_HEADERS = 6,      /* more IPv6 extension headers than the parser walks, or a malformed one */
+	DROP_VLAN_DEPTH = 7,             /* more than two VLAN tags */
+	DROP_ETHERTYPE = 8,              /* neither IP nor ARP */
+	DROP_PROTOCOL = 9,               /* an IP protocol without a tracker, and no rule for all protocols allows it */
+	DROP_FRAGMENT_UNTRACKED = 10,    /* a later fragment whose first fragment was not seen or not allowed */
+	DROP_FRAGMENT_MALFORMED = 11,    /* fragment that overlaps the header or overflows the datagram */
+	DROP_CONNTRACK_FULL = 12,        /* no room for a new flow */
+	DROP_ENDPOINT_UNKNOWN = 13,      /* the program runs on an interface without an endpoint record */
+	DROP_CONFIGURATION = 14,         /* a table the program needs is missing: workload traffic fails closed */
+	DROP_ICMP_UNRELATED = 15,        /* an ICMP error about a packet that no tracked flow sent */
+	DROP_ICMP_MALFORMED = 16,        /* an ICMP message too short for its type, or an error about an error */
+	DROP_ARP_SPOOFED = 17,           /* ARP from an address that is not the endpoint's own */
+	DROP_NEIGHBOR_SPOOFED = 18,      /* IPv6 neighbour discovery for an address that is not the endpoint's own */
+	DROP_TCP_FLAGS = 19,             /* an impossible combination: SYN+FIN, SYN+RST, none at all */
+	DROP_POLICY_TABLE = 20,          /* the policy table is damaged: a chain longer than its bound */
+	DROP_REASON_COUNT = 21,
+};
+
+#endif

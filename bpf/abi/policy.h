@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The policy table: a chained hash in memory-mapped arrays, two banks.
+ *
+ *   policy_heads_map[bank * chunks + ...]    u32 per bucket: index of the first entry + 1, 0 = empty
+ *   policy_entries_map[bank * chunks + ...]  struct policy_entry, linked by `next` (index + 1)
+ *
+ * The fields that may be wildcards, and why in this order: a rule names a subject always; then peer and direction;
+ * then protocol; then a port prefix of 0..16 bits. A lookup probes each (peer | any) x prefix length in use by the
+ * subject (its probe masks say which) and keeps the entry with the greatest precedence, so no verdict depends on the
+ * order in which entries were written or are found.
+ *
+ * Precedence, one integer, greater wins (PolicyCompiler/Precedence.swift builds it):
+ *   bits 31..8  0xffffff - priority  (tier and order; 0 is the most important)
+ *   bits  7..0  class: 255 deny, 128 allow, below: pass; within a class the more specific entry adds a little so that
+ *               the rule named as the cause is always the same one
+ */
+#ifndef BULKHEAD_ABI_POLICY_H
+#define BULKHEAD_ABI_POLICY_H
+
+#include "abi_types.h"
+
+#define POLICY_CHAIN_MAX 16           /* the writer enlarges the table before a chain grows longer */
+#define POLICY_CHUNK_BYTES (1u << 20) /* array values above 4 MiB are refused before Linux 5.17 */
+
+#define PRECEDENCE_CLASS_MASK 0xffu
+#define PRECEDENCE_CLASS_DENY 192u    /* classes 192..255 deny, 64..191 allow, 1..63 pass; precedence 0: no entry */
+#define PRECEDENCE_CLASS_ALLOW 64u
+
+struct policy_key {
+	__u32 peer;                       /* identity, 0 = any */
+	__u16 subject;
+	__u16 port;                       /* network order, masked to prefix_length bits; for ICMP the type in the high byte */
+	__u8 protocol;                    /* 0 = all */
+	__u8 direction;
+	__u8 prefix_length;               /* 0..16; 17 (PROBE_ALL_PROTOCOLS) with protocol 0 */
+	__u8 pad;
+};
+_Static_assert(sizeof(struct policy_key) == 12, "policy_key");
+
+struct policy_verdict {
+	__u32 precedence;                 /* 0: this entry says nothing */
+	__u32 rule;                       /* slot in rule_stats_map */
+};
+
+struct policy_entry {
+	struct policy_key key;
+	__u32 next;                       /* index + 1 of the next entry of the chain, 0 = last */
+	struct policy_verdict enforced;   /* of the policies that are enforced */
+	struct policy_verdict all;        /* of all policies, audit-mode ones included */
+};
+_Static_assert(sizeof(struct policy_entry) == 32, "policy_entry");
+
+#define RULE_SLOT_COUNT 65536
+enum {
+	RULE_NONE = 0,                    /* no policy selects the subject in this direction */
+	RULE_HOST_ACCESS = 1,             /* the host always reaches its workloads */
+	RULE_FAILSAFE = 2,
+	RULE_NEIGHBOR_DISCOVERY = 3,      /* ARP, IPv6 neighbour discovery */
+	RULE_SELF = 4,                    /* an endpoint always reaches itself */
+	RULE_RELATED = 5,                 /* an ICMP error about an allowed flow */
+	RULE_FORWARDED = 6,               /* host device: traffic of a workload, judged at the workload */
+	RULE_FIRST_FREE = 16,
+};
+
+struct rule_stats {                   /* rule_stats_map[slot], per CPU */
+	__u64 packets;
+	__u64 bytes;
+};
+_Static_assert(sizeof(struct rule_stats) == 16, "rule_stats");
+
+#endif
