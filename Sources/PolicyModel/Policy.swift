@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import IdentityModel
 package import NetworkModel
 
 /// One policy document after lowering.
