@@ -43,6 +43,7 @@ enum {
 	CONNTRACK_FIN_OTHER = 1 << 2,
 	CONNTRACK_AUDITED = 1 << 3,        /* allowed only because of audit mode */
 	CONNTRACK_FORWARDED = 1 << 4,      /* host endpoint: already judged at a workload's program, only tracked here */
+	CONNTRACK_DENIED = 1 << 5,         /* revoked: both directions are cut while anybody still sends */
 };
 
 struct conntrack_entry {
@@ -58,7 +59,8 @@ struct conntrack_entry {
 	__u8 flags;
 	__u8 reason;                      /* drop reason that audit mode overruled, else DROP_NONE */
 	__u8 tcp_flags[2];                /* all flags seen, per side as above */
-	__u8 pad[3];
+	__u8 icmp_type;                   /* of the packet that opened the flow, for judging it again */
+	__u8 pad[2];
 };
 _Static_assert(sizeof(struct conntrack_entry) == 64, "conntrack_entry");
 

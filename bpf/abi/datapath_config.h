@@ -20,8 +20,8 @@ struct datapath_config {
 	__u32 flags;                      /* CONFIG_* */
 	__u32 ticks_per_second;           /* the kernel's HZ */
 	__u32 report_interval_ticks;      /* an allowed flow is reported again after this long; 0 = every packet */
-	__u32 policy_bucket_mask;         /* chains of the policy table per bank, minus one */
-	__u32 bank_generation[BANK_COUNT];
+	__u32 pad;
+	__u32 policy_bucket_mask[BANK_COUNT]; /* buckets of the policy table, minus one */
 	__u32 timeout_ticks[CONNTRACK_TIMEOUT_COUNT];
 };
 _Static_assert(sizeof(struct datapath_config) == 32 + 4 * CONNTRACK_TIMEOUT_COUNT, "datapath_config");

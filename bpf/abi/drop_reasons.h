@@ -16,7 +16,7 @@ enum {
 	DROP_EXTENSION_HEADERS = 6,      /* more IPv6 extension headers than the parser walks, or a malformed one */
 	DROP_VLAN_DEPTH = 7,             /* more than two VLAN tags */
 	DROP_ETHERTYPE = 8,              /* neither IP nor ARP */
-	DROP_PROTOCOL = 9,               /* an IP protocol without a tracker, and no rule for all protocols allows it */
+	DROP_PROTOCOL = 9,               /* ICMPv6 in IPv4 or ICMP in IPv6 */
 	DROP_FRAGMENT_UNTRACKED = 10,    /* a later fragment whose first fragment was not seen or not allowed */
 	DROP_FRAGMENT_MALFORMED = 11,    /* fragment that overlaps the header or overflows the datagram */
 	DROP_CONNTRACK_FULL = 12,        /* no room for a new flow */

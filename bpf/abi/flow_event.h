@@ -49,8 +49,8 @@ struct flow_event {
 	__u32 generation;                 /* policy generation that judged the packet */
 	__u32 length;                     /* IP length of this packet, bytes */
 	__u32 ifindex;
-	__u32 packets;                    /* since the last report of this flow, this packet included */
-	__u64 bytes;                      /* likewise */
+	__u32 packets;                    /* of this flow in this direction since it began, this packet included; a drop: 1 */
+	__u64 bytes;                      /* likewise, IP length */
 };
 _Static_assert(sizeof(struct flow_event) == 96, "flow_event");
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * ipcache: address or prefix -> identity, longest prefix first. A trie of 8-bit bitmap nodes with lone prefixes as
- * tails and shared bits as skips, in a memory-mapped array of chunks, two banks.
+ * tails and shared bits as skips, in a memory-mapped array of chunks, two banks: chunk c of bank b is array element
+ * 2 * c + b of ipcache_map.
  *
  *   reference   u32, in 8-byte units into the bank's arena; 0 = nothing. A block never straddles a chunk.
  *   root        two tables of 65536 u64 at references IPCACHE_ROOT_V4 and IPCACHE_ROOT_V6, indexed by the first

@@ -2,8 +2,14 @@
 /*
  * The policy table: a chained hash in memory-mapped arrays, two banks.
  *
- *   policy_heads_map[bank * chunks + ...]    u32 per bucket: index of the first entry + 1, 0 = empty
- *   policy_entries_map[bank * chunks + ...]  struct policy_entry, linked by `next` (index + 1)
+ *   policy_heads_map    u32 per bucket: index of the first entry + 1, 0 = empty
+ *   policy_entries_map  struct policy_entry, linked by `next` (index + 1)
+ *
+ * Each is cut into chunks of POLICY_CHUNK_BYTES; chunk c of bank b is array element 2 * c + b. Bucket of a key, whose
+ * 12 bytes are read as three little-endian words w0, w1, w2:
+ *
+ *   h = w0 * 0x9E3779B1; h ^= h >> 15; h = (h + w1) * 0x85EBCA77; h ^= h >> 13; h = (h + w2) * 0xC2B2AE3D; h ^= h >> 16
+ *   bucket = h & policy_bucket_mask[bank]
  *
  * The fields that may be wildcards, and why in this order: a rule names a subject always; then peer and direction;
  * then protocol; then a port prefix of 0..16 bits. A lookup probes each (peer | any) x prefix length in use by the
