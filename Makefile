@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+# Verbs only; what a verb does lives in scripts/ and in the package. `make help` prints this list.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+# A build refuses imports that Package.swift does not declare.
+BUILD := scripts/swift build --explicit-target-dependency-import-check error
+
+.PHONY: help bootstrap build run demo test test-unit test-datapath test-integration verify bench fuzz fmt check package clean
+
+help: ## print this list
+	@printf 'Bulkhead: verbs of this repository (root = asks for root or sudo)\n\n'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+bootstrap: ## install what building, testing and the demo need; safe to repeat (root)
+	@scripts/bootstrap
+
+build: ## build bulkhead and bulkhead-agent, optimised
+	@scripts/bootstrap --quiet build
+	@$(BUILD) -c release --product bulkhead
+	@$(BUILD) -c release --product bulkhead-agent
+
+run: ## run the agent on this machine's own containers, in audit mode: nothing is blocked (root)
+	@scripts/bootstrap --quiet
+	@scripts/run
+
+demo: ## the tour: a shop of real containers, audited, enforced, explained; ONCE=1 runs unattended (root)
+	@scripts/bootstrap --quiet
+	@ONCE=$(ONCE) scripts/demo
+
+test: ## every test there is, ends with "N passed, N failed" (root)
+	@scripts/bootstrap --quiet
+	@scripts/test
+
+test-unit: ## tests of values and logic
+	@scripts/bootstrap --quiet build
+	@scripts/run-tests unit
+
+test-datapath: ## packets through the kernel programs: verdict and event of each (root)
+	@scripts/bootstrap --quiet build
+	@scripts/run-tests datapath
+
+test-integration: ## real agent, servers, clients and containers in network namespaces (root)
+	@scripts/bootstrap --quiet
+	@scripts/run-tests integration
+
+verify: ## load every kernel program, print its cost, hold the ratchet; KERNEL=6.1 or 6.12 boots that kernel (root)
+	@scripts/bootstrap --quiet
+	@scripts/verify $(KERNEL)
+
+bench: ## measure beside nftables and iptables, write Benchmarks/results.json (root)
+	@scripts/bootstrap --quiet
+	@scripts/bench
+
+fuzz: ## fuzz the parsers that read strangers' bytes, SECONDS=30 each
+	@scripts/bootstrap --quiet build
+	@scripts/fuzz $(SECONDS)
+
+fmt: ## format the Swift sources in place
+	@scripts/check --fix
+
+check: ## format lint, import check and tidy test
+	@scripts/bootstrap --quiet build
+	@scripts/check
+
+package: ## release binaries, units and man page as an archive in dist/
+	@scripts/bootstrap --quiet build
+	@scripts/package
+
+clean: ## remove everything that was built
+	rm -rf .build dist
