@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// The host's clocks, in nanoseconds.
+package enum HostClock {
+    /// Since boot without time asleep: what `bpf_ktime_get_ns` returns.
+    package static func monotonicNanoseconds() -> UInt64 { read(CLOCK_MONOTONIC) }
+
+    /// Since boot including time asleep: what `bpf_ktime_get_boot_ns` returns.
+    package static func bootNanoseconds() -> UInt64 { read(CLOCK_BOOTTIME) }
+
+    /// Since 1970, UTC. Jumps when the clock is set.
+    package static func wallNanoseconds() -> UInt64 { read(CLOCK_REALTIME) }
+
+    /// What to add to a monotonic time to get wall time, as of now.
+    package static func wallMinusMonotonicNanoseconds() -> UInt64 {
+        wallNanoseconds() &- monotonicNanoseconds()
+    }
+
+    /// Tells boots apart: state written under another id is from before a reboot.
+    package static func bootID() throws(HostError) -> String {
+        String(try readTextFile("/proc/sys/kernel/random/boot_id").prefix { $0 != "\n" })
+    }
+
+    private static func read(_ clock: clockid_t) -> UInt64 {
+        var time = timespec()
+        _ = unsafe clock_gettime(clock, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CLinuxShim
+import Glibc
+
+/// Follows the links and addresses of a namespace.
+package enum NetworkMonitor {
+    /// Room for about 4,000 notifications while the reader is busy; beyond it the kernel says ENOBUFS.
+    private static let receiveBufferBytes: Int32 = 8 << 20
+    /// Updates that wait for a slow consumer; beyond it they are dropped and a new snapshot follows.
+    static let updatesWaitingMax = 256
+
+    /// Subscribes. The first update is a snapshot, taken after the subscription so that nothing falls between; the
+    /// stream ends when its consumer stops or the socket fails.
+    /// - Parameter namespace: the process's own if nil.
+    package static func updates(in namespace: NetworkNamespace? = nil) throws(HostError) -> AsyncStream<NetworkUpdate> {
+        let target = try (namespace ?? .own).open()
+        let name = (namespace ?? .own).path
+        let signal = try WakeSignal()
+        let home = Target(descriptor: target, name: name)
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: NetworkUpdate.self, bufferingPolicy: .bufferingOldest(updatesWaitingMax))
+        continuation.onTermination = { _ in signal.raise() }
+        try DedicatedThread.start(name: "bulkhead-links") {
+            defer { continuation.finish() }
+            guard (try? home.enter()) != nil, let source = try? SocketSource(signal) else { return }
+            NetworkMonitorLoop(source: source).run { update in
+                if case .dropped = continuation.yield(update) { false } else { true }
+            }
+        }
+        return stream
+    }
+
+    /// Carries the opened namespace to the thread.
+    private final class Target: Sendable {
+        let descriptor: OwnedDescriptor
+        let name: String
+
+        init(descriptor: consuming OwnedDescriptor, name: String) {
+            self.descriptor = descriptor
+            self.name = name
+        }
+
+        func enter() throws(HostError) { try enterNamespace(descriptor, name: name) }
+    }
+
+    private final class SocketSource: NetworkChangeSource {
+        private let notifications: NetlinkSocket
+        private let requests: RouteSession
+        private let signal: WakeSignal
+
+        init(_ signal: WakeSignal) throws(HostError) {
+            let groups = UInt32(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR)
+            notifications = try NetlinkSocket(groups: groups, receiveBufferBytes: receiveBufferBytes)
+            requests = try RouteSession()
+            self.signal = signal
+        }
+
+        func wait(milliseconds: Int32) throws(HostError) -> InputWait {
+            try waitForInput(notifications.descriptor.rawValue, or: signal, milliseconds: milliseconds)
+        }
+
+        func receive() throws(HostError) -> [UInt8] { try notifications.receive() }
+
+        func snapshot() throws(HostError) -> NetworkSnapshot { try requests.snapshot() }
+    }
+}
+
+/// Where the monitor's loop gets notifications and, after a loss, the whole state.
+protocol NetworkChangeSource {
+    func wait(milliseconds: Int32) throws(HostError) -> InputWait
+    func receive() throws(HostError) -> [UInt8]
+    func snapshot() throws(HostError) -> NetworkSnapshot
+}
+
+/// Turns notifications into batches, and losses into snapshots.
+struct NetworkMonitorLoop<Source: NetworkChangeSource> {
+    /// One `ip link add` makes several notifications; they come within this time and go out as one batch.
+    static var settleMilliseconds: Int32 { 2 }
+    /// How soon a snapshot is tried again when the consumer had no room or the kernel refused.
+    static var retryMilliseconds: Int32 { 50 }
+    static var changesInBatchMax: Int { 1024 }
+
+    let source: Source
+
+    /// Runs until the source is stopped or fails for good.
+    /// - Parameter deliver: false if the consumer had no room for the update.
+    func run(_ deliver: (NetworkUpdate) -> Bool) {
+        var needsSnapshot = true
+        while true {
+            if needsSnapshot, let snapshot = try? source.snapshot() {
+                needsSnapshot = !deliver(.snapshot(snapshot))
+            }
+            switch try? source.wait(milliseconds: needsSnapshot ? Self.retryMilliseconds : -1) {
+            case .readable: break
+            case .timedOut: continue
+            case .signalled, nil: return
+            }
+            do {
+                let changes = try collect()
+                if !needsSnapshot && !changes.isEmpty { needsSnapshot = !deliver(.changes(changes)) }
+            } catch  where error.code == ENOBUFS || error.code == EBADMSG || error.code == EMSGSIZE {
+                needsSnapshot = true
+            } catch {
+                return
+            }
+        }
+    }
+
+    private func collect() throws(HostError) -> [NetworkChange] {
+        var changes: [NetworkChange] = []
+        repeat {
+            changes += try NetworkChange.decode(source.receive())
+            guard changes.count < Self.changesInBatchMax else { break }
+        } while try source.wait(milliseconds: Self.settleMilliseconds) == .readable
+        return changes
+    }
+}
