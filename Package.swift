@@ -89,6 +89,13 @@ let executableTargets: [Target] = [
         name: "bulkhead-agent", dependencies: ["AgentCore", argumentParser, logging], swiftSettings: strict),
 ]
 
+// Unit tests mirror Sources and need no root. One line each, in the order of the layers.
+let unitTests: [Target] = [
+    tests("EventModelTests", ["EventModel"]),
+    tests("EventDecodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel", "EventDecoding"]),
+    tests("FlowAggregationTests", ["NetworkModel", "IdentityModel", "EventModel", "FlowAggregation"]),
+]
+
 let package = Package(
     name: "bulkhead",
     products: [
@@ -101,5 +108,5 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
-    targets: valueTargets + logicTargets + edgeTargets + compositionTargets + executableTargets
+    targets: valueTargets + logicTargets + edgeTargets + compositionTargets + executableTargets + unitTests
 )

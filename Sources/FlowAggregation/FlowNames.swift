@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import IdentityModel
+package import NetworkModel
+package import PolicyModel
+
+/// What a flow says about an endpoint. A shared immutable object, so that a flow holds a reference and no text.
+package final class EndpointName: Sendable {
+    /// Number of the endpoint on this host.
+    package let number: UInt16
+    /// The user's name for it, e.g. `podman/web`.
+    package let name: String
+
+    package init(number: UInt16, name: String) {
+        self.number = number
+        self.name = name
+    }
+}
+
+/// What a flow says about an identity.
+package final class IdentityName: Sendable {
+    package let identity: NumericIdentity
+    package let labels: LabelSet
+    /// For identities of prefixes and of workloads inside a prefix: that prefix.
+    package let prefix: CIDR?
+
+    package init(identity: NumericIdentity, labels: LabelSet, prefix: CIDR? = nil) {
+        self.identity = identity
+        self.labels = labels
+        self.prefix = prefix
+    }
+}
+
+/// What a flow says about the rule that decided.
+package final class RuleName: Sendable {
+    /// Slot in the kernel's rule table.
+    package let slot: UInt32
+    /// One line: the rule, the policies behind a default deny, or the built-in verdict.
+    package let text: String
+    /// Where the rule stands; nil for default deny and built-in verdicts.
+    package let source: SourceLocation?
+
+    package init(slot: UInt32, text: String, source: SourceLocation?) {
+        self.slot = slot
+        self.text = text
+        self.source = source
+    }
+}
+
+/// The tables that turn numbers of an event into names: one array or dictionary lookup each.
+///
+/// The agent builds one for each state it commits; events decoded later are enriched with the newest.
+package struct FlowNames: Sendable {
+    private var endpoints: [EndpointName?] = []
+    private var byAddress: [IPAddress: EndpointName] = [:]
+    private var workloads: [IdentityName?] = []
+    private var otherIdentities: [UInt32: IdentityName] = [:]
+    private var rules: [RuleName?] = []
+
+    package init() {}
+
+    /// Names an endpoint and the addresses that are its own.
+    package mutating func setEndpoint(_ endpoint: EndpointName, addresses: [IPAddress]) {
+        FlowNames.set(&endpoints, Int(endpoint.number), endpoint)
+        for address in addresses { byAddress[address] = endpoint }
+    }
+
+    /// Names an identity.
+    package mutating func setIdentity(_ identity: IdentityName) {
+        let number = identity.identity.rawValue
+        if number <= NumericIdentity.workloadRange.upperBound {
+            FlowNames.set(&workloads, Int(number), identity)
+        } else {
+            otherIdentities[number] = identity
+        }
+    }
+
+    /// Names a rule slot.
+    package mutating func setRule(_ rule: RuleName) { FlowNames.set(&rules, Int(rule.slot), rule) }
+
+    /// The endpoint of that number.
+    package func endpoint(_ number: UInt16) -> EndpointName? { FlowNames.get(endpoints, Int(number)) }
+
+    /// The endpoint that owns an address.
+    package func endpoint(at address: IPAddress) -> EndpointName? { byAddress[address] }
+
+    /// The identity of that number.
+    package func identity(_ identity: NumericIdentity) -> IdentityName? {
+        identity.rawValue <= NumericIdentity.workloadRange.upperBound
+            ? FlowNames.get(workloads, Int(identity.rawValue)) : otherIdentities[identity.rawValue]
+    }
+
+    /// The rule in that slot.
+    package func rule(_ slot: UInt32) -> RuleName? { FlowNames.get(rules, Int(slot)) }
+
+    private static func set<Name>(_ table: inout [Name?], _ index: Int, _ name: Name) {
+        if index >= table.count { table += Array(repeating: nil, count: max(index + 1, 2 * table.count) - table.count) }
+        table[index] = name
+    }
+
+    @inline(__always)
+    private static func get<Name>(_ table: [Name?], _ index: Int) -> Name? {
+        index < table.count ? table[index] : nil
+    }
+}
