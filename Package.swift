@@ -91,6 +91,8 @@ let executableTargets: [Target] = [
 
 // Unit tests mirror Sources and need no root. One line each, in the order of the layers.
 let unitTests: [Target] = [
+    tests("NetworkModelTests", ["NetworkModel"]),
+    tests("IdentityModelTests", ["IdentityModel"]),
     tests("EventModelTests", ["EventModel"]),
     tests("EventDecodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel", "EventDecoding"]),
     tests("FlowAggregationTests", ["NetworkModel", "IdentityModel", "EventModel", "FlowAggregation"]),

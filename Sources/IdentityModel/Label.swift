@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One `source:key=value` label, e.g. `k8s:app=web`, `container:com.example.tier=db`, `reserved:world`.
+/// One `source:key=value` label: `k8s:app=web`, `container:com.example.tier=db`, `reserved:world`.
 package struct Label: Hashable, Sendable {
     package let source: String
     package let key: String
@@ -21,7 +21,7 @@ package enum LabelSource {
     package static let container = "container"
     /// Labels given in the workloads file.
     package static let workload = "workload"
-    /// Reserved identities: `reserved:host`, `reserved:world` …
+    /// Reserved identities: `reserved:host`, `reserved:world` and so on.
     package static let reserved = "reserved"
     /// A selector key that any source may satisfy.
     package static let any = "any"

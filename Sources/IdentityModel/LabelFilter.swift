@@ -20,7 +20,7 @@ package struct LabelFilter: Hashable, Sendable {
             self.keyPrefix = keyPrefix
         }
 
-        /// Reads `[!][source:]prefix`; `!` excludes. The prefix may be empty after a source: every label of it.
+        /// Reads `[!][source:]prefix`; `!` excludes, and an empty prefix after a source means every label of it.
         package static func parse(_ text: String) throws(LabelSyntaxError) -> Rule {
             let isExcluding = text.hasPrefix("!")
             let (source, prefix) = LabelSource.split(isExcluding ? String(text.dropFirst()) : text)

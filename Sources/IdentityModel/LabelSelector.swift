@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A predicate over label sets: every requirement must hold. No requirement: matches everything.
+/// A predicate over label sets: every requirement must hold, so that none matches everything.
 package struct LabelSelector: Hashable, Sendable {
     package var requirements: [LabelRequirement]
 

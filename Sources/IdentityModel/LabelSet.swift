@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A set of labels, sorted by source and key; one value for each (source, key). The unit an identity stands for.
+/// The unit an identity stands for: labels sorted by source and key, one value for each (source, key).
 package struct LabelSet: Sendable {
     package let labels: [Label]
     /// Where each source's labels stand in `labels`: a lookup is a binary search in one or a few of them.

@@ -21,7 +21,7 @@ extension CIDR: CustomStringConvertible, LosslessStringConvertible {
         sink.appendDecimal(length)
     }
 
-    /// Reads `address/length`. Bits outside the prefix must be zero; `parseLenient` accepts them.
+    /// Reads `address/length`; bits outside the prefix must be zero (`parseLenient` accepts them).
     package static func parse(_ text: String) throws(AddressSyntaxError) -> CIDR {
         let (prefix, hasHostBits) = try parseLenient(text)
         guard !hasHostBits else {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// An address prefix. `length` counts within the family: 0...32 for IPv4, 0...128 for IPv6. Host bits are zero.
+/// An address prefix.
+///
+/// `length` counts within the family: 0...32 for IPv4, 0...128 for IPv6. Host bits are zero.
 package struct CIDR: Hashable, Sendable {
     package let address: IPAddress
     package let length: Int
     package let isIPv4: Bool
 
-    /// Clears the host bits. `length` must fit the address's family.
+    /// Clears the host bits; `length` must fit the address's family.
     package init(_ address: IPAddress, length: Int) {
         precondition((0...(address.isIPv4 ? 32 : 128)).contains(length), "prefix length out of range")
         self.isIPv4 = address.isIPv4

@@ -148,7 +148,7 @@ private struct IPv6Parser {
         while index < bytes.count, let digit = IPv6Parser.hexDigit(bytes[index]) {
             value = value << 4 | digit
             index += 1
-            guard index - start <= 4 else { throw AddressSyntaxError("a group of an IPv6 address has over four digits") }
+            guard index - start <= 4 else { throw AddressSyntaxError("an IPv6 group has over four digits") }
         }
         if index < bytes.count, bytes[index] == UInt8(ascii: ".") { return try parseTail(bytes, from: start) }
         guard index > start else {

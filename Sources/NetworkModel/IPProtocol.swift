@@ -13,7 +13,7 @@ package struct IPProtocol: RawRepresentable, Hashable, Sendable {
     package static let sctp = IPProtocol(rawValue: 132)
 }
 
-/// As seen from the endpoint: egress is what it sends, ingress is what reaches it. Raw values are the kernel's.
+/// As seen from the endpoint: egress is what it sends, ingress is what reaches it; raw values are the kernel's.
 package enum Direction: UInt8, Hashable, Sendable, CaseIterable {
     case egress = 0
     case ingress = 1

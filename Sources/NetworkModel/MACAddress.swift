@@ -13,7 +13,7 @@ package struct MACAddress: Hashable, Sendable, CustomStringConvertible {
         guard parts.count == 6 else { return nil }
         var bits: UInt64 = 0
         for part in parts {
-            guard part.utf8.count == 2, let byte = UInt8(part, radix: 16) else { return nil }
+            guard part.utf8.count == 2, part.first != "+", let byte = UInt8(part, radix: 16) else { return nil }
             bits = bits << 8 | UInt64(byte)
         }
         self.init(bits: bits)

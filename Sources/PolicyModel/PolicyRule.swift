@@ -12,7 +12,7 @@ package struct PolicyRule: Hashable, Sendable {
     package var action: RuleAction
     package var peers: PeerSelection
     package var ports: PortSelection
-    /// 0 is the most important. One number for all tiers; NetworkPolicy and Cilium rules all carry `PolicyPriority.normal`.
+    /// 0 is the most important: one number for all tiers; NetworkPolicy and Cilium rules all carry `PolicyPriority.normal`.
     package var priority: UInt32
     /// True: reported but not enforced (per-policy audit mode).
     package var isAudit: Bool

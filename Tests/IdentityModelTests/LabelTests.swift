@@ -148,8 +148,9 @@ import Testing
     func includingRuleNarrows() throws {
         let filter = LabelFilter([try .parse("container:app")])
         let labels = try LabelSet.parse("container:app=web,container:build=7,k8s:io.kubernetes.pod.namespace=shop")
-        #expect(filter.identityLabels(of: labels.labels).description
-            == "container:app=web,k8s:io.kubernetes.pod.namespace=shop")
+        #expect(
+            filter.identityLabels(of: labels.labels).description
+                == "container:app=web,k8s:io.kubernetes.pod.namespace=shop")
     }
 
     @Test("an excluding rule of the user takes away only what it names")

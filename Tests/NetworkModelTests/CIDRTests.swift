@@ -6,7 +6,9 @@ import Testing
 @Suite struct CIDRTests {
     @Test(
         "reads and prints prefixes of both families",
-        arguments: ["0.0.0.0/0", "10.0.0.0/8", "192.0.2.1/32", "::/0", "2001:db8::/32", "::1/128", "2001:db8:8000::/33"])
+        arguments: [
+            "0.0.0.0/0", "10.0.0.0/8", "192.0.2.1/32", "::/0", "2001:db8::/32", "::1/128", "2001:db8:8000::/33",
+        ])
     func readsAndPrints(text: String) throws {
         #expect(try CIDR.parse(text).description == text)
     }
@@ -69,7 +71,9 @@ import Testing
     @Test("a subtraction holds exactly the addresses of the prefix outside the exceptions")
     func subtractsExactly() throws {
         let prefix = try CIDR.parse("10.0.0.0/24")
-        let exceptions = try ["10.0.0.4/30", "10.0.0.77/32", "10.0.0.128/26", "10.0.0.140/32"].map { try CIDR.parse($0) }
+        let exceptions = try ["10.0.0.4/30", "10.0.0.77/32", "10.0.0.128/26", "10.0.0.140/32"].map {
+            try CIDR.parse($0)
+        }
         let rest = prefix.subtracting(exceptions)
         for last in UInt32(0)...255 {
             let address = IPAddress(v4: 0x0a00_0000 | last)

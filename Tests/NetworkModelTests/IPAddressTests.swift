@@ -42,7 +42,8 @@ import Testing
         #expect(error?.reason.contains(reason) == true, "\(error?.reason ?? "accepted")")
     }
 
-    @Test("keeps its value through sixteen bytes in network order", arguments: ["10.1.2.3", "2001:db8::1", "::", "::1"])
+    @Test(
+        "keeps its value through sixteen bytes in network order", arguments: ["10.1.2.3", "2001:db8::1", "::", "::1"])
     func keepsValueThroughBytes(text: String) throws {
         let address = try IPAddress.parse(text)
         #expect(IPAddress(networkBytes: address.networkBytes) == address)
@@ -84,7 +85,9 @@ import Testing
         #expect(MACAddress("52:54:00:AB:cd:0e")?.description == "52:54:00:ab:cd:0e")
     }
 
-    @Test("refuses anything else", arguments: ["", "52:54:00:ab:cd", "52:54:00:ab:cd:0", "52-54-00-ab-cd-0e", "+1:1:1:1:1:1"])
+    @Test(
+        "refuses anything else",
+        arguments: ["", "52:54:00:ab:cd", "52:54:00:ab:cd:0", "52-54-00-ab-cd-0e", "+1:+1:+1:+1:+1:+1"])
     func refuses(text: String) {
         #expect(MACAddress(text) == nil)
     }
