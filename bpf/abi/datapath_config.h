@@ -16,11 +16,10 @@ enum {
 
 struct datapath_config {
 	__u32 active_bank;                /* 0 or 1: which half of every banked table a packet reads; the commit point */
-	__u32 generation;                 /* of the active bank; travels in every event */
+	__u32 bank_generation[BANK_COUNT]; /* policy generation in each bank; the active one travels in every event */
 	__u32 flags;                      /* CONFIG_* */
 	__u32 ticks_per_second;           /* the kernel's HZ */
 	__u32 report_interval_ticks;      /* an allowed flow is reported again after this long; 0 = every packet */
-	__u32 pad;
 	__u32 policy_bucket_mask[BANK_COUNT]; /* buckets of the policy table, minus one */
 	__u32 timeout_ticks[CONNTRACK_TIMEOUT_COUNT];
 };

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Every map of the datapath. Sizes marked "agent" are defaults that the agent may change before it loads. */
+#ifndef BULKHEAD_MAPS_H
+#define BULKHEAD_MAPS_H
+
+#include "kernel_types.h"
+#include <bpf/bpf_helpers.h>
+#include "datapath_abi.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct datapath_config);
+} config_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ENDPOINT_TABLE_SIZE);
+	__type(key, __u32);
+	__type(value, struct endpoint_entry);
+} endpoint_map SEC(".maps");
+
+/* Interfaces whose slot in endpoint_map is taken; ifindex -> record. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct endpoint_entry);
+} endpoint_overflow_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct endpoint_address_key);
+	__type(value, __u32);
+} endpoint_address_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 256);
+	__type(key, struct failsafe_key);
+	__type(value, __u32);
+} failsafe_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, BANK_COUNT * SUBJECT_COUNT_MAX);
+	__type(key, __u32);
+	__type(value, struct subject_entry);
+} subject_map SEC(".maps");
+
+/* Chunks of both banks, interleaved. Agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, BANK_COUNT * 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, POLICY_CHUNK_BYTES);
+} policy_heads_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, BANK_COUNT * 8);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, POLICY_CHUNK_BYTES);
+} policy_entries_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, BANK_COUNT * 16);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, IPCACHE_CHUNK_BYTES);
+} ipcache_map SEC(".maps");
+
+/*
+ * A plain hash, not LRU: a full table refuses new flows, visibly, instead of silently forgetting live ones.
+ * Agent.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 262144);
+	__type(key, struct conntrack_key);
+	__type(value, struct conntrack_entry);
+} conntrack_map SEC(".maps");
+
+/* LRU: what it may forget is only the rest of a half-sent datagram. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment_entry);
+} fragment_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RULE_SLOT_COUNT);
+	__type(key, __u32);
+	__type(value, struct rule_stats);
+} rule_stats_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, METRIC_COUNT);
+	__type(key, __u32);
+	__type(value, struct metric);
+} metrics_map SEC(".maps");
+
+/* Agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+} events_ringbuf SEC(".maps");
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Whose address is it? The source check for IP, ARP and IPv6 neighbour discovery. */
+#ifndef BULKHEAD_NEIGHBOR_H
+#define BULKHEAD_NEIGHBOR_H
+
+#include "maps.h"
+#include "parse.h"
+
+enum {
+	ND_ROUTER_ADVERTISEMENT = 134,
+	ND_NEIGHBOR_ADVERTISEMENT = 136,
+	ND_REDIRECT = 137,
+};
+
+static __always_inline bool owns_address(const struct endpoint_entry *ep, const struct ip_address *address)
+{
+	struct endpoint_address_key key = { .endpoint = ep->endpoint };
+
+	key.address = *address;
+	return bpf_map_lookup_elem(&endpoint_address_map, &key) != 0;
+}
+
+static __always_inline bool is_link_local(const struct ip_address *a)
+{
+	return a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
+}
+
+static __always_inline bool is_unspecified(const struct ip_address *a)
+{
+	const __u64 *words = (const __u64 *)a->bytes;
+
+	return !words[0] && (!words[1] || words[1] == 0xffff0000);
+}
+
+/* An ARP packet that an endpoint sends must speak for itself (or for nobody: a probe, RFC 5227). */
+static __always_inline int check_arp(struct cursor *c, struct packet *p, const struct endpoint_entry *ep)
+{
+	__u8 *arp = bytes_at(c, p->l3_offset, 28);
+	struct ip_address sender;
+
+	if (!arp)
+		return DROP_TRUNCATED;
+	set_ipv4(&sender, *(__u32 *)(arp + 14));
+	if (ep->flags & ENDPOINT_NO_SOURCE_CHECK || is_unspecified(&sender) || owns_address(ep, &sender))
+		return DROP_NONE;
+	p->key.local = sender;
+	return DROP_ARP_SPOOFED;
+}
+
+/* Neighbour discovery that an endpoint sends: no routes, no redirects, no neighbour but itself (RFC 4861). */
+static __always_inline int check_neighbor_discovery(struct cursor *c, struct packet *p, const struct endpoint_entry *ep)
+{
+	struct ip_address target;
+	__u8 *at;
+
+	if (ep->flags & (ENDPOINT_NO_SOURCE_CHECK | ENDPOINT_HOST) || p->key.protocol != PROTOCOL_ICMPV6)
+		return DROP_NONE;
+	if (p->icmp_type == ND_ROUTER_ADVERTISEMENT || p->icmp_type == ND_REDIRECT)
+		return DROP_NEIGHBOR_SPOOFED;
+	if (p->icmp_type == ND_NEIGHBOR_ADVERTISEMENT) {
+		at = bytes_at(c, p->l4_offset, 24);
+		if (!at)
+			return DROP_ICMP_MALFORMED;
+		__builtin_memcpy(&target, at + 8, 16);
+		if (!is_link_local(&target) && !owns_address(ep, &target))
+			return DROP_NEIGHBOR_SPOOFED;
+	}
+	if (is_unspecified(&p->key.local) || is_link_local(&p->key.local) || owns_address(ep, &p->key.local))
+		return DROP_NONE;
+	return DROP_NEIGHBOR_SPOOFED;
+}
+
+/* Where the packet says it comes from must be the endpoint's own, but for a DHCP client that has no address yet. */
+static __always_inline int check_source(const struct packet *p, const struct endpoint_entry *ep)
+{
+	if (ep->flags & ENDPOINT_NO_SOURCE_CHECK || owns_address(ep, &p->key.local))
+		return DROP_NONE;
+	if (p->key.protocol == PROTOCOL_UDP && p->family == 4 && is_unspecified(&p->key.local) &&
+	    p->key.local_port == network16(68) && p->key.remote_port == network16(67))
+		return DROP_NONE;
+	return DROP_SOURCE_ADDRESS;
+}
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Everything known about the packet in hand, gathered once; and the two ways a packet ends. */
+#ifndef BULKHEAD_SCENE_H
+#define BULKHEAD_SCENE_H
+
+#include "count.h"
+#include "emit.h"
+#include "parse_skb.h"
+
+struct scene {
+	struct __sk_buff *skb;
+	struct packet p;
+	struct datapath_config *config;
+	struct endpoint_entry *ep;
+	struct subject_entry *subject;
+	__u32 bank;
+	__u32 now;                        /* jiffies, low 32 bits */
+	__u32 ifindex;
+	__u32 ingress_ifindex;            /* where a forwarded packet came in, 0 = made on this host */
+	__u32 generation;
+};
+
+static __always_inline void report(struct scene *s, int direction, __u8 verdict, __u8 reason, __u8 state, __u32 rule,
+				   __u32 peer, const struct conntrack_entry *e)
+{
+	struct occasion o = {
+		.rule = rule, .peer_identity = peer, .ifindex = s->ifindex, .generation = s->generation,
+		.packets = 1, .bytes = s->p.length, .verdict = verdict, .reason = reason, .conntrack = state,
+	};
+
+	if (e) {
+		/* Read by constant index: the side is not known to the verifier. */
+		bool other = (e->flags & CONNTRACK_OPENED_INGRESS ? 1 : 0) ^ (direction == DIRECTION_INGRESS ? 1 : 0);
+
+		o.packets = other ? e->packets[1] : e->packets[0];
+		o.bytes = other ? e->bytes[1] : e->bytes[0];
+	}
+	emit_flow(&s->p, s->ep, &o, direction);
+}
+
+static __always_inline int pass_packet(struct scene *s, int direction, __u32 rule)
+{
+	count_verdict(DROP_NONE, direction, s->p.length);
+	count_rule(rule, s->p.length);
+	return TC_ACT_UNSPEC;
+}
+
+/* Counts, reports and drops. `peer` and `rule` as far as they are known. */
+static __attribute__((noinline)) int drop_packet(struct scene *s, int direction, __u32 reason, __u32 rule, __u32 peer)
+{
+	__u32 length = s->p.length ? s->p.length : s->skb->len;
+
+	count_verdict(reason, direction, length);
+	if (rule != RULE_NONE)
+		count_rule(rule, length);
+	report(s, direction, VERDICT_DENY, reason, FLOW_UNTRACKED, rule, peer, 0);
+	return TC_ACT_SHOT;
+}
+
+#endif
