@@ -44,7 +44,7 @@ let logicTargets: [Target] = [
     module("PolicyReading", ["CLibYAML", "NetworkModel", "IdentityModel", "PolicyModel"]),
     module("IdentityAllocation", ["NetworkModel", "IdentityModel"]),
     module("PolicyCompiler", ["NetworkModel", "IdentityModel", "PolicyModel"]),
-    module("TableEncoding", ["CDatapathABI", "NetworkModel", "PolicyCompiler"]),
+    module("TableEncoding", ["CDatapathABI", "NetworkModel", "IdentityModel", "PolicyCompiler"]),
     module("EventDecoding", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel"]),
     module("FlowAggregation", ["NetworkModel", "IdentityModel", "PolicyModel", "EventModel"]),
 ]
@@ -94,6 +94,8 @@ let unitTests: [Target] = [
     tests("NetworkModelTests", ["NetworkModel"]),
     tests("IdentityModelTests", ["IdentityModel"]),
     tests("EventModelTests", ["EventModel"]),
+    tests(
+        "TableEncodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "PolicyCompiler", "TableEncoding"]),
     tests("EventDecodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel", "EventDecoding"]),
     tests("FlowAggregationTests", ["NetworkModel", "IdentityModel", "EventModel", "FlowAggregation"]),
 ]

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CDatapathABI
+import IdentityModel
+package import NetworkModel
+package import PolicyCompiler
+
+/// What one bank of the banked kernel tables must hold, as bytes in user space.
+///
+/// A transaction is applied here first, whole or not at all. Then the same dirty ranges are copied to the inactive bank,
+/// the banks are switched, and the ranges are copied to the other bank. Not thread-safe: one owner.
+package final class ShadowTables {
+    /// Sizes of the kernel tables, per bank.
+    package struct Capacity: Hashable, Sendable {
+        /// A power of two; `policy_bucket_mask` + 1. About as many as entries keeps chains near 1.
+        package var policyBuckets: Int
+        package var policyEntries: Int
+        /// Chunks of 1 MiB, at least 2; the first holds the root tables.
+        package var ipcacheChunks: Int
+
+        package init(policyBuckets: Int = 131_072, policyEntries: Int = 131_072, ipcacheChunks: Int = 16) {
+            self.policyBuckets = policyBuckets
+            self.policyEntries = policyEntries
+            self.ipcacheChunks = ipcacheChunks
+        }
+    }
+
+    package let capacity: Capacity
+    package private(set) var policy: PolicyTable
+    package private(set) var ipcache: IPCacheTrie
+    package let subjects = SubjectTable()
+    /// The epoch given out last. Every transaction takes the next one, so none repeats while this object lives.
+    package private(set) var epoch: UInt32
+
+    /// Empty tables. `lastEpoch`: the highest epoch that any flow in the kernel may carry (after a restart: read from
+    /// the subject table found there).
+    package init(capacity: Capacity = Capacity(), lastEpoch: UInt32 = 0) {
+        self.capacity = capacity
+        epoch = lastEpoch
+        policy = PolicyTable(buckets: capacity.policyBuckets, capacity: capacity.policyEntries)
+        ipcache = IPCacheTrie(chunks: capacity.ipcacheChunks)
+    }
+
+    /// Carries out changes, all or none: throws before anything is changed if the result would not fit.
+    package func apply(_ changes: MapChanges) throws(TableError) {
+        try subjects.check(changes.subjectSettings.keys)
+        try subjects.check(changes.subjectRemovals)
+        try policy.check(removing: changes.policyRemovals, setting: changes.policySettings)
+        let mappingChanges = changes.mappingRemovals.count + changes.mappingSettings.count
+        if ipcache.hasRoom(forChanges: mappingChanges) {
+            for prefix in changes.mappingRemovals { ipcache.remove(prefix) }
+            for setting in changes.mappingSettings { ipcache.set(setting.prefix, to: setting.identity) }
+        } else {
+            // Much at once, or little space left in one piece: lay the trie out anew, which also closes its gaps.
+            let fresh = try ipcache.rebuilt(
+                removing: changes.mappingRemovals, setting: changes.mappingSettings.map { ($0.prefix, $0.identity) })
+            fresh.units.markDirty(0..<Int(IPCACHE_FIRST_FREE))
+            ipcache = fresh
+        }
+        for key in changes.policyRemovals { policy.remove(key) }
+        for setting in changes.policySettings { policy.set(setting.key, to: setting.value) }
+        applySubjects(changes, ipcacheChanged: mappingChanges > 0)
+    }
+
+    /// Throws everything away and writes a complete state; all or nothing.
+    package func rebuild(_ state: MapState) throws(TableError) {
+        try subjects.check(state.subjects.keys)
+        let newPolicy = PolicyTable(buckets: capacity.policyBuckets, capacity: capacity.policyEntries)
+        try newPolicy.check(removing: [], setting: state.policy.map { .init(key: $0.key, value: $0.value) })
+        let newTrie = IPCacheTrie(chunks: capacity.ipcacheChunks)
+        try newTrie.load(state.ipcache)
+        for (key, value) in state.policy { newPolicy.set(key, to: value) }
+        // The banks may hold anything (adopted from an earlier agent): what tells used from unused is written whole.
+        newPolicy.heads.markDirty(0..<capacity.policyBuckets)
+        newTrie.units.markDirty(0..<Int(IPCACHE_FIRST_FREE))
+        subjects.entries.markDirty(0..<Int(SUBJECT_COUNT_MAX))
+        policy = newPolicy
+        ipcache = newTrie
+        epoch &+= 1
+        for slot in subjects.slots where state.subjects[slot] == nil { subjects.remove(slot, epoch: epoch) }
+        for (slot, subjectState) in state.subjects { subjects.set(slot, to: subjectState, epoch: epoch) }
+    }
+
+    /// What the image says about a packet of a subject towards or from an address.
+    package func decide(
+        subject: UInt16, peer address: IPAddress, direction: Direction, proto: IPProtocol, port: UInt16?
+    ) -> TableDecision? {
+        guard let state = subjects.state(of: subject) else { return nil }
+        return policy.decide(
+            state, slot: subject, peer: ipcache.find(address) ?? .world, direction: direction, proto: proto, port: port)
+    }
+
+    private func applySubjects(_ changes: MapChanges, ipcacheChanged: Bool) {
+        epoch &+= 1
+        for slot in changes.subjectRemovals { subjects.remove(slot, epoch: epoch) }
+        for (slot, state) in changes.subjectSettings { subjects.set(slot, to: state, epoch: epoch) }
+        if ipcacheChanged {
+            subjects.touchAll(epoch: epoch)
+            return
+        }
+        var touched: Set<UInt16> = []
+        for key in changes.policyRemovals { touched.insert(key.subject) }
+        for setting in changes.policySettings { touched.insert(setting.key.subject) }
+        for slot in touched { subjects.touch(slot, epoch: epoch) }
+    }
+}
+
+/// One range to copy: from the image to the same place in a bank.
+package struct TableWrite: Hashable, Sendable {
+    package var table: KernelTable
+    package var range: DirtyRange
+}
+
+extension ShadowTables {
+    /// What was changed since the last call. Copy it to the inactive bank, switch, copy it to the other bank.
+    package func takeWrites() -> [TableWrite] {
+        policy.entries.takeDirty().map { TableWrite(table: .policyEntries, range: $0) }
+            + policy.heads.takeDirty().map { TableWrite(table: .policyHeads, range: $0) }
+            + ipcache.units.takeDirty().map { TableWrite(table: .ipcache, range: $0) }
+            + subjects.entries.takeDirty().map { TableWrite(table: .subjects, range: $0) }
+    }
+
+    /// Hands out the image's bytes of a write.
+    package func withBytes<Result>(of write: TableWrite, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows
+        -> Result
+    {
+        switch write.table {
+        case .policyHeads: return unsafe try policy.heads.withBytes(write.range, body)
+        case .policyEntries: return unsafe try policy.entries.withBytes(write.range, body)
+        case .ipcache: return unsafe try ipcache.units.withBytes(write.range, body)
+        case .subjects: return unsafe try subjects.entries.withBytes(write.range, body)
+        }
+    }
+
+    /// Bytes of a chunk of a kernel table, as `TableWrite` ranges count them.
+    package static func chunkBytes(of table: KernelTable) -> Int {
+        switch table {
+        case .policyHeads, .policyEntries: return Int(POLICY_CHUNK_BYTES)
+        case .ipcache: return Int(IPCACHE_CHUNK_BYTES)
+        case .subjects: return Int(SUBJECT_COUNT_MAX) * MemoryLayout<subject_entry>.stride
+        }
+    }
+}
