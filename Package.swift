@@ -59,7 +59,8 @@ let edgeTargets: [Target] = [
     module(
         "KernelDatapath",
         [
-            "BPFRuntime", "KernelPrograms", "CLinuxShim", "CDatapathABI", "NetworkModel", "IdentityModel", "PolicyCompiler",
+            "BPFRuntime", "KernelPrograms", "CLinuxShim", "CDatapathABI", "NetworkModel", "IdentityModel",
+            "PolicyCompiler",
             "TableEncoding", "EventModel", "EventDecoding",
         ]),
     module("LinuxHost", ["CLinuxShim", "NetworkModel"]),
@@ -69,7 +70,8 @@ let edgeTargets: [Target] = [
 ]
 
 let compositionTargets: [Target] = [
-    module("ControlAPI", ["NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "LocalHTTP", nioCore, nioHTTP1]),
+    module(
+        "ControlAPI", ["NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "LocalHTTP", nioCore, nioHTTP1]),
     module(
         "AgentCore",
         [
@@ -79,8 +81,11 @@ let compositionTargets: [Target] = [
         ]),
     module(
         "Console",
-        ["NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading", "PolicyCompiler", "ControlAPI",
-         "LocalHTTP", "KernelDatapath", argumentParser]),
+        [
+            "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading", "PolicyCompiler",
+            "ControlAPI",
+            "LocalHTTP", "KernelDatapath", argumentParser,
+        ]),
 ]
 
 let executableTargets: [Target] = [
@@ -98,6 +103,7 @@ let unitTests: [Target] = [
         "TableEncodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "PolicyCompiler", "TableEncoding"]),
     tests("EventDecodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel", "EventDecoding"]),
     tests("FlowAggregationTests", ["NetworkModel", "IdentityModel", "EventModel", "FlowAggregation"]),
+    tests("TidyTests", []),
 ]
 
 let package = Package(

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Constructs that compile and still have no place here, each with what to write instead.
+struct BannedConstruct: Sendable {
+    let text: String
+    let instead: String
+    /// Where the ban holds.
+    let applies: @Sendable (SourceFile) -> Bool
+    /// Comments and strings are looked at too: shell and C files, and marks that live in comments.
+    var inComments = false
+
+    private static let everySwiftFile: @Sendable (SourceFile) -> Bool = { $0.hasSuffix(".swift") }
+    private static let shippedSwift: @Sendable (SourceFile) -> Bool = {
+        $0.isUnder("Sources") && $0.hasSuffix(".swift")
+    }
+    private static let kernelSource: @Sendable (SourceFile) -> Bool = { $0.isUnder("bpf") && $0.hasSuffix(".c", ".h") }
+    private static let shellScript: @Sendable (SourceFile) -> Bool = { $0.isUnder("scripts", ".ci") }
+    private static let anyText: @Sendable (SourceFile) -> Bool = { _ in true }
+
+    /// Console renders for people, and an executable's folder (lower-case name) may report a failed start.
+    private static let quietSwift: @Sendable (SourceFile) -> Bool = { file in
+        guard shippedSwift(file), !file.isUnder("Sources/Console") else { return false }
+        let target = file.path.split(separator: "/").dropFirst().first ?? ""
+        return target.first?.isUppercase == true
+    }
+
+    // The marks are spelled in two halves so that this file does not find itself.
+    static let all: [BannedConstruct] = [
+        .init(text: "try!", instead: "throw, or return an error the caller can act on", applies: everySwiftFile),
+        .init(text: "as!", instead: "use `as?` and handle the other case", applies: everySwiftFile),
+        .init(text: "print(", instead: "log, or return text for Console to render", applies: quietSwift),
+        .init(
+            text: "fatalError(", instead: "throw; a precondition if only a programmer can cause it",
+            applies: shippedSwift),
+        .init(text: "usleep(", instead: "wait for the event itself, or Task.sleep", applies: everySwiftFile),
+        .init(text: "unsafeBitCast(", instead: "use a typed load from a buffer", applies: everySwiftFile),
+        .init(text: ".disabled(", instead: "delete the test or make it pass", applies: everySwiftFile),
+        .init(
+            text: "withKnownIssue", instead: "mend the fault, or list it in KNOWN_ISSUES.md", applies: everySwiftFile),
+        .init(
+            text: "bpf_printk(", instead: "a counter or an event of bpf/abi", applies: kernelSource, inComments: true),
+        .init(text: "pkill ", instead: "kill the process ids you started", applies: shellScript, inComments: true),
+        .init(text: "killall ", instead: "kill the process ids you started", applies: shellScript, inComments: true),
+        .init(
+            text: "TO" + "DO", instead: "do it, or write it into KNOWN_ISSUES.md", applies: anyText, inComments: true),
+        .init(
+            text: "FIX" + "ME", instead: "mend it, or write it into KNOWN_ISSUES.md", applies: anyText, inComments: true
+        ),
+        .init(text: "XX" + "X", instead: "say what is meant", applies: anyText, inComments: true),
+    ]
+
+    static func findings(in repository: Repository) -> [Finding] {
+        repository.files.flatMap { file -> [Finding] in
+            let bans = all.filter { $0.applies(file) }
+            guard bans.contains(where: { file.text.contains($0.text) }) else { return [] }
+            let code = file.hasSuffix(".swift") ? SwiftCode(file.text).lines : []
+            return bans.flatMap { ban in
+                (ban.inComments ? file.lines.map(String.init) : code).enumerated().compactMap { index, line in
+                    guard line.containsWord(startingWith: ban.text) else { return nil }
+                    return Finding(path: file.path, line: index + 1, message: "`\(ban.text)`: \(ban.instead)")
+                }
+            }
+        }
+    }
+}
+
+extension String {
+    /// Whether `text` stands here and is not the tail of a longer word (`debugPrint(` is not `print(`).
+    func containsWord(startingWith text: String) -> Bool {
+        var rest = self[...]
+        while let range = rest.firstRange(of: text) {
+            let before = rest[..<range.lowerBound].last ?? " "
+            if text.first?.isLetter != true || !(before.isLetter || before.isNumber || before == "_") { return true }
+            rest = rest[range.upperBound...]
+            if rest.isEmpty { return false }
+        }
+        return false
+    }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Licence lines, and nothing that is true on one machine only.
+enum Hygiene {
+    static func licenceFindings(in repository: Repository) -> [Finding] {
+        repository.files.compactMap { file in
+            let isKernel = file.isUnder("bpf") && file.hasSuffix(".c", ".h")
+            let isScript = file.isUnder("scripts", ".ci") && file.text.hasPrefix("#!")
+            let isSource = file.hasSuffix(".swift", ".c", ".h", ".sh") || isScript || file.name == "Makefile"
+            guard isSource, file.name != "Package.swift" else { return nil }
+            let wanted = "SPDX-License-Identifier: " + (isKernel ? "GPL-2.0-only OR BSD-2-Clause" : "Apache-2.0")
+            guard !file.lines.prefix(3).contains(where: { $0.contains(wanted) }) else { return nil }
+            return Finding(path: file.path, line: 1, message: "begins without `\(wanted)`")
+        }
+    }
+
+    // In pieces, so that this file does not find itself.
+    private static let machinePaths = ["/ro" + "ot/", "/wo" + "rk/", "/ho" + "me/", "/Us" + "ers/", "/opt/" + "swift"]
+    private static let packageHosts = [
+        "deb.deb" + "ian.org", "archive.ubu" + "ntu.com", "pypi" + ".org", "npmjs" + ".org",
+    ]
+
+    static func locationFindings(in repository: Repository) -> [Finding] {
+        repository.files.filter { !$0.isUnder("LICENSES") }.flatMap { file -> [Finding] in
+            guard (machinePaths + packageHosts).contains(where: { file.text.contains($0) }) else { return [] }
+            return file.lines.enumerated().flatMap { index, line -> [Finding] in
+                let places =
+                    machinePaths.filter { standsAlone($0, in: line) } + packageHosts.filter { line.contains($0) }
+                return places.map {
+                    Finding(path: file.path, line: index + 1, message: "`\($0)` exists on some machines only")
+                }
+            }
+        }
+    }
+
+    /// Whether the path begins at its root here, as against a part of a longer path or address.
+    private static func standsAlone(_ path: String, in line: Substring) -> Bool {
+        var rest = line
+        while let range = rest.firstRange(of: path) {
+            let before = rest[..<range.lowerBound].last ?? " "
+            if !(before.isLetter || before.isNumber || "-_.~*}/".contains(before)) { return true }
+            rest = rest[range.upperBound...]
+        }
+        return false
+    }
+}

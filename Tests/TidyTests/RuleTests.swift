@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+import Testing
+
+/// The rules themselves: each must find its sample and leave the clean neighbour alone.
+@Suite struct RuleTests {
+    private func banned(_ path: String, _ text: String) -> [Finding] {
+        BannedConstruct.findings(in: Repository([path: text]))
+    }
+
+    @Test(
+        "finds banned constructs in code",
+        arguments: [
+            ("Sources/A/x.swift", "let a = try! read()"),
+            ("Sources/A/x.swift", "let a = b as! String"),
+            ("Sources/A/x.swift", "print(a)"),
+            ("Sources/A/x.swift", "fatalError(\"no\")"),
+            ("Tests/A/x.swift", "usleep(10)"),
+            ("Tests/A/x.swift", "@Test(.disabled(\"later\")) func a() {}"),
+            ("bpf/lib/x.h", "\tbpf_printk(\"x\");"),
+            ("scripts/x", "pkill nginx"),
+            ("Sources/A/x.swift", "// TO" + "DO: later"),
+        ])
+    func findsBanned(path: String, text: String) {
+        #expect(banned(path, "let fine = 1\n\(text)\n").map(\.line) == [2])
+    }
+
+    @Test(
+        "leaves comments, strings, longer words and allowed places alone",
+        arguments: [
+            ("Sources/A/x.swift", "// never try! here"),
+            ("Sources/A/x.swift", "/* nested /* try! */ as! */ let a = 1"),
+            ("Sources/A/x.swift", "let text = \"try! \\\" as! \" + #\"print(\"a\")\"#"),
+            ("Sources/A/x.swift", "let text = \"\"\"\n  print(a)\n  \"\"\""),
+            ("Sources/A/x.swift", "debugprint(a)"),
+            ("Sources/Console/x.swift", "print(a)"),
+            ("Sources/bulkhead/main.swift", "print(a)"),
+            ("Tests/A/x.swift", "fatalError()"),
+        ])
+    func leavesAlone(path: String, text: String) {
+        #expect(banned(path, text).isEmpty)
+    }
+
+    private let manifest = """
+        let valueTargets: [Target] = [
+            module("Values"),
+            .target(name: "Other", dependencies: ["Values"]),
+        ]
+        let logicTargets: [Target] = [
+            module("Logic", ["Values"]),
+        ]
+        let edgeTargets: [Target] = [
+            module("Edge", [
+                "Logic", nioCore,
+            ]),
+        ]
+
+        """
+
+    @Test("reads the layers of a manifest and finds an upward dependency")
+    func layers() {
+        let layers = PackageLayers(manifest: manifest)
+        #expect(layers.targets.map(\.name) == ["Values", "Other", "Logic", "Edge"])
+        #expect(layers.targets.map(\.layer) == [0, 0, 1, 2])
+        #expect(layers.findings.isEmpty)
+        let upward = manifest.replacing("module(\"Logic\", [\"Values\"])", with: "module(\"Logic\", [\"Edge\"])")
+        #expect(PackageLayers(manifest: upward).findings.count == 1)
+    }
+
+    @Test(
+        "tells Foundation from its essentials, by layer",
+        arguments: [
+            ("Edge", "import Foundation", 1), ("Edge", "package import struct Foundation.Data", 1),
+            ("Edge", "import FoundationEssentials", 0), ("Logic", "import FoundationEssentials", 1),
+            ("Logic", "import NetworkModel", 0), ("Edge", "// import Foundation", 0),
+        ])
+    func imports(target: String, line: String, count: Int) {
+        let repository = Repository(["Package.swift": manifest, "Sources/\(target)/x.swift": line])
+        #expect(ImportRules.findings(in: repository).count == count)
+    }
+
+    @Test("measures Swift functions and keeps the ratchet")
+    func functionLengths() {
+        let body = String(repeating: "        work()\n", count: 80)
+        let path = "Sources/A/x.swift"
+        let text =
+            "struct A {\n    func long(\n        a: Int\n    ) {\n\(body)    }\n\n    func short() {\n        work()\n    }\n}\n"
+        #expect(Sizes.functions(in: SourceFile(path: path, text: text)).map(\.length) == [84, 3])
+        #expect(Sizes.functionFindings(in: Repository([path: text])).map(\.line) == [2])
+        for (limit, count) in [(84, 0), (83, 1)] {
+            let ratchet = "# comment\n\(limit) \(path) long\n"
+            #expect(Sizes.functionFindings(in: Repository([path: text, Sizes.ratchetPath: ratchet])).count == count)
+        }
+        let stale = Repository([Sizes.ratchetPath: "90 Sources/A/gone.swift old\n"])
+        #expect(Sizes.functionFindings(in: stale).map(\.path) == [Sizes.ratchetPath])
+    }
+
+    @Test("measures kernel functions")
+    func kernelFunctionLengths() {
+        let text = "static __always_inline int parse_it(struct a *a,\n\t\t\t\t    int b)\n{\n" + "\twork();\n" + "}\n"
+        let functions = Sizes.functions(in: SourceFile(path: "bpf/lib/a.h", text: text))
+        #expect(functions == [.init(name: "parse_it", line: 1, length: 3)])
+    }
+
+    @Test(
+        "holds file ceilings",
+        arguments: [
+            ("bpf/lib/a.h", 301, 1), ("bpf/lib/a.h", 300, 0), ("Sources/A/a.swift", 601, 1), ("docs/a.md", 900, 0),
+        ])
+    func fileSizes(path: String, lines: Int, count: Int) {
+        let repository = Repository([path: String(repeating: "\n", count: lines)])
+        #expect(Sizes.fileFindings(in: repository).count == count)
+    }
+
+    @Test("finds kernel programs that no datapath test names")
+    func kernelPrograms() {
+        let program =
+            "SEC(\".maps\") int x;\nSEC(\"tc\")\nint tc_from_endpoint(struct __sk_buff *skb)\n{\n}\nSEC(\"tc\") int tc_b(void)\n"
+        var samples = ["bpf/programs/tc_a.bpf.c": program]
+        #expect(Coverage.kernelProgramFindings(in: Repository(samples)).count == 2)
+        samples["DatapathTests/a.swift"] = "run(\"tc_from_endpoint\"); run(\"tc_b\")"
+        #expect(Coverage.kernelProgramFindings(in: Repository(samples)).isEmpty)
+    }
+
+    @Test("finds examples that no test loads")
+    func examples() {
+        var samples = ["Examples/policies/web.yaml": "a: b", "Examples/README.md": "text"]
+        #expect(Coverage.exampleFindings(in: Repository(samples)).map(\.path) == ["Examples/policies/web.yaml"])
+        samples["Tests/A/a.swift"] = "load(\"web.yaml\")"
+        #expect(Coverage.exampleFindings(in: Repository(samples)).isEmpty)
+        samples["Tests/A/a.swift"] = "loadFolder(\"Examples/policies\")"
+        #expect(Coverage.exampleFindings(in: Repository(samples)).isEmpty)
+    }
+
+    @Test("compares drop reasons of header, page and model")
+    func dropReasons() {
+        let header = "enum {\n\tDROP_NONE = 0,\n\tDROP_BAD_THING = 1, /* x */\n\tDROP_REASON_COUNT = 2,\n};\n"
+        func findings(page: String, model: String) -> Int {
+            DropReasons.findings(
+                in: Repository([
+                    DropReasons.header: header, DropReasons.page: page, "Sources/EventModel/a.swift": model,
+                ])
+            ).count
+        }
+        #expect(findings(page: "| 1 | `bad_thing` | x |", model: "case badThing = 1") == 0)
+        #expect(findings(page: "| 1 | `bad_thing` | x |", model: "case other = 1") == 1)
+        #expect(findings(page: "| 2 | `bad_thing` | x |", model: "case badThing = 1") == 2)
+        #expect(findings(page: "", model: "case badThing = 1") == 1)
+    }
+
+    @Test(
+        "checks links and anchors",
+        arguments: [
+            ("[a](b.md)", 0), ("[a](../README.md#two-words)", 0), ("[a](#here)", 0), ("[a](https://example.org/x)", 0),
+            ("[a](c.md)", 1), ("[a](../README.md#three)", 1), ("`[a](c.md)`", 0), ("```\n[a](c.md)\n```", 0),
+            ("[a](b.md) and [c](d.md)", 1),
+        ])
+    func links(text: String, count: Int) {
+        let repository = Repository([
+            "docs/a.md": "# Here\n\(text)\n", "docs/b.md": "", "README.md": "## Two `words`\n",
+        ])
+        #expect(MarkdownLinks.findings(in: repository).count == count)
+    }
+
+    @Test("finds sources without their licence and paths of one machine")
+    func hygiene() {
+        let bare = Repository([
+            "Sources/A/a.swift": "import A\n", "bpf/lib/a.h": "/* SPDX-License-Identifier: Apache-2.0 */",
+        ])
+        #expect(Hygiene.licenceFindings(in: bare).count == 2)
+        let path = "cat " + "/ro" + "ot/secret"
+        #expect(Hygiene.locationFindings(in: Repository(["docs/a.md": path])).count == 1)
+        #expect(Hygiene.locationFindings(in: Repository(["docs/a.md": "https://example.org/wo" + "rk/a"])).isEmpty)
+    }
+}
