@@ -103,6 +103,7 @@ let unitTests: [Target] = [
         "TableEncodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "PolicyCompiler", "TableEncoding"]),
     tests("EventDecodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel", "EventDecoding"]),
     tests("FlowAggregationTests", ["NetworkModel", "IdentityModel", "EventModel", "FlowAggregation"]),
+    tests("ControlAPITests", ["ControlAPI"]),
     tests("TidyTests", []),
 ]
 

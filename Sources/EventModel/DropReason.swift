@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why a packet was dropped, or would have been. Raw values are the kernel's `DROP_*` and are never reused.
+/// Why a packet was dropped, or would have been.
+///
+/// Raw values are the kernel's `DROP_*` and are never reused.
 package enum DropReason: UInt8, Hashable, Sendable, CaseIterable {
     case none = 0
     case policyDefaultDeny = 1

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What the datapath decided about a packet. Raw values are the kernel's `VERDICT_*`.
+/// What the datapath decided about a packet.
+///
+/// Raw values are the kernel's `VERDICT_*`.
 package enum Verdict: UInt8, Hashable, Sendable, CaseIterable {
     case allow = 1
     case deny = 2
@@ -26,7 +28,9 @@ package enum Verdict: UInt8, Hashable, Sendable, CaseIterable {
     }
 }
 
-/// Conntrack's view of a packet. Raw values are the kernel's `FLOW_*`.
+/// Conntrack's view of a packet.
+///
+/// Raw values are the kernel's `FLOW_*`.
 package enum FlowState: UInt8, Hashable, Sendable, CaseIterable {
     case new = 1
     case established = 2

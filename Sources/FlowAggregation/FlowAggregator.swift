@@ -3,7 +3,9 @@
 package import EventModel
 import Synchronization
 
-/// Keeps recent flows, counts them and hands them to followers. Safe to use from any thread.
+/// Keeps recent flows, counts them and hands them to followers.
+///
+/// Safe to use from any thread.
 ///
 /// One writer (the ring-buffer reader's thread) and few readers; the lock is taken once for a batch.
 package final class FlowAggregator: Sendable {
@@ -19,7 +21,9 @@ package final class FlowAggregator: Sendable {
         state.withLock { $0.names = names }
     }
 
-    /// Takes a batch of decoded events. `wallClockOffset`: nanoseconds from CLOCK_MONOTONIC to the time since 1970.
+    /// Takes a batch of decoded events.
+    ///
+    /// `wallClockOffset`: nanoseconds from CLOCK_MONOTONIC to the time since 1970.
     package func consume(_ events: some Sequence<FlowEvent>, wallClockOffset: Int64) {
         state.withLock { state in
             for event in events { state.take(event, wallClockOffset: wallClockOffset) }

@@ -14,7 +14,9 @@ package struct FlowFilter: Sendable {
     package var identities: [NumericIdentity] = []
     package var verdicts: [Verdict] = []
     package var reasons: [DropReason] = []
-    /// Either side; host order. Not for ICMP.
+    /// Either side; host order.
+    ///
+    /// Not for ICMP.
     package var ports: [UInt16] = []
     package var protocols: [IPProtocol] = []
     /// Either side.

@@ -4,11 +4,13 @@ package import IdentityModel
 package import NetworkModel
 package import PolicyModel
 
-/// What a flow says about an endpoint. A shared immutable object, so that a flow holds a reference and no text.
+/// What a flow says about an endpoint.
+///
+/// A shared immutable object, so that a flow holds a reference and no text.
 package final class EndpointName: Sendable {
     /// Number of the endpoint on this host.
     package let number: UInt16
-    /// The user's name for it, e.g. `podman/web`.
+    /// The user's name for it, as in `podman/web`.
     package let name: String
 
     package init(number: UInt16, name: String) {

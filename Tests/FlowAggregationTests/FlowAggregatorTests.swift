@@ -30,7 +30,8 @@ import Testing
         let labels = LabelSet([Label(source: "k8s", key: "app", value: "web")])
         names.setIdentity(IdentityName(identity: NumericIdentity(rawValue: 256), labels: labels))
         names.setIdentity(
-            IdentityName(identity: NumericIdentity(rawValue: 0x0100_0001), labels: LabelSet([]),
+            IdentityName(
+                identity: NumericIdentity(rawValue: 0x0100_0001), labels: LabelSet([]),
                 prefix: CIDR(database, length: 24)))
         names.setRule(RuleName(slot: 16, text: "rule sixteen", source: nil))
         return names

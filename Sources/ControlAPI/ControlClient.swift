@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Carries requests to an agent: over the socket, or in a test straight to a router.
+package protocol APITransport: Sendable {
+    /// Sends and waits for the head of the answer. Throws `ControlClientError` if the agent cannot be reached.
+    func send(_ request: OutgoingRequest) async throws -> APIResponse
+}
+
+/// A request before the transport adds who asks.
+package struct OutgoingRequest: Sendable {
+    package var method: APIMethod
+    package var path: [String]
+    package var query: [(name: String, value: String)]
+    package var body: [UInt8]
+
+    package init(
+        _ method: APIMethod, _ path: [String], query: [(name: String, value: String)] = [], body: [UInt8] = []
+    ) {
+        self.method = method
+        self.path = path
+        self.query = query
+        self.body = body
+    }
+}
+
+/// The agent did not answer, or not in its own language.
+package enum ControlClientError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Nobody listens, or the socket may not be opened; the text names the socket, the cause and the remedy.
+    case unreachable(String)
+    case unreadable(String)
+
+    package var description: String {
+        switch self {
+        case .unreachable(let text): text
+        case .unreadable(let text): "the agent's answer cannot be read (\(text)): are both of the same version?"
+        }
+    }
+}
+
+/// The typed client of the API: one method per route.
+package struct ControlClient: Sendable {
+    private let transport: any APITransport
+
+    package init(transport: any APITransport) { self.transport = transport }
+
+    package func status() async throws -> StatusReport { try await call(.get, ["status"]) }
+
+    package func endpoints() async throws -> [EndpointRecord] { try await call(.get, ["endpoints"]) }
+
+    package func endpoint(_ id: String) async throws -> EndpointRecord { try await call(.get, ["endpoints", id]) }
+
+    package func setEndpointAudit(_ id: String, _ isOn: Bool) async throws -> EndpointRecord {
+        try await call(.post, ["endpoints", id, "audit"], query: [("mode", isOn ? "on" : "off")])
+    }
+
+    package func setAudit(_ isOn: Bool) async throws -> StatusReport {
+        try await call(.post, ["config", "audit"], query: [("mode", isOn ? "on" : "off")])
+    }
+
+    package func identities() async throws -> [IdentityRecord] { try await call(.get, ["identities"]) }
+
+    package func policies() async throws -> [PolicyRecord] { try await call(.get, ["policies"]) }
+
+    package func policy(_ reference: String) async throws -> PolicyRecord {
+        try await call(.get, ["policies", reference])
+    }
+
+    package func applyPolicies(
+        _ document: PolicyDocument, options: ChangeOptions
+    ) async throws -> PolicyChangeReport {
+        try await call(
+            .post, ["policies"], query: [("name", document.name)] + items(options), body: document.text)
+    }
+
+    package func deletePolicy(_ reference: String, options: ChangeOptions) async throws -> PolicyChangeReport {
+        try await call(.delete, ["policies", reference], query: items(options))
+    }
+
+    package func validatePolicies(_ document: PolicyDocument) async throws -> ValidationReport {
+        try await call(.post, ["policies", "validate"], query: [("name", document.name)], body: document.text)
+    }
+
+    package func compilePolicies(_ document: PolicyDocument) async throws -> CompileReport {
+        try await call(.post, ["policies", "compile"], query: [("name", document.name)], body: document.text)
+    }
+
+    package func diffPolicies(_ document: PolicyDocument) async throws -> DiffReport {
+        try await call(.post, ["policies", "diff"], query: [("name", document.name)], body: document.text)
+    }
+
+    package func explain(_ request: ExplainRequest) async throws -> ExplainReport {
+        try await call(.post, ["explain"], body: APICoding.encode(request))
+    }
+
+    package func dump(_ map: MapName, limit: Int) async throws -> MapDump {
+        try await call(.get, ["maps", map.rawValue], query: [("limit", String(limit))])
+    }
+
+    package func detach() async throws -> DetachReport { try await call(.post, ["detach"]) }
+
+    /// Hands over each line of the flow stream until it ends or `body` returns false.
+    package func flows(_ query: FlowQuery, _ body: ([UInt8]) throws -> Bool) async throws {
+        let response = try await transport.send(OutgoingRequest(.get, ["v1", "flows"], query: query.items))
+        try await check(response)
+        var splitter = LineSplitter()
+        switch response.body {
+        case .bytes(let bytes):
+            for line in splitter.push(bytes) where try !body(line) { return }
+        case .stream(let chunks):
+            for await chunk in chunks {
+                for line in splitter.push(chunk) where try !body(line) { return }
+            }
+        }
+    }
+}
+
+extension ControlClient {
+    private func items(_ options: ChangeOptions) -> [(name: String, value: String)] {
+        (options.isDryRun ? [("dry-run", "true")] : []) + (options.isForced ? [("force", "true")] : [])
+    }
+
+    private func call<Value: Decodable>(
+        _ method: APIMethod, _ path: [String], query: [(name: String, value: String)] = [], body: [UInt8] = []
+    ) async throws -> Value {
+        let response = try await transport.send(OutgoingRequest(method, ["v1"] + path, query: query, body: body))
+        try await check(response)
+        do {
+            return try APICoding.decode(Value.self, from: await bytes(response))
+        } catch {
+            throw ControlClientError.unreadable("\(error)")
+        }
+    }
+
+    /// Throws the error an unsuccessful answer carries.
+    private func check(_ response: APIResponse) async throws {
+        guard response.status != 200 else { return }
+        let text = await bytes(response)
+        if let error = try? APICoding.decode(APIError.self, from: text) { throw error }
+        throw ControlClientError.unreadable("status \(response.status)")
+    }
+
+    private func bytes(_ response: APIResponse) async -> [UInt8] {
+        switch response.body {
+        case .bytes(let bytes): return bytes
+        case .stream(let chunks):
+            var all: [UInt8] = []
+            for await chunk in chunks { all += chunk }
+            return all
+        }
+    }
+}
+
+/// Cuts a byte stream into lines, whatever the chunks are.
+package struct LineSplitter: Sendable {
+    private var pending: [UInt8] = []
+
+    package init() {}
+
+    /// The lines that `chunk` completes, without their newlines.
+    package mutating func push(_ chunk: [UInt8]) -> [[UInt8]] {
+        pending += chunk
+        var lines: [[UInt8]] = []
+        var start = pending.startIndex
+        while let end = pending[start...].firstIndex(of: 0x0a) {
+            lines.append(Array(pending[start..<end]))
+            start = end + 1
+        }
+        pending.removeSubrange(..<start)
+        return lines
+    }
+}

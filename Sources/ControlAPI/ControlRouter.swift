@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Turns requests into calls of a `ControlService` and its answers into JSON.
+package struct ControlRouter: Sendable {
+    private let service: any ControlService
+    private let access: AccessRule
+
+    package init(service: any ControlService, access: AccessRule) {
+        self.service = service
+        self.access = access
+    }
+
+    /// Answers one request; errors become an `APIError` in JSON with its status.
+    package func respond(to request: APIRequest) async -> APIResponse {
+        do {
+            return try await route(request)
+        } catch {
+            let failure = error as? APIError ?? APIError(.badRequest, "\(error)")
+            let body = (try? APICoding.encode(failure)) ?? []
+            return APIResponse(status: failure.status, contentType: "application/json", body: .bytes(body))
+        }
+    }
+
+    private func route(_ request: APIRequest) async throws -> APIResponse {
+        guard request.path.first == "v1" else { throw notFound(request) }
+        let path = Array(request.path.dropFirst())
+        // Validation, compilation and explanation use POST for their bodies but change nothing.
+        let readOnlyPosts: [[String]] = [
+            ["policies", "validate"], ["policies", "compile"], ["policies", "diff"], ["explain"],
+        ]
+        let changes = request.method != .get && !readOnlyPosts.contains(path)
+        try access.check(request.peer, changes: changes)
+        switch request.method {
+        case .get: return try await get(path, request)
+        case .post: return try await post(path, request)
+        case .delete: return try await delete(path, request)
+        }
+    }
+
+    private func get(_ path: [String], _ request: APIRequest) async throws -> APIResponse {
+        switch path.first {
+        case "status" where path.count == 1: return try json(await service.status())
+        case "endpoints" where path.count == 1: return try json(await service.endpoints())
+        case "endpoints": return try json(await service.endpoint(rest(path)))
+        case "identities" where path.count == 1: return try json(await service.identities())
+        case "policies" where path.count == 1: return try json(await service.policies())
+        case "policies": return try json(await service.policy(rest(path)))
+        case "flows" where path.count == 1:
+            let lines = try await service.flows(try FlowQuery(request))
+            return APIResponse(status: 200, contentType: "application/x-ndjson", body: .stream(lines))
+        case "maps" where path.count == 2:
+            guard let map = MapName(rawValue: path[1]) else {
+                let names = MapName.allCases.map(\.rawValue).joined(separator: ", ")
+                throw APIError(.notFound, "no map \"\(path[1])\": one of \(names)")
+            }
+            return try json(await service.dump(map, limit: try number(request, "limit") ?? 10_000))
+        default: throw notFound(request)
+        }
+    }
+
+    private func post(_ path: [String], _ request: APIRequest) async throws -> APIResponse {
+        switch path {
+        case ["policies"]: return try json(await service.applyPolicies(document(request), options: options(request)))
+        case ["policies", "validate"]: return try json(await service.validatePolicies(document(request)))
+        case ["policies", "compile"]: return try json(await service.compilePolicies(document(request)))
+        case ["policies", "diff"]: return try json(await service.diffPolicies(document(request)))
+        case ["explain"]: return try json(await service.explain(try body(ExplainRequest.self, request)))
+        case ["detach"]: return try json(await service.detach())
+        case ["config", "audit"]: return try json(await service.setAudit(try onOrOff(request)))
+        default:
+            guard path.count >= 3, path[0] == "endpoints", path.last == "audit" else { throw notFound(request) }
+            return try json(await service.setEndpointAudit(rest(path.dropLast()), try onOrOff(request)))
+        }
+    }
+
+    private func delete(_ path: [String], _ request: APIRequest) async throws -> APIResponse {
+        guard path.count >= 2, path[0] == "policies" else { throw notFound(request) }
+        return try json(await service.deletePolicy(rest(path), options: options(request)))
+    }
+}
+
+extension ControlRouter {
+    /// What follows the first segment: a name may itself hold slashes.
+    private func rest(_ path: some Sequence<String>) -> String { path.dropFirst().joined(separator: "/") }
+
+    private func json(_ value: some Encodable) throws -> APIResponse {
+        APIResponse(status: 200, contentType: "application/json", body: .bytes(try APICoding.encode(value)))
+    }
+
+    private func notFound(_ request: APIRequest) -> APIError {
+        APIError(
+            .notFound,
+            "no route \(request.method.rawValue) /\(request.path.joined(separator: "/")): see docs/reference/api.md")
+    }
+
+    private func options(_ request: APIRequest) -> ChangeOptions {
+        ChangeOptions(isDryRun: request.flag("dry-run"), isForced: request.flag("force"))
+    }
+
+    private func document(_ request: APIRequest) -> PolicyDocument {
+        PolicyDocument(name: request.value("name") ?? "<request>", text: request.body)
+    }
+
+    private func body<Value: Decodable>(_ type: Value.Type, _ request: APIRequest) throws(APIError) -> Value {
+        do {
+            return try APICoding.decode(type, from: request.body)
+        } catch {
+            throw APIError(.badRequest, "the body is not the JSON this route takes: see docs/reference/api.md")
+        }
+    }
+
+    private func onOrOff(_ request: APIRequest) throws(APIError) -> Bool {
+        switch request.value("mode") {
+        case "on": return true
+        case "off": return false
+        default: throw APIError(.badRequest, "say ?mode=on or ?mode=off")
+        }
+    }
+
+    private func number(_ request: APIRequest, _ name: String) throws(APIError) -> Int? {
+        guard let text = request.value(name) else { return nil }
+        guard let value = Int(text), value >= 0 else {
+            throw APIError(.badRequest, "\(name)=\(text): not a number from 0")
+        }
+        return value
+    }
+}

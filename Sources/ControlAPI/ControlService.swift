@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What stands behind the API: the agent.
+///
+/// Every error it throws is an `APIError`.
+package protocol ControlService: Sendable {
+    func status() async throws(APIError) -> StatusReport
+    func endpoints() async throws(APIError) -> [EndpointRecord]
+    /// By number or name.
+    func endpoint(_ id: String) async throws(APIError) -> EndpointRecord
+    /// `nil` takes the endpoint's own audit mode away again.
+    func setEndpointAudit(_ id: String, _ isOn: Bool) async throws(APIError) -> EndpointRecord
+    /// Global audit mode.
+    func setAudit(_ isOn: Bool) async throws(APIError) -> StatusReport
+    func identities() async throws(APIError) -> [IdentityRecord]
+    func policies() async throws(APIError) -> [PolicyRecord]
+    /// By `kind/namespace/name`, `kind/name` or `name`.
+    func policy(_ reference: String) async throws(APIError) -> PolicyRecord
+    func applyPolicies(_ document: PolicyDocument, options: ChangeOptions) async throws(APIError) -> PolicyChangeReport
+    func deletePolicy(_ reference: String, options: ChangeOptions) async throws(APIError) -> PolicyChangeReport
+    func validatePolicies(_ document: PolicyDocument) async throws(APIError) -> ValidationReport
+    /// An empty document compiles what is in force.
+    func compilePolicies(_ document: PolicyDocument) async throws(APIError) -> CompileReport
+    func diffPolicies(_ document: PolicyDocument) async throws(APIError) -> DiffReport
+    func explain(_ request: ExplainRequest) async throws(APIError) -> ExplainReport
+    /// Lines of NDJSON: `FlowRecord`s, and `FlowLoss` when the reader was too slow.
+    func flows(_ query: FlowQuery) async throws(APIError) -> AsyncStream<[UInt8]>
+    func dump(_ map: MapName, limit: Int) async throws(APIError) -> MapDump
+    /// Takes every program off and removes the pins; the agent then stops.
+    func detach() async throws(APIError) -> DetachReport
+}
+
+/// YAML text with the name its diagnostics should carry.
+package struct PolicyDocument: Hashable, Sendable {
+    package var name: String
+    package var text: [UInt8]
+
+    package init(name: String, text: [UInt8]) {
+        self.name = name
+        self.text = text
+    }
+}
+
+/// How a change is to be made.
+package struct ChangeOptions: Hashable, Sendable {
+    /// Report what would change and change nothing.
+    package var isDryRun: Bool
+    /// Also if it would cut the host's own access.
+    package var isForced: Bool
+
+    package init(isDryRun: Bool = false, isForced: Bool = false) {
+        self.isDryRun = isDryRun
+        self.isForced = isForced
+    }
+}
+
+/// Answer of `POST /v1/detach`.
+package struct DetachReport: Codable, Hashable, Sendable {
+    /// Programs taken off an interface.
+    package var detached: Int
+    /// Files removed under the pin directory.
+    package var unpinned: Int
+
+    package init(detached: Int, unpinned: Int) {
+        self.detached = detached
+        self.unpinned = unpinned
+    }
+}
+
+/// Who may do what: root and the members of one group may change; whoever can open the socket may read.
+package struct AccessRule: Sendable {
+    private let mayChange: @Sendable (APIPeer) -> Bool
+
+    /// `isInGroup` says whether a caller belongs to the configured group, supplementary groups included.
+    package init(isInGroup: @escaping @Sendable (APIPeer) -> Bool) {
+        mayChange = { $0.userID == 0 || isInGroup($0) }
+    }
+
+    func check(_ peer: APIPeer, changes: Bool) throws(APIError) {
+        guard changes, !mayChange(peer) else { return }
+        throw APIError(
+            .forbidden,
+            "user \(peer.userID) may read but not change: run as root or as a member of the agent's `apiGroup`")
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// `POST /v1/explain`: whether X would reach Y.
+package struct ExplainRequest: Codable, Hashable, Sendable {
+    /// Endpoint name or number, address, or labels (`k8s:app=web,k8s:tier=front`), also of workloads that do not exist.
+    package var from: String
+    package var to: String
+    /// Destination port; for ICMP the type.
+    package var port: UInt16?
+    /// Protocol name or number; TCP if absent.
+    package var `protocol`: String?
+
+    package init(from: String, to: String, port: UInt16?, protocol: String?) {
+        self.from = from
+        self.to = to
+        self.port = port
+        self.protocol = `protocol`
+    }
+}
+
+/// The verdict, and every rule that took part.
+package struct ExplainReport: Codable, Hashable, Sendable {
+    /// `allow`, `deny` or `audit`: of the whole way.
+    package var verdict: String
+    package var from: ExplainedSide
+    package var to: ExplainedSide
+    /// `tcp/443`, `icmp type 8`.
+    package var traffic: String
+    /// Egress at the sender, then ingress at the receiver; a side that is no endpoint of this host judges nothing.
+    package var steps: [ExplainedStep]
+
+    package init(verdict: String, from: ExplainedSide, to: ExplainedSide, traffic: String, steps: [ExplainedStep]) {
+        self.verdict = verdict
+        self.from = from
+        self.to = to
+        self.traffic = traffic
+        self.steps = steps
+    }
+}
+
+/// How one end was understood.
+package struct ExplainedSide: Codable, Hashable, Sendable {
+    /// As asked.
+    package var text: String
+    /// `endpoint`, `address` or `labels`.
+    package var kind: String
+    package var endpoint: String?
+    package var identity: UInt32
+    package var labels: [String]
+
+    package init(text: String, kind: String, endpoint: String? = nil, identity: UInt32, labels: [String]) {
+        self.text = text
+        self.kind = kind
+        self.endpoint = endpoint
+        self.identity = identity
+        self.labels = labels
+    }
+}
+
+/// One direction's judgement.
+package struct ExplainedStep: Codable, Hashable, Sendable {
+    /// `egress of web`.
+    package var title: String
+    package var direction: String
+    /// `allow`, `deny`, `audit`.
+    package var verdict: String
+    /// Drop reason of a deny or audit.
+    package var reason: String?
+    /// The rule that decided, or which policies made it default deny.
+    package var cause: String
+    /// `file:line:column` of that rule.
+    package var source: String?
+    /// Every other rule that matched, most important first.
+    package var matched: [ExplainedRule]
+    /// Rules that select the endpoint in this direction and did not match, with the reason why not.
+    package var unmatched: [ExplainedRule]
+
+    package init(
+        title: String, direction: String, verdict: String, reason: String?, cause: String, source: String?,
+        matched: [ExplainedRule], unmatched: [ExplainedRule]
+    ) {
+        self.title = title
+        self.direction = direction
+        self.verdict = verdict
+        self.reason = reason
+        self.cause = cause
+        self.source = source
+        self.matched = matched
+        self.unmatched = unmatched
+    }
+}
+
+/// One rule's part in a judgement.
+package struct ExplainedRule: Codable, Hashable, Sendable {
+    package var rule: String
+    /// `allow`, `deny`, `pass`.
+    package var action: String
+    package var source: String?
+    /// What the rule says about this packet: why it won, lost or did not match.
+    package var note: String
+
+    package init(rule: String, action: String, source: String? = nil, note: String) {
+        self.rule = rule
+        self.action = action
+        self.source = source
+        self.note = note
+    }
+}

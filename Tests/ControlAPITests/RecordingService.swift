@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import Synchronization
+
+/// Answers every call with small values and remembers what was asked.
+final class RecordingService: ControlService {
+    private let log = Mutex<[String]>([])
+
+    var calls: [String] { log.withLock { $0 } }
+
+    private func note(_ call: String) { log.withLock { $0.append(call) } }
+
+    static let endpointRecord = EndpointRecord(
+        id: 7, name: "podman/web", source: "podman", condition: .enforced, identity: 300, labels: ["k8s:app=web"],
+        addresses: ["10.1.0.2"], interface: "veth0", interfaceIndex: 12, ingress: .defaultDeny, egress: .open,
+        audit: false)
+
+    static let statusReport = StatusReport(
+        version: "0", abiVersion: 1, processID: 1, startedAt: "2026-01-01T00:00:00Z", condition: .ready, audit: false,
+        dryRun: false, kernel: KernelReport(release: "6.18", pinDirectory: "/x"), state: StateReport(),
+        events: EventReport(), sources: [], problems: [])
+
+    func status() async throws(APIError) -> StatusReport {
+        note("status")
+        return Self.statusReport
+    }
+
+    func endpoints() async throws(APIError) -> [EndpointRecord] {
+        note("endpoints")
+        return [Self.endpointRecord]
+    }
+
+    func endpoint(_ id: String) async throws(APIError) -> EndpointRecord {
+        note("endpoint \(id)")
+        guard id == "podman/web" else { throw APIError(.notFound, "no endpoint \(id)") }
+        return Self.endpointRecord
+    }
+
+    func setEndpointAudit(_ id: String, _ isOn: Bool) async throws(APIError) -> EndpointRecord {
+        note("audit \(id) \(isOn)")
+        return Self.endpointRecord
+    }
+
+    func setAudit(_ isOn: Bool) async throws(APIError) -> StatusReport {
+        note("audit \(isOn)")
+        return Self.statusReport
+    }
+
+    func identities() async throws(APIError) -> [IdentityRecord] { [] }
+
+    func policies() async throws(APIError) -> [PolicyRecord] { [] }
+
+    func policy(_ reference: String) async throws(APIError) -> PolicyRecord {
+        note("policy \(reference)")
+        throw APIError(.notFound, "no policy \(reference)")
+    }
+
+    func applyPolicies(_ document: PolicyDocument, options: ChangeOptions) async throws(APIError) -> PolicyChangeReport
+    {
+        note("apply \(document.name) \(document.text.count) dry=\(options.isDryRun) force=\(options.isForced)")
+        if document.text.isEmpty {
+            let finding = DiagnosticRecord(severity: "error", file: document.name, line: 2, column: 3, message: "empty")
+            throw APIError(.invalidPolicy, "nothing was applied", diagnostics: [finding])
+        }
+        return PolicyChangeReport(inForce: !options.isDryRun, added: ["NetworkPolicy/default/x"])
+    }
+
+    func deletePolicy(_ reference: String, options: ChangeOptions) async throws(APIError) -> PolicyChangeReport {
+        note("delete \(reference)")
+        return PolicyChangeReport(inForce: true, removed: [reference])
+    }
+
+    func validatePolicies(_ document: PolicyDocument) async throws(APIError) -> ValidationReport {
+        ValidationReport(isValid: true, policies: [], diagnostics: [])
+    }
+
+    func compilePolicies(_ document: PolicyDocument) async throws(APIError) -> CompileReport {
+        CompileReport(lines: ["line"], diagnostics: [])
+    }
+
+    func diffPolicies(_ document: PolicyDocument) async throws(APIError) -> DiffReport {
+        DiffReport(lines: ["+ line"], diagnostics: [])
+    }
+
+    func explain(_ request: ExplainRequest) async throws(APIError) -> ExplainReport {
+        note("explain \(request.from) \(request.to) \(request.port ?? 0)")
+        let side = ExplainedSide(text: request.from, kind: "labels", identity: 0, labels: [])
+        return ExplainReport(verdict: "allow", from: side, to: side, traffic: "tcp/80", steps: [])
+    }
+
+    func flows(_ query: FlowQuery) async throws(APIError) -> AsyncStream<[UInt8]> {
+        note("flows \(query.items.map { "\($0.name)=\($0.value)" }.joined(separator: "&"))")
+        return AsyncStream { continuation in
+            // Chunks need not end where lines end.
+            for chunk in ["{\"a\":", "1}\n{\"b\":2}", "\n"] { continuation.yield(Array(chunk.utf8)) }
+            continuation.finish()
+        }
+    }
+
+    func dump(_ map: MapName, limit: Int) async throws(APIError) -> MapDump {
+        note("dump \(map.rawValue) \(limit)")
+        return MapDump(name: map.rawValue, columns: ["a"], rows: [["1"]])
+    }
+
+    func detach() async throws(APIError) -> DetachReport {
+        note("detach")
+        return DetachReport(detached: 2, unpinned: 5)
+    }
+}
+
+/// Hands requests straight to a router: the whole API but the socket.
+struct LoopbackTransport: APITransport {
+    let router: ControlRouter
+    var peer = APIPeer(userID: 0, groupID: 0, processID: 1)
+
+    func send(_ request: OutgoingRequest) async throws -> APIResponse {
+        await router.respond(
+            to: APIRequest(
+                method: request.method, path: request.path, query: request.query, body: request.body, peer: peer))
+    }
+}
