@@ -3,7 +3,9 @@
 package import IdentityModel
 package import NetworkModel
 
-/// What turns one map state into another. Removals and settings never name the same key; order carries no meaning.
+/// What turns one map state into another.
+///
+/// Removals and settings never name the same key; order carries no meaning.
 package struct MapChanges: Hashable, Sendable {
     /// One policy entry to write.
     package struct PolicySetting: Hashable, Sendable {

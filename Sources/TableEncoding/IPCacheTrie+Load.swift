@@ -5,7 +5,9 @@ package import IdentityModel
 package import NetworkModel
 
 extension IPCacheTrie {
-    /// Fills an empty trie. Throws if the arena is too small; the trie is useless then.
+    /// Fills an empty trie.
+    ///
+    /// Throws if the arena is too small; the trie is useless then.
     package func load(_ mappings: [CIDR: NumericIdentity]) throws(TableError) {
         var sorted: [(TriePrefix, UInt32)] = []
         sorted.reserveCapacity(mappings.count)

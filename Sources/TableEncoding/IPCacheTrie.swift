@@ -37,7 +37,9 @@ package final class IPCacheTrie {
         prefixes[TriePrefix(prefix)].map { NumericIdentity(rawValue: $0) }
     }
 
-    /// Adds or changes one prefix. `hasRoom` must have approved it; the identity must not be 0.
+    /// Adds or changes one prefix.
+    ///
+    /// `hasRoom` must have approved it; the identity must not be 0.
     package func set(_ cidr: CIDR, to identity: NumericIdentity) {
         precondition(identity != .any, "identity 0 means 'no prefix'")
         let prefix = TriePrefix(cidr)

@@ -13,8 +13,9 @@ extension policy_key {
             direction: key.direction.rawValue, prefix_length: key.prefixLength, pad: 0)
     }
 
-    /// The bucket before masking: the three 32-bit words of the key, little-endian, mixed. `bpf/lib/policy_table.h`
-    /// computes the same; the data-path tests look up what this side wrote.
+    /// The bucket before masking: the three 32-bit words of the key, little-endian, mixed.
+    ///
+    /// `bpf/lib/policy_table.h` computes the same; the data-path tests look up what this side wrote.
     package var tableHash: UInt32 {
         let portWord = UInt32(subject) | UInt32(port) << 16
         let kindWord = UInt32(`protocol`) | UInt32(direction) << 8 | UInt32(prefix_length) << 16

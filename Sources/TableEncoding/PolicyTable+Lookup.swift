@@ -31,8 +31,10 @@ extension PolicyTable {
         find(policy_key(key)).map { entries[Int($0)].value }
     }
 
-    /// The verdict for a packet of a subject. `port` in host order (ICMP: the type in the high byte); nil for packets
-    /// without ports and for later fragments: they meet only entries of port prefix 0.
+    /// The verdict for a packet of a subject.
+    ///
+    /// `port` in host order (ICMP: the type in the high byte); nil for packets without ports and for later fragments:
+    /// they meet only entries of port prefix 0.
     package func decide(
         _ subject: SubjectState, slot: UInt16, peer: NumericIdentity, direction: Direction, proto: IPProtocol,
         port: UInt16?
@@ -41,7 +43,8 @@ extension PolicyTable {
         var all = PolicyVerdict()
         let side = Int(direction.rawValue)
         for (column, candidate) in [peer, .any].enumerated() {
-            for length in 0...Int(PROBE_ALL_PROTOCOLS) where subject.probeMask[side][column] >> UInt32(length) & 1 != 0 {
+            for length in 0...Int(PROBE_ALL_PROTOCOLS) where subject.probeMask[side][column] >> UInt32(length) & 1 != 0
+            {
                 let isProtocolBound = length < Int(PROBE_ALL_PROTOCOLS)
                 guard port != nil || length == 0 || !isProtocolBound else { continue }
                 let key = PolicyKey(

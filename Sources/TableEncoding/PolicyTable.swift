@@ -38,7 +38,8 @@ package final class PolicyTable {
     }
 
     /// Throws, before anything is changed, if the result would not fit.
-    package func check(removing removals: [PolicyKey], setting settings: [MapChanges.PolicySetting]) throws(TableError) {
+    package func check(removing removals: [PolicyKey], setting settings: [MapChanges.PolicySetting]) throws(TableError)
+    {
         var lengthChanges: [UInt32: Int] = [:]
         var needed = count
         for setting in settings where find(policy_key(setting.key)) == nil {
@@ -58,7 +59,9 @@ package final class PolicyTable {
         }
     }
 
-    /// Inserts or changes one entry. `check` must have approved it.
+    /// Inserts or changes one entry.
+    ///
+    /// `check` must have approved it.
     package func set(_ key: PolicyKey, to value: PolicyValue) {
         let packed = policy_key(key)
         if let index = find(packed) {

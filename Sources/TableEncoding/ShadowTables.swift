@@ -12,7 +12,9 @@ package import PolicyCompiler
 package final class ShadowTables {
     /// Sizes of the kernel tables, per bank.
     package struct Capacity: Hashable, Sendable {
-        /// A power of two; `policy_bucket_mask` + 1. About as many as entries keeps chains near 1.
+        /// A power of two; `policy_bucket_mask` + 1.
+        ///
+        /// About as many as entries keeps chains near 1.
         package var policyBuckets: Int
         package var policyEntries: Int
         /// Chunks of 1 MiB, at least 2; the first holds the root tables.
@@ -29,11 +31,15 @@ package final class ShadowTables {
     package private(set) var policy: PolicyTable
     package private(set) var ipcache: IPCacheTrie
     package let subjects = SubjectTable()
-    /// The epoch given out last. Every transaction takes the next one, so none repeats while this object lives.
+    /// The epoch given out last.
+    ///
+    /// Every transaction takes the next one, so none repeats while this object lives.
     package private(set) var epoch: UInt32
 
-    /// Empty tables. `lastEpoch`: the highest epoch that any flow in the kernel may carry (after a restart: read from
-    /// the subject table found there).
+    /// Empty tables.
+    ///
+    /// `lastEpoch`: the highest epoch that any flow in the kernel may carry (after a restart: read from the subject
+    /// table found there).
     package init(capacity: Capacity = Capacity(), lastEpoch: UInt32 = 0) {
         self.capacity = capacity
         epoch = lastEpoch
@@ -112,7 +118,9 @@ package struct TableWrite: Hashable, Sendable {
 }
 
 extension ShadowTables {
-    /// What was changed since the last call. Copy it to the inactive bank, switch, copy it to the other bank.
+    /// What was changed since the last call.
+    ///
+    /// Copy it to the inactive bank, switch, copy it to the other bank.
     package func takeWrites() -> [TableWrite] {
         policy.entries.takeDirty().map { TableWrite(table: .policyEntries, range: $0) }
             + policy.heads.takeDirty().map { TableWrite(table: .policyHeads, range: $0) }

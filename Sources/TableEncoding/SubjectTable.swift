@@ -25,7 +25,9 @@ package final class SubjectTable {
         entries[Int(slot)] = subject_entry(state, epoch: epoch)
     }
 
-    /// Frees a slot. It is left closed: an endpoint that still pointed here would be denied everything.
+    /// Frees a slot.
+    ///
+    /// It is left closed: an endpoint that still pointed here would be denied everything.
     package func remove(_ slot: UInt16, epoch: UInt32) {
         slots.remove(slot)
         let closed = SubjectState(

@@ -8,7 +8,9 @@ package enum KernelTable: String, Hashable, Sendable, CaseIterable {
     case subjects = "subject_map"
 }
 
-/// Why a transaction was refused. Nothing has been changed.
+/// Why a transaction was refused.
+///
+/// Nothing has been changed.
 package enum TableError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Entries (ipcache: bytes) that the new state needs, and what the table holds.
     case full(KernelTable, needed: Int, capacity: Int)
@@ -21,11 +23,11 @@ package enum TableError: Error, Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .full(let table, let needed, let capacity):
             let unit = table == .ipcache ? "bytes" : "entries"
-            return "table \(table.rawValue) full: the new state needs \(needed) \(unit), there is room for \(capacity); "
-                + "the old state stays in force; use fewer or broader rules, or raise the table's size"
+            return "table \(table.rawValue) full: the new state needs \(needed) \(unit), "
+                + "there is room for \(capacity); the old state stays in force; use fewer or broader rules, or raise the table's size"
         case .chainTooLong(let length, let max, let buckets):
-            return "table \(KernelTable.policyHeads.rawValue) unbalanced: a chain of \(length) entries (at most \(max)) "
-                + "with \(buckets) buckets; the old state stays in force; raise the number of buckets"
+            return "table \(KernelTable.policyHeads.rawValue) unbalanced: a chain of \(length) entries "
+                + "(at most \(max)) with \(buckets) buckets; the old state stays in force; raise the number of buckets"
         case .noSuchSubject(let slot, let count):
             return "table \(KernelTable.subjects.rawValue) has no slot \(slot): at most \(count) distinct label sets "
                 + "of local endpoints; the old state stays in force; leave volatile labels out of identities"

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The bytes of one kernel table, kept in user space: chunks of equal size, allocated when first written (zero before),
-/// with a record of what was written since the last `takeDirty`. The only file of this module that handles memory.
+/// with a record of what was written since the last `takeDirty`.
+///
+/// The only file of this module that handles memory.
 @safe
 package final class TableMemory<Element: BitwiseCopyable> {
     /// Elements in a chunk; a power of two.
@@ -30,7 +32,7 @@ package final class TableMemory<Element: BitwiseCopyable> {
     }
 
     deinit {
-        for unsafe chunk in unsafe chunks { unsafe chunk?.deallocate() }
+        for unsafechunk in unsafe chunks { unsafe chunk?.deallocate() }
     }
 
     /// The number of elements the table has room for.

@@ -27,7 +27,9 @@ struct TrieHead {
     }
 
     var tag: Int { Int(word >> 56) }
-    /// Tail and skip: length in bits. Node: the address byte it reads.
+    /// Tail and skip: length in bits.
+    ///
+    /// Node: the address byte it reads.
     var length: Int { Int(word >> 48) & 255 }
     var payload: UInt32 { UInt32(truncatingIfNeeded: word) }
     /// Node: bits set in the map's words before word `index` (0...3).
@@ -59,8 +61,10 @@ struct TrieAllocator {
         units <= 8 ? units : units <= 32 ? (units + 3) & ~3 : (units + 15) & ~15
     }
 
-    /// A block of at least `units`. Beyond the limit it counts on, so that the need is known, and hands out the same
-    /// block again and again: an image for which `isOverfull` holds is only fit to be thrown away.
+    /// A block of at least `units`.
+    ///
+    /// Beyond the limit it counts on, so that the need is known, and hands out the same block again and again: an image
+    /// for which `isOverfull` holds is only fit to be thrown away.
     mutating func allocate(_ units: Int) -> UInt32 {
         let size = TrieAllocator.roundUp(units)
         if let block = free[size].popLast() { return block }

@@ -34,7 +34,8 @@ import Testing
     }
 
     @Test func `a subject's epoch moves with its entries, its state and any mapping, and with nothing else`() throws {
-        let shadow = ShadowTables(capacity: .init(policyBuckets: 64, policyEntries: 64, ipcacheChunks: 2), lastEpoch: 40)
+        let shadow = ShadowTables(
+            capacity: .init(policyBuckets: 64, policyEntries: 64, ipcacheChunks: 2), lastEpoch: 40)
         func epochs() -> [UInt32] { (1...2).map { shadow.subjects.entries[$0].epoch } }
         var changes = MapChanges()
         changes.subjectSettings = [1: .open, 2: .open]
@@ -97,7 +98,8 @@ private struct Bank {
     init(_ capacity: ShadowTables.Capacity) {
         for table in KernelTable.allCases {
             let count = table == .ipcache ? capacity.ipcacheChunks : 1
-            chunks[table] = Array(repeating: Array(repeating: 0, count: ShadowTables.chunkBytes(of: table)), count: count)
+            chunks[table] = Array(
+                repeating: Array(repeating: 0, count: ShadowTables.chunkBytes(of: table)), count: count)
         }
     }
 
