@@ -107,6 +107,13 @@ let unitTests: [Target] = [
     tests("TidyTests", []),
 ]
 
+// Tests against the running kernel; they need root and fail without it.
+let kernelTests: [Target] = [
+    .testTarget(
+        name: "BPFRuntimeTests", dependencies: ["BPFRuntime", "KernelPrograms", "CLinuxShim"],
+        exclude: ["BPF"], swiftSettings: strict, plugins: ["CompileKernelPrograms"])
+]
+
 let package = Package(
     name: "bulkhead",
     products: [
@@ -120,4 +127,6 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: valueTargets + logicTargets + edgeTargets + compositionTargets + executableTargets + unitTests
+=======
+    targets: valueTargets + logicTargets + edgeTargets + compositionTargets + executableTargets + kernelTests
 )

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLibbpf
+import CLinuxShim
+import Glibc
+
+/// Attachment through the clsact queueing discipline, for kernels without tcx.
+///
+/// Outlives every process by itself.
+package enum ClsactFilter {
+    /// Our filters' handle and priority: the pair that tells them from other people's.
+    private static let handle: UInt32 = 1
+    private static let priority: UInt32 = 0xb1d
+
+    /// Attaches the program, in place of an earlier one of ours; makes the queueing discipline if need be.
+    package static func attach(
+        _ program: borrowing BPFProgram, to ifindex: UInt32, at hook: TrafficHook
+    ) throws(BPFError) {
+        let fd = program.descriptor.rawValue
+        let (result, log) = LibbpfLog.collect { () -> Int32 in
+            var hook = hookOptions(ifindex, hook)
+            let created = unsafe bpf_tc_hook_create(&hook)
+            guard created == 0 || created == -EEXIST else { return created }
+            var options = filterOptions
+            options.prog_fd = fd
+            options.flags = UInt32(BPF_TC_F_REPLACE.rawValue)
+            return unsafe bpf_tc_attach(&hook, &options)
+        }
+        guard result == 0 else {
+            throw BPFError(
+                errno: -result,
+                operation: "attach \(program.name) to interface \(ifindex) at clsact \(hook.rawValue)", log: log)
+        }
+    }
+
+    /// The kernel's number of our attached program; nil if none is attached.
+    package static func programID(on ifindex: UInt32, at hook: TrafficHook) throws(BPFError) -> UInt32? {
+        let name = hook.rawValue
+        let (answer, log) = LibbpfLog.collect { () -> (Int32, UInt32) in
+            var hook = hookOptions(ifindex, hook)
+            var options = filterOptions
+            let result = unsafe bpf_tc_query(&hook, &options)
+            return (result, options.prog_id)
+        }
+        // EINVAL: the device has no clsact at all.
+        if [-ENOENT, -EINVAL, -ENODEV].contains(answer.0) { return nil }
+        guard answer.0 == 0 else {
+            throw BPFError(errno: -answer.0, operation: "query interface \(ifindex) at clsact \(name)", log: log)
+        }
+        return answer.1
+    }
+
+    /// Detaches our program; the queueing discipline goes with the last filter, whosever it was.
+    package static func detach(from ifindex: UInt32, at hook: TrafficHook) throws(BPFError) {
+        let name = hook.rawValue
+        let (result, log) = LibbpfLog.collect { () -> Int32 in
+            var hookOptions = hookOptions(ifindex, hook)
+            var options = filterOptions
+            let result = unsafe bpf_tc_detach(&hookOptions, &options)
+            guard result == 0, bulkhead_clsact_filter_count(ifindex) == 0 else { return result }
+            hookOptions.attach_point = bpf_tc_attach_point(BPF_TC_INGRESS.rawValue | BPF_TC_EGRESS.rawValue)
+            return unsafe bpf_tc_hook_destroy(&hookOptions)
+        }
+        guard [0, -ENOENT, -EINVAL, -ENODEV].contains(result) else {
+            throw BPFError(errno: -result, operation: "detach from interface \(ifindex) at clsact \(name)", log: log)
+        }
+    }
+
+    private static func hookOptions(_ ifindex: UInt32, _ hook: TrafficHook) -> bpf_tc_hook {
+        var options = bpf_tc_hook()
+        options.sz = optionsSize(upTo: \bpf_tc_hook.parent)
+        options.ifindex = Int32(bitPattern: ifindex)
+        options.attach_point = hook == .ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS
+        return options
+    }
+
+    private static var filterOptions: bpf_tc_opts {
+        var options = bpf_tc_opts()
+        options.sz = optionsSize(upTo: \bpf_tc_opts.priority)
+        options.handle = handle
+        options.priority = priority
+        return options
+    }
+}

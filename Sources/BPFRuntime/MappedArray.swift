@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinuxShim
+import Glibc
+
+/// A memory-mapped array map (`BPF_F_MMAPABLE`): the kernel programs see every store at once.
+///
+/// Every access is bounds-checked; an offset outside is a programmer's error and stops the process.
+@safe package struct MappedArray: ~Copyable, Sendable {
+    package let name: String
+    /// Bytes of all elements.
+    package let byteCount: Int
+    /// Bytes from one element to the next.
+    package let elementStride: Int
+    // Sendable although it holds a pointer: the memory is shared with the kernel anyway, and who may write which part
+    // is the datapath's duty, not this type's.
+    private nonisolated(unsafe) let base: UnsafeMutableRawPointer
+
+    /// Maps all of the array; throws `EINVAL` if the map is not memory-mapped.
+    package init(_ descriptor: borrowing FileDescriptor, name: String) throws(BPFError) {
+        let definition = try MapDefinition(of: descriptor, name: name)
+        guard definition.isMemoryMapped else {
+            throw BPFError(errno: EINVAL, operation: "map \(name) into memory: it is not a memory-mapped array")
+        }
+        let size = definition.elementStride * definition.entryCountMax
+        let address = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.rawValue, 0)
+        let number = errno
+        guard let address = unsafe address, unsafe address != MAP_FAILED else {
+            throw BPFError(errno: number, operation: "map \(name) (\(size) bytes) into memory")
+        }
+        self.name = name
+        byteCount = size
+        elementStride = definition.elementStride
+        unsafe base = address
+    }
+
+    deinit { unsafe munmap(base, byteCount) }
+
+    /// Copies bytes in; plain stores, in no order that a reader may rely on.
+    package func write(_ bytes: RawSpan, at offset: Int) {
+        unsafe bytes.withUnsafeBytes { source in
+            unsafe address(offset, byteCount: source.count).copyMemory(
+                from: source.baseAddress ?? UnsafeRawPointer(base), byteCount: source.count)
+        }
+    }
+
+    /// Copies a part of `bytes` in, to the same offset plus `base`: for a shadow of (a part of) the array.
+    package func write(_ bytes: [UInt8], range: Range<Int>, base offset: Int = 0) {
+        unsafe bytes.withUnsafeBytes { source in
+            let part = unsafe UnsafeRawBufferPointer(rebasing: source[range])
+            unsafe write(part.bytes, at: offset + range.lowerBound)
+        }
+    }
+
+    /// Copies a value in.
+    package func write<Value: BitwiseCopyable>(_ value: Value, at offset: Int) {
+        unsafe address(offset, byteCount: MemoryLayout<Value>.size).storeBytes(of: value, as: Value.self)
+    }
+
+    /// Stores a word after everything stored before it; the offset is a multiple of four.
+    package func storeReleasing(_ value: UInt32, at offset: Int) {
+        precondition(offset % 4 == 0, "unaligned word at \(offset) of \(name)")
+        unsafe bulkhead_store_release_u32(address(offset, byteCount: 4), value)
+    }
+
+    /// Loads a word before anything loaded after it; the offset is a multiple of four.
+    package func loadAcquiring(at offset: Int) -> UInt32 {
+        precondition(offset % 4 == 0, "unaligned word at \(offset) of \(name)")
+        return unsafe bulkhead_load_acquire_u32(address(offset, byteCount: 4))
+    }
+
+    /// Reads a value.
+    package func value<Value: BitwiseCopyable>(at offset: Int, as type: Value.Type = Value.self) -> Value {
+        unsafe address(offset, byteCount: MemoryLayout<Value>.size).loadUnaligned(as: Value.self)
+    }
+
+    /// A copy of a range of bytes.
+    package func bytes(in range: Range<Int>) -> [UInt8] {
+        unsafe Array(
+            UnsafeRawBufferPointer(start: address(range.lowerBound, byteCount: range.count), count: range.count))
+    }
+
+    /// Copies a range from one place to another inside the array; the two may not overlap.
+    package func copy(_ range: Range<Int>, to offset: Int) {
+        unsafe address(offset, byteCount: range.count).copyMemory(
+            from: address(range.lowerBound, byteCount: range.count), byteCount: range.count)
+    }
+
+    private func address(_ offset: Int, byteCount count: Int) -> UnsafeMutableRawPointer {
+        precondition(
+            offset >= 0 && count >= 0 && offset <= byteCount - count,
+            "bytes \(offset)..<\(offset + count) lie outside \(name) (\(byteCount) bytes)")
+        return unsafe base + offset
+    }
+}

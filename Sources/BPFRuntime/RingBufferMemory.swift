@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinuxShim
+import Glibc
+
+/// The memory of one ring buffer: consumer page (ours to write), producer page and the data, which is mapped twice in a
+/// row so that no record wraps.
+@safe final class RingBufferMemory: Sendable {
+    let descriptor: FileDescriptor
+    private let byteCount: Int
+    private let pageSize: Int
+    // Pointers into shared memory; only the reader's thread uses them once it runs.
+    private nonisolated(unsafe) let consumer: UnsafeMutableRawPointer
+    private nonisolated(unsafe) let producer: UnsafeRawPointer
+    private nonisolated(unsafe) let data: UnsafeRawPointer
+
+    init(_ borrowed: borrowing FileDescriptor, name: String) throws(BPFError) {
+        let definition = try MapDefinition(of: borrowed, name: name)
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let size = definition.entryCountMax
+        descriptor = try borrowed.duplicate()
+        byteCount = size
+        pageSize = page
+        let consumer = try unsafe RingBufferMemory.map(borrowed, page, PROT_READ | PROT_WRITE, offset: 0, name)
+        unsafe self.consumer = consumer
+        do throws(BPFError) {
+            let producer = try unsafe RingBufferMemory.map(borrowed, page + 2 * size, PROT_READ, offset: page, name)
+            unsafe self.producer = UnsafeRawPointer(producer)
+            unsafe data = UnsafeRawPointer(producer + page)
+        } catch {
+            unsafe munmap(consumer, page)
+            throw error
+        }
+    }
+
+    deinit {
+        unsafe munmap(consumer, pageSize)
+        unsafe munmap(UnsafeMutableRawPointer(mutating: producer), pageSize + 2 * byteCount)
+    }
+
+    private static func map(
+        _ descriptor: borrowing FileDescriptor, _ byteCount: Int, _ protection: Int32, offset: Int, _ name: String
+    ) throws(BPFError) -> UnsafeMutableRawPointer {
+        let address = unsafe mmap(nil, byteCount, protection, MAP_SHARED, descriptor.rawValue, offset)
+        let number = errno
+        guard let address = unsafe address, unsafe address != MAP_FAILED else {
+            throw BPFError(errno: number, operation: "map ring buffer \(name) into memory")
+        }
+        return unsafe address
+    }
+
+    /// Hands each complete record to `body`, up to a number, then gives the space back to the kernel at once.
+    func drain(recordCountMax: Int, _ body: (RawSpan) -> Void) -> (records: Int, bytes: Int) {
+        var position = unsafe bulkhead_load_acquire_u64(consumer)
+        let end = unsafe bulkhead_load_acquire_u64(producer)
+        var records = 0
+        var bytes = 0
+        let start = position
+        while position < end, records < recordCountMax {
+            let header = unsafe data + Int(position % UInt64(byteCount))
+            let word = unsafe bulkhead_load_acquire_u32(header)
+            guard word & RecordHeader.busy == 0 else { break }
+            let length = Int(word & RecordHeader.lengthMask)
+            if word & RecordHeader.discarded == 0 {
+                unsafe body(UnsafeRawBufferPointer(start: header + RecordHeader.byteCount, count: length).bytes)
+                records += 1
+                bytes += length
+            }
+            position += UInt64((length + RecordHeader.byteCount + 7) & ~7)
+        }
+        if position != start { unsafe bulkhead_store_release_u64(consumer, position) }
+        return (records, bytes)
+    }
+}
+
+/// The eight bytes before each record (kernel/bpf/ringbuf.c).
+private enum RecordHeader {
+    static let busy: UInt32 = 1 << 31
+    static let discarded: UInt32 = 1 << 30
+    static let lengthMask: UInt32 = (1 << 30) - 1
+    static let byteCount = 8
+}

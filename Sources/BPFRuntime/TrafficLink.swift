@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLibbpf
+import CLinuxShim
+import Glibc
+
+/// Where on a device a program sits, as the device sees it: ingress is what the host receives from it.
+package enum TrafficHook: String, Hashable, Sendable, CaseIterable {
+    case ingress
+    case egress
+
+    var tcxAttachType: UInt32 {
+        switch self {
+        case .ingress: UInt32(BULKHEAD_TCX_INGRESS)
+        case .egress: UInt32(BULKHEAD_TCX_EGRESS)
+        }
+    }
+}
+
+/// A tcx link: the program is attached while the link lives, that is, while a handle or a pin refers to it.
+package struct TrafficLink: ~Copyable, Sendable {
+    package let descriptor: FileDescriptor
+
+    package init(descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+
+    /// Attaches behind the programs that are there already.
+    ///
+    /// `EINVAL` before Linux 6.6.
+    package init(attaching program: borrowing BPFProgram, to ifindex: UInt32, at hook: TrafficHook) throws(BPFError) {
+        let result = bulkhead_tcx_link_create(program.descriptor.rawValue, ifindex, hook.tcxAttachType)
+        let operation = "attach \(program.name) to interface \(ifindex) at tcx \(hook.rawValue)"
+        descriptor = try FileDescriptor(owning: check(result, operation))
+    }
+
+    /// Replaces the program in one step; no packet passes unseen.
+    package func replaceProgram(with program: borrowing BPFProgram) throws(BPFError) {
+        try check(
+            bpf_link_update(descriptor.rawValue, program.descriptor.rawValue, nil),
+            "replace the program of a link by \(program.name)")
+    }
+
+    /// The device the link is on; nil if the device is gone and the link detached.
+    package func interfaceIndex() throws(BPFError) -> UInt32? {
+        let index = try info().ifindex
+        return index == 0 ? nil : index
+    }
+
+    /// The kernel's number of the attached program.
+    package func programID() throws(BPFError) -> UInt32 { try info().program_id }
+
+    private func info() throws(BPFError) -> bulkhead_link_info {
+        var info = bulkhead_link_info()
+        try check(unsafe bulkhead_read_link_info(descriptor.rawValue, &info), "read the state of a link")
+        return info
+    }
+}
