@@ -127,6 +127,5 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: valueTargets + logicTargets + edgeTargets + compositionTargets + executableTargets + unitTests
-=======
-    targets: valueTargets + logicTargets + edgeTargets + compositionTargets + executableTargets + kernelTests
+        + kernelTests
 )

@@ -8,8 +8,6 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/membarrier.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,17 +110,7 @@ int bulkhead_effective_capabilities(__u64 *capabilities)
 	return 0;
 }
 
-int bulkhead_unshare_network(void)
-{
-	return result(unshare(CLONE_NEWNET));
-}
-
 int bulkhead_make_wake_pipe(int ends[2])
 {
 	return result(pipe2(ends, O_CLOEXEC | O_NONBLOCK));
-}
-
-void bulkhead_name_thread(const char *name)
-{
-	pthread_setname_np(pthread_self(), name);
 }

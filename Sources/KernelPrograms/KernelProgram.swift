@@ -23,8 +23,8 @@ package struct KernelProgram: Sendable {
         bytes.reserveCapacity(text.count / 4 * 3)
         var pending: UInt32 = 0
         var pendingBits: UInt32 = 0
-        for unsafecharacter in unsafe text {
-            guard let value = sextet(character) else { break }
+        for index in text.indices {
+            guard let value = unsafe sextet(text[index]) else { break }
             pending = pending << 6 | value
             pendingBits += 6
             if pendingBits >= 8 {

@@ -13,10 +13,10 @@ func inFreshNetworkNamespace<Success: Sendable>(
     try await withCheckedThrowingContinuation { continuation in
         do {
             try startThread(named: "netns-test") {
-                let result = bulkhead_unshare_network()
+                let result = bulkhead_unshare_network_namespace()
                 guard result == 0 else {
                     continuation.resume(
-                        throwing: BPFError(errno: -result, operation: "enter a fresh network namespace"))
+                        throwing: BPFError(errno: errno, operation: "enter a fresh network namespace"))
                     return
                 }
                 continuation.resume(with: Result { try body() })

@@ -45,11 +45,6 @@ int bulkhead_effective_capabilities(__u64 *capabilities);
 /* A pipe for waking a thread, non-blocking and close-on-exec. */
 int bulkhead_make_wake_pipe(int ends[2]);
 
-/* Moves the calling thread into a fresh network namespace that lives as long as the thread. */
-int bulkhead_unshare_network(void);
-
-void bulkhead_name_thread(const char *name);
-
 static inline __u32 bulkhead_load_acquire_u32(const void *address)
 {
 	return __atomic_load_n((const __u32 *)address, __ATOMIC_ACQUIRE);
