@@ -6,7 +6,11 @@
 #include "abi_types.h"
 #include "drop_reasons.h"
 
-/* metrics_map index: METRIC_DROP + reason * 2 + direction for drops (DROP_NONE: forwarded packets). */
+/*
+ * metrics_map index: METRIC_DROP + reason * 2 + direction for drops. Packets that passed are not counted here: each
+ * moves the counter of exactly one rule slot (rule_stats_map), built-in ones included, and the sum is what passed plus
+ * what a rule dropped.
+ */
 enum {
 	METRIC_DROP = 0,
 	METRIC_EVENT_LOST = 128,          /* ring buffer full: an event was not written (packets = events) */

@@ -69,10 +69,11 @@ enum {
 	RULE_FIRST_FREE = 16,
 };
 
-struct rule_stats {                   /* rule_stats_map[slot], per CPU */
-	__u64 packets;
-	__u64 bytes;
+/* rule_stats_map[slot], per CPU: packets that a rule let pass or stopped, by direction as seen from the endpoint. */
+struct rule_stats {
+	__u64 packets[2];
+	__u64 bytes[2];
 };
-_Static_assert(sizeof(struct rule_stats) == 16, "rule_stats");
+_Static_assert(sizeof(struct rule_stats) == 32, "rule_stats");
 
 #endif

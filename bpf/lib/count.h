@@ -15,18 +15,17 @@ static __always_inline void count_metric(__u32 index, __u32 bytes)
 	}
 }
 
-static __always_inline void count_rule(__u32 slot, __u32 bytes)
+static __always_inline void count_rule(__u32 slot, int direction, __u32 bytes)
 {
 	struct rule_stats *s = bpf_map_lookup_elem(&rule_stats_map, &slot);
 
 	if (s) {
-		s->packets += 1;
-		s->bytes += bytes;
+		s->packets[direction] += 1;
+		s->bytes[direction] += bytes;
 	}
 }
 
-/* DROP_NONE counts a packet that passed. */
-static __always_inline void count_verdict(__u32 reason, int direction, __u32 bytes)
+static __always_inline void count_drop(__u32 reason, int direction, __u32 bytes)
 {
 	count_metric(METRIC_DROP + reason * DIRECTION_COUNT + direction, bytes);
 }

@@ -198,7 +198,9 @@ static __attribute__((noinline)) int judge_first(struct scene *s, int direction,
 	return pass_packet(s, direction, r.rule);
 }
 
-#define UNRELATED 100 /* not a tc action: no flow that this error is about */
+/* Not tc actions: what a step returns that has not decided. */
+#define UNRELATED 100 /* no flow that this error is about */
+#define CONTINUE 101
 
 /* The quoted packet belongs to a flow that was allowed and still is: its errors are welcome. */
 static __attribute__((noinline)) int judge_related(struct scene *s, int direction, __u32 is_host)
@@ -334,6 +336,24 @@ static __attribute__((noinline)) int judge_maintenance(struct scene *s, int dire
 	if (reason)
 		return drop_packet(s, direction, reason, RULE_NONE, IDENTITY_UNKNOWN);
 	return pass_packet(s, direction, RULE_NEIGHBOR_DISCOVERY);
+}
+
+/* Everything off the short path: the long parser, link-layer matters, fragments, ICMP errors. */
+static __attribute__((noinline)) int judge_unusual(struct scene *s, int direction, __u32 is_host)
+{
+	int reason = direction == DIRECTION_EGRESS ? parse_egress(s->skb, &s->p) : parse_ingress(s->skb, &s->p);
+
+	if (reason && is_host && reason == DROP_ETHERTYPE)
+		return TC_ACT_UNSPEC;
+	if (!reason && s->p.flags & PACKET_ARP)
+		return judge_arp(s, direction, is_host);
+	if (!reason && s->p.flags & PACKET_LINK_MAINTENANCE)
+		return judge_maintenance(s, direction, is_host);
+	if (!reason && s->p.flags & PACKET_LATER_FRAGMENT)
+		reason = recall_fragment(s, direction);
+	if (reason)
+		return drop_packet(s, direction, reason, RULE_NONE, IDENTITY_UNKNOWN);
+	return s->p.flags & PACKET_ICMP_ERROR ? judge_related(s, direction, is_host) : CONTINUE;
 }
 
 #endif

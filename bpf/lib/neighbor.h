@@ -61,7 +61,7 @@ static __always_inline int check_neighbor_discovery(struct cursor *c, struct pac
 		at = bytes_at(c, p->l4_offset, 24);
 		if (!at)
 			return DROP_ICMP_MALFORMED;
-		__builtin_memcpy(&target, at + 8, 16);
+		copy_address(&target, at + 8);
 		if (!is_link_local(&target) && !owns_address(ep, &target))
 			return DROP_NEIGHBOR_SPOOFED;
 	}

@@ -41,7 +41,6 @@ enum {
 	PACKET_ICMP_REQUEST = 1 << 4,     /* echo, timestamp: expects a reply */
 	PACKET_ICMP_REPLY = 1 << 5,
 	PACKET_LINK_MAINTENANCE = 1 << 6, /* neighbour discovery, multicast membership */
-	PACKET_NOT_IP = 1 << 7,
 };
 
 /*

@@ -148,6 +148,15 @@ static __always_inline int parse_extension_headers(struct cursor *c, struct pack
 	return DROP_EXTENSION_HEADERS;
 }
 
+/* In words: memcpy from an address of unknown alignment would go byte by byte. */
+static __always_inline void copy_address(struct ip_address *to, const __u8 *from)
+{
+	__u64 *words = (__u64 *)to->bytes;
+
+	words[0] = *(const __u64 *)from;
+	words[1] = *(const __u64 *)(from + 8);
+}
+
 static __always_inline int parse_ipv6(struct cursor *c, struct packet *p, int direction, bool inner)
 {
 	__u8 *ip = bytes_at(c, p->l3_offset, 40);
@@ -167,8 +176,8 @@ static __always_inline int parse_ipv6(struct cursor *c, struct packet *p, int di
 	p->family = 6;
 	p->length = total ? total + 40 : c->length - p->l3_offset;
 	p->hop_limit = ip[7];
-	__builtin_memcpy(source_of(p, direction), ip + 8, 16);
-	__builtin_memcpy(destination_of(p, direction), ip + 24, 16);
+	copy_address(source_of(p, direction), ip + 8);
+	copy_address(destination_of(p, direction), ip + 24);
 	p->l4_offset = p->l3_offset + 40;
 	if (ip[6] == PROTOCOL_TCP || ip[6] == PROTOCOL_UDP) {
 		p->key.protocol = ip[6];

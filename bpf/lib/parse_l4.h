@@ -39,7 +39,7 @@ static __always_inline void limit_to(struct cursor *c, __u32 limit)
 /* Two bytes in network order, at any alignment. */
 static __always_inline __u32 load16(const __u8 *at)
 {
-	return (__u32)at[0] << 8 | at[1];
+	return host16(*(const __u16 *)at);
 }
 
 static __always_inline int parse_tcp(struct cursor *c, struct packet *p, int direction, bool inner)

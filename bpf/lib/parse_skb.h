@@ -7,23 +7,29 @@
 #define BULKHEAD_PARSE_SKB_H
 
 #include "maps.h"
-#include "parse.h"
+#include "parse_usual.h"
 
 /* Headers deeper than this are not parsed; most packets have theirs in the linear part already. */
 #define PULL_BYTES 256
 #define USUAL_HEADER_BYTES (14 + 40 + 20)
 
-static __always_inline struct cursor open_cursor(struct __sk_buff *skb)
+static __always_inline struct cursor cursor_of(struct __sk_buff *skb)
 {
 	struct cursor c;
 
-	if (skb->data_end - skb->data < USUAL_HEADER_BYTES && skb->len > skb->data_end - skb->data)
-		bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES);
 	c.data = (void *)(long)skb->data;
 	c.end = (void *)(long)skb->data_end;
 	c.length = skb->len;
 	c.limit = skb->len;
 	return c;
+}
+
+/* Makes the headers readable in one piece first. */
+static __always_inline struct cursor open_cursor(struct __sk_buff *skb)
+{
+	if (skb->data_end - skb->data < USUAL_HEADER_BYTES && skb->len > skb->data_end - skb->data)
+		bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES);
+	return cursor_of(skb);
 }
 
 static __always_inline int parse_skb(struct __sk_buff *skb, struct packet *p, int direction)

@@ -40,8 +40,7 @@ static __always_inline void report(struct scene *s, int direction, __u8 verdict,
 
 static __always_inline int pass_packet(struct scene *s, int direction, __u32 rule)
 {
-	count_verdict(DROP_NONE, direction, s->p.length);
-	count_rule(rule, s->p.length);
+	count_rule(rule, direction, s->p.length);
 	return TC_ACT_UNSPEC;
 }
 
@@ -50,9 +49,11 @@ static __attribute__((noinline)) int drop_packet(struct scene *s, int direction,
 {
 	__u32 length = s->p.length ? s->p.length : s->skb->len;
 
-	count_verdict(reason, direction, length);
-	if (rule != RULE_NONE)
-		count_rule(rule, length);
+	count_drop(reason, direction, length);
+	if (rule != RULE_NONE && direction == DIRECTION_EGRESS)
+		count_rule(rule, DIRECTION_EGRESS, length);
+	else if (rule != RULE_NONE)
+		count_rule(rule, DIRECTION_INGRESS, length);
 	report(s, direction, VERDICT_DENY, reason, FLOW_UNTRACKED, rule, peer, 0);
 	return TC_ACT_SHOT;
 }

@@ -27,16 +27,21 @@ static __always_inline int refuse(struct __sk_buff *skb, int direction, __u32 re
 {
 	if (is_host)
 		return TC_ACT_UNSPEC;
-	count_verdict(reason, direction, skb->len);
+	count_drop(reason, direction, skb->len);
 	return TC_ACT_SHOT;
 }
 
 static __always_inline int judge_packet(struct __sk_buff *skb, int direction, bool is_host)
 {
-	struct scene s = { .skb = skb, .ifindex = skb->ifindex };
 	__u32 zero = 0, subject;
-	int reason;
+	struct scene s;
+	struct cursor c;
+	int action;
 
+	c = cursor_of(skb);
+	s.skb = skb;
+	s.ifindex = skb->ifindex;
+	__builtin_memset(&s.p, 0, sizeof(s.p));
 	s.config = bpf_map_lookup_elem(&config_map, &zero);
 	if (!s.config || !(s.config->flags & CONFIG_READY))
 		return refuse(skb, direction, DROP_CONFIGURATION, is_host);
@@ -54,27 +59,15 @@ static __always_inline int judge_packet(struct __sk_buff *skb, int direction, bo
 		s.generation = s.config->bank_generation[1];
 	s.now = bpf_jiffies64();
 	s.p.key.endpoint = s.ep->endpoint;
-	if (s.ep->flags & ENDPOINT_NO_LINK_LAYER)
-		s.p.ethertype = host16(skb->protocol);
-	reason = direction == DIRECTION_EGRESS ? parse_egress(skb, &s.p) : parse_ingress(skb, &s.p);
-	if (is_host)
-		s.ingress_ifindex = skb->ingress_ifindex;
-	if (reason)
-		return is_host && reason == DROP_ETHERTYPE ? TC_ACT_UNSPEC
-							   : drop_packet(&s, direction, reason, RULE_NONE, 0);
-	if (s.p.flags & PACKET_ARP)
-		return judge_arp(&s, direction, is_host);
-	if (s.p.flags & PACKET_LINK_MAINTENANCE)
-		return judge_maintenance(&s, direction, is_host);
-	if (s.p.flags & PACKET_LATER_FRAGMENT) {
-		reason = recall_fragment(&s, direction);
-		if (reason)
-			return drop_packet(&s, direction, reason, RULE_NONE, 0);
-	}
-	if (s.p.flags & PACKET_ICMP_ERROR) {
-		int action = judge_related(&s, direction, is_host);
-
-		return action == UNRELATED ? judge_first(&s, direction, is_host) : action;
+	s.ingress_ifindex = is_host ? skb->ingress_ifindex : 0;
+	if (s.ep->flags & ENDPOINT_NO_LINK_LAYER || skb->vlan_present || !parse_usual(&c, &s.p, direction)) {
+		if (s.ep->flags & ENDPOINT_NO_LINK_LAYER)
+			s.p.ethertype = host16(skb->protocol);
+		action = judge_unusual(&s, direction, is_host);
+		if (action == UNRELATED)
+			return judge_first(&s, direction, is_host);
+		if (action != CONTINUE)
+			return action;
 	}
 	return judge_tracked(&s, direction, is_host);
 }
