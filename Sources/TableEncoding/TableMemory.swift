@@ -32,7 +32,7 @@ package final class TableMemory<Element: BitwiseCopyable> {
     }
 
     deinit {
-        for unsafechunk in unsafe chunks { unsafe chunk?.deallocate() }
+        for index in unsafe chunks.indices { unsafe chunks[index]?.deallocate() }
     }
 
     /// The number of elements the table has room for.
