@@ -3,8 +3,6 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-# A build refuses imports that Package.swift does not declare.
-BUILD := scripts/swift build --explicit-target-dependency-import-check error
 
 .PHONY: help bootstrap build run demo test test-unit test-datapath test-integration verify bench fuzz fmt check package clean
 
@@ -17,8 +15,7 @@ bootstrap: ## install what building, testing and the demo need; safe to repeat (
 
 build: ## build bulkhead and bulkhead-agent, optimised
 	@scripts/bootstrap --quiet build
-	@$(BUILD) -c release --product bulkhead
-	@$(BUILD) -c release --product bulkhead-agent
+	@scripts/build-release
 
 run: ## run the agent on this machine's own containers, in audit mode: nothing is blocked (root)
 	@scripts/bootstrap --quiet
