@@ -2,7 +2,9 @@
 
 /// Where the cgroup2 hierarchy is mounted.
 package enum CgroupRoot {
-    /// Finds the mount point: `/sys/fs/cgroup`, or `/sys/fs/cgroup/unified` on a hybrid host. nil without cgroup2.
+    /// Finds the mount point: `/sys/fs/cgroup`, or `/sys/fs/cgroup/unified` on a hybrid host.
+    ///
+    /// nil without cgroup2.
     package static func find() throws(HostError) -> String? {
         find(inMountInfo: try readTextFile("/proc/self/mountinfo", bytesMax: 16 << 20))
     }

@@ -7,7 +7,9 @@ import Glibc
 package struct DirectoryChange: Hashable, Sendable {
     /// Names of the entries that may differ; meaningful only if `isComplete`.
     package var names: Set<String> = []
-    /// False: read the whole directory anew. So it is at first, after events were lost, and when the directory itself
+    /// False: read the whole directory anew.
+    ///
+    /// So it is at first, after events were lost, and when the directory itself
     /// came or went.
     package var isComplete = true
     /// False while the directory does not exist.
@@ -23,7 +25,9 @@ package enum DirectoryWatcher {
     /// How soon an absent directory is looked for again.
     static let retryMilliseconds: Int32 = 200
 
-    /// Watches a directory. The first report comes at once and asks for a full read.
+    /// Watches a directory.
+    ///
+    /// The first report comes at once and asks for a full read.
     package static func changes(
         in directory: String, debounceMilliseconds: Int32 = 20
     ) throws(HostError) -> AsyncStream<DirectoryChange> {
@@ -42,7 +46,9 @@ package enum DirectoryWatcher {
         return stream
     }
 
-    /// Watches one file, through its directory so that renaming over it is seen. The first report comes at once.
+    /// Watches one file, through its directory so that renaming over it is seen.
+    ///
+    /// The first report comes at once.
     package static func changes(ofFile path: String) throws(HostError) -> AsyncStream<DirectoryChange> {
         let slash = path.lastIndex(of: "/")
         let directory = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."

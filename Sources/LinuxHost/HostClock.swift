@@ -10,7 +10,9 @@ package enum HostClock {
     /// Since boot including time asleep: what `bpf_ktime_get_boot_ns` returns.
     package static func bootNanoseconds() -> UInt64 { read(CLOCK_BOOTTIME) }
 
-    /// Since 1970, UTC. Jumps when the clock is set.
+    /// Since 1970, UTC.
+    ///
+    /// Jumps when the clock is set.
     package static func wallNanoseconds() -> UInt64 { read(CLOCK_REALTIME) }
 
     /// What to add to a monotonic time to get wall time, as of now.

@@ -18,7 +18,9 @@ package struct HostError: Error, Hashable, CustomStringConvertible {
         self.remedy = remedy
     }
 
-    /// Captures the current errno. Call before anything else (a close, an allocation) can overwrite it.
+    /// Captures the current errno.
+    ///
+    /// Call before anything else (a close, an allocation) can overwrite it.
     package static func last(_ operation: String, remedy: String? = nil) -> HostError {
         HostError(operation, code: errno, remedy: remedy)
     }

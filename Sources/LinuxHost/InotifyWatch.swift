@@ -13,7 +13,9 @@ final class InotifyWatch: Sendable {
 
     let descriptor: OwnedDescriptor
     private let directory: String
-    /// The watch's number; nil while the directory is absent. Only the watching thread uses it.
+    /// The watch's number; nil while the directory is absent.
+    ///
+    /// Only the watching thread uses it.
     private let watch = Mutex<Int32?>(nil)
 
     init(_ directory: String) throws(HostError) {

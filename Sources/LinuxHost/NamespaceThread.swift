@@ -33,7 +33,9 @@ package final class NamespaceThread: Sendable {
             wake.raise()
         }
 
-        /// Works until closed and empty. After each burst the thread goes home, so that it keeps no namespace alive.
+        /// Works until closed and empty.
+        ///
+        /// After each burst the thread goes home, so that it keeps no namespace alive.
         func drain() {
             while true {
                 wake.clear()

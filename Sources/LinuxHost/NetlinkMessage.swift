@@ -48,7 +48,9 @@ struct NetlinkMessage: Equatable {
     }
 }
 
-/// The attributes (type, bytes) that follow a message's fixed part. A length that leads outside ends the sequence.
+/// The attributes (type, bytes) that follow a message's fixed part.
+///
+/// A length that leads outside ends the sequence.
 struct NetlinkAttributes: Sequence, IteratorProtocol {
     private var rest: ArraySlice<UInt8>
 

@@ -10,7 +10,9 @@ package enum NetworkMonitor {
     /// Updates that wait for a slow consumer; beyond it they are dropped and a new snapshot follows.
     static let updatesWaitingMax = 256
 
-    /// Subscribes. The first update is a snapshot, taken after the subscription so that nothing falls between; the
+    /// Subscribes.
+    ///
+    /// The first update is a snapshot, taken after the subscription so that nothing falls between; the
     /// stream ends when its consumer stops or the socket fails.
     /// - Parameter namespace: the process's own if nil.
     package static func updates(in namespace: NetworkNamespace? = nil) throws(HostError) -> AsyncStream<NetworkUpdate> {

@@ -44,7 +44,9 @@ package enum NetworkNamespace: Hashable, Sendable, CustomStringConvertible {
         return UInt64(info.st_ino)
     }
 
-    /// Moves the calling thread into it. Only on a dedicated thread.
+    /// Moves the calling thread into it.
+    ///
+    /// Only on a dedicated thread.
     func enter() throws(HostError) {
         try enterNamespace(open(), name: path)
     }

@@ -3,7 +3,9 @@
 import CLinuxShim
 import Glibc
 
-/// Asks one namespace's kernel about links, addresses and neighbours. Use from one thread.
+/// Asks one namespace's kernel about links, addresses and neighbours.
+///
+/// Use from one thread.
 package final class RouteSession {
     /// A dump that the table changed under is repeated this often before it is given up.
     private static let dumpAttemptsMax = 10

@@ -36,7 +36,9 @@ enum InputWait {
     case timedOut
 }
 
-/// Sleeps until `descriptor` is readable, `signal` is raised or the time is over. A raised signal wins.
+/// Sleeps until `descriptor` is readable, `signal` is raised or the time is over.
+///
+/// A raised signal wins.
 /// - Parameter milliseconds: how long at most; negative is for ever.
 func waitForInput(_ descriptor: Int32, or signal: WakeSignal, milliseconds: Int32) throws(HostError) -> InputWait {
     while true {
