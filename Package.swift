@@ -104,6 +104,7 @@ let unitTests: [Target] = [
     tests("EventDecodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel", "EventDecoding"]),
     tests("FlowAggregationTests", ["NetworkModel", "IdentityModel", "EventModel", "FlowAggregation"]),
     tests("ControlAPITests", ["ControlAPI"]),
+    tests("LinuxHostTests", ["LinuxHost", "NetworkModel"]),
     tests("TidyTests", []),
 ]
 
@@ -112,6 +113,14 @@ let kernelTests: [Target] = [
     .testTarget(
         name: "BPFRuntimeTests", dependencies: ["BPFRuntime", "KernelPrograms", "CLinuxShim"],
         exclude: ["BPF"], swiftSettings: strict, plugins: ["CompileKernelPrograms"])
+]
+
+// Real kernel, real containers, as root, inside namespaces of their own. TestBed makes and removes what they need.
+let integrationTests: [Target] = [
+    .target(name: "TestBed", dependencies: ["LinuxHost"], path: "IntegrationTests/TestBed", swiftSettings: strict),
+    tests("TestBedTests", path: "IntegrationTests/TestBedTests", ["TestBed"]),
+    tests(
+        "LinuxHostIntegrationTests", path: "IntegrationTests/LinuxHostIntegrationTests", ["LinuxHost", "TestBed"]),
 ]
 
 let package = Package(
@@ -127,5 +136,5 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: valueTargets + logicTargets + edgeTargets + compositionTargets + executableTargets + unitTests
-        + kernelTests
+        + kernelTests + integrationTests
 )

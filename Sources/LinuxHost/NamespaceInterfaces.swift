@@ -7,7 +7,7 @@ package struct NamespaceInterface: Hashable, Sendable {
     package let link: NetworkLink
     /// Its addresses, link-local ones included.
     package let addresses: [InterfaceAddress]
-    /// Index, in the namespace of this process, of the device's other end; nil if the other end is elsewhere or there
+    /// Index, in the host's namespace, of the device's other end; nil if the other end is elsewhere or there
     /// is none (macvlan, tun, slirp).
     package let hostIndex: Int32?
 
@@ -27,21 +27,27 @@ package struct NamespaceInterfaces: Hashable, Sendable {
 
 extension NamespaceThread {
     /// Reads the interfaces of each namespace and matches them with the host's: 500 in a few dozen milliseconds.
-    package func interfaces(of namespaces: [NetworkNamespace]) async -> [Result<NamespaceInterfaces, any Error>] {
-        await run(inEach: namespaces) { try NamespaceInterfaces.readCurrent() }
+    /// - Parameter host: the namespace whose interface numbers `hostIndex` holds.
+    package func interfaces(
+        of namespaces: [NetworkNamespace], host: NetworkNamespace = .own
+    ) async -> [Result<NamespaceInterfaces, any Error>] {
+        await run(inEach: namespaces) { try NamespaceInterfaces.readCurrent(host: host) }
     }
 
     /// Reads the interfaces of one namespace.
-    package func interfaces(of namespace: NetworkNamespace) async throws -> NamespaceInterfaces {
-        try await run(in: namespace) { try NamespaceInterfaces.readCurrent() }
+    /// - Parameter host: the namespace whose interface numbers `hostIndex` holds.
+    package func interfaces(
+        of namespace: NetworkNamespace, host: NetworkNamespace = .own
+    ) async throws -> NamespaceInterfaces {
+        try await run(in: namespace) { try NamespaceInterfaces.readCurrent(host: host) }
     }
 }
 
 extension NamespaceInterfaces {
     /// Reads the namespace the calling thread is in.
-    fileprivate static func readCurrent() throws(HostError) -> NamespaceInterfaces {
+    fileprivate static func readCurrent(host: NetworkNamespace) throws(HostError) -> NamespaceInterfaces {
         let inode = try NetworkNamespace.path("/proc/thread-self/ns/net").inode()
-        let host = try NetworkNamespace.own.open()
+        let host = try host.open()
         let session = try RouteSession()
         let snapshot = try session.snapshot()
         // Asked after the links: listing them is what makes the kernel number the namespaces they lead to.

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import LinuxHost
+import TestBed
+import Testing
+
+/// Address range of the suites in this target.
+let subnet = 40
+
+@Suite(.serialized) struct NamespaceThreadTests {
+    @Test func `reads a workload's interface and finds the host's end of its link`() async throws {
+        try await withTestBed(subnet: subnet) { bed in
+            let host = try await bed.host()
+            let workload = try await host.addWorkload("in", number: 2)
+            let thread = try NamespaceThread()
+            let seen = try await thread.interfaces(
+                of: workload.namespace.reference, host: host.namespace.reference)
+            let links = try await thread.run(in: host.namespace.reference) { try RouteSession().links() }
+            let hostEnd = try #require(links.first { $0.name == workload.hostInterface })
+            let interface = try #require(seen.interfaces.first)
+            #expect(seen.interfaces.count == 1)
+            #expect(seen.inode == (try workload.namespace.reference.inode()))
+            #expect(interface.link.name == "eth0")
+            #expect(interface.hostIndex == hostEnd.index)
+            #expect(interface.routableAddresses.count == 2)
+            #expect(interface.link.peerNamespaceID != nil)
+        }
+    }
+
+    @Test func `a link into a third namespace has no end on the host`() async throws {
+        try await withTestBed(subnet: subnet) { bed in
+            let (first, second) = (try await bed.namespace("a"), try await bed.namespace("b"))
+            try await bed.veth(first, "eth0", to: second, "eth0")
+            let seen = try await NamespaceThread().interfaces(of: first.reference)
+            #expect(seen.interfaces.map(\.hostIndex) == [nil])
+        }
+    }
+
+    @Test func `one namespace that is gone does not stop the others`() async throws {
+        try await withTestBed(subnet: subnet) { bed in
+            let there = try await bed.namespace("a")
+            let seen = try await NamespaceThread().interfaces(
+                of: [.path("/run/netns/\(bed.name("gone"))"), there.reference])
+            #expect((try? seen[0].get()) == nil)
+            #expect((try? seen[1].get())?.inode == (try there.reference.inode()))
+        }
+    }
+
+    @Test func `500 namespaces are read within two seconds`() async throws {
+        try await withTestBed(subnet: subnet) { bed in
+            let names = (0..<500).map { bed.name("n\($0)") }
+            try bed.noteCleanup("for n in $(seq 0 499); do ip netns del \(bed.prefix)n$n; done")
+            try await bed.run(
+                ["ip", "-batch", "-"], input: names.map { "netns add \($0)\n" }.joined()
+            ).checked()
+            let thread = try NamespaceThread()
+            let clock = ContinuousClock()
+            let start = clock.now
+            let seen = await thread.interfaces(of: names.map { .path("/run/netns/\($0)") })
+            #expect(clock.now - start < .seconds(2))
+            #expect(Set(seen.compactMap { try? $0.get().inode }).count == 500)
+        }
+    }
+}
+
+@Suite(.serialized) struct NetworkMonitorTests {
+    @Test(.timeLimit(.minutes(1))) func `a link that comes, gets an address and goes is reported`() async throws {
+        try await withTestBed(subnet: subnet) { bed in
+            let namespace = try await bed.namespace("a")
+            let updates = try NetworkMonitor.updates(in: namespace.reference)
+            var state = NetworkSnapshot()
+            var iterator = updates.makeAsyncIterator()
+            func follow(until condition: (NetworkSnapshot) -> Bool) async {
+                while !condition(state), let update = await iterator.next() { state.apply(update) }
+            }
+            await follow { $0.links.contains { $0.name == "lo" } }
+            try await bed.ipBatch(
+                namespace, ["link add v0 type veth peer name v1", "address add 10.240.1.1/24 dev v0"])
+            await follow { $0.addresses.contains { $0.prefixLength == 24 } }
+            #expect(Set(state.links.map(\.name)).isSuperset(of: ["v0", "v1"]))
+            try await bed.ipBatch(namespace, ["link del v0"])
+            await follow { !$0.links.contains { $0.name == "v0" || $0.name == "v1" } }
+            #expect(!state.addresses.contains { $0.prefixLength == 24 })
+        }
+    }
+}

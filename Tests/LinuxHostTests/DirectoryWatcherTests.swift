@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Testing
+
+@testable import LinuxHost
+
+@Suite struct DirectoryWatcherTests {
+    /// A directory of the test's own, empty, with changes of it.
+    private final class Scratch {
+        let path: String
+
+        init() throws {
+            var template = Array("/tmp/bulkhead-watch-XXXXXX".utf8CString)
+            guard unsafe mkdtemp(&template) != nil else { throw HostError.last("make a directory") }
+            path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        }
+
+        deinit { _ = unsafe system("rm -rf \(path)") }
+
+        func shell(_ script: String) { _ = unsafe system("cd \(path); \(script)") }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `the first report asks for a full read`() async throws {
+        let scratch = try Scratch()
+        var changes = try DirectoryWatcher.changes(in: scratch.path).makeAsyncIterator()
+        #expect(await changes.next() == DirectoryChange(isComplete: false))
+    }
+
+    @Test(
+        .timeLimit(.minutes(1)),
+        arguments: [
+            ("echo x > a", ["a"]),
+            ("echo x > .a.swp; mv .a.swp a", [".a.swp", "a"]),
+            ("ln -s elsewhere a", ["a"]),
+            ("echo x > a; rm a", ["a"]),
+            ("for f in a b c; do echo x > $f; done", ["a", "b", "c"]),
+        ] as [(String, Set<String>)]) func `what ended within the debounce time is one report`(
+            script: String, names: Set<String>
+        ) async throws
+    {
+        let scratch = try Scratch()
+        var changes = try DirectoryWatcher.changes(in: scratch.path, debounceMilliseconds: 100).makeAsyncIterator()
+        _ = await changes.next()
+        scratch.shell(script)
+        #expect(await changes.next() == DirectoryChange(names: names))
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a file is not reported while its writer has it open`() async throws {
+        let scratch = try Scratch()
+        var changes = try DirectoryWatcher.changes(in: scratch.path).makeAsyncIterator()
+        _ = await changes.next()
+        // `slow` is open for 0.3 s; `quick` is written meanwhile and must come alone.
+        scratch.shell("(echo half; sleep 0.3; echo rest) > slow & sleep 0.1; echo x > quick; sleep 0.1")
+        #expect(await changes.next() == DirectoryChange(names: ["quick"]))
+        #expect(await changes.next() == DirectoryChange(names: ["slow"]))
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a directory that goes and comes back is read anew`() async throws {
+        let scratch = try Scratch()
+        scratch.shell("mkdir d")
+        var changes = try DirectoryWatcher.changes(in: scratch.path + "/d").makeAsyncIterator()
+        _ = await changes.next()
+        scratch.shell("rmdir d")
+        #expect(await changes.next()?.directoryExists == false)
+        scratch.shell("mkdir d")
+        let back = await changes.next()
+        #expect(back?.directoryExists == true)
+        #expect(back?.isComplete == false)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a single file is followed through renames over it`() async throws {
+        let scratch = try Scratch()
+        var changes = try DirectoryWatcher.changes(ofFile: scratch.path + "/f").makeAsyncIterator()
+        _ = await changes.next()
+        scratch.shell("echo x > other; sleep 0.1; echo x > .f; mv .f f")
+        #expect(await changes.next()?.names.contains("f") == true)
+    }
+}
