@@ -27,7 +27,7 @@ private let subnet = 41
             #expect(lookup.status != 0)
         }
         let status = left.process.exitStatus
-        #expect(status == 128 + 9)
+        #expect(status == Int32(128 + 9))
     }
 
     @Test func `workloads of a host reach each other over IPv4 and IPv6`() async throws {
