@@ -98,6 +98,7 @@ let executableTargets: [Target] = [
 let unitTests: [Target] = [
     tests("NetworkModelTests", ["NetworkModel"]),
     tests("IdentityModelTests", ["IdentityModel"]),
+    tests("PolicyReadingTests", ["NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading"]),
     tests("EventModelTests", ["EventModel"]),
     tests(
         "TableEncodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "PolicyCompiler", "TableEncoding"]),

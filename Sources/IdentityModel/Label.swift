@@ -35,4 +35,6 @@ package enum WellKnownLabel {
     /// Prefix of the labels that a namespace itself carries, for `namespaceSelector`:
     /// `k8s:io.cilium.k8s.namespace.labels.<key>=<value>`.
     package static let namespaceLabelPrefix = "io.cilium.k8s.namespace.labels."
+    /// The namespace label that holds its name; every workload's namespace has it.
+    package static let namespaceName = "kubernetes.io/metadata.name"
 }

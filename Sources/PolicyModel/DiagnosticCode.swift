@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The stable name of a kind of diagnostic: scripts match it, the reference explains it, it is never reused.
+package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
+    package let description: String
+    /// What the code means, for the reference.
+    package let summary: String
+
+    private init(_ number: Int, _ summary: String) {
+        self.description = "BH\(number)"
+        self.summary = summary
+    }
+
+    package static func == (a: DiagnosticCode, b: DiagnosticCode) -> Bool { a.description == b.description }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(description) }
+
+    // 10xx: the bytes and the YAML.
+    package static let unreadable = DiagnosticCode(1001, "the file cannot be read")
+    package static let tooLarge = DiagnosticCode(1002, "the file is larger than the limit")
+    package static let syntax = DiagnosticCode(1003, "the text is not YAML, or not UTF-8")
+    package static let tooDeep = DiagnosticCode(1004, "collections are nested too deeply")
+    package static let tooManyNodes = DiagnosticCode(1005, "aliases expand to too many nodes")
+    package static let duplicateKey = DiagnosticCode(1006, "a mapping has the same key twice")
+    package static let undefinedAlias = DiagnosticCode(1007, "an alias names no anchor")
+    package static let unsupportedYAML = DiagnosticCode(1008, "a YAML feature that policies cannot use: tag, merge key")
+
+    // 11xx: the shape of the document.
+    package static let wrongType = DiagnosticCode(1101, "a field has the wrong type")
+    package static let unknownField = DiagnosticCode(1102, "a field does not exist in this kind")
+    package static let missingField = DiagnosticCode(1103, "a required field is missing")
+    package static let noValue = DiagnosticCode(1104, "a field has no value (null)")
+    package static let unknownValue = DiagnosticCode(1105, "a value is not one of the allowed ones")
+    package static let invalidName = DiagnosticCode(1106, "a name or namespace is not a DNS name")
+
+    // 12xx: kinds and references.
+    package static let unknownKind = DiagnosticCode(1201, "the kind or its API version is not one of a policy")
+    package static let unsupportedKind = DiagnosticCode(1202, "a policy kind that is not supported yet")
+    package static let duplicatePolicy = DiagnosticCode(1203, "two policies have the same kind, namespace and name")
+
+    // 13xx: values.
+    package static let invalidCIDR = DiagnosticCode(1301, "a text is not an address prefix")
+    package static let exceptOutside = DiagnosticCode(1302, "an exception is not inside its prefix")
+    package static let invalidPort = DiagnosticCode(1303, "a port, port name or port range is wrong")
+    package static let invalidSelector = DiagnosticCode(1304, "a label selector is wrong")
+    package static let unknownEntity = DiagnosticCode(1305, "an entity does not exist")
+    package static let invalidICMPType = DiagnosticCode(1306, "an ICMP type does not exist in its family")
+    package static let unknownProtocol = DiagnosticCode(1307, "a protocol does not exist here")
+    package static let invalidMode = DiagnosticCode(1308, "a bulkhead.dev annotation is wrong")
+
+    // 14xx: fields that contradict each other.
+    package static let mixedPeers = DiagnosticCode(1401, "one element names two kinds of peer")
+    package static let mixedPorts = DiagnosticCode(1402, "one element has both toPorts and icmps")
+    package static let noSections = DiagnosticCode(1403, "a rule has no entry in any section")
+    package static let subjectCount = DiagnosticCode(
+        1404, "a rule needs exactly one of endpointSelector and nodeSelector")
+    package static let nodeSelectorInNamespace = DiagnosticCode(1405, "nodeSelector in a namespaced policy")
+    package static let emptyPeer = DiagnosticCode(1406, "a peer selects nothing because it names nothing")
+    package static let namespaceOnClusterPolicy = DiagnosticCode(1407, "a cluster-wide policy has a namespace")
+
+    // 15xx: valid elsewhere, not supported here yet: refused, never ignored.
+    package static let unsupportedL7 = DiagnosticCode(1501, "application-layer (L7) rules")
+    package static let unsupportedFQDN = DiagnosticCode(1502, "rules by DNS name")
+    package static let unsupportedServices = DiagnosticCode(1503, "rules by Kubernetes service")
+    package static let unsupportedNodes = DiagnosticCode(1504, "rules by node")
+    package static let unsupportedGroups = DiagnosticCode(1505, "rules by cloud-provider group")
+    package static let unsupportedCIDRGroups = DiagnosticCode(1506, "references to CIDR groups")
+    package static let unsupportedAuthentication = DiagnosticCode(1507, "mutual authentication")
+    package static let unsupportedTLS = DiagnosticCode(1508, "TLS names, TLS termination and listeners")
+    package static let removedField = DiagnosticCode(1509, "a field that its own project removed")
+    package static let unsupportedProtocol = DiagnosticCode(1510, "IP protocols other than TCP, UDP, SCTP and ICMP")
+    package static let unsupportedEntity = DiagnosticCode(1511, "an entity that is not supported yet")
+    package static let unsupportedLabelSource = DiagnosticCode(
+        1512, "selecting by a label source that is not supported")
+
+    // 20xx: accepted, with a warning or a note.
+    package static let emptyElement = DiagnosticCode(2001, "an empty element allows nothing in a Cilium policy")
+    package static let ownNamespaceOnly = DiagnosticCode(2002, "an empty selector means the policy's own namespace")
+    package static let namespaceOverridden = DiagnosticCode(2003, "the policy's namespace replaces the selector's")
+    package static let directionNotListed = DiagnosticCode(2004, "rules for a direction that policyTypes leaves out")
+    package static let hostBits = DiagnosticCode(2005, "a prefix has bits set outside its length")
+    package static let manyPorts = DiagnosticCode(2006, "more ports or ICMP types than Cilium accepts")
+    package static let selectsNothing = DiagnosticCode(2007, "an empty list selects nothing")
+    package static let endPortIgnored = DiagnosticCode(2008, "endPort has no effect")
+    package static let defaultDenyIgnored = DiagnosticCode(2009, "enableDefaultDeny has no effect in this direction")
+    package static let notRecorded = DiagnosticCode(2010, "a field that changes no verdict and is not recorded")
+    package static let denyOnly = DiagnosticCode(2011, "a policy that only denies also ends allowing by default")
+    package static let emptyFromAllowsAll = DiagnosticCode(
+        2012, "an empty list of peers in NetworkPolicy means everyone")
+
+    /// Every code, in order.
+    package static let all: [DiagnosticCode] = [
+        .unreadable, .tooLarge, .syntax, .tooDeep, .tooManyNodes, .duplicateKey, .undefinedAlias, .unsupportedYAML,
+        .wrongType, .unknownField, .missingField, .noValue, .unknownValue, .invalidName,
+        .unknownKind, .unsupportedKind, .duplicatePolicy,
+        .invalidCIDR, .exceptOutside, .invalidPort, .invalidSelector, .unknownEntity, .invalidICMPType,
+        .unknownProtocol, .invalidMode,
+        .mixedPeers, .mixedPorts, .noSections, .subjectCount, .nodeSelectorInNamespace, .emptyPeer,
+        .namespaceOnClusterPolicy,
+        .unsupportedL7, .unsupportedFQDN, .unsupportedServices, .unsupportedNodes, .unsupportedGroups,
+        .unsupportedCIDRGroups, .unsupportedAuthentication, .unsupportedTLS, .removedField, .unsupportedProtocol,
+        .unsupportedEntity, .unsupportedLabelSource,
+        .emptyElement, .ownNamespaceOnly, .namespaceOverridden, .directionNotListed, .hostBits, .manyPorts,
+        .selectsNothing, .endPortIgnored, .defaultDenyIgnored, .notRecorded, .denyOnly, .emptyFromAllowsAll,
+    ]
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PolicyModel
+
+/// Finds out what a document is and hands it to the reader of its kind.
+struct DocumentReading {
+    let context: ReadingContext
+
+    /// The policies of one document: one, or several of a list; those with errors are left out.
+    func policies(in document: YAMLNode) -> [Policy] {
+        // An empty document (only comments, or a trailing `---`) is nothing.
+        guard !document.isNull else { return [] }
+        return read(Field(node: document, path: nil, context: context))
+    }
+
+    private func read(_ field: Field) -> [Policy] {
+        guard let entries = field.entries() else { return [] }
+        let envelope = Mapping(pairs: entries.map(\.pair), field: field)
+        guard let kindField = envelope.required("kind", remedy: kindRemedy), let kind = kindField.string() else {
+            return []
+        }
+        guard let versionField = envelope.required("apiVersion"), let version = versionField.string() else { return [] }
+        if DocumentReading.isList(kind) { return readList(field) }
+        guard let dialect = Dialect(kind: kind) else {
+            refuse(kind: kind, version: version, at: kindField)
+            return []
+        }
+        guard version == dialect.apiVersion else {
+            versionField.error(
+                .unknownKind, "\(kind) has API version \(dialect.apiVersion), not \(versionField.quoted)",
+                remedy: "write apiVersion: \(dialect.apiVersion)")
+            return []
+        }
+        return readPolicy(field, dialect: dialect).map { [$0] } ?? []
+    }
+
+    /// Reads one policy; nil if it has an error, so that a policy is either whole or not there.
+    private func readPolicy(_ field: Field, dialect: Dialect) -> Policy? {
+        let errorsBefore = context.errorCount
+        guard let document = field.mapping(dialect.documentFields) else { return nil }
+        let header = PolicyHeader(document, dialect: dialect)
+        let content =
+            switch dialect {
+            case .networkPolicy: NetworkPolicyReading(header: header).read(document)
+            case .ciliumNetworkPolicy, .ciliumClusterwideNetworkPolicy:
+                CiliumPolicyReading(header: header).read(document)
+            }
+        guard context.errorCount == errorsBefore else { return nil }
+        return Policy(
+            reference: header.reference, source: field.location, rules: content.rules,
+            defaultDeny: content.defaultDeny, isAudit: header.isAudit)
+    }
+
+    private func readList(_ field: Field) -> [Policy] {
+        let table = FieldTable(["apiVersion", "kind", "metadata", "items"])
+        guard let list = field.mapping(table), let items = list.required("items")?.elements() else { return [] }
+        return items.flatMap(read)
+    }
+
+    private var kindRemedy: String { "start with `apiVersion:` and `kind:` of one of \(Dialect.listing)" }
+
+    private static func isList(_ kind: String) -> Bool {
+        kind == "List" || Dialect.allCases.contains { kind == $0.rawValue + "List" }
+    }
+
+    private func refuse(kind: String, version: String, at field: Field) {
+        let group = version.split(separator: "/").first.map(String.init) ?? ""
+        if let reason = DocumentReading.plannedKinds[kind], reason.groups.contains(group) {
+            field.error(.unsupportedKind, "kind \(field.quoted) is not supported yet", remedy: reason.remedy)
+        } else if let guess = closestWord(to: kind, among: Dialect.allCases.map(\.rawValue)) {
+            field.error(.unknownKind, "unknown kind \(field.quoted)", remedy: "did you mean `\(guess)`?")
+        } else {
+            field.error(
+                .unknownKind, "\(field.quoted) is not a kind of policy",
+                remedy: "keep only \(Dialect.listing) in policy files")
+        }
+    }
+
+    /// Policy kinds that people have and Bulkhead will read one day, with what to use until then.
+    private static let plannedKinds: [String: (groups: Set<String>, remedy: String)] = [
+        "CiliumCIDRGroup": (["cilium.io"], "write the prefixes into fromCIDRSet or toCIDRSet"),
+        "CiliumLocalRedirectPolicy": (["cilium.io"], "remove the document"),
+        "CiliumEgressGatewayPolicy": (["cilium.io"], "remove the document"),
+        "ClusterNetworkPolicy": (["policy.networking.k8s.io"], "write a CiliumClusterwideNetworkPolicy"),
+        "AdminNetworkPolicy": (["policy.networking.k8s.io"], "write a CiliumClusterwideNetworkPolicy"),
+        "BaselineAdminNetworkPolicy": (["policy.networking.k8s.io"], "write a CiliumClusterwideNetworkPolicy"),
+        "NetworkPolicy": (
+            ["projectcalico.org", "crd.projectcalico.org"], "write a networking.k8s.io/v1 NetworkPolicy"
+        ),
+        "GlobalNetworkPolicy": (
+            ["projectcalico.org", "crd.projectcalico.org"], "write a CiliumClusterwideNetworkPolicy"
+        ),
+    ]
+}
+
+/// The dialects, by kind.
+enum Dialect: String, CaseIterable {
+    case networkPolicy = "NetworkPolicy"
+    case ciliumNetworkPolicy = "CiliumNetworkPolicy"
+    case ciliumClusterwideNetworkPolicy = "CiliumClusterwideNetworkPolicy"
+
+    init?(kind: String) { self.init(rawValue: kind) }
+
+    var apiVersion: String { self == .networkPolicy ? "networking.k8s.io/v1" : "cilium.io/v2" }
+
+    var isNamespaced: Bool { self != .ciliumClusterwideNetworkPolicy }
+
+    /// `status` is written by controllers and says nothing.
+    var documentFields: FieldTable {
+        FieldTable(["apiVersion", "kind", "metadata", "spec"] + (self == .networkPolicy ? [] : ["specs"]) + ["status"])
+    }
+
+    static let listing = allCases.map { "\($0.rawValue) (\($0.apiVersion))" }.joined(separator: ", ")
+}

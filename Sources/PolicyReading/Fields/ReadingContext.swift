@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PolicyModel
+
+/// What every step of reading one file shares: its name, its text and what was found wrong so far.
+final class ReadingContext {
+    let file: String
+    let options: PolicyReader.Options
+    private let text: SourceText
+    private(set) var diagnostics: [Diagnostic] = []
+    private(set) var errorCount = 0
+
+    init(file: String, bytes: [UInt8], options: PolicyReader.Options) {
+        self.file = file
+        self.text = SourceText(bytes)
+        self.options = options
+    }
+
+    /// True once so much was wrong that more would not be shown.
+    var isFull: Bool { diagnostics.count >= options.limits.errorCountMax }
+
+    func location(_ mark: YAMLMark) -> SourceLocation {
+        SourceLocation(file: file, line: mark.line, column: mark.column)
+    }
+
+    /// Adds a diagnostic, unless the limit of errors is reached: the first ones say enough.
+    func report(
+        _ severity: Diagnostic.Severity, _ code: DiagnosticCode, from start: YAMLMark, to end: YAMLMark?,
+        path: String, _ message: String, remedy: String?, related: [Diagnostic.RelatedPlace] = []
+    ) {
+        if severity == .error { errorCount += 1 }
+        guard !isFull else { return }
+        diagnostics.append(
+            Diagnostic(
+                severity: severity, code: code, location: location(start), path: path, message: message,
+                remedy: remedy, excerpt: text.excerpt(from: start, to: end), related: related))
+    }
+
+    /// Adds an error of the YAML itself.
+    func report(_ error: YAMLError) {
+        let related = error.first.map {
+            [Diagnostic.RelatedPlace(message: "first written here", location: location($0))]
+        }
+        report(
+            .error, error.code, from: error.start, to: error.end, path: "", error.message, remedy: error.remedy,
+            related: related ?? [])
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+import PolicyModel
+
+/// What a document lowers to, before its name and place are added.
+struct PolicyContent {
+    var rules: [PolicyRule] = []
+    var defaultDeny: [DefaultDeny] = []
+}
+
+/// A document's metadata: who the policy is and whether it is enforced.
+struct PolicyHeader {
+    let reference: PolicyReference
+    let isAudit: Bool
+
+    /// The policy's namespace; empty for cluster-wide kinds.
+    var namespace: String { reference.namespace }
+
+    /// The annotation that puts one policy in audit mode.
+    static let modeAnnotation = "bulkhead.dev/mode"
+
+    private static let fields = FieldTable([
+        "name", "namespace", "labels", "annotations", "creationTimestamp", "deletionTimestamp",
+        "deletionGracePeriodSeconds", "finalizers", "generateName", "generation", "managedFields", "ownerReferences",
+        "resourceVersion", "selfLink", "uid",
+    ])
+
+    init(_ document: Mapping, dialect: Dialect) {
+        let metadata = document.required("metadata", remedy: "give the policy a name: `metadata: {name: ...}`")?
+            .mapping(PolicyHeader.fields)
+        let name = metadata.flatMap { PolicyHeader.name($0.required("name")) } ?? ""
+        let namespace =
+            metadata.map { PolicyHeader.namespace($0, dialect: dialect, default: document.field.context.options) } ?? ""
+        self.reference = PolicyReference(kind: dialect.rawValue, namespace: namespace, name: name)
+        self.isAudit = metadata.map(PolicyHeader.isAudit) ?? false
+    }
+
+    private static func namespace(
+        _ metadata: Mapping, dialect: Dialect, default options: PolicyReader.Options
+    ) -> String {
+        guard dialect.isNamespaced else {
+            metadata.keyField("namespace")?.error(
+                .namespaceOnClusterPolicy, "\(dialect.rawValue) is cluster-wide and has no namespace",
+                remedy: "delete the field, or write a CiliumNetworkPolicy")
+            return ""
+        }
+        guard metadata.has("namespace") else { return options.defaultNamespace }
+        return name(metadata["namespace"], isLabel: true) ?? ""
+    }
+
+    /// A DNS subdomain (or one label of it), as Kubernetes demands: names are used in paths and in the command line.
+    private static func name(_ field: Field?, isLabel: Bool = false) -> String? {
+        guard let field, let text = field.string() else { return nil }
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        let isValid =
+            text.utf8.count <= (isLabel ? 63 : 253) && (!isLabel || parts.count == 1)
+            && parts.allSatisfy { part in
+                !part.isEmpty && part.first != "-" && part.last != "-"
+                    && part.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 45 }
+            }
+        guard isValid else {
+            field.error(
+                .invalidName, "\(field.quoted) is not a valid name",
+                remedy: "use lower-case letters, digits and hyphens" + (isLabel ? "" : ", in parts separated by dots"))
+            return nil
+        }
+        return text
+    }
+
+    private static func isAudit(_ metadata: Mapping) -> Bool {
+        guard let annotations = metadata.nullable("annotations"), !annotations.node.isNull,
+            let entries = annotations.entries()
+        else { return false }
+        var isAudit = false
+        for entry in entries where entry.key.hasPrefix("bulkhead.dev/") {
+            let value = entry.value
+            guard entry.key == modeAnnotation else {
+                entry.keyField.error(
+                    .invalidMode, "unknown annotation `\(entry.key)`",
+                    remedy: "the only annotation of Bulkhead is \(modeAnnotation): enforce or audit")
+                continue
+            }
+            switch value.string() {
+            case "audit": isAudit = true
+            case "enforce", nil: break
+            default:
+                value.error(
+                    .invalidMode, "\(value.quoted) is not a mode", remedy: "write enforce (the default) or audit")
+            }
+        }
+        return isAudit
+    }
+
+    /// The requirement that keeps a selector inside the policy's namespace.
+    var namespaceRequirement: LabelRequirement {
+        .equal(source: LabelSource.kubernetes, key: WellKnownLabel.namespace, value: namespace)
+    }
+
+    /// Where a verdict finds its cause.
+    func origin(section: String, index: Int, at field: Field) -> RuleOrigin {
+        RuleOrigin(policy: reference, section: section, index: index, source: field.location)
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import PolicyModel
+
+/// Reads policy documents of every supported dialect into the one rule model.
+///
+/// Pure: text in, policies and diagnostics out. Nothing a document says is ignored: what is not supported is refused
+/// with an error that says so.
+package struct PolicyReader: Sendable {
+    package struct Options: Hashable, Sendable {
+        package var limits: YAMLLimits
+        /// The namespace of a namespaced policy that names none.
+        package var defaultNamespace: String
+        /// True: a NetworkPolicy `ipBlock` also matches workloads of this host, as the Kubernetes tests demand.
+        package var ipBlockMatchesWorkloads: Bool
+
+        package init(
+            limits: YAMLLimits = YAMLLimits(), defaultNamespace: String = "default",
+            ipBlockMatchesWorkloads: Bool = true
+        ) {
+            self.limits = limits
+            self.defaultNamespace = defaultNamespace
+            self.ipBlockMatchesWorkloads = ipBlockMatchesWorkloads
+        }
+    }
+
+    package let options: Options
+
+    package init(options: Options = Options()) { self.options = options }
+
+    /// Reads every document of a text; see `read(bytes:file:)`.
+    package func read(_ text: String, file: String) -> PolicyDocumentSet {
+        read(bytes: Array(text.utf8), file: file)
+    }
+
+    /// Reads every document of a file's bytes.
+    ///
+    /// All errors of all documents are collected. A policy with an error is left out; whoever loads a file as a unit
+    /// checks `hasErrors` and keeps the old state.
+    package func read(bytes: [UInt8], file: String) -> PolicyDocumentSet {
+        let context = ReadingContext(file: file, bytes: bytes, options: options)
+        guard bytes.count <= options.limits.byteCountMax else {
+            context.report(
+                YAMLError(
+                    code: .tooLarge, start: YAMLMark(line: 1, column: 1),
+                    message: "the file has \(bytes.count) bytes, the limit is \(options.limits.byteCountMax)",
+                    remedy: "split it into several files"))
+            return PolicyDocumentSet(policies: [], diagnostics: context.diagnostics)
+        }
+        var policies = PolicySet()
+        var duplicates: [Diagnostic] = []
+        do {
+            var composer = try YAMLComposer(bytes, limits: options.limits)
+            var reported = 0
+            while let document = try composer.nextDocument() {
+                composer.errors[reported...].forEach(context.report)
+                let isSound = reported == composer.errors.count
+                reported = composer.errors.count
+                let lowered = DocumentReading(context: context).policies(in: document)
+                if isSound { duplicates += policies.merge(lowered) }
+            }
+        } catch {
+            context.report(error)
+        }
+        return PolicyDocumentSet(policies: policies.policies, diagnostics: context.diagnostics + duplicates)
+    }
+}
+
+/// What a file holds: the policies without errors, and everything there is to say about the file.
+package struct PolicyDocumentSet: Hashable, Sendable {
+    /// Sorted by reference; no reference twice.
+    package var policies: [Policy]
+    /// In the order of the text.
+    package var diagnostics: [Diagnostic]
+
+    package init(policies: [Policy], diagnostics: [Diagnostic]) {
+        self.policies = policies
+        self.diagnostics = diagnostics.sorted {
+            ($0.location.line, $0.location.column, $0.severity) < ($1.location.line, $1.location.column, $1.severity)
+        }
+    }
+
+    /// True if something of the file was refused.
+    package var hasErrors: Bool { diagnostics.hasErrors }
+}
