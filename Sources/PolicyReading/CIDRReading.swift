@@ -5,7 +5,9 @@ import PolicyModel
 
 /// Reads prefixes and their exceptions.
 enum CIDRReading {
-    /// A prefix; a bare address too where the dialect has it. Bits outside the prefix are cleared with a warning.
+    /// A prefix; a bare address too where the dialect has it.
+    ///
+    /// Bits outside the prefix are cleared with a warning.
     static func prefix(_ field: Field, allowsAddress: Bool = false) -> CIDR? {
         guard let text = field.string() else { return nil }
         if allowsAddress, !text.contains("/"), let address = IPAddress(text) { return CIDR(host: address) }

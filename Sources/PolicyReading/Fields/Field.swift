@@ -35,7 +35,7 @@ struct Field {
             .wrongType, "expected \(expected), found \(node.typeName)" + (isScalar ? " \(quoted)" : ""), remedy: remedy)
     }
 
-    /// A string. A number, boolean or null without quotes is an error, as for the Kubernetes API.
+    /// A string; a number, boolean or null without quotes is an error, as for the Kubernetes API.
     func string() -> String? {
         guard case .scalar(let scalar) = node.content else {
             wrongType(expected: "a string")
@@ -138,7 +138,9 @@ struct Mapping {
     /// The mapping itself, for complaints about what is missing.
     let field: Field
 
-    /// The field if it is written with a value. A field without a value is an error: for one reader it means "absent"
+    /// The field if it is written with a value.
+    ///
+    /// A field without a value is an error: for one reader it means "absent"
     /// (all peers), for the author perhaps "nothing".
     subscript(name: String) -> Field? {
         guard let field = nullable(name) else { return nil }

@@ -21,7 +21,7 @@ struct SourceText {
         return SourceExcerpt(line: line, length: min(end.column - start.column, rest))
     }
 
-    /// A line by its number from 1, without its end; empty if there is none. Long lines are cut.
+    /// A line by its number from 1, without its end and cut if long; empty if there is none.
     static func line(_ number: Int, of bytes: [UInt8]) -> String {
         var current = 1
         var start = 0

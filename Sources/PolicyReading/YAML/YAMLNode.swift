@@ -6,7 +6,7 @@ struct YAMLMark: Hashable, Sendable {
     var column: Int
 }
 
-/// A value with its place. Aliases share the value of their anchor; the place is the anchor's.
+/// A value with its place; an alias has the value and the place of its anchor.
 struct YAMLNode: Sendable {
     enum Content: Sendable {
         case scalar(YAMLScalar)
@@ -20,7 +20,7 @@ struct YAMLNode: Sendable {
     /// Nodes of the whole value, aliases expanded.
     var weight: Int
 
-    /// For messages: `a string`, `a list` …
+    /// For messages: `a string`, `a list` and so on.
     var typeName: String {
         switch content {
         case .scalar(let scalar): scalar.resolved.typeName
