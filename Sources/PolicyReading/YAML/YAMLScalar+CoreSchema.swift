@@ -49,7 +49,7 @@ extension YAMLScalar {
         return !rest.isEmpty && rest.allSatisfy(fits) ? Substring(rest) : nil
     }
 
-    /// A sign, digits with a point somewhere, an exponent: `[-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?`.
+    /// `[-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?` is what it takes.
     private var isFloat: Bool {
         var bytes = Array(text.utf8)[...]
         if bytes.first == 43 || bytes.first == 45 { bytes.removeFirst() }
