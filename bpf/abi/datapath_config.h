@@ -11,7 +11,6 @@
 enum {
 	CONFIG_AUDIT = 1 << 0,            /* global audit: nothing is dropped for policy, everything is reported */
 	CONFIG_READY = 1 << 1,            /* set once a complete generation is in place; until then workloads fail closed */
-	CONFIG_STRICT_TCP = 1 << 2,       /* a TCP flow must begin with SYN (default: mid-stream packets are judged as new) */
 };
 
 struct datapath_config {

@@ -115,7 +115,7 @@ static __attribute__((noinline)) int recall_fragment(struct scene *s, int direct
 	struct fragment_entry *entry = bpf_map_lookup_elem(&fragment_map, &key);
 
 	/* A datagram is put together within 30 s (RFC 791, RFC 8200: 60 s) or never. */
-	if (!entry || s->now - entry->last_seen > 60 * s->config->ticks_per_second)
+	if (!entry || ticks_since(entry->last_seen, s->now) > 60 * s->config->ticks_per_second)
 		return DROP_FRAGMENT_UNTRACKED;
 	set_ports(&s->p, direction, entry->source_port, entry->destination_port);
 	s->p.icmp_type = entry->icmp_type;
@@ -260,6 +260,8 @@ static __attribute__((noinline)) int judge_changed(struct scene *s, struct connt
 	e->peer_identity = r.peer;
 	e->reason = reason ? reason : r.audited ? r.reason : DROP_NONE;
 	e->flags = flags | (reason ? CONNTRACK_DENIED : 0) | (r.audited ? CONNTRACK_AUDITED : 0);
+	/* The epoch last: who sees it on another CPU sees the verdict that goes with it. */
+	asm volatile("" ::: "memory");
 	e->epoch = s->subject->epoch;
 	if (r.audited)
 		report(s, direction, VERDICT_AUDIT, r.reason, FLOW_ESTABLISHED, r.rule, r.peer, 0);
@@ -283,6 +285,8 @@ static __always_inline int judge_tracked(struct scene *s, int direction, __u32 i
 		return judge_first(s, direction, is_host);
 	if (e->epoch != s->subject->epoch)
 		judge_changed(s, e, direction, is_host);
+	/* Flags are read after the epoch, as judge_changed writes them before it. */
+	asm volatile("" ::: "memory");
 	touch(e, s->now);
 	if (e->flags & CONNTRACK_DENIED)
 		return drop_packet(s, direction, e->reason, e->rule, e->peer_identity);
@@ -297,7 +301,7 @@ static __always_inline int judge_tracked(struct scene *s, int direction, __u32 i
 	}
 	if (advance_state(e, &s->p, side))
 		report(s, direction, VERDICT_ALLOW, DROP_NONE, FLOW_CLOSED, e->rule, e->peer_identity, e);
-	else if (s->now - e->last_report >= s->config->report_interval_ticks) {
+	else if (ticks_since(e->last_report, s->now) >= s->config->report_interval_ticks) {
 		e->last_report = s->now;
 		report(s, direction, e->flags & CONNTRACK_AUDITED ? VERDICT_AUDIT : VERDICT_ALLOW, e->reason,
 		       side ? FLOW_REPLY : FLOW_ESTABLISHED, e->rule, e->peer_identity, e);

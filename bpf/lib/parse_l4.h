@@ -60,6 +60,14 @@ static __always_inline int parse_tcp(struct cursor *c, struct packet *p, int dir
 	return DROP_NONE;
 }
 
+/* To a group and with a hop limit of 1: group membership cannot leave the link, nor reach one chosen peer. */
+static __always_inline bool is_link_multicast(struct packet *p, int direction)
+{
+	const __u8 *to = destination_of(p, direction)->bytes;
+
+	return p->hop_limit == 1 && (p->family == 6 ? to[0] == 0xff : (to[12] & 0xf0) == 0xe0);
+}
+
 static __always_inline int parse_icmp(struct cursor *c, struct packet *p, int direction)
 {
 	__u8 *icmp = bytes_at(c, p->l4_offset, 8);
@@ -80,8 +88,9 @@ static __always_inline int parse_icmp(struct cursor *c, struct packet *p, int di
 	}
 	if (v6 ? icmp[0] >= 1 && icmp[0] <= 4 : icmp[0] == 3 || icmp[0] == 11 || icmp[0] == 12)
 		p->flags |= PACKET_ICMP_ERROR;
+	/* Hop limits as the RFCs demand (4861, 2710): what could cross a router is no link maintenance. */
 	if (v6 && ((icmp[0] >= 133 && icmp[0] <= 137 && p->hop_limit == 255) ||
-		   ((icmp[0] >= 130 && icmp[0] <= 132) || icmp[0] == 143)))
+		   (((icmp[0] >= 130 && icmp[0] <= 132) || icmp[0] == 143) && is_link_multicast(p, direction))))
 		p->flags |= PACKET_LINK_MAINTENANCE;
 	p->key.remote_port = *(__u16 *)icmp;
 	return DROP_NONE;
@@ -112,7 +121,8 @@ static __always_inline int parse_transport(struct cursor *c, struct packet *p, i
 	case PROTOCOL_ICMPV6:
 		return parse_icmp(c, p, direction);
 	case PROTOCOL_IGMP:
-		p->flags |= PACKET_LINK_MAINTENANCE;
+		if (is_link_multicast(p, direction))
+			p->flags |= PACKET_LINK_MAINTENANCE;
 		return DROP_NONE;
 	default:
 		return DROP_NONE;

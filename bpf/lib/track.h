@@ -11,11 +11,19 @@ enum {
 	SCTP_SHUTDOWN_COMPLETE = 14,
 };
 
+/* Ticks since `then`; never negative, though another CPU may have stamped an entry a tick ahead of our clock. */
+static __always_inline __u32 ticks_since(__u32 then, __u32 now)
+{
+	__s32 elapsed = now - then;
+
+	return elapsed > 0 ? elapsed : 0;
+}
+
 static __always_inline bool is_alive(const struct conntrack_entry *e, const struct datapath_config *config, __u32 now)
 {
 	__u32 state = e->state;
 
-	return state < CONNTRACK_TIMEOUT_COUNT && now - e->last_seen <= config->timeout_ticks[state];
+	return state < CONNTRACK_TIMEOUT_COUNT && ticks_since(e->last_seen, now) <= config->timeout_ticks[state];
 }
 
 /* 0: the side that opened the flow sent this packet; 1: the other side. */
