@@ -94,6 +94,19 @@ let executableTargets: [Target] = [
         name: "bulkhead-agent", dependencies: ["AgentCore", argumentParser, logging], swiftSettings: strict),
 ]
 
+/// Measures the product side by side with its peers; not part of what is installed.
+let benchmarkTargets: [Target] = [
+    .target(name: "CBenchSupport", dependencies: ["CDatapathABI"], path: "Benchmarks/CBenchSupport"),
+    .executableTarget(
+        name: "bulkhead-bench",
+        dependencies: [
+            "CBenchSupport", "CDatapathABI", "CLibbpf", "CLinuxShim", "NetworkModel", "IdentityModel", "PolicyModel",
+            "PolicyCompiler", "TableEncoding", "KernelPrograms", "BPFRuntime", "LinuxHost", argumentParser,
+        ],
+        path: "Benchmarks/bulkhead-bench", exclude: ["BPF"], swiftSettings: strict,
+        plugins: ["CompileKernelPrograms"]),
+]
+
 // Unit tests mirror Sources and need no root. One line each, in the order of the layers.
 let unitTests: [Target] = [
     tests("NetworkModelTests", ["NetworkModel"]),
@@ -136,6 +149,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
-    targets: valueTargets + logicTargets + edgeTargets + compositionTargets + executableTargets + unitTests
-        + kernelTests + integrationTests
+    targets: valueTargets + logicTargets + edgeTargets + compositionTargets + executableTargets + benchmarkTargets
+        + unitTests + kernelTests + integrationTests
 )

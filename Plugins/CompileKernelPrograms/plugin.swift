@@ -21,7 +21,7 @@ struct CompileKernelPrograms: BuildToolPlugin {
             sources: hasOwn ? own : package.appending(path: "bpf/programs"),
             includes: [package.appending(path: "bpf/abi"), package.appending(path: "bpf/lib")],
             output: context.pluginWorkDirectoryURL,
-            listName: hasOwn ? "allOf\(module.name)" : "all",
+            listName: hasOwn ? "allOf\(module.moduleName)" : "all",
             imports: hasOwn ? "package import KernelPrograms\n" : "")
         return try build.commands()
     }

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import BPFRuntime
+import CDatapathABI
+import IdentityModel
+import KernelPrograms
+import NetworkModel
+import PolicyCompiler
+import TableEncoding
+
+/// The endpoint programs with their maps filled by hand: what the agent would leave in the kernel, without the agent.
+final class DatapathFixture {
+    /// One workload as the programs know it.
+    struct Workload {
+        let interface: UInt32
+        let number: UInt16
+        let subject: UInt16
+        let identity: UInt32
+        let addresses: [IPAddress]
+    }
+
+    let fromEndpoint: Program
+    let toEndpoint: Program
+    let events: FileDescriptor
+    private let object: BPFObject
+    private let configuration: MappedArray
+
+    /// Loads the programs, with room for `flows` entries in conntrack, and puts `state` in force.
+    init(state: MapState, workloads: [Workload], flows: Int, reportInterval: Duration = .seconds(5)) throws {
+        object = try BPFObject(.endpoint)
+        try object.resize(map: "conntrack_map", entryCountMax: flows)
+        try object.load()
+        fromEndpoint = Program(try object.program("tc_from_endpoint"))
+        toEndpoint = Program(try object.program("tc_to_endpoint"))
+        events = try object.mapDescriptor("events_ringbuf")
+        configuration = try MappedArray(object.mapDescriptor("config_map"), name: "config_map")
+        let tables = ShadowTables()
+        try tables.rebuild(state)
+        try copy(tables)
+        try register(workloads)
+        configure(tables, reportInterval: reportInterval)
+    }
+
+    /// Packets and bytes of one counter, summed over the CPUs.
+    func metric(_ index: Int) throws -> metric {
+        let map: BPFMap<UInt32, CDatapathABI.metric> = try object.map("metrics_map")
+        var sum = CDatapathABI.metric()
+        for value in try map.valuesPerCPU(for: UInt32(index)) ?? [] {
+            sum.packets += value.packets
+            sum.bytes += value.bytes
+        }
+        return sum
+    }
+
+    /// Copies the image to both banks, as a commit followed by its echo would.
+    private func copy(_ tables: ShadowTables) throws {
+        let writes = tables.takeWrites()
+        for table in KernelTable.allCases {
+            let map = try MappedArray(object.mapDescriptor(table.rawValue), name: table.rawValue)
+            let chunk = ShadowTables.chunkBytes(of: table)
+            for write in writes where write.table == table {
+                for bank in 0..<Int(BANK_COUNT) {
+                    let offset = (write.range.chunk * Int(BANK_COUNT) + bank) * chunk + write.range.bytes.lowerBound
+                    unsafe tables.withBytes(of: write) { unsafe map.write($0.bytes, at: offset) }
+                }
+            }
+        }
+    }
+
+    private func register(_ workloads: [Workload]) throws {
+        let endpoints: BPFMap<UInt32, endpoint_entry> = try object.map("endpoint_map")
+        let owned: BPFMap<endpoint_address_key, UInt32> = try object.map("endpoint_address_map")
+        for workload in workloads {
+            let entry = endpoint_entry(
+                ifindex: workload.interface, subject: UInt32(workload.subject), identity: workload.identity,
+                endpoint: workload.number, flags: 0)
+            try endpoints.update(workload.interface & UInt32(ENDPOINT_TABLE_SIZE - 1), to: entry)
+            for address in workload.addresses {
+                var key = endpoint_address_key()
+                unsafe withUnsafeMutableBytes(of: &key.address) {
+                    unsafe $0.copyBytes(from: PacketBytes.mapped(address))
+                }
+                key.endpoint = UInt32(workload.number)
+                try owned.update(key, to: 1)
+            }
+        }
+    }
+
+    /// Counts a second as a thousand ticks: at a lower HZ all times are longer, which no figure depends on.
+    private func configure(_ tables: ShadowTables, reportInterval: Duration) {
+        let ticks: UInt32 = 1000
+        var value = datapath_config()
+        value.flags = UInt32(CONFIG_READY)
+        value.bank_generation = (1, 1)
+        value.ticks_per_second = ticks
+        value.report_interval_ticks = UInt32(reportInterval.components.seconds) * ticks
+        value.policy_bucket_mask = (tables.policy.bucketMask, tables.policy.bucketMask)
+        unsafe withUnsafeMutableBytes(of: &value.timeout_ticks) {
+            unsafe $0.withMemoryRebound(to: UInt32.self) { unsafe $0.update(repeating: 3600 * ticks) }
+        }
+        configuration.write(value, at: 0)
+    }
+}

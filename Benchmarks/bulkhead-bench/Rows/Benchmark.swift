@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How thorough a run is.
+struct Effort {
+    /// Rounds of every comparison; a median of fewer than five is not a result.
+    let rounds: Int
+    /// A quick run shows that everything works; its figures are not for quoting.
+    let isQuick: Bool
+
+    static let full = Effort(rounds: 5, isQuick: false)
+    static let quick = Effort(rounds: 2, isQuick: true)
+}
+
+/// A group of rows that are measured together.
+protocol Benchmark: Sendable {
+    /// What `--only` selects it by.
+    static var name: String { get }
+
+    /// One line for `--list`.
+    static var summary: String { get }
+
+    static func run(_ effort: Effort) throws -> [Row]
+}
+
+/// Every benchmark, in the order of the table.
+let benchmarks: [any Benchmark.Type] = [
+    EstablishedCost.self, ForwardingCost.self, FirstPacketCost.self, Latency.self,
+]
+
+/// Tells the reader of a long run where it is; the table itself goes to standard output.
+func report(_ text: String) {
+    StandardError.write(text + "\n")
+}
