@@ -22,6 +22,7 @@ struct SelectorReading {
 
     /// The selector; nil after an error.
     func read(_ field: Field) -> LabelSelector? {
+        let errorsBefore = field.context.errorCount
         guard let mapping = field.mapping(SelectorReading.fields) else { return nil }
         var requirements: [LabelRequirement] = []
         if let labels = mapping["matchLabels"]?.entries() {
@@ -34,7 +35,7 @@ struct SelectorReading {
         if let expressions = mapping["matchExpressions"]?.elements() {
             requirements += expressions.compactMap(readExpression)
         }
-        return LabelSelector(requirements)
+        return field.context.errorCount == errorsBefore ? LabelSelector(requirements) : nil
     }
 
     private func readExpression(_ field: Field) -> LabelRequirement? {

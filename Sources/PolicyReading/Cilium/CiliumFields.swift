@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NetworkModel
+import PolicyModel
+
+/// The fields of a rule element: those that are lowered, and those that are refused with a reason.
+enum CiliumFields {
+    /// The table of one section's elements.
+    static func element(of section: CiliumSection) -> FieldTable {
+        tables[section] ?? FieldTable([])
+    }
+
+    /// Every field that names peers, the refused ones included.
+    static func peerFields(_ direction: Direction) -> [String] {
+        CiliumPeerKind.allCases.map { $0.fieldName(direction) }
+            + (direction == .ingress
+                ? ["fromNodes", "fromGroups"] : ["toNodes", "toGroups", "toServices", "toFQDNs"])
+    }
+
+    private static let tables = Dictionary(
+        uniqueKeysWithValues: CiliumSection.all.map { section in
+            let peers = CiliumPeerKind.allCases.map { $0.fieldName(section.direction) }
+            let isAllow = section.action == .allow
+            return (
+                section,
+                FieldTable(
+                    peers + ["toPorts", "icmps"] + (isAllow ? ["authentication"] : []),
+                    refused: section.direction == .ingress ? ingressRefusals : egressRefusals)
+            )
+        })
+
+    private static let nodes = FieldTable.Refusal(
+        .unsupportedNodes, "selecting nodes as peers is not supported yet",
+        remedy: "name their addresses with fromCIDR or toCIDR, or use the entities host and remote-node")
+    private static let groups = FieldTable.Refusal(
+        .unsupportedGroups, "cloud-provider groups are not supported", remedy: "write their prefixes as a CIDR set")
+    private static let requires = FieldTable.Refusal(
+        .removedField, "fromRequires and toRequires were removed from Cilium's API",
+        remedy: "write the requirement into each selector")
+
+    private static let ingressRefusals: [String: FieldTable.Refusal] = merge(
+        [
+            "fromNodes": nodes, "fromGroups": groups, "fromRequires": requires,
+            "fromFQDNs": .init(.unknownField, "rules by DNS name are for egress only", remedy: "write fromCIDR"),
+            "toFQDNs": .init(.unknownField, "rules by DNS name are for egress only", remedy: "write fromCIDR"),
+        ], misplaced("to", insteadOf: "from", section: "an ingress"))
+
+    private static let egressRefusals: [String: FieldTable.Refusal] = merge(
+        [
+            "toNodes": nodes, "toGroups": groups, "toRequires": requires,
+            "toServices": .init(
+                .unsupportedServices, "rules by Kubernetes service are not supported yet",
+                remedy: "select the endpoints behind the service with toEndpoints, or their addresses with toCIDR"),
+            "toFQDNs": .init(
+                .unsupportedFQDN, "rules by DNS name are not supported yet",
+                remedy: "name the addresses with toCIDR or toCIDRSet"),
+        ], misplaced("from", insteadOf: "to", section: "an egress"))
+
+    private static func misplaced(
+        _ wrong: String, insteadOf right: String, section: String
+    ) -> [String: FieldTable.Refusal] {
+        Dictionary(
+            uniqueKeysWithValues: ["Endpoints", "CIDR", "CIDRSet", "Entities", "Nodes", "Groups"].map {
+                (
+                    wrong + $0,
+                    .init(.unknownField, "\(section) element has no `\(wrong)\($0)`", remedy: "write \(right)\($0)")
+                )
+            })
+    }
+
+    private static func merge(
+        _ a: [String: FieldTable.Refusal], _ b: [String: FieldTable.Refusal]
+    ) -> [String: FieldTable.Refusal] {
+        a.merging(b) { first, _ in first }
+    }
+}
+
+/// The kinds of peer that are lowered.
+enum CiliumPeerKind: CaseIterable {
+    case endpoints
+    case cidr
+    case cidrSet
+    case entities
+
+    /// `fromEndpoints`, `toCIDRSet` and so on.
+    func fieldName(_ direction: Direction) -> String {
+        let prefix = direction == .ingress ? "from" : "to"
+        return switch self {
+        case .endpoints: prefix + "Endpoints"
+        case .cidr: prefix + "CIDR"
+        case .cidrSet: prefix + "CIDRSet"
+        case .entities: prefix + "Entities"
+        }
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+import NetworkModel
+import PolicyModel
+
+/// Lowers one peer of a Cilium rule element.
+struct CiliumPeerReading {
+    let header: PolicyHeader
+    /// The subject is endpoints that are still starting: they, and their peers then, have no namespace yet.
+    let subjectIsInit: Bool
+
+    private static let setFields = FieldTable(
+        ["cidr", "except"],
+        refused: [
+            "cidrGroupRef": groupRefusal, "cidrGroupSelector": groupRefusal,
+        ])
+    private static let groupRefusal = FieldTable.Refusal(
+        .unsupportedCIDRGroups, "CIDR groups are not supported yet", remedy: "write the prefixes as `cidr`")
+
+    /// What the peer selects; nothing after an error.
+    func read(_ field: Field, kind: CiliumPeerKind) -> PeerSelection {
+        switch kind {
+        case .endpoints: readEndpoints(field)
+        case .cidr: .some(readPrefix(field))
+        case .cidrSet: .some(readSet(field))
+        case .entities: CiliumEntity.read(field)
+        }
+    }
+
+    private func readEndpoints(_ field: Field) -> PeerSelection {
+        guard let selector = SelectorReading(keys: .sourced).read(field) else { return .some([]) }
+        if selector.isEmpty, !header.namespace.isEmpty {
+            field.report(
+                .note, .ownNamespaceOnly, "an empty selector means every endpoint of namespace \(header.namespace)",
+                remedy: "for everyone, the world included, write `fromEntities: [all]` or `toEntities: [all]`")
+        }
+        return .some([.labels(scoped(selector))])
+    }
+
+    /// A selector that says nothing about namespaces means the policy's own; in a cluster-wide policy every workload.
+    ///
+    /// Reserved labels have no namespace and stand for themselves. What has no namespace is no workload, and only
+    /// workloads are meant: without that requirement `NotIn` would match the host and the world.
+    private func scoped(_ selector: LabelSelector) -> LabelSelector {
+        let requirements = selector.requirements
+        if requirements.contains(where: { $0.source == LabelSource.reserved }) { return selector }
+        let namesNamespaces =
+            selector.mentions(source: LabelSource.kubernetes, key: WellKnownLabel.namespace)
+            || requirements.contains { $0.key.hasPrefix(WellKnownLabel.namespaceLabelPrefix) }
+        if namesNamespaces { return selector.requiringWorkload() }
+        guard header.namespace.isEmpty else { return LabelSelector([header.namespaceRequirement] + requirements) }
+        return subjectIsInit ? selector : selector.requiringWorkload()
+    }
+
+    private func readPrefix(_ field: Field) -> [PeerSelector] {
+        guard let prefix = CIDRReading.prefix(field, allowsAddress: true) else { return [] }
+        return [.prefix(prefix, except: [], includesWorkloads: false)]
+    }
+
+    private func readSet(_ field: Field) -> [PeerSelector] {
+        guard let mapping = field.mapping(CiliumPeerReading.setFields) else { return [] }
+        let isGroup = mapping.has("cidrGroupRef") || mapping.has("cidrGroupSelector")
+        let cidr = isGroup ? mapping["cidr"] : mapping.required("cidr")
+        let prefix = cidr.flatMap { CIDRReading.prefix($0) }
+        let exceptions = CIDRReading.exceptions(mapping["except"], of: prefix)
+        return prefix.map { [.prefix($0, except: exceptions, includesWorkloads: false)] } ?? []
+    }
+}
+
+/// The entities: names for groups of reserved identities.
+enum CiliumEntity {
+    /// What an entity selects; nothing after an error.
+    static func read(_ field: Field) -> PeerSelection {
+        guard let name = field.string() else { return .some([]) }
+        switch name {
+        case "all": return .any
+        case "none": return .some([])
+        case "world": return .some([.labels(.reserved("world"))])
+        case "world-ipv4": return .some([.prefix(.allIPv4, except: [], includesWorkloads: false)])
+        case "world-ipv6": return .some([.prefix(.allIPv6, except: [], includesWorkloads: false)])
+        case "cluster":
+            // Everything but the world, and prefixes carry the world's label.
+            let outside = LabelRequirement(source: LabelSource.reserved, key: "world", .doesNotExist)
+            return .some([.labels(LabelSelector([outside]))])
+        case "host", "remote-node", "kube-apiserver", "ingress", "init", "health", "unmanaged":
+            return .some([.labels(.reserved(name))])
+        case "cluster-mesh":
+            field.error(
+                .unsupportedEntity, "entity `cluster-mesh` is not supported", remedy: "write `cluster` or `world`")
+        default:
+            let guess = closestWord(to: name, among: names)
+            field.error(
+                .unknownEntity, "unknown entity \(field.quoted)",
+                remedy: guess.map { "did you mean `\($0)`?" } ?? "entities are \(names.joined(separator: ", "))")
+        }
+        return .some([])
+    }
+
+    private static let names = [
+        "all", "cluster", "health", "host", "ingress", "init", "kube-apiserver", "none", "remote-node", "unmanaged",
+        "world", "world-ipv4", "world-ipv6",
+    ]
+}
