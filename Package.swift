@@ -42,7 +42,7 @@ let valueTargets: [Target] = [
 let logicTargets: [Target] = [
     .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     module("PolicyReading", ["CLibYAML", "NetworkModel", "IdentityModel", "PolicyModel"]),
-    module("IdentityAllocation", ["NetworkModel", "IdentityModel"]),
+    module("IdentityAllocation", ["CDatapathABI", "NetworkModel", "IdentityModel"]),
     module("PolicyCompiler", ["NetworkModel", "IdentityModel", "PolicyModel"]),
     module("TableEncoding", ["CDatapathABI", "NetworkModel", "IdentityModel", "PolicyCompiler"]),
     module("EventDecoding", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel"]),

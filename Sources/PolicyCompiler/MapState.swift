@@ -27,6 +27,12 @@ package struct PolicyKey: Hashable, Sendable {
         self.direction = direction
         self.prefixLength = prefixLength
     }
+
+    /// Hashed as two words: tables hold a hundred thousand of these.
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(UInt64(peer.rawValue) << 32 | UInt64(subject) << 16 | UInt64(port))
+        hasher.combine(UInt32(proto) << 16 | UInt32(direction.rawValue) << 8 | UInt32(prefixLength))
+    }
 }
 
 /// What one class of policies says for a key; precedence 0 = nothing.

@@ -66,6 +66,7 @@ enum {
 	RULE_SELF = 4,                    /* an endpoint always reaches itself */
 	RULE_RELATED = 5,                 /* an ICMP error about an allowed flow */
 	RULE_FORWARDED = 6,               /* host device: traffic of a workload, judged at the workload */
+	RULE_UNNUMBERED = 15,             /* more rules than slots: the verdict holds, its cause has no number */
 	RULE_FIRST_FREE = 16,
 };
 

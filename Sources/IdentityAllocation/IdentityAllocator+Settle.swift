@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+import NetworkModel
+
+extension IdentityAllocator {
+    /// Brings records and mappings up to date with all changes since the last call, and returns what that changed.
+    ///
+    /// Throws if derived identities run out; endpoints whose identity is missing keep their base identity then.
+    package mutating func settle() throws(IdentityError) -> IdentityChanges {
+        var changes = IdentityChanges()
+        var isExhausted = false
+        if areAddressesTouched {
+            areAddressesTouched = false
+            isExhausted = !settleAddresses(&changes)
+        }
+        settlePrefixes(&changes)
+        settleRecords(&changes)
+        if isExhausted { throw .localsExhausted }
+        return changes
+    }
+
+    /// False if numbers for derived identities ran out.
+    private mutating func settleAddresses(_ changes: inout IdentityChanges) -> Bool {
+        var wanted: [CIDR: NumericIdentity] = [:]
+        var wantedDerived: Set<LocalKey> = []
+        var isComplete = true
+        // In order of names, the host last: of several with one address the same one always wins, the host first.
+        var owners = endpoints.keys.sorted().reversed().flatMap { name in
+            (endpoints[name]?.addresses ?? []).map { ($0, assignments[name]?.identity ?? .unmanaged) }
+        }
+        owners += hostAddresses.map { ($0, .host) }
+        for (address, base) in owners {
+            var identity = base
+            if let prefix = prefixes.innermost(address) {
+                let key = LocalKey(base: base, prefix: prefix)
+                if let number = locals.assign(key) {
+                    if wantedDerived.insert(key).inserted, !derived.contains(key) {
+                        touchedIdentities.insert(NumericIdentity(rawValue: number))
+                    }
+                    identity = NumericIdentity(rawValue: number)
+                } else {
+                    isComplete = false
+                }
+            }
+            wanted[CIDR(host: address)] = identity
+        }
+        for key in derived.subtracting(wantedDerived) {
+            if let number = locals.release(key) { touchedIdentities.insert(NumericIdentity(rawValue: number)) }
+        }
+        derived = wantedDerived
+        for (prefix, identity) in wanted where addressMappings[prefix] != identity {
+            setMapping(prefix, to: identity, &changes)
+        }
+        for prefix in addressMappings.keys where wanted[prefix] == nil {
+            // A policy may use the same single address as a prefix: that shows again.
+            touchedPrefixes.insert(prefix)
+        }
+        addressMappings = wanted
+        return isComplete
+    }
+
+    private mutating func settlePrefixes(_ changes: inout IdentityChanges) {
+        for prefix in touchedPrefixes {
+            let key = LocalKey(base: .any, prefix: prefix)
+            if prefixes.contains(prefix) {
+                guard let identity = localIdentity(key) else { continue }
+                touchedIdentities.insert(identity)
+                // An endpoint's own address is the endpoint, whatever a policy calls a prefix.
+                if addressMappings[prefix] == nil { setMapping(prefix, to: identity, &changes) }
+            } else {
+                if let number = locals.release(key) { touchedIdentities.insert(NumericIdentity(rawValue: number)) }
+                if addressMappings[prefix] == nil { setMapping(prefix, to: nil, &changes) }
+            }
+        }
+        touchedPrefixes.removeAll()
+    }
+
+    private mutating func settleRecords(_ changes: inout IdentityChanges) {
+        guard !touchedIdentities.isEmpty else { return }
+        // A derived identity has its base's labels and port names.
+        touchedIdentities.formUnion(derived.filter { touchedIdentities.contains($0.base) }.compactMap(localIdentity))
+        var localKeys: [NumericIdentity: LocalKey] = [:]
+        for (key, number) in locals.assigned where touchedIdentities.contains(NumericIdentity(rawValue: number)) {
+            localKeys[NumericIdentity(rawValue: number)] = key
+        }
+        for identity in touchedIdentities.sorted() {
+            let record = localKeys[identity].map { self.record(of: $0, identity) } ?? baseRecord(identity)
+            guard record != records[identity] else { continue }
+            records[identity] = record
+            if let record { changes.recordSettings.append(record) } else { changes.recordRemovals.append(identity) }
+        }
+        touchedIdentities.removeAll()
+    }
+
+    private func record(of key: LocalKey, _ identity: NumericIdentity) -> IdentityRecord? {
+        if key.base == .any {
+            let labels = LabelSet([
+                Label(source: LabelSource.reserved, key: "world"),
+                Label(source: LabelSource.cidr, key: "\(key.prefix)"),
+            ])
+            return IdentityRecord(identity: identity, labels: labels, prefix: key.prefix)
+        }
+        guard var record = baseRecord(key.base) else { return nil }
+        record.identity = identity
+        record.prefix = key.prefix
+        return record
+    }
+
+    /// Of a reserved identity, or of a label set in use.
+    private func baseRecord(_ identity: NumericIdentity) -> IdentityRecord? {
+        let users = endpointsByIdentity[identity] ?? []
+        let ports = users.reduce(NamedPorts()) { $0.union(endpoints[$1]?.namedPorts ?? NamedPorts()) }
+        if identity == .host {
+            let labels = users.sorted().first.flatMap { endpoints[$0] }.map { hostLabels.merging($0.labels.labels) }
+            return IdentityRecord(
+                identity: .host, labels: labels ?? hostLabels, isWorkload: true, namedPorts: ports)
+        }
+        if let reserved = reservedIdentities.first(where: { $0.identity == identity }) {
+            return IdentityRecord(
+                identity: identity, labels: LabelSet([Label(source: LabelSource.reserved, key: reserved.name)]),
+                namedPorts: ports)
+        }
+        guard let labels = users.first.flatMap({ endpoints[$0]?.labels }) else { return nil }
+        return IdentityRecord(identity: identity, labels: labels, isWorkload: true, namedPorts: ports)
+    }
+
+    private mutating func setMapping(_ prefix: CIDR, to identity: NumericIdentity?, _ changes: inout IdentityChanges) {
+        guard mappings[prefix] != identity else { return }
+        mappings[prefix] = identity
+        changes.mappingSettings[prefix] = identity
+        if identity == nil { changes.mappingRemovals.append(prefix) }
+    }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CDatapathABI
+package import IdentityModel
+package import NetworkModel
+
+/// Gives label sets, prefixes and workloads inside prefixes their identities, and says which address has which.
+///
+/// Three kinds of numbers: label sets (256...65535), prefixes used by policies (node-local), and *derived* ones, also
+/// node-local: a workload or the host whose address lies in a prefix that includes workloads (`ipBlock`). A derived
+/// identity has the labels of its base and the innermost such prefix, so that it is matched by both. Because it is the
+/// innermost, every other policy prefix around the address contains it: one prefix stands for all of them.
+///
+/// Changes are collected; `settle` works out what they mean for records and mappings.
+package struct IdentityAllocator: Sendable {
+    /// An endpoint as far as identities are concerned.
+    package struct Endpoint: Hashable, Sendable {
+        package var labels: LabelSet
+        package var addresses: [IPAddress]
+        package var namedPorts: NamedPorts
+        package var isHost: Bool
+
+        package init(
+            labels: LabelSet, addresses: [IPAddress], namedPorts: NamedPorts = NamedPorts(), isHost: Bool = false
+        ) {
+            self.labels = labels
+            self.addresses = addresses
+            self.namedPorts = namedPorts
+            self.isHost = isHost
+        }
+    }
+
+    /// What an endpoint was given.
+    package struct Assignment: Hashable, Sendable {
+        package var identity: NumericIdentity
+        /// Slot in the subject table; endpoints with equal labels and port names share it.
+        package var subject: UInt16
+    }
+
+    /// What shares a policy subject.
+    package struct SubjectKey: Hashable, Sendable {
+        package var labels: LabelSet
+        package var namedPorts: NamedPorts
+        package var isHost: Bool
+    }
+
+    /// A prefix by itself, or a workload identity inside one.
+    package struct LocalKey: Hashable, Sendable {
+        /// `.any`: the prefix itself.
+        package var base: NumericIdentity
+        package var prefix: CIDR
+    }
+
+    /// Slot 0 stays empty: a zeroed endpoint record points there.
+    package static let subjectRange: ClosedRange<UInt32> = 1...UInt32(SUBJECT_COUNT_MAX - 1)
+
+    var workloads = NumberPool<LabelSet>(NumericIdentity.workloadRange)
+    var locals = NumberPool<LocalKey>(NumericIdentity.localRange)
+    var subjectPool = NumberPool<SubjectKey>(IdentityAllocator.subjectRange)
+
+    package private(set) var endpoints: [String: Endpoint] = [:]
+    package private(set) var assignments: [String: Assignment] = [:]
+    private var subjectUsers: [SubjectKey: Int] = [:]
+    var endpointsByIdentity: [NumericIdentity: Set<String>] = [:]
+
+    private(set) var hostLabels = LabelSet([Label(source: LabelSource.reserved, key: "host")])
+    private(set) var hostAddresses: [IPAddress] = []
+    var prefixes = PrefixUses()
+
+    var touchedIdentities: Set<NumericIdentity> = Set(reservedIdentities.map(\.identity))
+    var touchedPrefixes: Set<CIDR> = []
+    var areAddressesTouched = true
+    /// Derived identities in use since the last `settle`.
+    var derived: Set<LocalKey> = []
+    var addressMappings: [CIDR: NumericIdentity] = [:]
+
+    /// Everything settled: what each identity stands for.
+    package internal(set) var records: [NumericIdentity: IdentityRecord] = [:]
+    /// Everything settled: the desired content of the ipcache.
+    package internal(set) var mappings: [CIDR: NumericIdentity] = [:]
+
+    package init() {}
+
+    /// Adds or changes an endpoint, named by the caller.
+    @discardableResult
+    package mutating func setEndpoint(_ name: String, _ endpoint: Endpoint) throws(IdentityError) -> Assignment {
+        if endpoints[name] == endpoint, let assignment = assignments[name] { return assignment }
+        let key = SubjectKey(labels: endpoint.labels, namedPorts: endpoint.namedPorts, isHost: endpoint.isHost)
+        guard let identity = identity(for: endpoint) else { throw .workloadsExhausted }
+        guard let subject = subjectPool.assign(key) else {
+            releaseIfUnused(endpoint.labels, identity)
+            throw .subjectsExhausted
+        }
+        // The new one holds its numbers before the old one lets go of them: what stays equal keeps its numbers.
+        subjectUsers[key, default: 0] += 1
+        let old = endpoints[name]
+        let oldAssignment = assignments[name]
+        endpoints[name] = endpoint
+        let assignment = Assignment(identity: identity, subject: UInt16(subject))
+        assignments[name] = assignment
+        if let old, let oldAssignment { forget(name, old, oldAssignment, keeping: identity) }
+        endpointsByIdentity[identity, default: []].insert(name)
+        touchedIdentities.insert(identity)
+        areAddressesTouched = true
+        return assignment
+    }
+
+    /// Removes an endpoint; nothing happens if there is none.
+    package mutating func removeEndpoint(_ name: String) {
+        guard let endpoint = endpoints.removeValue(forKey: name),
+            let assignment = assignments.removeValue(forKey: name)
+        else { return }
+        forget(name, endpoint, assignment, keeping: nil)
+        areAddressesTouched = true
+    }
+
+    /// Says which addresses are the host's own, and its labels besides `reserved:host`.
+    package mutating func setHost(labels: [Label] = [], addresses: [IPAddress]) {
+        let all = LabelSet(labels + [Label(source: LabelSource.reserved, key: "host")])
+        guard all != hostLabels || addresses != hostAddresses else { return }
+        hostLabels = all
+        hostAddresses = addresses
+        touchedIdentities.insert(.host)
+        touchedIdentities.formUnion(derived.filter { $0.base == .host }.compactMap(localIdentity))
+        areAddressesTouched = true
+    }
+
+    /// A policy begins to use a prefix or an exception.
+    ///
+    /// `includesWorkloads`: of an `ipBlock`.
+    package mutating func usePrefix(_ prefix: CIDR, includesWorkloads: Bool) throws(IdentityError) {
+        guard locals.assign(LocalKey(base: .any, prefix: prefix)) != nil else { throw .localsExhausted }
+        if prefixes.add(prefix, includesWorkloads: includesWorkloads) { areAddressesTouched = true }
+        touchedPrefixes.insert(prefix)
+    }
+
+    /// Undoes one `usePrefix` with the same arguments.
+    package mutating func releasePrefix(_ prefix: CIDR, includesWorkloads: Bool) {
+        if prefixes.remove(prefix, includesWorkloads: includesWorkloads) { areAddressesTouched = true }
+        touchedPrefixes.insert(prefix)
+    }
+
+    /// Subjects in use, by slot.
+    package var subjects: [UInt16: SubjectKey] {
+        Dictionary(subjectPool.assigned.map { (UInt16($0.value), $0.key) }) { $1 }
+    }
+
+    func localIdentity(_ key: LocalKey) -> NumericIdentity? {
+        locals.assigned[key].map(NumericIdentity.init(rawValue:))
+    }
+
+    private mutating func identity(for endpoint: Endpoint) -> NumericIdentity? {
+        if endpoint.isHost { return .host }
+        let reserved = reservedIdentities.first { $0.name != "host" && endpoint.labels.isReserved($0.name) }
+        if let reserved { return reserved.identity }
+        return workloads.assign(endpoint.labels).map(NumericIdentity.init(rawValue:))
+    }
+
+    private mutating func forget(
+        _ name: String, _ endpoint: Endpoint, _ assignment: Assignment, keeping kept: NumericIdentity?
+    ) {
+        let key = SubjectKey(labels: endpoint.labels, namedPorts: endpoint.namedPorts, isHost: endpoint.isHost)
+        subjectUsers[key, default: 1] -= 1
+        if subjectUsers[key] == 0 {
+            subjectUsers[key] = nil
+            subjectPool.release(key)
+        }
+        touchedIdentities.insert(assignment.identity)
+        guard assignment.identity != kept else { return }
+        endpointsByIdentity[assignment.identity]?.remove(name)
+        releaseIfUnused(endpoint.labels, assignment.identity)
+    }
+
+    private mutating func releaseIfUnused(_ labels: LabelSet, _ identity: NumericIdentity) {
+        guard endpointsByIdentity[identity]?.isEmpty ?? true else { return }
+        endpointsByIdentity[identity] = nil
+        workloads.release(labels)
+    }
+}

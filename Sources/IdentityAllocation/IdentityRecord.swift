@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import IdentityModel
+package import NetworkModel
+
+/// What an identity stands for.
+package struct IdentityRecord: Hashable, Sendable {
+    package var identity: NumericIdentity
+    package var labels: LabelSet
+    /// Prefix identities: the prefix.
+    ///
+    /// Derived identities: the innermost policy prefix around the workload's address.
+    package var prefix: CIDR?
+    /// A workload, or the host.
+    package var isWorkload: Bool
+    /// Of all endpoints with this identity.
+    package var namedPorts: NamedPorts
+
+    package init(
+        identity: NumericIdentity, labels: LabelSet, prefix: CIDR? = nil, isWorkload: Bool = false,
+        namedPorts: NamedPorts = NamedPorts()
+    ) {
+        self.identity = identity
+        self.labels = labels
+        self.prefix = prefix
+        self.isWorkload = isWorkload
+        self.namedPorts = namedPorts
+    }
+}
+
+/// What changed between two settled states.
+package struct IdentityChanges: Hashable, Sendable {
+    package var recordRemovals: [NumericIdentity] = []
+    package var recordSettings: [IdentityRecord] = []
+    package var mappingRemovals: [CIDR] = []
+    package var mappingSettings: [CIDR: NumericIdentity] = [:]
+
+    package init() {}
+
+    package var isEmpty: Bool {
+        recordRemovals.isEmpty && recordSettings.isEmpty && mappingRemovals.isEmpty && mappingSettings.isEmpty
+    }
+}
+
+/// A range of numbers is used up.
+///
+/// Nothing has been changed.
+package enum IdentityError: Error, Hashable, Sendable, CustomStringConvertible {
+    case workloadsExhausted
+    case localsExhausted
+    case subjectsExhausted
+
+    package var description: String {
+        switch self {
+        case .workloadsExhausted:
+            "cannot give another label set an identity: all \(NumericIdentity.workloadRange.count) numbers are in use; "
+                + "leave labels that differ for every workload out of identities (label filter)"
+        case .localsExhausted:
+            "cannot give another prefix an identity: all \(NumericIdentity.localRange.count) numbers are in use; "
+                + "use fewer prefixes in policies"
+        case .subjectsExhausted:
+            "cannot add another policy subject: all \(IdentityAllocator.subjectRange.count) are in use; "
+                + "leave labels that differ for every workload out of identities (label filter)"
+        }
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NetworkModel
+
+/// How often policies use each prefix, and the innermost prefix around an address.
+struct PrefixUses: Sendable {
+    private struct Count {
+        var all = 0
+        var withWorkloads = 0
+    }
+
+    private var counts: [CIDR: Count] = [:]
+    /// Number of workload-including prefixes of each length: lengths without any need no lookup.
+    private var lengths4 = [Int](repeating: 0, count: 33)
+    private var lengths6 = [Int](repeating: 0, count: 129)
+
+    func contains(_ prefix: CIDR) -> Bool { counts[prefix] != nil }
+
+    /// True if this changed which prefixes include workloads.
+    mutating func add(_ prefix: CIDR, includesWorkloads: Bool) -> Bool {
+        counts[prefix, default: Count()].all += 1
+        guard includesWorkloads else { return false }
+        counts[prefix, default: Count()].withWorkloads += 1
+        guard counts[prefix]?.withWorkloads == 1 else { return false }
+        count(prefix, 1)
+        return true
+    }
+
+    /// True if this changed which prefixes include workloads.
+    mutating func remove(_ prefix: CIDR, includesWorkloads: Bool) -> Bool {
+        guard var left = counts[prefix] else { return false }
+        left.all -= 1
+        if includesWorkloads { left.withWorkloads -= 1 }
+        counts[prefix] = left.all > 0 ? left : nil
+        guard includesWorkloads, left.withWorkloads == 0 else { return false }
+        count(prefix, -1)
+        return true
+    }
+
+    /// The longest workload-including prefix around an address.
+    func innermost(_ address: IPAddress) -> CIDR? {
+        let lengths = address.isIPv4 ? lengths4 : lengths6
+        for length in lengths.indices.reversed() where lengths[length] > 0 {
+            let candidate = CIDR(address, length: length)
+            if counts[candidate]?.withWorkloads ?? 0 > 0 { return candidate }
+        }
+        return nil
+    }
+
+    private mutating func count(_ prefix: CIDR, _ change: Int) {
+        if prefix.isIPv4 { lengths4[prefix.length] += change } else { lengths6[prefix.length] += change }
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Gives owners numbers of a range that stay theirs.
+///
+/// A number given back is remembered: an owner that returns finds it again, and another owner gets it only when no
+/// fresh number is left, the longest unused first. So what still carries the number (a flow in the kernel, an event
+/// under way) keeps meaning the right owner for as long as possible.
+package struct NumberPool<Owner: Hashable & Sendable>: Sendable {
+    /// Numbers and owners as plain values, to be written to disk.
+    package struct Snapshot: Hashable, Sendable {
+        package var nextFresh: UInt32
+        package var numbers: [Owner: UInt32]
+
+        package init(nextFresh: UInt32, numbers: [Owner: UInt32]) {
+            self.nextFresh = nextFresh
+            self.numbers = numbers
+        }
+    }
+
+    package let range: ClosedRange<UInt32>
+    /// Owners that hold a number now.
+    package private(set) var assigned: [Owner: UInt32] = [:]
+
+    private var nextFresh: UInt32
+    private var remembered: [Owner: UInt32] = [:]
+    private var rememberedOwners: [UInt32: Owner] = [:]
+    /// Numbers given back, oldest first; may hold numbers that their owner took again.
+    private var queue: [UInt32] = []
+    private var queueStart = 0
+
+    package init(_ range: ClosedRange<UInt32>) {
+        self.range = range
+        nextFresh = range.lowerBound
+    }
+
+    /// Starts where a snapshot ended, with all its numbers remembered and none assigned.
+    ///
+    /// What contradicts the range or another entry is left out.
+    package init(_ range: ClosedRange<UInt32>, restoring snapshot: Snapshot) {
+        self.init(range)
+        let end = range.upperBound + 1
+        nextFresh = min(max(snapshot.nextFresh, range.lowerBound), end)
+        for (owner, number) in snapshot.numbers.sorted(by: { $0.value < $1.value }) {
+            guard range.contains(number), number < nextFresh, rememberedOwners[number] == nil else { continue }
+            remember(owner, number)
+        }
+    }
+
+    package var snapshot: Snapshot {
+        Snapshot(nextFresh: nextFresh, numbers: remembered.merging(assigned) { $1 })
+    }
+
+    /// The owner's number, its old one if it is still free; nil if all are assigned.
+    package mutating func assign(_ owner: Owner) -> UInt32? {
+        if let number = assigned[owner] { return number }
+        guard let number = freeNumber(for: owner) else { return nil }
+        assigned[owner] = number
+        return number
+    }
+
+    /// Takes an owner's number back; returns it.
+    @discardableResult
+    package mutating func release(_ owner: Owner) -> UInt32? {
+        guard let number = assigned.removeValue(forKey: owner) else { return nil }
+        remember(owner, number)
+        return number
+    }
+
+    private mutating func remember(_ owner: Owner, _ number: UInt32) {
+        queue.append(number)
+        remembered[owner] = number
+        rememberedOwners[number] = owner
+    }
+
+    private mutating func freeNumber(for owner: Owner) -> UInt32? {
+        if let number = remembered.removeValue(forKey: owner) {
+            rememberedOwners[number] = nil
+            return number
+        }
+        if nextFresh <= range.upperBound {
+            defer { nextFresh += 1 }
+            return nextFresh
+        }
+        while queueStart < queue.count {
+            let number = queue[queueStart]
+            queueStart += 1
+            if queueStart > 4096 {
+                queue.removeFirst(queueStart)
+                queueStart = 0
+            }
+            guard let previous = rememberedOwners.removeValue(forKey: number) else { continue }
+            remembered[previous] = nil
+            return number
+        }
+        return nil
+    }
+}
+
+extension NumberPool.Snapshot: Codable where Owner: Codable {}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+
+/// Knows which members (identities or subjects) each selector in use selects, while both come and go.
+///
+/// A selector is anchored at its rarest positive requirement: only members with that label are compared with it, and a
+/// new member is compared only with the selectors anchored at one of its labels. `User` is what depends on a selector.
+struct LabelIndex<User> {
+    struct Pair: Hashable {
+        let key: String
+        let value: String
+    }
+
+    private enum Anchor {
+        case values([Pair])
+        case key(String)
+        case none
+    }
+
+    private struct Entry {
+        let selector: LabelSelector
+        let anchor: Anchor
+        var members: [UInt32]
+        var users: [User]
+    }
+
+    private(set) var labels: [UInt32: LabelSet] = [:]
+    private var membersByPair: [Pair: [UInt32]] = [:]
+    private var membersByKey: [String: [UInt32]] = [:]
+    private var entries: [Entry?] = []
+    private var freeIDs: [Int] = []
+    private var ids: [LabelSelector: Int] = [:]
+    private var selectorsByPair: [Pair: [Int]] = [:]
+    private var selectorsByKey: [String: [Int]] = [:]
+    private var unanchored: [Int] = []
+
+    /// The members a selector in use selects, in no order.
+    func members(of id: Int) -> [UInt32] { entries[id]?.members ?? [] }
+
+    func users(of id: Int) -> [User] { entries[id]?.users ?? [] }
+
+    func selector(_ id: Int) -> LabelSelector? { entries[id]?.selector }
+
+    /// Adds a user of a selector and returns the selector's number.
+    mutating func use(_ selector: LabelSelector, by user: User) -> Int {
+        if let id = ids[selector] {
+            entries[id]?.users.append(user)
+            return id
+        }
+        let anchor = anchor(of: selector)
+        let entry = Entry(
+            selector: selector, anchor: anchor, members: candidates(anchor).filter { matches(selector, $0) },
+            users: [user])
+        let id = freeIDs.popLast() ?? entries.count
+        if id == entries.count { entries.append(entry) } else { entries[id] = entry }
+        ids[selector] = id
+        switch anchor {
+        case .values(let pairs): for pair in pairs { selectorsByPair[pair, default: []].append(id) }
+        case .key(let key): selectorsByKey[key, default: []].append(id)
+        case .none: unanchored.append(id)
+        }
+        return id
+    }
+
+    /// Takes a user away; the last one takes the selector with it.
+    mutating func release(_ id: Int, by isUser: (User) -> Bool) {
+        guard let index = entries[id]?.users.firstIndex(where: isUser) else { return }
+        entries[id]?.users.remove(at: index)
+        guard let entry = entries[id], entry.users.isEmpty else { return }
+        switch entry.anchor {
+        case .values(let pairs):
+            for pair in pairs { LabelIndex.drop(id, from: &selectorsByPair, at: pair) }
+        case .key(let key): LabelIndex.drop(id, from: &selectorsByKey, at: key)
+        case .none: unanchored.removeAll { $0 == id }
+        }
+        ids[entry.selector] = nil
+        entries[id] = nil
+        freeIDs.append(id)
+    }
+
+    /// Adds a member; returns the selectors that select it.
+    mutating func insert(_ member: UInt32, _ set: LabelSet) -> [Int] {
+        labels[member] = set
+        for label in set.labels {
+            membersByPair[Pair(key: label.key, value: label.value), default: []].append(member)
+            membersByKey[label.key, default: []].append(member)
+        }
+        let selected = possibleSelectors(set).filter { entries[$0]?.selector.matches(set) ?? false }
+        for id in selected { entries[id]?.members.append(member) }
+        return Array(selected)
+    }
+
+    /// Removes a member; returns the selectors that selected it.
+    mutating func remove(_ member: UInt32) -> [Int] {
+        guard let set = labels.removeValue(forKey: member) else { return [] }
+        for label in set.labels {
+            LabelIndex.drop(member, from: &membersByPair, at: Pair(key: label.key, value: label.value))
+            LabelIndex.drop(member, from: &membersByKey, at: label.key)
+        }
+        var selected: [Int] = []
+        for id in possibleSelectors(set) {
+            guard let index = entries[id]?.members.firstIndex(of: member) else { continue }
+            entries[id]?.members.remove(at: index)
+            selected.append(id)
+        }
+        return selected
+    }
+
+    private func matches(_ selector: LabelSelector, _ member: UInt32) -> Bool {
+        labels[member].map(selector.matches) ?? false
+    }
+
+    private func possibleSelectors(_ set: LabelSet) -> Set<Int> {
+        var possible = Set(unanchored)
+        for label in set.labels {
+            possible.formUnion(selectorsByPair[Pair(key: label.key, value: label.value)] ?? [])
+            possible.formUnion(selectorsByKey[label.key] ?? [])
+        }
+        return possible
+    }
+
+    private func anchor(of selector: LabelSelector) -> Anchor {
+        var best: (anchor: Anchor, cost: Int) = (.none, .max)
+        for requirement in selector.requirements {
+            let candidate: (Anchor, Int)
+            switch requirement.operation {
+            case .isIn(let values):
+                let pairs = Set(values).map { Pair(key: requirement.key, value: $0) }
+                candidate = (.values(pairs), pairs.reduce(0) { $0 + (membersByPair[$1]?.count ?? 0) })
+            case .exists: candidate = (.key(requirement.key), membersByKey[requirement.key]?.count ?? 0)
+            case .isNotIn, .doesNotExist: continue
+            }
+            if candidate.1 < best.cost { best = candidate }
+        }
+        return best.anchor
+    }
+
+    private func candidates(_ anchor: Anchor) -> Set<UInt32> {
+        switch anchor {
+        case .values(let pairs): Set(pairs.flatMap { membersByPair[$0] ?? [] })
+        case .key(let key): Set(membersByKey[key] ?? [])
+        case .none: Set(labels.keys)
+        }
+    }
+
+    private static func drop<Key: Hashable, Element: Equatable>(
+        _ element: Element, from lists: inout [Key: [Element]], at key: Key
+    ) {
+        guard let index = lists[key]?.firstIndex(of: element) else { return }
+        lists[key]?.remove(at: index)
+        if lists[key]?.isEmpty ?? false { lists[key] = nil }
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+package import NetworkModel
+import PolicyModel
+
+/// The protocol and port part of a policy key: a port prefix of one protocol, or all protocols.
+package struct PortKey: Hashable, Sendable {
+    /// 0 = all protocols.
+    package var proto: UInt8
+    /// Host order, masked to `prefixLength` bits; ICMP: the type in the high byte.
+    package var port: UInt16
+    /// 0...16; 17: all protocols.
+    package var prefixLength: UInt8
+
+    package init(proto: UInt8, port: UInt16, prefixLength: UInt8) {
+        self.proto = proto
+        self.port = port
+        self.prefixLength = prefixLength
+    }
+
+    package static let allProtocols = PortKey(proto: 0, port: 0, prefixLength: 17)
+
+    /// True if the key covers a packet; `port` nil: a packet without ports, covered by whole protocols only.
+    package func covers(proto: IPProtocol, port: UInt16?) -> Bool {
+        if self == .allProtocols { return true }
+        guard self.proto == proto.rawValue else { return false }
+        guard prefixLength > 0 else { return true }
+        return port.map { ($0 ^ self.port) >> UInt16(16 - prefixLength) == 0 } ?? false
+    }
+
+    /// The fewest prefixes that cover a range of ports: one for the whole range, 30 at most.
+    package static func covering(_ range: ClosedRange<UInt16>, of proto: IPProtocol) -> [PortKey] {
+        var keys: [PortKey] = []
+        var next = Int(range.lowerBound)
+        let end = Int(range.upperBound) + 1
+        while next < end {
+            // The largest aligned block that begins here and does not pass the end.
+            var size = next == 0 ? 65536 : 1 << next.trailingZeroBitCount
+            while next + size > end { size /= 2 }
+            keys.append(
+                PortKey(
+                    proto: proto.rawValue, port: UInt16(next), prefixLength: UInt8(16 - size.trailingZeroBitCount)))
+            next += size
+        }
+        return keys
+    }
+}
+
+/// A rule's ports after lowering: what is known, and the names that depend on the destination.
+struct LoweredPorts {
+    var keys: [PortKey] = []
+    var names: [NamedPort] = []
+
+    init(_ selection: PortSelection) {
+        guard case .some(let matches) = selection else {
+            keys = [.allProtocols]
+            return
+        }
+        var unique: Set<PortKey> = []
+        for match in matches {
+            switch match {
+            case .range(let proto, let range): unique.formUnion(PortKey.covering(range, of: proto))
+            case .named(let proto, let name): names.append(NamedPort(proto: proto, name: name))
+            case .icmpType(let proto, let type?):
+                unique.insert(PortKey(proto: proto.rawValue, port: UInt16(type) << 8, prefixLength: 8))
+            case .icmpType(let proto, nil), .wholeProtocol(let proto):
+                unique.insert(PortKey(proto: proto.rawValue, port: 0, prefixLength: 0))
+            }
+        }
+        keys = unique.sorted { ($0.proto, $0.port, $0.prefixLength) < ($1.proto, $1.port, $1.prefixLength) }
+    }
+
+    /// All keys for a destination with these names.
+    ///
+    /// A name with several numbers: an allow rule must not open a port its author did not mean, so it covers none;
+    /// a deny rule must not leave one open, so it covers all.
+    func keys(for ports: NamedPorts, action: RuleAction) -> [PortKey] {
+        guard !names.isEmpty else { return keys }
+        var result = keys
+        for name in names {
+            let numbers = ports.numbers[name] ?? []
+            guard numbers.count == 1 || action == .deny else { continue }
+            for number in numbers.sorted() {
+                let key = PortKey(proto: name.proto.rawValue, port: number, prefixLength: 16)
+                if !result.contains(key) { result.append(key) }
+            }
+        }
+        return result
+    }
+}

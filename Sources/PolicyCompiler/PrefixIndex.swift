@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NetworkModel
+import PolicyModel
+
+/// Knows which identities with a prefix each prefix selector in use selects, while both come and go.
+///
+/// Identities are sorted by address, so those inside a selector's prefix stand together; the selectors around a new
+/// identity's prefix are found by trying its shorter lengths.
+struct PrefixIndex<User> {
+    struct Selector: Hashable {
+        let prefix: CIDR
+        let except: [CIDR]
+        let includesWorkloads: Bool
+
+        func selects(_ other: CIDR, isWorkload: Bool) -> Bool {
+            (includesWorkloads || !isWorkload) && prefix.contains(other) && !except.contains { $0.contains(other) }
+        }
+    }
+
+    struct Member: Hashable {
+        let prefix: CIDR
+        let identity: UInt32
+        let isWorkload: Bool
+
+        /// Families apart: IPv4-mapped addresses lie in the midst of IPv6's.
+        static func precedes(_ a: Member, _ b: Member) -> Bool {
+            guard a.prefix.isIPv4 == b.prefix.isIPv4 else { return a.prefix.isIPv4 }
+            return (a.prefix.address, a.prefix.length, a.identity) < (b.prefix.address, b.prefix.length, b.identity)
+        }
+    }
+
+    private struct Entry {
+        let selector: Selector
+        var members: [UInt32]
+        var users: [User]
+    }
+
+    private var sorted: [Member] = []
+    private var entries: [Entry?] = []
+    private var freeIDs: [Int] = []
+    private var ids: [Selector: Int] = [:]
+    private var idsByPrefix: [CIDR: [Int]] = [:]
+
+    func members(of id: Int) -> [UInt32] { entries[id]?.members ?? [] }
+
+    func users(of id: Int) -> [User] { entries[id]?.users ?? [] }
+
+    mutating func use(_ selector: Selector, by user: User) -> Int {
+        if let id = ids[selector] {
+            entries[id]?.users.append(user)
+            return id
+        }
+        let entry = Entry(selector: selector, members: selected(by: selector), users: [user])
+        let id = freeIDs.popLast() ?? entries.count
+        if id == entries.count { entries.append(entry) } else { entries[id] = entry }
+        ids[selector] = id
+        idsByPrefix[selector.prefix, default: []].append(id)
+        return id
+    }
+
+    mutating func release(_ id: Int, by isUser: (User) -> Bool) {
+        guard let index = entries[id]?.users.firstIndex(where: isUser) else { return }
+        entries[id]?.users.remove(at: index)
+        guard let entry = entries[id], entry.users.isEmpty else { return }
+        idsByPrefix[entry.selector.prefix]?.removeAll { $0 == id }
+        if idsByPrefix[entry.selector.prefix]?.isEmpty ?? false { idsByPrefix[entry.selector.prefix] = nil }
+        ids[entry.selector] = nil
+        entries[id] = nil
+        freeIDs.append(id)
+    }
+
+    /// Adds many identities at once before any selector is in use.
+    mutating func load(_ members: [Member]) {
+        precondition(ids.isEmpty, "identities are loaded before selectors")
+        sorted = (sorted + members).sorted(by: Member.precedes)
+    }
+
+    /// True while no selector is in use.
+    var isUnused: Bool { ids.isEmpty }
+
+    mutating func insert(_ member: Member) -> [Int] {
+        sorted.insert(member, at: position(of: member))
+        let selected = selectors(of: member)
+        for id in selected { entries[id]?.members.append(member.identity) }
+        return selected
+    }
+
+    mutating func remove(_ member: Member) -> [Int] {
+        let position = position(of: member)
+        guard position < sorted.count, sorted[position] == member else { return [] }
+        sorted.remove(at: position)
+        let selected = selectors(of: member)
+        for id in selected { entries[id]?.members.removeAll { $0 == member.identity } }
+        return selected
+    }
+
+    private func selectors(of member: Member) -> [Int] {
+        var selected: [Int] = []
+        for length in 0...member.prefix.length {
+            for id in idsByPrefix[CIDR(member.prefix.address, length: length)] ?? [] {
+                if entries[id]?.selector.selects(member.prefix, isWorkload: member.isWorkload) ?? false {
+                    selected.append(id)
+                }
+            }
+        }
+        return selected
+    }
+
+    private func selected(by selector: Selector) -> [UInt32] {
+        var index = position(of: Member(prefix: selector.prefix, identity: 0, isWorkload: false))
+        var members: [UInt32] = []
+        while index < sorted.count, selector.prefix.contains(sorted[index].prefix) {
+            if selector.selects(sorted[index].prefix, isWorkload: sorted[index].isWorkload) {
+                members.append(sorted[index].identity)
+            }
+            index += 1
+        }
+        return members
+    }
+
+    private func position(of member: Member) -> Int {
+        var low = 0
+        var high = sorted.count
+        while low < high {
+            let middle = (low + high) / 2
+            if Member.precedes(sorted[middle], member) { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}

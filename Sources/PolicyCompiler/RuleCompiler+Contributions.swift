@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+import NetworkModel
+import PolicyModel
+
+/// What one rule says to one subject about some peers, added or taken away.
+extension RuleCompiler {
+    enum Sign {
+        case add, remove
+    }
+
+    /// All peers of the rule.
+    func contribute(_ rule: CompiledRule, to subject: UInt16, _ sign: Sign) {
+        guard let uses = rule.peerUses else {
+            contribute(rule, to: subject, peers: [NumericIdentity.any.rawValue], sign)
+            return
+        }
+        for use in uses {
+            switch use {
+            case .label(let id): contribute(rule, to: subject, peers: peerIndex.members(of: id), sign)
+            case .prefix(let id): contribute(rule, to: subject, peers: prefixIndex.members(of: id), sign)
+            }
+        }
+    }
+
+    func contribute(_ rule: CompiledRule, to subject: UInt16, peers selected: [UInt32], _ sign: Sign) {
+        let direction = rule.rule.direction
+        guard rule.rule.action != .pass, !selected.isEmpty else { return }
+        // Ports by name belong to the destination: the subject on ingress, each peer on egress.
+        let isPerPeer = direction == .egress && !rule.ports.names.isEmpty
+        let subjectPorts = isPerPeer ? NamedPorts() : subjects[subject]?.namedPorts ?? NamedPorts()
+        let shared = isPerPeer ? [] : rule.ports.keys(for: subjectPorts, action: rule.rule.action)
+        let hasPeer = rule.peerUses != nil
+        for peer in selected {
+            let ports =
+                isPerPeer
+                ? rule.ports.keys(for: peers[peer]?.namedPorts ?? NamedPorts(), action: rule.rule.action) : shared
+            for port in ports {
+                let key = PolicyKey(
+                    peer: NumericIdentity(rawValue: peer), subject: subject, port: port.port, proto: port.proto,
+                    direction: direction, prefixLength: port.prefixLength)
+                let precedence = Precedence.of(
+                    rule.rule.action, priority: rule.rule.priority, ports: port, hasPeer: hasPeer)
+                change(key, Contribution(rule: rule.slot, precedence: precedence, isAudit: rule.rule.isAudit), sign)
+            }
+        }
+    }
+
+    func change(_ key: PolicyKey, _ contribution: Contribution, _ sign: Sign) {
+        touchedSubjects.insert(key.subject)
+        if journal[key] == nil {
+            journal[key] = .some(cells[key.subject]?.value(of: key, precedes: precedes))
+        }
+        switch sign {
+        case .add: cells[key.subject, default: SubjectCells()].add(contribution, at: key)
+        case .remove: cells[key.subject]?.remove(contribution, at: key)
+        }
+    }
+
+    /// Makes the rule speak for one more subject: its slot begins with the first.
+    func connect(_ rule: CompiledRule, to subject: UInt16) {
+        if rule.subjectCount == 0 {
+            rule.slot = registry.use(rule.description)
+            touchedSlots.insert(rule.slot)
+        }
+        rule.subjectCount += 1
+        contribute(rule, to: subject, .add)
+    }
+
+    func disconnect(_ rule: CompiledRule, from subject: UInt16, takingEntries: Bool = true) {
+        if takingEntries { contribute(rule, to: subject, .remove) }
+        rule.subjectCount -= 1
+        guard rule.subjectCount == 0 else { return }
+        touchedSlots.insert(rule.slot)
+        registry.release(rule.description)
+        rule.slot = 0
+    }
+
+    func change(_ closure: CompiledClosure, at subject: UInt16, _ sign: Sign) {
+        touchedSubjects.insert(subject)
+        let direction = closure.effect.direction
+        switch sign {
+        case .add:
+            cells[subject, default: SubjectCells()].close(direction, by: closure.policy, isAudit: closure.isAudit)
+        case .remove: cells[subject]?.open(direction, by: closure.policy, isAudit: closure.isAudit)
+        }
+    }
+}

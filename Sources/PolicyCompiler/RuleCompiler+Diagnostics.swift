@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+package import NetworkModel
+package import PolicyModel
+
+/// What about the rules looks unintended, judged by what they select at present.
+extension RuleCompiler {
+    /// One entry per rule and cause, in the order of the policies.
+    ///
+    /// `workloadAddresses`: to tell where a prefix covers workloads that it will not match.
+    package func diagnostics(workloadAddresses: [IPAddress] = []) -> [RuleDiagnostic] {
+        policies.values.sorted { $0.policy.reference < $1.policy.reference }.flatMap { compiled in
+            compiled.rules.flatMap { diagnostics(of: $0, workloadAddresses) }
+        }
+    }
+
+    /// The diagnostics of one policy; empty if it is not there.
+    package func diagnostics(of reference: PolicyReference, workloadAddresses: [IPAddress] = []) -> [RuleDiagnostic] {
+        policies[reference]?.rules.flatMap { diagnostics(of: $0, workloadAddresses) } ?? []
+    }
+
+    private func diagnostics(of rule: CompiledRule, _ addresses: [IPAddress]) -> [RuleDiagnostic] {
+        var found: [RuleDiagnostic] = []
+        func report(_ kind: RuleDiagnostic.Kind, _ message: String) {
+            found.append(RuleDiagnostic(kind: kind, origin: rule.rule.origin, message: message))
+        }
+        if rule.rule.action == .pass {
+            report(.passUnsupported, "action pass is not supported yet; the rule is left out: use allow or deny")
+        }
+        if rule.slot == RuleRegistry.unnumbered {
+            report(
+                .unnumbered,
+                "all \(RuleRegistry.slotRange.count) rule numbers are in use; the rule is enforced, but verdicts cannot "
+                    + "name it: merge rules or remove policies")
+        }
+        let subjectSlots = selectedSubjects(rule.subjectUse, isForHosts: rule.isForHosts)
+        if subjectSlots.isEmpty {
+            report(
+                .selectsNoEndpoint,
+                rule.isForHosts
+                    ? "the node selector matches no host endpoint here; enable the host endpoint or correct the labels"
+                    : "the selector matches no endpoint of this host; correct its labels if it should")
+        }
+        let selectedPeers = rule.peerUses.map(members)
+        if let selectedPeers, selectedPeers.isEmpty {
+            report(.peerSelectsNothing, "the peers match no identity known here; correct the labels if they should")
+        }
+        reportNames(of: rule, subjectSlots, selectedPeers, report)
+        reportPrefixes(of: rule, addresses, report)
+        return found
+    }
+
+    private func members(of uses: [CompiledRule.PeerUse]) -> [UInt32] {
+        uses.flatMap { use in
+            switch use {
+            case .label(let id): peerIndex.members(of: id)
+            case .prefix(let id): prefixIndex.members(of: id)
+            }
+        }
+    }
+
+    private func reportNames(
+        of rule: CompiledRule, _ slots: [UInt16], _ selectedPeers: [UInt32]?,
+        _ report: (RuleDiagnostic.Kind, String) -> Void
+    ) {
+        let owners =
+            rule.rule.direction == .ingress
+            ? slots.compactMap { subjects[$0]?.namedPorts } : (selectedPeers ?? []).compactMap { peers[$0]?.namedPorts }
+        for name in rule.ports.names where !owners.isEmpty {
+            let text = "port name '\(name.name)' (\(name.proto))"
+            if owners.allSatisfy({ $0.numbers[name]?.isEmpty ?? true }) {
+                report(
+                    .namedPortUndefined,
+                    "\(text) is not defined by any endpoint it is meant for; define it there or write the number")
+            } else if owners.contains(where: { ($0.numbers[name]?.count ?? 0) > 1 }) {
+                report(
+                    .namedPortConflicting,
+                    "\(text) has different numbers on endpoints with equal labels; "
+                        + (rule.rule.action == .deny ? "all of them are denied" : "none of them is opened")
+                        + ": give it one number or write the numbers")
+            }
+        }
+        if rule.rule.direction == .egress, selectedPeers == nil, let name = rule.ports.names.first {
+            report(
+                .namedPortUndefined,
+                "port name '\(name.name)' (\(name.proto)) belongs to the destination, but the rule names none; "
+                    + "name the peers or write the number")
+        }
+    }
+
+    private func reportPrefixes(
+        of rule: CompiledRule, _ addresses: [IPAddress], _ report: (RuleDiagnostic.Kind, String) -> Void
+    ) {
+        guard case .some(let selectors) = rule.rule.peers else { return }
+        for case .prefix(let prefix, let except, false) in selectors {
+            let covered = addresses.filter { address in
+                prefix.contains(address) && !except.contains { $0.contains(address) }
+            }
+            guard let example = covered.first else { continue }
+            report(
+                .prefixMissesWorkloads,
+                "prefix \(prefix) covers \(covered.count) workload addresses (\(example)), but a prefix of this kind "
+                    + "never matches workloads; select them by labels")
+        }
+    }
+}

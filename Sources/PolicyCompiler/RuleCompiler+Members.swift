@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import IdentityModel
+import NetworkModel
+package import PolicyModel
+
+/// Policies, subjects and peers coming and going.
+extension RuleCompiler {
+    /// Adds a policy, or replaces the one of the same reference.
+    package func setPolicy(_ policy: Policy) {
+        // The new one first: rules that stay keep their slots, and entries that stay are not written again.
+        let previous = policies[policy.reference]
+        let compiled = CompiledPolicy(
+            policy: policy, rules: policy.rules.map(CompiledRule.init),
+            closures: policy.defaultDeny.map {
+                CompiledClosure(policy: policy.reference, isAudit: policy.isAudit, effect: $0)
+            })
+        policies[policy.reference] = compiled
+        for rule in compiled.rules { add(rule) }
+        for closure in compiled.closures { add(closure) }
+        if let previous { take(previous) }
+    }
+
+    /// Removes a policy; nothing happens if there is none.
+    package func removePolicy(_ reference: PolicyReference) {
+        if let compiled = policies.removeValue(forKey: reference) { take(compiled) }
+    }
+
+    /// Adds a subject, or replaces the one in the same slot.
+    package func setSubject(_ subject: CompileSubject) {
+        guard subjects[subject.slot] != subject else { return }
+        removeSubject(subject.slot)
+        subjects[subject.slot] = subject
+        touchedSubjects.insert(subject.slot)
+        for id in subjectIndex.insert(UInt32(subject.slot), subject.labels) {
+            for user in subjectIndex.users(of: id) {
+                switch user {
+                case .rule(let rule) where rule.isForHosts == subject.isHost: connect(rule, to: subject.slot)
+                case .closure(let closure) where closure.effect.subject.isForHosts == subject.isHost:
+                    change(closure, at: subject.slot, .add)
+                default: break
+                }
+            }
+        }
+    }
+
+    /// Removes a subject with all its entries; nothing happens if there is none.
+    package func removeSubject(_ slot: UInt16) {
+        guard let subject = subjects[slot] else { return }
+        touchedSubjects.insert(slot)
+        for id in subjectIndex.remove(UInt32(slot)) {
+            for case .rule(let rule) in subjectIndex.users(of: id) where rule.isForHosts == subject.isHost {
+                disconnect(rule, from: slot, takingEntries: false)
+            }
+        }
+        for key in cells[slot]?.first.keys ?? [:].keys where journal[key] == nil {
+            journal[key] = .some(cells[slot]?.value(of: key, precedes: precedes))
+        }
+        subjects[slot] = nil
+        cells[slot] = nil
+        openedHostPeers[slot] = nil
+        for description in defaultDenies.removeValue(forKey: slot) ?? [] {
+            if let description { releaseDefaultDeny(description) }
+        }
+    }
+
+    /// Adds a peer, or replaces the one with the same identity.
+    package func setPeer(_ peer: CompilePeer) {
+        let number = peer.identity.rawValue
+        guard peers[number] != peer else { return }
+        removePeer(peer.identity)
+        peers[number] = peer
+        if peer.labels.isReserved("host") {
+            hostPeers.insert(number)
+            touchedSubjects.formUnion(subjects.keys)
+        }
+        for id in peerIndex.insert(number, peer.labels) {
+            for rule in peerIndex.users(of: id) { contributeEverywhere(rule, peer: number, .add) }
+        }
+        guard let prefix = peer.prefix else { return }
+        for id in prefixIndex.insert(.init(prefix: prefix, identity: number, isWorkload: peer.isWorkload)) {
+            for rule in prefixIndex.users(of: id) { contributeEverywhere(rule, peer: number, .add) }
+        }
+    }
+
+    /// Removes a peer with all entries that name it; nothing happens if there is none.
+    package func removePeer(_ identity: NumericIdentity) {
+        let number = identity.rawValue
+        guard let peer = peers[number] else { return }
+        if hostPeers.contains(number) { touchedSubjects.formUnion(subjects.keys) }
+        for id in peerIndex.remove(number) {
+            for rule in peerIndex.users(of: id) { contributeEverywhere(rule, peer: number, .remove) }
+        }
+        if let prefix = peer.prefix {
+            for id in prefixIndex.remove(.init(prefix: prefix, identity: number, isWorkload: peer.isWorkload)) {
+                for rule in prefixIndex.users(of: id) { contributeEverywhere(rule, peer: number, .remove) }
+            }
+        }
+        // Last: the entries of named ports follow from the peer's record.
+        hostPeers.remove(number)
+        peers[number] = nil
+    }
+
+    private func contributeEverywhere(_ rule: CompiledRule, peer: UInt32, _ sign: Sign) {
+        for subject in selectedSubjects(rule.subjectUse, isForHosts: rule.isForHosts) {
+            contribute(rule, to: subject, peers: [peer], sign)
+        }
+    }
+
+    func selectedSubjects(_ use: Int, isForHosts: Bool) -> [UInt16] {
+        subjectIndex.members(of: use).map { UInt16($0) }.filter { subjects[$0]?.isHost == isForHosts }
+    }
+
+    private func add(_ rule: CompiledRule) {
+        if case .some(let selectors) = rule.rule.peers {
+            rule.peerUses = selectors.map { selector in
+                switch selector {
+                case .labels(let labels): .label(peerIndex.use(labels, by: rule))
+                case .prefix(let prefix, let except, let includesWorkloads):
+                    .prefix(
+                        prefixIndex.use(
+                            .init(prefix: prefix, except: except, includesWorkloads: includesWorkloads), by: rule))
+                }
+            }
+        }
+        rule.subjectUse = subjectIndex.use(rule.rule.subject.labels, by: .rule(rule))
+        for subject in selectedSubjects(rule.subjectUse, isForHosts: rule.isForHosts) {
+            connect(rule, to: subject)
+        }
+    }
+
+    private func add(_ closure: CompiledClosure) {
+        closure.subjectUse = subjectIndex.use(closure.effect.subject.labels, by: .closure(closure))
+        for subject in selectedSubjects(closure.subjectUse, isForHosts: closure.effect.subject.isForHosts) {
+            change(closure, at: subject, .add)
+        }
+    }
+
+    private func take(_ compiled: CompiledPolicy) {
+        for rule in compiled.rules where rule.subjectUse >= 0 {
+            for subject in selectedSubjects(rule.subjectUse, isForHosts: rule.isForHosts) {
+                disconnect(rule, from: subject)
+            }
+            subjectIndex.release(rule.subjectUse) { $0.isRule(rule) }
+            for use in rule.peerUses ?? [] {
+                switch use {
+                case .label(let id): peerIndex.release(id) { $0 === rule }
+                case .prefix(let id): prefixIndex.release(id) { $0 === rule }
+                }
+            }
+        }
+        for closure in compiled.closures where closure.subjectUse >= 0 {
+            for subject in selectedSubjects(closure.subjectUse, isForHosts: closure.effect.subject.isForHosts) {
+                change(closure, at: subject, .remove)
+            }
+            subjectIndex.release(closure.subjectUse) { $0.isClosure(closure) }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+import NetworkModel
+import PolicyModel
+
+/// One rule's say about one key.
+struct Contribution: Hashable {
+    var rule: UInt32
+    var precedence: UInt32
+    /// Of a policy in audit mode.
+    var isAudit: Bool
+}
+
+/// All that the rules selecting one subject contribute to it, from which its table entries and its state follow.
+///
+/// Nearly every key has one contributor; the others are kept apart. What a rule contributed can be taken away again
+/// without looking at other rules: that is what makes a change cost as much as the change.
+struct SubjectCells {
+    private(set) var first: [PolicyKey: Contribution] = [:]
+    private(set) var more: [PolicyKey: [Contribution]] = [:]
+    private var probeCounts = [Int32](repeating: 0, count: 4 * 18)
+    /// By direction: policies that close it, without and with those in audit mode.
+    private var closers = [PolicySet(), PolicySet()]
+    private var auditClosers = [PolicySet(), PolicySet()]
+
+    mutating func add(_ contribution: Contribution, at key: PolicyKey) {
+        if first[key] == nil {
+            first[key] = contribution
+            probeCounts[SubjectCells.probeIndex(key)] += 1
+        } else {
+            more[key, default: []].append(contribution)
+        }
+    }
+
+    mutating func remove(_ contribution: Contribution, at key: PolicyKey) {
+        guard var others = more[key] else {
+            guard first.removeValue(forKey: key) != nil else { return }
+            probeCounts[SubjectCells.probeIndex(key)] -= 1
+            return
+        }
+        if first[key] == contribution {
+            first[key] = others.removeLast()
+        } else if let index = others.firstIndex(of: contribution) {
+            others.remove(at: index)
+        }
+        more[key] = others.isEmpty ? nil : others
+    }
+
+    /// The entry for a key; nil if nobody contributes.
+    ///
+    /// `precedes`: which rule is named when two are equally strong.
+    func value(of key: PolicyKey, precedes: (UInt32, UInt32) -> Bool) -> PolicyValue? {
+        guard let only = first[key] else { return nil }
+        var all = only
+        var enforced = only.isAudit ? nil : only
+        for other in more[key] ?? [] {
+            func isStronger(_ best: Contribution) -> Bool {
+                other.precedence > best.precedence
+                    || other.precedence == best.precedence && other.rule != best.rule && precedes(other.rule, best.rule)
+            }
+            if isStronger(all) { all = other }
+            if !other.isAudit, enforced.map(isStronger) ?? true { enforced = other }
+        }
+        return PolicyValue(
+            enforced: enforced.map { PolicyVerdict(precedence: $0.precedence, rule: $0.rule) } ?? PolicyVerdict(),
+            all: PolicyVerdict(precedence: all.precedence, rule: all.rule))
+    }
+
+    mutating func close(_ direction: Direction, by policy: PolicyReference, isAudit: Bool) {
+        if isAudit {
+            auditClosers[Int(direction.rawValue)].insert(policy)
+        } else {
+            closers[Int(direction.rawValue)].insert(policy)
+        }
+    }
+
+    mutating func open(_ direction: Direction, by policy: PolicyReference, isAudit: Bool) {
+        if isAudit {
+            auditClosers[Int(direction.rawValue)].remove(policy)
+        } else {
+            closers[Int(direction.rawValue)].remove(policy)
+        }
+    }
+
+    /// The policies named for "no rule allowed it": those enforced, or those in audit mode if no other closes.
+    func closingPolicies(_ direction: Direction) -> [PolicyReference] {
+        let side = Int(direction.rawValue)
+        return closers[side].isEmpty ? auditClosers[side].sorted : closers[side].sorted
+    }
+
+    func isClosed(_ direction: Direction, enforcedOnly: Bool) -> Bool {
+        let side = Int(direction.rawValue)
+        return !closers[side].isEmpty || !enforcedOnly && !auditClosers[side].isEmpty
+    }
+
+    func state(defaultDenyRule: [UInt32]) -> SubjectState {
+        var masks: [[UInt32]] = [[0, 0], [0, 0]]
+        for index in probeCounts.indices where probeCounts[index] > 0 {
+            masks[index / 36][index / 18 % 2] |= 1 << UInt32(index % 18)
+        }
+        let directions = [Direction.egress, .ingress]
+        return SubjectState(
+            defaultDeny: directions.map { isClosed($0, enforcedOnly: true) },
+            defaultDenyAll: directions.map { isClosed($0, enforcedOnly: false) }, probeMask: masks,
+            defaultDenyRule: defaultDenyRule)
+    }
+
+    private static func probeIndex(_ key: PolicyKey) -> Int {
+        36 * Int(key.direction.rawValue) + (key.peer == .any ? 18 : 0) + Int(key.prefixLength)
+    }
+}
+
+/// References in order, each with the number of times it was put in.
+struct PolicySet {
+    private(set) var sorted: [PolicyReference] = []
+    private var counts: [Int] = []
+
+    var isEmpty: Bool { sorted.isEmpty }
+
+    mutating func insert(_ reference: PolicyReference) {
+        let index = position(of: reference)
+        if index < sorted.count, sorted[index] == reference {
+            counts[index] += 1
+        } else {
+            sorted.insert(reference, at: index)
+            counts.insert(1, at: index)
+        }
+    }
+
+    mutating func remove(_ reference: PolicyReference) {
+        let index = position(of: reference)
+        guard index < sorted.count, sorted[index] == reference else { return }
+        counts[index] -= 1
+        guard counts[index] == 0 else { return }
+        sorted.remove(at: index)
+        counts.remove(at: index)
+    }
+
+    private func position(of reference: PolicyReference) -> Int {
+        // Policies mostly arrive in order.
+        if let last = sorted.last, last < reference { return sorted.count }
+        var low = 0
+        var high = sorted.count
+        while low < high {
+            let middle = (low + high) / 2
+            if sorted[middle] < reference { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}
