@@ -137,6 +137,23 @@ let integrationTests: [Target] = [
         "LinuxHostIntegrationTests", path: "IntegrationTests/LinuxHostIntegrationTests", ["LinuxHost", "TestBed"]),
 ]
 
+/// A fuzz target of Fuzz/; libFuzzer brings the main function.
+func fuzz(_ name: String, _ folder: String, _ dependency: Target.Dependency) -> Target {
+    .executableTarget(
+        name: name, dependencies: ["FuzzDriver", dependency], path: "Fuzz/\(folder)",
+        swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
+}
+
+// Only where scripts/fuzz asks for them: an ordinary build could not link them.
+let fuzzTargets: [Target] =
+    Context.environment["BULKHEAD_FUZZ"] == nil
+    ? []
+    : [
+        .target(name: "FuzzDriver", path: "Fuzz/Driver"),
+        fuzz("fuzz-event-decoder", "EventDecoder", "EventDecoding"),
+        fuzz("fuzz-policy-reader", "PolicyReader", "PolicyReading"),
+    ]
+
 let package = Package(
     name: "bulkhead",
     products: [
@@ -150,5 +167,5 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: valueTargets + logicTargets + edgeTargets + compositionTargets + executableTargets + benchmarkTargets
-        + unitTests + kernelTests + integrationTests
+        + unitTests + kernelTests + integrationTests + fuzzTargets
 )
