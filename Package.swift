@@ -111,6 +111,7 @@ let benchmarkTargets: [Target] = [
 let unitTests: [Target] = [
     tests("NetworkModelTests", ["NetworkModel"]),
     tests("IdentityModelTests", ["IdentityModel"]),
+    tests("PolicyModelTests", ["NetworkModel", "IdentityModel", "PolicyModel"]),
     tests("PolicyReadingTests", ["NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading"]),
     tests("EventModelTests", ["EventModel"]),
     tests(

@@ -77,7 +77,8 @@ package struct SourceExcerpt: Hashable, Sendable {
 extension Diagnostic: CustomStringConvertible {
     /// One line: `file:line:column: error[BH1301]: message (path)`.
     package var description: String {
-        "\(location.text): \(severity.rawValue)[\(code)]: \(message)" + (path.isEmpty ? "" : " (\(path))")
+        Diagnostic.printable(
+            "\(location.text): \(severity.rawValue)[\(code)]: \(message)" + (path.isEmpty ? "" : " (\(path))"))
     }
 
     /// Several lines, as a compiler prints them: message, place, the line with a caret, related places, remedy.
@@ -92,7 +93,16 @@ extension Diagnostic: CustomStringConvertible {
         }
         for place in related { lines.append("\(margin) = \(place.message): \(place.location.text)") }
         if let remedy { lines.append("\(margin) = help: \(remedy)") }
-        return lines.joined(separator: "\n")
+        return lines.map(Diagnostic.printable).joined(separator: "\n")
+    }
+
+    /// A document's text must not steer the terminal: controls and direction marks become question marks.
+    private static func printable(_ text: String) -> String {
+        func isHostile(_ scalar: Unicode.Scalar) -> Bool {
+            scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
+        }
+        guard text.unicodeScalars.contains(where: isHostile) else { return text }
+        return String(String.UnicodeScalarView(text.unicodeScalars.map { isHostile($0) ? "?" : $0 }))
     }
 
     /// A window of the line that fits a terminal, and the carets under it; control characters become spaces.

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PolicyModel
+import Testing
+
+@testable import PolicyReading
+
+private let header = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+private let spec = "spec: {podSelector: {}}\n"
+
+/// A valid NetworkPolicy with this text as its metadata.
+private func policy(metadata: String) -> String { header + "metadata: \(metadata)\n" + spec }
+
+@Suite struct DocumentTests {
+    @Test(
+        "refuses documents that are no policy",
+        arguments: [
+            ("kind: NetworkPolicy\n", "1:1 BH1103 "), ("apiVersion: v1\n", "1:1 BH1103 "), ("{}\n", "1:1 BH1103 "),
+            ("- a\n", "1:1 BH1101 "), ("text\n", "1:1 BH1101 "), ("kind: 1\napiVersion: v1\n", "1:7 BH1101 kind"),
+            ("apiVersion: v1\nkind: Service\n", "2:7 BH1201 kind"),
+            ("apiVersion: networking.k8s.io/v1\nkind: NetworkPolice\n", "2:7 BH1201 kind"),
+            ("apiVersion: networking.k8s.io/v1beta1\nkind: NetworkPolicy\n", "1:13 BH1201 apiVersion"),
+            ("apiVersion: cilium.io/v1\nkind: CiliumNetworkPolicy\n", "1:13 BH1201 apiVersion"),
+            ("apiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\n", "2:7 BH1202 kind"),
+            ("apiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\n", "2:7 BH1202 kind"),
+            ("apiVersion: cilium.io/v2alpha1\nkind: CiliumCIDRGroup\n", "2:7 BH1202 kind"),
+        ])
+    func refusesOtherDocuments(text: String, expected: String) {
+        #expect(findings(text) == [expected])
+        #expect(read(text).policies.isEmpty)
+    }
+
+    @Test(
+        "nothing, comments and empty documents are fine",
+        arguments: ["", "\n", "# only a comment\n", "---\n---\n# x\n"])
+    func acceptsNothing(text: String) {
+        #expect(read(text) == PolicyDocumentSet(policies: [], diagnostics: []))
+    }
+
+    @Test("reads several documents and keeps those without errors")
+    func readsSeveralDocuments() {
+        let text =
+            policy(metadata: "{name: b}") + "---\n" + policy(metadata: "{name: 5}") + "---\n"
+            + policy(metadata: "{name: a}")
+        let set = read(text)
+        #expect(set.policies.map(\.reference.text) == ["NetworkPolicy/default/a", "NetworkPolicy/default/b"])
+        #expect(findings(text) == ["8:18 BH1101 metadata.name"])
+        #expect(set.policies.map(\.source.line) == [11, 1])
+    }
+
+    @Test("documents before a syntax error are read, the rest is not")
+    func stopsAtSyntaxError() {
+        let set = read(policy(metadata: "{name: a}") + "---\na: [\n---\n" + policy(metadata: "{name: b}"))
+        #expect(set.policies.map(\.reference.name) == ["a"])
+        #expect(set.hasErrors)
+    }
+
+    @Test(
+        "reads lists of policies of several kinds", arguments: ["List", "NetworkPolicyList", "CiliumNetworkPolicyList"])
+    func readsLists(kind: String) {
+        let text = """
+            apiVersion: v1
+            kind: \(kind)
+            metadata: {resourceVersion: ""}
+            items:
+            - apiVersion: networking.k8s.io/v1
+              kind: NetworkPolicy
+              metadata: {name: a}
+              spec: {podSelector: {}}
+            - apiVersion: cilium.io/v2
+              kind: CiliumClusterwideNetworkPolicy
+              metadata: {name: b}
+              spec: {endpointSelector: {}, ingress: [{fromEntities: [all]}]}
+            """
+        #expect(
+            read(text).policies.map(\.reference.text)
+                == ["CiliumClusterwideNetworkPolicy/b", "NetworkPolicy/default/a"])
+    }
+
+    @Test("errors in a list name the item")
+    func namesItems() {
+        let text = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod}\n"
+        #expect(findings(text) == ["4:26 BH1201 items[0].kind"])
+    }
+
+    @Test(
+        "the same reference twice is an error that names both places",
+        arguments: ["---\n", "--- # another document\n"])
+    func refusesDuplicates(separator: String) throws {
+        let set = read(policy(metadata: "{name: a}") + separator + policy(metadata: "{name: a, namespace: default}"))
+        let diagnostic = try #require(set.diagnostics.first)
+        #expect(diagnostic.code == .duplicatePolicy)
+        #expect(diagnostic.location.line == 6)
+        #expect(diagnostic.related.map(\.location.line) == [1])
+        #expect(set.policies.count == 1)
+    }
+
+    @Test("a document with a YAML error lowers to nothing")
+    func dropsUnsoundDocuments() {
+        let set = read(policy(metadata: "{name: a, name: b}"))
+        #expect(set.policies.isEmpty)
+        #expect(set.diagnostics.map(\.code) == [.duplicateKey])
+    }
+
+    @Test("anchors and aliases work inside a policy")
+    func expandsAliases() {
+        let text = networkPolicy(
+            """
+            podSelector: &web {matchLabels: {app: web}}
+            ingress: [{from: [{podSelector: *web}]}]
+            """)
+        #expect(lowered(text).last?.contains("from k8s:io.kubernetes.pod.namespace=shop,any:app=web on all") == true)
+    }
+
+    @Test("an alias inside itself is an error, not an endless loop")
+    func refusesRecursiveAlias() {
+        #expect(findings("&a [*a]\n").contains("1:5 BH1007 "))
+    }
+}
+
+@Suite struct PolicyMetadataTests {
+    @Test(
+        "refuses bad names and namespaces",
+        arguments: [
+            ("{}", "3:11 BH1103 metadata"), ("{name: A}", "3:18 BH1106 metadata.name"),
+            ("{name: -a}", "3:18 BH1106 metadata.name"), ("{name: a..b}", "3:18 BH1106 metadata.name"),
+            ("{name: a_b}", "3:18 BH1106 metadata.name"), ("{name: ''}", "3:18 BH1106 metadata.name"),
+            ("{name: a, namespace: a.b}", "3:32 BH1106 metadata.namespace"),
+            ("{name: a, namespace: }", "3:21 BH1104 metadata.namespace"),
+            ("{name: a, namspace: b}", "3:21 BH1102 metadata.namspace"),
+            ("{name: \(String(repeating: "a", count: 254))}", "3:18 BH1106 metadata.name"),
+            ("7", "3:11 BH1101 metadata"),
+        ])
+    func refusesBadNames(metadata: String, expected: String) {
+        #expect(findings(policy(metadata: metadata)) == [expected])
+    }
+
+    @Test("metadata missing is an error")
+    func refusesMissingMetadata() {
+        #expect(findings(header + spec) == ["1:1 BH1103 "])
+    }
+
+    @Test(
+        "takes what kubectl prints",
+        arguments: [
+            "{name: a.b-1, creationTimestamp: null, labels: {x: \"y\"}, annotations: {a/b: c}, uid: u, generation: 1}",
+            "{name: a, annotations: null}",
+        ])
+    func takesServerFields(metadata: String) {
+        #expect(findings(policy(metadata: metadata) + "status: {}\n") == [])
+    }
+
+    @Test("the namespace is the one given by the options when the document names none")
+    func usesDefaultNamespace() {
+        let set = read(policy(metadata: "{name: a}"), options: .init(defaultNamespace: "house"))
+        #expect(set.policies.first?.reference.namespace == "house")
+    }
+
+    @Test("a cluster-wide policy with a namespace is refused")
+    func refusesNamespaceOnClusterwide() {
+        let text = """
+            apiVersion: cilium.io/v2
+            kind: CiliumClusterwideNetworkPolicy
+            metadata: {name: a, namespace: b}
+            spec: {endpointSelector: {}, ingress: [{fromEntities: [all]}]}
+            """
+        #expect(findings(text) == ["3:21 BH1407 metadata.namespace"])
+    }
+
+    @Test(
+        "the mode annotation decides whether a policy is enforced",
+        arguments: [("audit", true), ("enforce", false)])
+    func readsMode(mode: String, isAudit: Bool) throws {
+        let metadata = "{name: a, annotations: {bulkhead.dev/mode: \(mode)}}"
+        let text = header + "metadata: \(metadata)\nspec: {podSelector: {}, ingress: [{}]}\n"
+        let policy = try #require(read(text).policies.first)
+        #expect(policy.isAudit == isAudit)
+        #expect(policy.rules.map(\.isAudit) == [isAudit])
+    }
+
+    @Test(
+        "other modes and unknown annotations of Bulkhead are errors",
+        arguments: [
+            ("bulkhead.dev/mode: Audit", "3:54 BH1308 metadata.annotations[\"bulkhead.dev/mode\"]"),
+            ("bulkhead.dev/mode: true", "3:54 BH1101 metadata.annotations[\"bulkhead.dev/mode\"]"),
+            ("bulkhead.dev/mod: audit", "3:35 BH1308 metadata.annotations[\"bulkhead.dev/mod\"]"),
+        ])
+    func refusesOtherModes(annotation: String, expected: String) {
+        #expect(findings(policy(metadata: "{name: a, annotations: {\(annotation)}}")) == [expected])
+    }
+
+    @Test("a policy without a spec is refused", arguments: ["", "spec:\n", "spec: 1\n"])
+    func refusesMissingSpec(spec: String) {
+        #expect(read(header + "metadata: {name: a}\n" + spec).diagnostics.map(\.severity) == [.error])
+    }
+
+    @Test(
+        "a Cilium policy needs spec or specs",
+        arguments: [("", "1:1 BH1103 "), ("specs: []\n", "1:1 BH1103 "), ("specs: {}\n", "4:8 BH1101 specs")])
+    func refusesMissingSpecs(spec: String, expected: String) {
+        let text = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: a}\n" + spec
+        #expect(findings(text) == [expected])
+    }
+}
