@@ -66,7 +66,7 @@ let edgeTargets: [Target] = [
     module("LinuxHost", ["CLinuxShim", "NetworkModel"]),
     module(
         "ContainerRuntimes", ["NetworkModel", "IdentityModel", "LinuxHost", "LocalHTTP", nioCore, nioHTTP1, logging]),
-    module("LocalHTTP", ["CLinuxShim", nioCore, nioPosix, nioHTTP1]),
+    module("LocalHTTP", ["CLinuxShim", "LinuxHost", nioCore, nioPosix, nioHTTP1]),
 ]
 
 let compositionTargets: [Target] = [
@@ -120,6 +120,7 @@ let unitTests: [Target] = [
     tests("FlowAggregationTests", ["NetworkModel", "IdentityModel", "EventModel", "FlowAggregation"]),
     tests("ControlAPITests", ["ControlAPI"]),
     tests("LinuxHostTests", ["LinuxHost", "NetworkModel"]),
+    tests("LocalHTTPTests", ["LocalHTTP", "LinuxHost"]),
     tests("TidyTests", []),
 ]
 

@@ -2,17 +2,11 @@
 #define _GNU_SOURCE
 #include "credentials_shim.h"
 
+#include <stddef.h>
 #include <sys/socket.h>
 
-int bulkhead_read_peer_credentials(int fd, struct bulkhead_peer_credentials *credentials)
-{
-	struct ucred peer;
-	socklen_t length = sizeof(peer);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
-		return -1;
-	credentials->pid = peer.pid;
-	credentials->uid = peer.uid;
-	credentials->gid = peer.gid;
-	return 0;
-}
+/* LocalHTTP reads SO_PEERCRED straight into the mirror. */
+_Static_assert(sizeof(struct bulkhead_peer_credentials) == sizeof(struct ucred), "layout of struct ucred");
+_Static_assert(offsetof(struct bulkhead_peer_credentials, pid) == offsetof(struct ucred, pid), "pid in struct ucred");
+_Static_assert(offsetof(struct bulkhead_peer_credentials, uid) == offsetof(struct ucred, uid), "uid in struct ucred");
+_Static_assert(offsetof(struct bulkhead_peer_credentials, gid) == offsetof(struct ucred, gid), "gid in struct ucred");

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import Synchronization
+
+/// The open connections of a server and whether each has a request in work.
+final class ConnectionRegistry: Sendable {
+    private struct Entry {
+        let channel: any Channel
+        var isBusy = false
+    }
+    private struct State {
+        var entries: [ObjectIdentifier: Entry] = [:]
+        var isStopping = false
+    }
+
+    private let limit: Int
+    private let state = Mutex(State())
+
+    init(limit: Int) { self.limit = limit }
+
+    var isEmpty: Bool { state.withLock { $0.entries.isEmpty } }
+
+    /// False if there is no room or the server stops.
+    func add(_ channel: any Channel) -> Bool {
+        state.withLock { state in
+            guard state.entries.count < limit && !state.isStopping else { return false }
+            state.entries[ObjectIdentifier(channel)] = Entry(channel: channel)
+            return true
+        }
+    }
+
+    func remove(_ channel: any Channel) {
+        state.withLock { _ = $0.entries.removeValue(forKey: ObjectIdentifier(channel)) }
+    }
+
+    /// Notes that a request starts or ends.
+    /// - Returns: false if the server stops, so that no further request should be taken.
+    func setBusy(_ isBusy: Bool, _ channel: any Channel) -> Bool {
+        state.withLock { state in
+            state.entries[ObjectIdentifier(channel)]?.isBusy = isBusy
+            return !state.isStopping
+        }
+    }
+
+    /// Closes the connections without a request; the others close after their answer.
+    func stop() {
+        let idle = state.withLock { state in
+            state.isStopping = true
+            return state.entries.values.filter { !$0.isBusy }.map(\.channel)
+        }
+        for channel in idle { channel.close(promise: nil) }
+    }
+
+    func closeAll() {
+        let all = state.withLock { state in
+            state.isStopping = true
+            return state.entries.values.map(\.channel)
+        }
+        for channel in all { channel.close(promise: nil) }
+    }
+}
