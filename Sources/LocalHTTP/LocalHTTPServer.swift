@@ -105,13 +105,13 @@ package final class LocalHTTPServer: Sendable {
 
     private func serve(_ connection: HTTPConnection, isAccepted: Bool) async {
         // The channel must be executed in any case: that is what closes it.
-        try? await connection.executeThenClose { inbound, outbound in
+        try? await connection.executeThenClose { inbound, _ in
             guard isAccepted else { return }
             defer { connections.remove(connection.channel) }
             let exchange = ServerExchange(
                 channel: connection.channel, peer: try await Self.peer(of: connection.channel), limits: limits,
                 connections: connections, handler: handler)
-            try await exchange.run(inbound, outbound)
+            try await exchange.run(inbound)
         }
     }
 

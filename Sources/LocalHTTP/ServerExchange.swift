@@ -6,7 +6,6 @@ import NIOHTTP1
 /// The requests and answers of one connection.
 struct ServerExchange: Sendable {
     typealias Inbound = NIOAsyncChannelInboundStream<HTTPServerRequestPart>
-    typealias Outbound = NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>
 
     let channel: any Channel
     let peer: PeerCredentials
@@ -16,25 +15,24 @@ struct ServerExchange: Sendable {
 
     private enum Incoming {
         case request(LocalRequest, isKeptAlive: Bool)
-        /// The body is longer than allowed; the rest of it is not read.
+        /// The body is longer than allowed; it was read to its end, or the client would not read the answer.
         case tooLong
         case end
     }
 
-    func run(_ inbound: Inbound, _ outbound: Outbound) async throws {
+    func run(_ inbound: Inbound) async throws {
         var parts = inbound.makeAsyncIterator()
         while true {
             switch try await receive(&parts) {
             case .end: return
             case .tooLong:
                 let text = "the body is longer than \(limits.bodyBytesMax) bytes"
-                try await send(.text(413, text), outbound, isKeptAlive: false, isHead: false)
+                try await send(.text(413, text), isKeptAlive: false, isHead: false)
                 return
             case .request(let request, let isWanted):
-                let isServing = connections.setBusy(true, channel)
                 let response = await handler(request)
-                let isKeptAlive = isWanted && isServing
-                try await send(response, outbound, isKeptAlive: isKeptAlive, isHead: request.method == "HEAD")
+                let isKeptAlive = isWanted && connections.setBusy(true, channel)
+                try await send(response, isKeptAlive: isKeptAlive, isHead: request.method == "HEAD")
                 guard connections.setBusy(false, channel) && isKeptAlive else { return }
             }
         }
@@ -45,14 +43,17 @@ struct ServerExchange: Sendable {
         let timer = closing(after: limits.requestTimeout)
         defer { timer.cancel() }
         guard case .head(let head)? = try await parts.next() else { return .end }
+        _ = connections.setBusy(true, channel)
         var body: [UInt8] = []
+        var isTooLong = false
         while let part = try await parts.next() {
             switch part {
             case .head: return .end
             case .body(let buffer):
-                guard body.count + buffer.readableBytes <= limits.bodyBytesMax else { return .tooLong }
-                body.append(contentsOf: buffer.readableBytesView)
+                isTooLong = isTooLong || body.count + buffer.readableBytes > limits.bodyBytesMax
+                if !isTooLong { body.append(contentsOf: buffer.readableBytesView) }
             case .end:
+                guard !isTooLong else { return .tooLong }
                 let request = LocalRequest(
                     method: head.method.rawValue, target: head.uri, headers: head.headers.map { ($0.name, $0.value) },
                     body: body, peer: peer)
@@ -62,31 +63,29 @@ struct ServerExchange: Sendable {
         return .end
     }
 
-    private func send(
-        _ response: LocalResponse, _ outbound: Outbound, isKeptAlive: Bool, isHead: Bool
-    ) async throws {
+    private func send(_ response: LocalResponse, isKeptAlive: Bool, isHead: Bool) async throws {
         var headers = HTTPHeaders([("Content-Type", response.contentType)])
         headers.add(name: "Connection", value: isKeptAlive ? "keep-alive" : "close")
         if case .bytes(let bytes) = response.body { headers.add(name: "Content-Length", value: String(bytes.count)) }
         let head = HTTPResponseHead(
             version: .http1_1, status: HTTPResponseStatus(statusCode: response.status), headers: headers)
-        try await write(.head(head), outbound)
+        try await write(.head(head))
         switch response.body {
         case .bytes(let bytes):
-            if !isHead { try await write(.body(.byteBuffer(ByteBuffer(bytes: bytes))), outbound) }
+            if !isHead { try await write(.body(.byteBuffer(ByteBuffer(bytes: bytes)))) }
         case .stream(let chunks):
-            if !isHead { try await stream(chunks, outbound) }
+            if !isHead { try await stream(chunks) }
         }
-        try await write(.end(nil), outbound)
+        try await write(.end(nil))
     }
 
     /// Sends chunks until the stream ends or the connection closes, which cancels the stream.
-    private func stream(_ chunks: AsyncStream<[UInt8]>, _ outbound: Outbound) async throws {
+    private func stream(_ chunks: AsyncStream<[UInt8]>) async throws {
         let closed = channel.closeFuture
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 for await chunk in chunks where !chunk.isEmpty {
-                    try await write(.body(.byteBuffer(ByteBuffer(bytes: chunk))), outbound)
+                    try await write(.body(.byteBuffer(ByteBuffer(bytes: chunk))))
                 }
             }
             group.addTask {
@@ -99,10 +98,13 @@ struct ServerExchange: Sendable {
         }
     }
 
-    private func write(_ part: HTTPServerResponsePart, _ outbound: Outbound) async throws {
+    /// Waits until the kernel has taken the part.
+    ///
+    /// The channel's own writer returns earlier, and what it holds is lost when the connection closes after the answer.
+    private func write(_ part: HTTPServerResponsePart) async throws {
         let timer = closing(after: limits.writeTimeout)
         defer { timer.cancel() }
-        try await outbound.write(part)
+        try await channel.writeAndFlush(part).get()
     }
 
     private func closing(after limit: Duration) -> Scheduled<Void> {

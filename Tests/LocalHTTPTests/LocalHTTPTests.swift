@@ -54,6 +54,7 @@ private let echo: LocalHTTPServer.Handler = { request in
         limits.bodyBytesMax = 100
         try await withServer(limits: limits, handler: echo) { _, client async throws in
             #expect(try await client.request("POST", "/", body: Array(repeating: 0, count: 101)).status == 413)
+            #expect(try await client.request("POST", "/", body: Array(repeating: 0, count: 3_000_000)).status == 413)
             #expect(try await client.request("POST", "/", body: Array(repeating: 0, count: 100)).status == 200)
         }
     }
@@ -158,14 +159,17 @@ private let echo: LocalHTTPServer.Handler = { request in
     }
 
     @Test func `a running request is finished before the server stops`() async throws {
+        let (started, start) = AsyncStream.makeStream(of: Void.self)
         let server = try await LocalHTTPServer.bind(socketPath: freshPath()) { _ in
+            start.yield()
             try? await Task.sleep(for: .milliseconds(200))
             return .text(200, "done")
         }
         let serving = Task { try await server.run() }
         let client = LocalHTTPClient(socketPath: server.socketPath)
         async let answer = client.request("GET", "/")
-        try await Task.sleep(for: .milliseconds(50))
+        var iterator = started.makeAsyncIterator()
+        _ = await iterator.next()
         await server.shutDown()
         try await serving.value
         #expect(try await answer.status == 200)
