@@ -126,9 +126,16 @@ let unitTests: [Target] = [
 
 // Tests against the running kernel; they need root and fail without it.
 let kernelTests: [Target] = [
+    .target(
+        name: "KernelTesting", dependencies: ["BPFRuntime", "CLinuxShim"], path: "Tests/KernelTesting",
+        swiftSettings: strict),
     .testTarget(
-        name: "BPFRuntimeTests", dependencies: ["BPFRuntime", "KernelPrograms", "CLinuxShim"],
-        exclude: ["BPF"], swiftSettings: strict, plugins: ["CompileKernelPrograms"])
+        name: "BPFRuntimeTests", dependencies: ["BPFRuntime", "KernelPrograms", "KernelTesting"],
+        exclude: ["BPF"], swiftSettings: strict, plugins: ["CompileKernelPrograms"]),
+    tests(
+        "KernelDatapathTests",
+        ["BPFRuntime", "CDatapathABI", "EventModel", "IdentityModel", "KernelDatapath", "KernelTesting", "NetworkModel",
+         "PolicyCompiler"]),
 ]
 
 // Real kernel, real containers, as root, inside namespaces of their own. TestBed makes and removes what they need.

@@ -6,7 +6,8 @@ package import PolicyCompiler
 /// The image of one bank of the subject table.
 package final class SubjectTable {
     package let entries: TableMemory<subject_entry>
-    private(set) var slots: Set<UInt16> = []
+    /// Slots in use.
+    package private(set) var slots: Set<UInt16> = []
 
     package init() {
         entries = TableMemory(zero: subject_entry(), chunkElements: Int(SUBJECT_COUNT_MAX), chunkCountMax: 1)

@@ -2,6 +2,7 @@
 import BPFRuntime
 import Glibc
 import KernelPrograms
+import KernelTesting
 import Testing
 
 extension KernelTests {

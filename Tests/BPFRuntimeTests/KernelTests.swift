@@ -14,3 +14,10 @@ struct TestConfig: BitwiseCopyable, Sendable {
 /// Verdicts of a tc program.
 let passed: UInt32 = 0
 let dropped: UInt32 = 2
+
+/// An Ethernet frame of 64 bytes whose first byte is given.
+func frame(_ first: UInt8) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: 64)
+    bytes[0] = first
+    return bytes
+}

@@ -7,7 +7,7 @@ import Synchronization
 /// Runs `body` on a fresh thread in a network namespace of its own, which goes with the thread.
 ///
 /// Namespaces are per thread: never change them on a thread of the cooperative pool.
-func inFreshNetworkNamespace<Success: Sendable>(
+package func inFreshNetworkNamespace<Success: Sendable>(
     _ body: @escaping @Sendable () throws -> Success
 ) async throws -> Success {
     try await withCheckedThrowingContinuation { continuation in
@@ -28,14 +28,7 @@ func inFreshNetworkNamespace<Success: Sendable>(
 }
 
 /// Runs a shell line on the calling thread's network namespace.
-func shell(_ line: String) throws {
+package func shell(_ line: String) throws {
     let status = unsafe system(line)
     guard status == 0 else { throw BPFError(errno: EINVAL, operation: "run `\(line)` (status \(status))") }
-}
-
-/// An Ethernet frame of 64 bytes whose first byte is given.
-func frame(_ first: UInt8) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: 64)
-    bytes[0] = first
-    return bytes
 }

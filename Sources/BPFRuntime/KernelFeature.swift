@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLibbpf
+import CLinuxShim
+import Glibc
+
+/// Something a kernel or a machine may lack.
+///
+/// A probe answers with nil, or with an explanation of what is missing.
+package enum KernelFeature: String, Hashable, Sendable, CaseIterable {
+    case capabilities
+    case bpfFileSystem = "bpf-file-system"
+    case ringBuffer = "ring-buffer"
+    case mappedArrays = "memory-mapped-arrays"
+    case tcx
+    case membarrier
+
+    /// What goes wrong without it.
+    package var cost: String {
+        switch self {
+        case .capabilities: "nothing can be loaded"
+        case .bpfFileSystem: "enforcement would end with the agent"
+        case .ringBuffer: "no events"
+        case .mappedArrays: "no atomic policy switch"
+        case .tcx: "programs are attached through clsact; somebody who deletes that qdisc removes them"
+        case .membarrier: "a policy commit takes 0.2 s longer"
+        }
+    }
+
+    /// Tries the feature; nil if it is there.
+    ///
+    /// Leaves nothing behind.
+    package func explanationIfMissing() -> String? {
+        switch self {
+        case .capabilities: missingCapabilities()
+        case .bpfFileSystem: missingFileSystem()
+        case .ringBuffer: missingMap(BPF_MAP_TYPE_RINGBUF, valueSize: 0, keySize: 0, entries: 4096, since: "5.8")
+        case .mappedArrays:
+            missingMap(
+                BPF_MAP_TYPE_ARRAY, valueSize: 8, keySize: 4, entries: 1, flags: UInt32(BPF_F_MMAPABLE), since: "5.5")
+        case .tcx: missingTCX()
+        case .membarrier:
+            bulkhead_membarrier_global() == 0 ? nil : "membarrier(2) is refused (a kernel with full-dynticks CPUs)"
+        }
+    }
+
+    private func missingCapabilities() -> String? {
+        var held: UInt64 = 0
+        let result = unsafe bulkhead_effective_capabilities(&held)
+        guard result == 0 else { return "the capabilities of this process cannot be read: \(errorText(-result))" }
+        let administrator: UInt64 = 1 << 21
+        let needed: [(name: String, bit: UInt64)] = [
+            ("CAP_NET_ADMIN", 1 << 12), ("CAP_PERFMON", 1 << 38), ("CAP_BPF", 1 << 39),
+        ]
+        let missing = needed.filter { held & $0.bit == 0 && (held & administrator == 0 || $0.name == "CAP_NET_ADMIN") }
+        guard !missing.isEmpty else { return nil }
+        return "this process lacks \(missing.map(\.name).joined(separator: ", ")); run as root"
+    }
+
+    private func missingFileSystem() -> String? {
+        unsafe bulkhead_is_bpffs("/sys/fs/bpf") == 1
+            ? nil : "no BPF file system is mounted at /sys/fs/bpf; mount it: mount -t bpf bpf /sys/fs/bpf"
+    }
+
+    private func missingMap(
+        _ type: bpf_map_type, valueSize: UInt32, keySize: UInt32, entries: UInt32, flags: UInt32 = 0, since: String
+    ) -> String? {
+        var options = bpf_map_create_opts()
+        options.sz = optionsSize(upTo: \bpf_map_create_opts.map_ifindex)
+        options.map_flags = flags
+        let (result, _) = LibbpfLog.collect {
+            unsafe bpf_map_create(type, "bulkhead_probe", keySize, valueSize, entries, &options)
+        }
+        guard result < 0 else {
+            close(result)
+            return nil
+        }
+        return "\(KernelRelease.current) refuses it: \(errorText(-result)) (requires Linux >= \(since))"
+    }
+
+    /// Offers a program to a device that does not exist: with tcx the kernel looks for the device first.
+    private func missingTCX() -> String? {
+        let loaded = LibbpfLog.collect { () -> Int32 in
+            let instructions = [
+                bpf_insn(code: 0xb7, dst_reg: 0, src_reg: 0, off: 0, imm: 0),
+                bpf_insn(code: 0x95, dst_reg: 0, src_reg: 0, off: 0, imm: 0),
+            ]
+            return unsafe bpf_prog_load(
+                BPF_PROG_TYPE_SCHED_CLS, "bulkhead_probe", "GPL", instructions, instructions.count, nil)
+        }
+        guard loaded.result >= 0 else { return "no tc program can be loaded: \(errorText(-loaded.result))" }
+        let program = FileDescriptor(owning: loaded.result)
+        let noSuchDevice = UInt32(Int32.max)
+        let result = bulkhead_tcx_link_create(program.rawValue, noSuchDevice, TrafficHook.ingress.tcxAttachType)
+        guard result >= 0 || result == -ENODEV else {
+            return "\(KernelRelease.current) has no tcx (requires Linux >= 6.6)"
+        }
+        return nil
+    }
+}
+
+/// The running kernel's release.
+package enum KernelRelease {
+    /// `Linux 6.1.0-49-amd64`.
+    package static var current: String {
+        var names = utsname()
+        guard unsafe uname(&names) == 0 else { return "Linux" }
+        let release = unsafe withUnsafeBytes(of: &names.release) { bytes in
+            unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        return "Linux \(release)"
+    }
+}

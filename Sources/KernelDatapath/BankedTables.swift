@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+import BPFRuntime
+import CDatapathABI
+import CLinuxShim
+import Glibc
+import PolicyCompiler
+import TableEncoding
+
+/// The memory-mapped tables of which there are two banks, and the switch between them.
+///
+/// A packet reads `active_bank` once and stays with that bank. We write only the other one, which nobody reads; one
+/// store switches; after a grace period nobody reads the old bank any more, and it gets the same bytes. So both banks
+/// are equal between commits, and a crash at any point leaves the active one whole: the next start writes everything
+/// that tells used from unused into the inactive bank, whatever it holds.
+struct BankedTables: ~Copyable {
+    private let config: MappedArray
+    private let policyHeads: MappedArray
+    private let policyEntries: MappedArray
+    private let ipcache: MappedArray
+    private let subjects: MappedArray
+    private let shadow: ShadowTables
+    /// True once the banks are known to be level with the shadow.
+    private(set) var isComplete = false
+
+    /// Opens the tables of a loaded object; their sizes say how much fits.
+    init(_ object: borrowing BPFObject, policyBuckets: Int) throws(BPFError) {
+        let config = try BankedTables.open(MapName.config, in: object)
+        let policyHeads = try BankedTables.open(MapName.policyHeads, in: object)
+        let policyEntries = try BankedTables.open(MapName.policyEntries, in: object)
+        let ipcache = try BankedTables.open(MapName.ipcache, in: object)
+        let subjects = try BankedTables.open(MapName.subjects, in: object)
+        let banks = Int(BANK_COUNT)
+        let buckets = min(policyBuckets, policyHeads.byteCount / banks / MemoryLayout<UInt32>.stride)
+        shadow = ShadowTables(
+            capacity: .init(
+                policyBuckets: 1 << (Int.bitWidth - 1 - max(1, buckets).leadingZeroBitCount),
+                policyEntries: policyEntries.byteCount / banks / MemoryLayout<policy_entry>.stride,
+                ipcacheChunks: ipcache.byteCount / banks / Int(IPCACHE_CHUNK_BYTES)),
+            lastEpoch: BankedTables.highestEpoch(subjects))
+        // Assigned last: a type that cannot be copied is built whole or not at all.
+        self.config = config
+        self.policyHeads = policyHeads
+        self.policyEntries = policyEntries
+        self.ipcache = ipcache
+        self.subjects = subjects
+    }
+
+    private static func open(_ name: String, in object: borrowing BPFObject) throws(BPFError) -> MappedArray {
+        try MappedArray(object.mapDescriptor(name), name: name)
+    }
+
+    var activeBank: UInt32 { config.loadAcquiring(at: ConfigOffset.activeBank) & 1 }
+    var generation: UInt32 { config.value(at: ConfigOffset.generation(activeBank)) }
+    var isReady: Bool { config.loadAcquiring(at: ConfigOffset.flags) & UInt32(CONFIG_READY) != 0 }
+    var policyEntryCount: Int { shadow.policy.count }
+    var policyEntryCapacity: Int { shadow.policy.capacity }
+
+    var subjectCount: Int { shadow.subjects.slots.count }
+
+    /// The time-outs in force, by state.
+    var timeoutTicks: [UInt32] {
+        (0..<Int(CONNTRACK_TIMEOUT_COUNT)).map { config.loadAcquiring(at: ConfigOffset.timeouts + 4 * $0) }
+    }
+
+    /// Writes what may be switched at any time: flags, tick, reporting, time-outs.
+    func configure(_ settings: DatapathSettings, _ clock: borrowing KernelClock) {
+        for (state, timeout) in settings.timeouts.byState.enumerated() {
+            config.storeReleasing(clock.ticks(timeout), at: ConfigOffset.timeouts + 4 * state)
+        }
+        config.storeReleasing(clock.ticksPerSecond, at: ConfigOffset.ticksPerSecond)
+        config.storeReleasing(clock.ticks(settings.reportInterval), at: ConfigOffset.reportInterval)
+        var flags = config.loadAcquiring(at: ConfigOffset.flags) & UInt32(CONFIG_READY)
+        if settings.isAudit { flags |= UInt32(CONFIG_AUDIT) }
+        config.storeReleasing(flags, at: ConfigOffset.flags)
+    }
+
+    /// Writes a complete state and switches to it.
+    mutating func replace(with state: MapState) throws(DatapathError) -> CommitReport {
+        let start = ContinuousClock.now
+        do throws(TableError) { try shadow.rebuild(state) } catch { throw .table(error) }
+        let report = try publish(since: start)
+        isComplete = true
+        let flags = config.loadAcquiring(at: ConfigOffset.flags)
+        config.storeReleasing(flags | UInt32(CONFIG_READY), at: ConfigOffset.flags)
+        return report
+    }
+
+    /// Carries out changes and switches to the result.
+    mutating func commit(_ changes: MapChanges) throws(DatapathError) -> CommitReport {
+        guard isComplete else { throw .incomplete }
+        let start = ContinuousClock.now
+        do throws(TableError) { try shadow.apply(changes) } catch { throw .table(error) }
+        return try publish(since: start)
+    }
+
+    private func publish(since start: ContinuousClock.Instant) throws(DatapathError) -> CommitReport {
+        let writes = shadow.takeWrites()
+        let old = activeBank
+        let new = 1 - old
+        let generations = [old, new].map { config.value(at: ConfigOffset.generation($0), as: UInt32.self) }
+        let next = (generations.max() ?? 0) &+ 1
+        write(writes, to: new, generation: next)
+        config.storeReleasing(new, at: ConfigOffset.activeBank)
+        let switched = ContinuousClock.now
+        waitForRunningPrograms()
+        write(writes, to: old, generation: next)
+        return CommitReport(
+            generation: next, byteCount: writes.reduce(0) { $0 + $1.range.bytes.count },
+            switchLatency: switched - start,
+            duration: ContinuousClock.now - start)
+    }
+
+    /// Copies ranges of the shadow into a bank that nobody reads.
+    private func write(_ writes: [TableWrite], to bank: UInt32, generation: UInt32) {
+        for write in writes {
+            let chunkBytes = ShadowTables.chunkBytes(of: write.table)
+            let chunk = write.range.chunk * Int(BANK_COUNT) + Int(bank)
+            let offset = chunk * chunkBytes + write.range.bytes.lowerBound
+            unsafe shadow.withBytes(of: write) { bytes in
+                let bytes = unsafe bytes.bytes
+                switch write.table {
+                case .policyHeads: policyHeads.write(bytes, at: offset)
+                case .policyEntries: policyEntries.write(bytes, at: offset)
+                case .ipcache: ipcache.write(bytes, at: offset)
+                case .subjects: subjects.write(bytes, at: offset)
+                }
+            }
+        }
+        config.storeReleasing(shadow.policy.bucketMask, at: ConfigOffset.bucketMask(bank))
+        config.storeReleasing(generation, at: ConfigOffset.generation(bank))
+    }
+
+    /// Returns when no program that began before the call still runs.
+    private func waitForRunningPrograms() {
+        guard bulkhead_membarrier_global() != 0 else { return }
+        // Kernels with full-dynticks CPUs refuse it. A program runs with preemption off and bounded to well under a
+        // millisecond, so a fixed wait of many times that is safe too.
+        var wait = timespec(tv_sec: 0, tv_nsec: 200_000_000)
+        unsafe nanosleep(&wait, nil)
+    }
+
+    /// Cached verdicts may carry any epoch found here: the next one must be higher.
+    private static func highestEpoch(_ subjects: borrowing MappedArray) -> UInt32 {
+        let size = MemoryLayout<subject_entry>.stride
+        var highest: UInt32 = 0
+        for index in 0..<(subjects.byteCount / size) {
+            highest = max(highest, subjects.value(at: index * size, as: UInt32.self))
+        }
+        return highest
+    }
+}
+
+/// Where the fields of `struct datapath_config` lie.
+private enum ConfigOffset {
+    static let activeBank = offset(\.active_bank)
+    static let flags = offset(\.flags)
+    static let ticksPerSecond = offset(\.ticks_per_second)
+    static let reportInterval = offset(\.report_interval_ticks)
+    static let timeouts = offset(\.timeout_ticks)
+
+    static func generation(_ bank: UInt32) -> Int { offset(\.bank_generation) + 4 * Int(bank) }
+    static func bucketMask(_ bank: UInt32) -> Int { offset(\.policy_bucket_mask) + 4 * Int(bank) }
+
+    private static func offset<Field>(_ field: KeyPath<datapath_config, Field>) -> Int {
+        guard let offset = MemoryLayout<datapath_config>.offset(of: field) else {
+            preconditionFailure("a C structure has stored fields only")
+        }
+        return offset
+    }
+}

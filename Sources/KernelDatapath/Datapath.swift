@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+import BPFRuntime
+import CDatapathABI
+import EventDecoding
+import EventModel
+import NetworkModel
+package import PolicyCompiler
+import Synchronization
+
+/// The datapath in this machine's kernel.
+///
+/// Programs, links and tables are pinned: they go on working when this object, or the process, is gone.
+package final class Datapath: DatapathWriting {
+    private let state: Mutex<DatapathState>
+
+    /// Loads the datapath, or takes over the one an earlier agent left under the same directory.
+    ///
+    /// Adopted endpoints keep their verdicts until the first `replace`. `attachment` forces clsact where tcx would do.
+    package init(
+        directory: PinDirectory = PinDirectory(), sizes: DatapathSizes = DatapathSizes(),
+        settings: DatapathSettings = DatapathSettings(), attachment: AttachmentKind? = nil
+    ) throws(DatapathError) {
+        let loaded = try DatapathState.load(directory: directory, sizes: sizes, attachment: attachment)
+        loaded.tables.configure(settings, loaded.clock)
+        state = Mutex(loaded)
+    }
+
+    package func configure(_ settings: DatapathSettings) throws(DatapathError) {
+        state.withLock { $0.tables.configure(settings, $0.clock) }
+    }
+
+    package func setFailsafes(_ ports: Set<FailsafePort>) throws(DatapathError) {
+        try withKernel { state throws(BPFError) in
+            let wanted = ports.map {
+                failsafe_key(port: $0.port.bigEndian, protocol: $0.proto.rawValue, direction: $0.direction.rawValue)
+            }
+            for key in wanted { try state.objects.failsafes.update(key, to: 1) }
+            var surplus: [failsafe_key] = []
+            try state.objects.failsafes.forEach { key, _ in
+                let isWanted = wanted.contains {
+                    $0.port == key.port && $0.protocol == key.protocol && $0.direction == key.direction
+                }
+                if !isWanted { surplus.append(key) }
+            }
+            try state.objects.failsafes.remove(surplus)
+        }
+    }
+
+    @discardableResult
+    package func attach(_ endpoint: DatapathEndpoint) throws(DatapathError) -> AttachmentKind {
+        try withKernel { state throws(BPFError) in try state.attach(endpoint) }
+    }
+
+    @discardableResult
+    package func detach(interface: UInt32) throws(DatapathError) -> Bool {
+        try withKernel { state throws(BPFError) in try state.detach(interface: interface) }
+    }
+
+    package func endpoints() -> [DatapathEndpoint] {
+        state.withLock { $0.attached.values.sorted { $0.interface < $1.interface } }
+    }
+
+    @discardableResult
+    package func replace(with newState: MapState) throws(DatapathError) -> CommitReport {
+        try state.withLock { state throws(DatapathError) in try state.tables.replace(with: newState) }
+    }
+
+    @discardableResult
+    package func commit(_ changes: MapChanges) throws(DatapathError) -> CommitReport {
+        try state.withLock { state throws(DatapathError) in try state.tables.commit(changes) }
+    }
+
+    @discardableResult
+    package func sweepConntrack() throws(DatapathError) -> SweepReport {
+        try withKernel { state throws(BPFError) in try state.sweepConntrack() }
+    }
+
+    package func conntrackFlows(of endpoint: UInt16?) throws(DatapathError) -> [ConntrackFlow] {
+        try withKernel { state throws(BPFError) in try state.conntrackFlows(of: endpoint) }
+    }
+
+    package func metrics() throws(DatapathError) -> DatapathMetrics {
+        try withKernel { state throws(BPFError) in try state.metrics() }
+    }
+
+    package func ruleTraffic(_ slots: [UInt32]) throws(DatapathError) -> [UInt32: RuleTraffic] {
+        try withKernel { state throws(BPFError) in try state.ruleTraffic(slots) }
+    }
+
+    package func status() -> DatapathStatus {
+        state.withLock { state in
+            DatapathStatus(
+                attachment: state.attachment, fallbackReason: state.fallbackReason, isAdopted: state.isAdopted,
+                isReady: state.tables.isReady, generation: state.tables.generation,
+                endpointCount: state.attached.count, notes: state.notes,
+                policyEntryCount: state.tables.policyEntryCount,
+                policyEntryCapacity: state.tables.policyEntryCapacity, subjectCount: state.tables.subjectCount,
+                directory: state.directory.path)
+        }
+    }
+
+    package func readEvents(
+        _ deliver: @escaping @Sendable (EventBatch) -> Void
+    ) throws(DatapathError) -> any EventReading {
+        try withKernel { state throws(BPFError) in
+            try EventReader(state.objects.events, name: MapName.events, deliver)
+        }
+    }
+
+    private func withKernel<Result>(
+        _ body: (inout DatapathState) throws(BPFError) -> sending Result
+    ) throws(DatapathError) -> Result {
+        do throws(BPFError) {
+            return try state.withLock { state throws(BPFError) in try body(&state) }
+        } catch {
+            throw .kernel(error)
+        }
+    }
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+import BPFRuntime
+import CDatapathABI
+
+extension Datapath {
+    /// Detaches everything and removes every pin, so that the host is as it was before; false if nothing was there.
+    ///
+    /// Works without loading anything, also on what a half-finished start left. Refused while an agent runs.
+    @discardableResult
+    package static func remove(directory: PinDirectory = PinDirectory()) throws(DatapathError) -> Bool {
+        guard let lock = try directory.lock() else { return false }
+        defer { _ = lock.rawValue }
+        for link in directory.links() {
+            try kernel { () throws(BPFError) in _ = try unpin(link.path) }
+        }
+        for interface in try recordedInterfaces(directory) {
+            for hook in TrafficHook.allCases {
+                try kernel { () throws(BPFError) in try ClsactFilter.detach(from: interface, at: hook) }
+            }
+        }
+        try directory.removeAll()
+        return true
+    }
+
+    /// Interfaces with an endpoint record: those on which filters of ours may be.
+    private static func recordedInterfaces(_ directory: PinDirectory) throws(DatapathError) -> Set<UInt32> {
+        var interfaces: Set<UInt32> = []
+        for name in [MapName.endpoints, MapName.endpointOverflow] {
+            let path = directory.map(name)
+            try kernel { () throws(BPFError) in
+                guard let pinned = try FileDescriptor.pinned(at: path) else { return }
+                let map = try BPFMap<UInt32, endpoint_entry>(descriptor: pinned, name: path)
+                try map.forEach { _, entry in
+                    if entry.ifindex != 0 { interfaces.insert(entry.ifindex) }
+                }
+            }
+        }
+        return interfaces
+    }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+package import EventModel
+package import NetworkModel
+
+/// What a commit did.
+package struct CommitReport: Hashable, Sendable {
+    /// The generation that packets see from now on; it travels in every event.
+    package var generation: UInt32
+    /// Bytes written into one bank (the other got the same).
+    package var byteCount: Int
+    /// From the call to the switch.
+    package var switchLatency: Duration
+    /// From the call to the moment the next commit may begin.
+    package var duration: Duration
+
+    package init(generation: UInt32, byteCount: Int, switchLatency: Duration, duration: Duration) {
+        self.generation = generation
+        self.byteCount = byteCount
+        self.switchLatency = switchLatency
+        self.duration = duration
+    }
+}
+
+/// What a conntrack sweep found.
+package struct SweepReport: Hashable, Sendable {
+    /// Flows in the table before.
+    package var visited: Int
+    package var expired: Int
+    /// Flows of endpoints that are no longer attached.
+    package var orphaned: Int
+
+    package init(visited: Int = 0, expired: Int = 0, orphaned: Int = 0) {
+        self.visited = visited
+        self.expired = expired
+        self.orphaned = orphaned
+    }
+}
+
+/// Packets and bytes (IP length).
+package struct Traffic: Hashable, Sendable {
+    package var packets: UInt64
+    package var bytes: UInt64
+
+    package init(packets: UInt64 = 0, bytes: UInt64 = 0) {
+        self.packets = packets
+        self.bytes = bytes
+    }
+
+    static func += (sum: inout Traffic, other: Traffic) {
+        sum.packets += other.packets
+        sum.bytes += other.bytes
+    }
+}
+
+/// What one rule let pass or stopped, by direction as seen from the endpoint.
+package struct RuleTraffic: Hashable, Sendable {
+    package var egress: Traffic
+    package var ingress: Traffic
+
+    package init(egress: Traffic = Traffic(), ingress: Traffic = Traffic()) {
+        self.egress = egress
+        self.ingress = ingress
+    }
+}
+
+/// The datapath's counters since its tables were made.
+package struct DatapathMetrics: Hashable, Sendable {
+    /// Only reasons that occurred.
+    package var dropped: [DropReason: [Direction: Traffic]] = [:]
+    /// Packets that audit mode let pass.
+    package var audited = Traffic()
+    /// ARP and other link-layer traffic that passed.
+    package var linkLayer = Traffic()
+    package var eventsWritten: UInt64 = 0
+    /// Events lost because the ring buffer was full.
+    package var eventsLost: UInt64 = 0
+    package var flowsCreated: UInt64 = 0
+    /// Expired flows that met a packet and were replaced.
+    package var flowsExpired: UInt64 = 0
+    /// New flows refused because the table was full.
+    package var flowsRefused: UInt64 = 0
+    package var fragmentsTracked: UInt64 = 0
+    /// Established flows judged again after a policy change.
+    package var flowsReevaluated: UInt64 = 0
+    /// Of these: now denied.
+    package var flowsRevoked: UInt64 = 0
+
+    package init() {}
+}
+
+/// What is loaded and how.
+package struct DatapathStatus: Hashable, Sendable {
+    /// How programs are attached on this kernel.
+    package var attachment: AttachmentKind
+    /// Why not by tcx; nil if by tcx.
+    package var fallbackReason: String?
+    /// True if the tables and attachments of an earlier agent were taken over.
+    package var isAdopted: Bool
+    /// True once a complete generation is in force; until then workloads are cut off.
+    package var isReady: Bool
+    package var generation: UInt32
+    package var endpointCount: Int
+    /// Things worth telling: sizes kept from an earlier agent, stale pins removed.
+    package var notes: [String]
+    package var policyEntryCount: Int
+    package var policyEntryCapacity: Int
+    package var subjectCount: Int
+    package var directory: String
+
+    package init(
+        attachment: AttachmentKind, fallbackReason: String? = nil, isAdopted: Bool = false, isReady: Bool = false,
+        generation: UInt32 = 0, endpointCount: Int = 0, notes: [String] = [], policyEntryCount: Int = 0,
+        policyEntryCapacity: Int = 0, subjectCount: Int = 0, directory: String = ""
+    ) {
+        self.attachment = attachment
+        self.fallbackReason = fallbackReason
+        self.isAdopted = isAdopted
+        self.isReady = isReady
+        self.generation = generation
+        self.endpointCount = endpointCount
+        self.notes = notes
+        self.policyEntryCount = policyEntryCount
+        self.policyEntryCapacity = policyEntryCapacity
+        self.subjectCount = subjectCount
+        self.directory = directory
+    }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+package import EventModel
+package import PolicyCompiler
+
+/// The kernel side as the agent sees it: `Datapath` is the real one, `InMemoryDatapath` the double for tests.
+///
+/// Calls block (up to some ten milliseconds for a commit, which waits for running programs) and are serialised inside.
+package protocol DatapathWriting: Sendable {
+    /// Switches audit mode, time-outs and reporting; takes effect with the next packet.
+    func configure(_ settings: DatapathSettings) throws(DatapathError)
+
+    /// Sets the ports of host endpoints that stay open whatever the policy says; replaces the earlier set.
+    func setFailsafes(_ ports: Set<FailsafePort>) throws(DatapathError)
+
+    /// Attaches an endpoint's programs, or brings what is known of an attached one up to date.
+    ///
+    /// The record is in place before the first program is: no packet is judged without it.
+    @discardableResult
+    func attach(_ endpoint: DatapathEndpoint) throws(DatapathError) -> AttachmentKind
+
+    /// Detaches an interface and forgets it; false if it was not attached.
+    ///
+    /// The device may be gone already.
+    @discardableResult
+    func detach(interface: UInt32) throws(DatapathError) -> Bool
+
+    /// The attached endpoints, those found in the kernel at the start included, by interface index.
+    func endpoints() -> [DatapathEndpoint]
+
+    /// Writes a complete state and switches to it; the first commit after a start must be this one.
+    @discardableResult
+    func replace(with state: MapState) throws(DatapathError) -> CommitReport
+
+    /// Carries out changes as one transaction: every packet sees all of them or none.
+    ///
+    /// Throws before anything changed.
+    @discardableResult
+    func commit(_ changes: MapChanges) throws(DatapathError) -> CommitReport
+
+    /// Removes flows that are expired or belong to endpoints that are gone.
+    @discardableResult
+    func sweepConntrack() throws(DatapathError) -> SweepReport
+
+    /// The tracked flows, of one endpoint or all, in no order.
+    func conntrackFlows(of endpoint: UInt16?) throws(DatapathError) -> [ConntrackFlow]
+
+    /// The datapath's counters, summed over the CPUs.
+    func metrics() throws(DatapathError) -> DatapathMetrics
+
+    /// What rules decided since the tables were made: every packet that passed moved exactly one slot, built-in ones
+    /// included, and so did every packet that a rule dropped.
+    ///
+    /// Slots are reused: keep the value at hand-out.
+    func ruleTraffic(_ slots: [UInt32]) throws(DatapathError) -> [UInt32: RuleTraffic]
+
+    /// What is loaded and how, for `bulkhead status`.
+    func status() -> DatapathStatus
+
+    /// Starts reading events on a thread of its own; `deliver` is called there with each batch, in order.
+    func readEvents(_ deliver: @escaping @Sendable (EventBatch) -> Void) throws(DatapathError) -> any EventReading
+}
+
+/// Flow events that were read together.
+package struct EventBatch: Sendable {
+    package var flows: [FlowEvent]
+    /// Records that this version could not decode.
+    package var malformed: Int
+
+    package init(flows: [FlowEvent], malformed: Int = 0) {
+        self.flows = flows
+        self.malformed = malformed
+    }
+}
+
+/// A running event reader.
+///
+/// It stops when it is released, or by `stop`.
+package protocol EventReading: Sendable {
+    /// Ends the reader and waits until it has ended; unread events stay for the next one.
+    ///
+    /// Not to be called by `deliver`.
+    func stop()
+}

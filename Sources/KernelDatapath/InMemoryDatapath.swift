@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+package import EventModel
+package import PolicyCompiler
+import Synchronization
+
+/// A datapath without a kernel: remembers what it was told.
+///
+/// For tests of what uses `DatapathWriting`, and for demos.
+package final class InMemoryDatapath: DatapathWriting {
+    /// Everything the double remembers; tests read and set it through `withContent`.
+    package struct Content: Sendable {
+        package var settings = DatapathSettings()
+        package var failsafes: Set<FailsafePort> = []
+        package var endpoints: [UInt32: DatapathEndpoint] = [:]
+        /// The complete state in force; nil before the first `replace`.
+        package var mapState: MapState?
+        package var generation: UInt32 = 0
+        package var flows: [ConntrackFlow] = []
+        package var metrics = DatapathMetrics()
+        package var ruleTraffic: [UInt32: RuleTraffic] = [:]
+        /// Names of the calls in order, as in `attach 7`.
+        package var calls: [String] = []
+        /// What the next call that may fail throws.
+        package var nextError: DatapathError?
+        fileprivate var readers: [Int: @Sendable (EventBatch) -> Void] = [:]
+        fileprivate var readerCount = 0
+
+        package init() {}
+    }
+
+    private let content: Mutex<Content>
+
+    package init(_ content: Content = Content()) { self.content = Mutex(content) }
+
+    /// Reads or changes what the double remembers.
+    package func withContent<Result: Sendable>(_ body: (inout Content) -> Result) -> Result {
+        content.withLock { body(&$0) }
+    }
+
+    /// Delivers events to every running reader, as the kernel would; on the calling thread.
+    package func emit(_ flows: [FlowEvent]) {
+        let readers = content.withLock { Array($0.readers.values) }
+        for deliver in readers { deliver(EventBatch(flows: flows)) }
+    }
+
+    package func configure(_ settings: DatapathSettings) throws(DatapathError) {
+        try record("configure") { $0.settings = settings }
+    }
+
+    package func setFailsafes(_ ports: Set<FailsafePort>) throws(DatapathError) {
+        try record("setFailsafes") { $0.failsafes = ports }
+    }
+
+    @discardableResult
+    package func attach(_ endpoint: DatapathEndpoint) throws(DatapathError) -> AttachmentKind {
+        try record("attach \(endpoint.interface)") { content in
+            content.endpoints[endpoint.interface] = endpoint
+            return .tcx
+        }
+    }
+
+    @discardableResult
+    package func detach(interface: UInt32) throws(DatapathError) -> Bool {
+        try record("detach \(interface)") { $0.endpoints.removeValue(forKey: interface) != nil }
+    }
+
+    package func endpoints() -> [DatapathEndpoint] {
+        content.withLock { $0.endpoints.values.sorted { $0.interface < $1.interface } }
+    }
+
+    @discardableResult
+    package func replace(with state: MapState) throws(DatapathError) -> CommitReport {
+        try record("replace") { content in
+            content.mapState = state
+            return content.nextReport()
+        }
+    }
+
+    @discardableResult
+    package func commit(_ changes: MapChanges) throws(DatapathError) -> CommitReport {
+        guard content.withLock({ $0.mapState != nil }) else { throw .incomplete }
+        return try record("commit") { content in
+            content.mapState?.apply(changes)
+            return content.nextReport()
+        }
+    }
+
+    @discardableResult
+    package func sweepConntrack() throws(DatapathError) -> SweepReport {
+        try record("sweepConntrack") { content in
+            let numbers = Set(content.endpoints.values.map(\.number))
+            let visited = content.flows.count
+            content.flows.removeAll { !numbers.contains($0.endpoint) }
+            return SweepReport(visited: visited, orphaned: visited - content.flows.count)
+        }
+    }
+
+    package func conntrackFlows(of endpoint: UInt16?) throws(DatapathError) -> [ConntrackFlow] {
+        content.withLock { content in content.flows.filter { endpoint == nil || $0.endpoint == endpoint } }
+    }
+
+    package func metrics() throws(DatapathError) -> DatapathMetrics { content.withLock { $0.metrics } }
+
+    package func ruleTraffic(_ slots: [UInt32]) throws(DatapathError) -> [UInt32: RuleTraffic] {
+        content.withLock { content in
+            Dictionary(slots.map { ($0, content.ruleTraffic[$0] ?? RuleTraffic()) }) { first, _ in first }
+        }
+    }
+
+    package func status() -> DatapathStatus {
+        content.withLock { content in
+            DatapathStatus(
+                attachment: .tcx, isReady: content.mapState != nil, generation: content.generation,
+                endpointCount: content.endpoints.count, policyEntryCount: content.mapState?.policy.count ?? 0,
+                policyEntryCapacity: .max, subjectCount: content.mapState?.subjects.count ?? 0, directory: "memory")
+        }
+    }
+
+    package func readEvents(
+        _ deliver: @escaping @Sendable (EventBatch) -> Void
+    ) throws(DatapathError) -> any EventReading {
+        let number = content.withLock { content in
+            content.readerCount += 1
+            content.readers[content.readerCount] = deliver
+            return content.readerCount
+        }
+        return Reader { [self] in content.withLock { $0.readers[number] = nil } }
+    }
+
+    private func record<Result: Sendable>(
+        _ call: String, _ body: (inout Content) -> Result
+    ) throws(DatapathError) -> Result {
+        try content.withLock { content throws(DatapathError) in
+            content.calls.append(call)
+            if let error = content.nextError {
+                content.nextError = nil
+                throw error
+            }
+            return body(&content)
+        }
+    }
+
+    private final class Reader: EventReading {
+        private let end: @Sendable () -> Void
+
+        init(_ end: @escaping @Sendable () -> Void) { self.end = end }
+
+        deinit { end() }
+
+        func stop() { end() }
+    }
+}
+
+extension InMemoryDatapath.Content {
+    fileprivate mutating func nextReport() -> CommitReport {
+        generation += 1
+        return CommitReport(generation: generation, byteCount: 0, switchLatency: .zero, duration: .zero)
+    }
+}

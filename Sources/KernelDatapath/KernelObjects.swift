@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+import BPFRuntime
+import CDatapathABI
+import KernelPrograms
+
+/// The loaded programs and the tables that are used through system calls.
+struct KernelObjects: ~Copyable {
+    let fromEndpoint: BPFProgram
+    let toEndpoint: BPFProgram
+    let fromNetwork: BPFProgram
+    let toNetwork: BPFProgram
+
+    let endpoints: BPFMap<UInt32, endpoint_entry>
+    let endpointOverflow: BPFMap<UInt32, endpoint_entry>
+    let endpointAddresses: BPFMap<endpoint_address_key, UInt32>
+    let failsafes: BPFMap<failsafe_key, UInt32>
+    let conntrack: BPFMap<conntrack_key, conntrack_entry>
+    let ruleStats: BPFMap<UInt32, rule_stats>
+    let metrics: BPFMap<UInt32, metric>
+    let events: FileDescriptor
+
+    /// Runs `body` with the program that belongs at a hook of an endpoint's interface.
+    ///
+    /// What the host receives from a workload's link is what the workload sends; what it receives from a network
+    /// device is what reaches the host.
+    func withProgram<Result>(
+        at hook: TrafficHook, isHost: Bool, _ body: (borrowing BPFProgram) throws(BPFError) -> Result
+    ) throws(BPFError) -> Result {
+        switch (hook, isHost) {
+        case (.ingress, false): try body(fromEndpoint)
+        case (.egress, false): try body(toEndpoint)
+        case (.ingress, true): try body(fromNetwork)
+        case (.egress, true): try body(toNetwork)
+        }
+    }
+}
+
+extension KernelObjects {
+    /// Takes programs and maps out of a loaded object.
+    init(_ object: borrowing BPFObject) throws(BPFError) {
+        try self.init(
+            fromEndpoint: object.program("tc_from_endpoint"),
+            toEndpoint: object.program("tc_to_endpoint"),
+            fromNetwork: object.program("tc_from_network"),
+            toNetwork: object.program("tc_to_network"),
+            endpoints: object.map(MapName.endpoints),
+            endpointOverflow: object.map(MapName.endpointOverflow),
+            endpointAddresses: object.map(MapName.endpointAddresses),
+            failsafes: object.map(MapName.failsafes),
+            conntrack: object.map(MapName.conntrack),
+            ruleStats: object.map(MapName.ruleStats),
+            metrics: object.map(MapName.metrics),
+            events: object.mapDescriptor(MapName.events))
+    }
+}
