@@ -7,6 +7,7 @@ import Synchronization
 final class ConnectionRegistry: Sendable {
     private struct Entry {
         let channel: any Channel
+        var task: Task<Void, Never>?
         var isBusy = false
     }
     private struct State {
@@ -28,6 +29,13 @@ final class ConnectionRegistry: Sendable {
             state.entries[ObjectIdentifier(channel)] = Entry(channel: channel)
             return true
         }
+    }
+
+    /// Notes who serves the connection, to be cancelled with it.
+    ///
+    /// The task may have ended already.
+    func setTask(_ task: Task<Void, Never>, _ channel: any Channel) {
+        state.withLock { $0.entries[ObjectIdentifier(channel)]?.task = task }
     }
 
     func remove(_ channel: any Channel) {
@@ -52,11 +60,15 @@ final class ConnectionRegistry: Sendable {
         for channel in idle { channel.close(promise: nil) }
     }
 
+    /// Closes all connections and cancels what their routes are doing.
     func closeAll() {
         let all = state.withLock { state in
             state.isStopping = true
-            return state.entries.values.map(\.channel)
+            return Array(state.entries.values)
         }
-        for channel in all { channel.close(promise: nil) }
+        for entry in all {
+            entry.task?.cancel()
+            entry.channel.close(promise: nil)
+        }
     }
 }

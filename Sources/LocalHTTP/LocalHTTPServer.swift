@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import CLinuxShim
 import Glibc
 import NIOCore
-import NIOHTTP1
 import NIOPosix
 
 /// Serves HTTP/1.1 on a Unix socket.
@@ -26,28 +24,20 @@ package final class LocalHTTPServer: Sendable {
     }
 
     package typealias Handler = @Sendable (LocalRequest) async -> LocalResponse
-    typealias HTTPConnection = NIOAsyncChannel<HTTPServerRequestPart, HTTPServerResponsePart>
 
     package let socketPath: String
-    private let limits: Limits
-    private let handler: Handler
-    private let listener: NIOAsyncChannel<HTTPConnection, Never>
+    private let listener: any Channel
     private let connections: ConnectionRegistry
     private let inode: UInt64?
 
-    private init(
-        socketPath: String, limits: Limits, handler: @escaping Handler,
-        listener: NIOAsyncChannel<HTTPConnection, Never>
-    ) {
+    private init(socketPath: String, listener: any Channel, connections: ConnectionRegistry) {
         self.socketPath = socketPath
-        self.limits = limits
-        self.handler = handler
         self.listener = listener
-        self.connections = ConnectionRegistry(limit: limits.connectionsMax)
+        self.connections = connections
         self.inode = SocketListener.inode(socketPath)
     }
 
-    /// Binds the socket; clients can connect, and are served once `run` is called.
+    /// Binds the socket and serves from now on.
     ///
     /// A socket file left over from a process that is gone is replaced; one that somebody listens on is not.
     /// - Parameters:
@@ -59,41 +49,29 @@ package final class LocalHTTPServer: Sendable {
         handler: @escaping Handler
     ) async throws -> LocalHTTPServer {
         let descriptor = try SocketListener.listen(at: socketPath, mode: mode, groupID: groupID)
-        var decoderLimits = NIOHTTPDecoderLimitConfiguration()
-        decoderLimits.maxHeaderListSize = limits.headerBytesMax
-        decoderLimits.maxHeaderFieldSize = limits.headerBytesMax
+        let connections = ConnectionRegistry(limit: limits.connectionsMax)
+        let server = ConnectionServer(limits: limits, connections: connections, handler: handler)
         let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .bind(descriptor) { [decoderLimits] channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.configureHTTPServerPipeline(
-                        withEncoderConfiguration: .init(), withDecoderLimitConfiguration: decoderLimits)
-                    return try HTTPConnection(wrappingChannelSynchronously: channel)
-                }
-            }
-        return LocalHTTPServer(socketPath: socketPath, limits: limits, handler: handler, listener: listener)
+            .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try server.accept(channel) } }
+            .withBoundSocket(descriptor).get()
+        return LocalHTTPServer(socketPath: socketPath, listener: listener, connections: connections)
     }
 
-    /// Serves until `shutDown` or cancellation; then the socket file is gone.
+    /// Waits until the server has stopped, by `shutDown` or by cancellation; then the socket file is gone.
     package func run() async throws {
         defer { removeSocketFile() }
         try await withTaskCancellationHandler {
-            try await withThrowingDiscardingTaskGroup { group in
-                try await listener.executeThenClose { inbound in
-                    for try await connection in inbound {
-                        let isAccepted = connections.add(connection.channel)
-                        group.addTask { await self.serve(connection, isAccepted: isAccepted) }
-                    }
-                }
-            }
+            try await listener.closeFuture.get()
+            while !connections.isEmpty { try? await Task.sleep(for: .milliseconds(10)) }
         } onCancel: {
-            listener.channel.close(promise: nil)
+            listener.close(promise: nil)
             connections.closeAll()
         }
     }
 
     /// Stops accepting, lets running requests finish, and closes what is left after the time given.
     package func shutDown(within grace: Duration = .seconds(5)) async {
-        listener.channel.close(promise: nil)
+        listener.close(promise: nil)
         connections.stop()
         let clock = ContinuousClock()
         let deadline = clock.now + grace
@@ -101,29 +79,6 @@ package final class LocalHTTPServer: Sendable {
             guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { break }
         }
         connections.closeAll()
-    }
-
-    private func serve(_ connection: HTTPConnection, isAccepted: Bool) async {
-        // The channel must be executed in any case: that is what closes it.
-        try? await connection.executeThenClose { inbound, _ in
-            guard isAccepted else { return }
-            defer { connections.remove(connection.channel) }
-            let exchange = ServerExchange(
-                channel: connection.channel, peer: try await Self.peer(of: connection.channel), limits: limits,
-                connections: connections, handler: handler)
-            try await exchange.run(inbound)
-        }
-    }
-
-    private static func peer(of channel: any Channel) async throws -> PeerCredentials {
-        guard let provider = channel as? any SocketOptionProvider else {
-            throw ChannelError.operationUnsupported
-        }
-        // The shim asserts that this struct is laid out as the kernel's `struct ucred`.
-        let raw: bulkhead_peer_credentials = try await provider.unsafeGetSocketOption(
-            level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED)
-        ).get()
-        return PeerCredentials(processID: raw.pid, userID: raw.uid, groupID: raw.gid)
     }
 
     /// Removes the file unless another server has put its own there meanwhile.
