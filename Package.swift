@@ -121,6 +121,7 @@ let unitTests: [Target] = [
     tests("ControlAPITests", ["ControlAPI"]),
     tests("LinuxHostTests", ["LinuxHost", "NetworkModel"]),
     tests("LocalHTTPTests", ["LocalHTTP", "LinuxHost"]),
+    tests("ExamplesTests", ["PolicyModel", "PolicyReading"]),
     tests("TidyTests", []),
 ]
 

@@ -33,7 +33,6 @@ struct BannedConstruct: Sendable {
             text: "fatalError(", instead: "throw; a precondition if only a programmer can cause it",
             applies: shippedSwift),
         .init(text: "usleep(", instead: "wait for the event itself, or Task.sleep", applies: everySwiftFile),
-        .init(text: "unsafeBitCast(", instead: "use a typed load from a buffer", applies: everySwiftFile),
         .init(text: ".disabled(", instead: "delete the test or make it pass", applies: everySwiftFile),
         .init(
             text: "withKnownIssue", instead: "mend the fault, or list it in KNOWN_ISSUES.md", applies: everySwiftFile),
@@ -52,7 +51,7 @@ struct BannedConstruct: Sendable {
     static func findings(in repository: Repository) -> [Finding] {
         repository.files.flatMap { file -> [Finding] in
             let bans = all.filter { $0.applies(file) }
-            guard bans.contains(where: { file.text.contains($0.text) }) else { return [] }
+            guard bans.contains(where: { file.mentions($0.text) }) else { return [] }
             let code = file.hasSuffix(".swift") ? SwiftCode(file.text).lines : []
             return bans.flatMap { ban in
                 (ban.inComments ? file.lines.map(String.init) : code).enumerated().compactMap { index, line in
@@ -65,14 +64,16 @@ struct BannedConstruct: Sendable {
 }
 
 extension String {
-    /// Whether `text` stands here and is not the tail of a longer word (`debugPrint(` is not `print(`).
+    /// Whether `text` stands here as a word of its own: `debugPrint(` is not `print(`.
     func containsWord(startingWith text: String) -> Bool {
         var rest = self[...]
         while let range = rest.firstRange(of: text) {
             let before = rest[..<range.lowerBound].last ?? " "
-            if text.first?.isLetter != true || !(before.isLetter || before.isNumber || before == "_") { return true }
+            let after = rest[range.upperBound...].first ?? " "
+            let beginsInside = text.first?.isLetter == true && (before.isLetter || before.isNumber || before == "_")
+            let endsInside = text.last?.isLetter == true && after.isLetter
+            if !beginsInside && !endsInside { return true }
             rest = rest[range.upperBound...]
-            if rest.isEmpty { return false }
         }
         return false
     }

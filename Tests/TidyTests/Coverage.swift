@@ -19,7 +19,7 @@ enum Coverage {
     static func kernelProgramFindings(in repository: Repository) -> [Finding] {
         let tests = repository.tests.filter { $0.isUnder("DatapathTests") }
         return repository.files.filter { $0.isUnder("bpf/programs") && $0.hasSuffix(".bpf.c") }.flatMap { file in
-            kernelPrograms(in: file).filter { name in !tests.contains { $0.text.contains(name) } }.map {
+            kernelPrograms(in: file).filter { name in !tests.contains { $0.mentions(name) } }.map {
                 Finding(path: file.path, line: 1, message: "\($0) is named in no test of DatapathTests")
             }
         }
@@ -30,7 +30,7 @@ enum Coverage {
         let tests = repository.tests.filter { !$0.isUnder("Tests/TidyTests") }
         return repository.files.filter { $0.isUnder("Examples") && $0.name != "README.md" }.compactMap { file in
             let folder = file.path.split(separator: "/").dropLast().joined(separator: "/")
-            let isLoaded = tests.contains { $0.text.contains(file.name) || $0.text.contains("\"\(folder)\"") }
+            let isLoaded = tests.contains { $0.mentions(file.name) || $0.mentions("\"\(folder)\"") }
             return isLoaded ? nil : Finding(path: file.path, line: 1, message: "no test loads this example")
         }
     }

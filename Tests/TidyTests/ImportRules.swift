@@ -7,7 +7,7 @@ enum ImportRules {
     static func findings(in repository: Repository) -> [Finding] {
         let pure = Set(PackageLayers(manifest: repository.file("Package.swift")?.text ?? "").targets(inLayers: 0...1))
         return repository.sources.flatMap { file -> [Finding] in
-            guard file.isUnder("Sources"), file.text.contains("Foundation") else { return [] }
+            guard file.isUnder("Sources"), file.mentions("Foundation") else { return [] }
             let target = String(file.path.split(separator: "/")[1])
             return SwiftCode(file.text).lines.enumerated().compactMap { index, line in
                 guard let module = importedModule(line), module.hasPrefix("Foundation") else { return nil }

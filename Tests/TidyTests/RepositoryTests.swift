@@ -8,7 +8,7 @@ import Testing
     let repository: Repository
 
     init() throws {
-        repository = try Repository.onDisk()
+        repository = try Repository.shared.get()
         try #require(repository.sources.count > 20, "the working tree was not found")
     }
 
