@@ -68,8 +68,8 @@ extension String {
     func containsWord(startingWith text: String) -> Bool {
         var rest = self[...]
         while let range = rest.firstRange(of: text) {
-            let before = rest[..<range.lowerBound].last ?? " "
-            let after = rest[range.upperBound...].first ?? " "
+            let before = self[..<range.lowerBound].last ?? " "
+            let after = self[range.upperBound...].first ?? " "
             let beginsInside = text.first?.isLetter == true && (before.isLetter || before.isNumber || before == "_")
             let endsInside = text.last?.isLetter == true && after.isLetter
             if !beginsInside && !endsInside { return true }

@@ -32,6 +32,7 @@ import Testing
             ("Sources/A/x.swift", "let text = \"try! \\\" as! \" + #\"print(\"a\")\"#"),
             ("Sources/A/x.swift", "let text = \"\"\"\n  print(a)\n  \"\"\""),
             ("Sources/A/x.swift", "debugprint(a)"),
+            ("scripts/x", "mktemp /tmp/a.XX" + "XXXX"),
             ("Sources/Console/x.swift", "print(a)"),
             ("Sources/bulkhead/main.swift", "print(a)"),
             ("Tests/A/x.swift", "fatalError()"),
