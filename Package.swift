@@ -122,6 +122,8 @@ let unitTests: [Target] = [
     tests("LinuxHostTests", ["LinuxHost", "NetworkModel"]),
     tests("LocalHTTPTests", ["LocalHTTP", "LinuxHost"]),
     tests("ExamplesTests", ["PolicyModel", "PolicyReading"]),
+    tests("AgentCoreTests", ["AgentCore", "LinuxHost"]),
+    tests("ConsoleTests", ["Console", "ControlAPI"]),
     tests("TidyTests", []),
 ]
 

@@ -1,1 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import Console
+import Glibc
+
+exit(await runConsole(Array(CommandLine.arguments.dropFirst())))

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import ArgumentParser
+
+/// `bulkhead`: asks the agent and shows its answers.
+package struct BulkheadCommand: AsyncParsableCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "bulkhead",
+        abstract: "Keeps the workloads of this host apart by identity, and says why.",
+        discussion: """
+            Exit status: 0 done or allowed, 1 the answer is no (denied, not valid, differs, not found), 2 wrong usage, \
+            3 no agent answers, 4 refused, 5 failed (the old state stays in force).
+            """,
+        version: "0.1.0",
+        subcommands: [
+            StatusCommand.self, EndpointCommand.self, IdentityCommand.self, PolicyCommand.self, ExplainCommand.self,
+            ObserveCommand.self, MapCommand.self, AuditCommand.self, DetachCommand.self, CompletionsCommand.self,
+        ])
+
+    package init() {}
+}
+
+/// Runs the command line and returns the exit status.
+package func runConsole(_ arguments: [String]) async -> Int32 {
+    do {
+        var command = try BulkheadCommand.parseAsRoot(arguments)
+        if var asynchronous = command as? any AsyncParsableCommand {
+            try await asynchronous.run()
+        } else {
+            try command.run()
+        }
+        return ConsoleStatus.success.rawValue
+    } catch let error where isParserError(error) {
+        let text = BulkheadCommand.fullMessage(for: error)
+        guard BulkheadCommand.exitCode(for: error) == .success else {
+            printError(text)
+            return ConsoleStatus.usage.rawValue
+        }
+        printLine(text)
+        return ConsoleStatus.success.rawValue
+    } catch {
+        let failure = ConsoleFailure(error)
+        if !failure.message.isEmpty { printError("bulkhead: \(failure.message)") }
+        return failure.status.rawValue
+    }
+}
+
+/// True for help requests, and for errors in the command line itself.
+private func isParserError(_ error: any Error) -> Bool {
+    if error is CleanExit || error is ValidationError { return true }
+    // Errors of the parser are of types it does not export.
+    return String(reflecting: type(of: error)).hasPrefix("ArgumentParser.")
+}

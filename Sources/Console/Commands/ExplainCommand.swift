@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import ControlAPI
+
+struct ExplainCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explain",
+        abstract: "Say whether X would reach Y, and which rules make it so.",
+        discussion: """
+            X and Y: the name or number of an endpoint, an address, or labels such as k8s:app=web,k8s:tier=front, also \
+            of workloads that do not exist yet. Exit status 0 if the traffic passes, 1 if it is denied.
+            """)
+
+    @Option(help: "The sender.")
+    var from: String
+
+    @Option(help: "The receiver.")
+    var to: String
+
+    @Option(help: "Destination port; for ICMP the type.")
+    var port: UInt16?
+
+    @Option(help: "tcp, udp, sctp, icmp, icmpv6 or a number.")
+    var `protocol`: String = "tcp"
+
+    @OptionGroup var agent: AgentOptions
+
+    func run() async throws {
+        let request = ExplainRequest(from: from, to: to, port: port, protocol: `protocol`)
+        let report = try await agent.client.explain(request)
+        try agent.output.show(report, PolicyRendering.lines)
+        if report.verdict == "deny" { throw ConsoleFailure(.negative) }
+    }
+}
+
+struct ObserveCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "observe",
+        abstract: "Show flows with names, verdict, and the rule or reason.",
+        discussion: "A filter given twice means either; different filters must all match.")
+
+    @Flag(name: .shortAndLong, help: "Go on with new flows until interrupted.")
+    var follow = false
+
+    @Option(name: [.customShort("n"), .long], help: "Flows of the past (20, or 0 with --follow).")
+    var last: Int?
+
+    @Option(help: "Endpoint name or number, either side.")
+    var endpoint: [String] = []
+
+    @Option(help: "Labels such as k8s:app=web,k8s:tier=front, either side.")
+    var label: [String] = []
+
+    @Option(help: "Identity number or reserved name, either side.")
+    var identity: [String] = []
+
+    @Option(help: "allow, deny, audit or redirect.")
+    var verdict: [String] = []
+
+    @Option(help: "Drop reason, such as policy-default-deny.")
+    var reason: [String] = []
+
+    @Option(help: "Port, either side.")
+    var port: [String] = []
+
+    @Option(help: "tcp, udp, sctp, icmp, icmpv6 or a number.")
+    var `protocol`: [String] = []
+
+    @Option(help: "Address or prefix, either side.")
+    var cidr: [String] = []
+
+    @Option(help: "ingress or egress, as seen from the endpoint.")
+    var direction: String?
+
+    @OptionGroup var agent: AgentOptions
+
+    func run() async throws {
+        let color = isInteractive
+        let isJSON = agent.output.output == .json
+        try await agent.client.flows(query) { line in
+            if isJSON {
+                printLine(String(decoding: line, as: UTF8.self))
+            } else if let flow = try? APICoding.decode(FlowRecord.self, from: line) {
+                printLine(FlowRendering.line(flow, color: color))
+            } else if let loss = try? APICoding.decode(FlowLoss.self, from: line) {
+                printError(FlowRendering.line(loss))
+            } else {
+                throw ControlClientError.unreadable("a line that is no flow")
+            }
+            return true
+        }
+    }
+
+    var query: FlowQuery {
+        var query = FlowQuery()
+        query.follow = follow
+        query.last = last ?? (follow ? 0 : 20)
+        query.endpoints = endpoint
+        query.labels = label
+        query.identities = identity
+        query.verdicts = verdict
+        query.reasons = reason
+        query.ports = port
+        query.protocols = `protocol`
+        query.prefixes = cidr
+        query.direction = direction
+        return query
+    }
+}

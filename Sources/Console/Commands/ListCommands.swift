@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import ControlAPI
+
+struct EndpointCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "endpoint", abstract: "Show endpoints: the policed workloads of this host.",
+        subcommands: [List.self, Get.self])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List all endpoints.")
+
+        @OptionGroup var agent: AgentOptions
+
+        func run() async throws {
+            try agent.output.show(try await agent.client.endpoints(), ListRendering.lines)
+        }
+    }
+
+    struct Get: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show one endpoint.")
+
+        @Argument(help: "Name or number.")
+        var endpoint: String
+
+        @OptionGroup var agent: AgentOptions
+
+        func run() async throws {
+            try agent.output.show(try await agent.client.endpoint(endpoint), ListRendering.lines)
+        }
+    }
+}
+
+struct IdentityCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "identity", abstract: "Show identities: the numbers that stand for label sets.",
+        subcommands: [List.self])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List all identities.")
+
+        @OptionGroup var agent: AgentOptions
+
+        func run() async throws {
+            try agent.output.show(try await agent.client.identities(), ListRendering.lines)
+        }
+    }
+}
+
+struct MapCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "map", abstract: "Show the kernel's tables with words for numbers.", subcommands: [Dump.self])
+
+    struct Dump: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Print the rows of a table.")
+
+        @Argument(help: "policy, ipcache, conntrack, endpoints, subjects, metrics or rules.")
+        var name: MapName
+
+        @Option(help: "Rows at most.")
+        var limit: Int = 10_000
+
+        @OptionGroup var agent: AgentOptions
+
+        func run() async throws {
+            try agent.output.show(try await agent.client.dump(name, limit: limit), ListRendering.lines)
+        }
+    }
+}
+
+extension MapName: ExpressibleByArgument {}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import ControlAPI
+
+struct PolicyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "policy", abstract: "Check, apply, show and compare policies.",
+        subcommands: [Apply.self, Get.self, Delete.self, Validate.self, Compile.self, Diff.self])
+
+    struct Apply: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Bring policies into force; each file is one transaction.",
+            discussion: "The agent keeps them over restarts. A policy of the same kind, namespace and name is replaced."
+        )
+
+        @Option(name: .shortAndLong, help: "YAML file; - for standard input. May be repeated.")
+        var file: [String]
+
+        @Flag(help: "Show what would change and change nothing.")
+        var dryRun = false
+
+        @Flag(help: "Also if it would cut the host's own access.")
+        var force = false
+
+        @OptionGroup var agent: AgentOptions
+
+        func run() async throws {
+            let options = ChangeOptions(isDryRun: dryRun, isForced: force)
+            for document in try file.map(readDocument) {
+                try agent.output.show(
+                    try await agent.client.applyPolicies(document, options: options), PolicyRendering.lines)
+            }
+        }
+    }
+
+    struct Get: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List the policies in force, or show one.")
+
+        @Argument(help: "kind/namespace/name, kind/name or name.")
+        var policy: String?
+
+        @OptionGroup var agent: AgentOptions
+
+        func run() async throws {
+            if let policy {
+                try agent.output.show(try await agent.client.policy(policy), ListRendering.lines)
+            } else {
+                try agent.output.show(try await agent.client.policies(), ListRendering.lines)
+            }
+        }
+    }
+
+    struct Delete: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take a policy that was applied out of force.",
+            discussion: "A policy of the watched directory is deleted by removing its file.")
+
+        @Argument(help: "kind/namespace/name, kind/name or name.")
+        var policy: String
+
+        @Flag(help: "Show what would change and change nothing.")
+        var dryRun = false
+
+        @Flag(help: "Also if it would cut the host's own access.")
+        var force = false
+
+        @OptionGroup var agent: AgentOptions
+
+        func run() async throws {
+            let options = ChangeOptions(isDryRun: dryRun, isForced: force)
+            try agent.output.show(
+                try await agent.client.deletePolicy(policy, options: options), PolicyRendering.lines)
+        }
+    }
+
+    struct Compile: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print the map state that policies make, as sorted lines.",
+            discussion: "Without a file: what is in force. With one: what would be, if it were applied.")
+
+        @Option(name: .shortAndLong, help: "YAML file; - for standard input.")
+        var file: String?
+
+        @OptionGroup var agent: AgentOptions
+
+        func run() async throws {
+            let document = try file.map(readDocument) ?? PolicyDocument(name: "", text: [])
+            let report = try await agent.client.compilePolicies(document)
+            try agent.output.show(report) { $0.diagnostics.map(\.text) + $0.lines }
+        }
+    }
+
+    struct Diff: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print what applying a file would change in the map state.",
+            discussion: "Exit status 0 if nothing, 1 if something would change.")
+
+        @Option(name: .shortAndLong, help: "YAML file; - for standard input.")
+        var file: String
+
+        @OptionGroup var agent: AgentOptions
+
+        func run() async throws {
+            let report = try await agent.client.diffPolicies(try readDocument(file))
+            try agent.output.show(report) {
+                $0.diagnostics.map(\.text) + ($0.lines.isEmpty ? ["no difference"] : $0.lines)
+            }
+            if !report.lines.isEmpty { throw ConsoleFailure(.negative) }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import Glibc
+
+/// Reads a policy file whole; `-` is standard input.
+func readDocument(_ path: String) throws -> PolicyDocument {
+    let descriptor = path == "-" ? STDIN_FILENO : unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+        throw ConsoleFailure(.refused, "cannot read \(path): \(errorText())")
+    }
+    defer { if descriptor != STDIN_FILENO { close(descriptor) } }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+        let count = unsafe chunk.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
+        if count < 0 && errno == EINTR { continue }
+        guard count >= 0 else { throw ConsoleFailure(.refused, "cannot read \(path): \(errorText())") }
+        if count == 0 { break }
+        bytes += chunk[..<count]
+        // The agent's own limit is lower; this one keeps a device file from filling memory.
+        guard bytes.count <= 128 << 20 else {
+            throw ConsoleFailure(.refused, "\(path) is larger than 128 MiB: split it into several files")
+        }
+    }
+    return PolicyDocument(name: path == "-" ? "<stdin>" : path, text: bytes)
+}
+
+private func errorText() -> String { unsafe String(cString: strerror(errno)) }

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+
+/// Endpoints, identities, policies and map dumps for people.
+enum ListRendering {
+    static func lines(_ endpoints: [EndpointRecord]) -> [String] {
+        var table = TextTable([
+            "ID", "NAME", "IDENTITY", "INGRESS", "EGRESS", "STATE", "INTERFACE", "ADDRESSES", "LABELS",
+        ])
+        for endpoint in endpoints {
+            table.add([
+                String(endpoint.id), endpoint.name, String(endpoint.identity), endpoint.ingress.rawValue,
+                endpoint.egress.rawValue, state(endpoint), endpoint.interface,
+                endpoint.addresses.joined(separator: ","), endpoint.labels.joined(separator: ","),
+            ])
+        }
+        return table.lines(none: "no endpoints: start a container or name a workload in the workloads file")
+    }
+
+    static func lines(_ endpoint: EndpointRecord) -> [String] {
+        var lines = [
+            "\(endpoint.name) (endpoint \(endpoint.id), \(endpoint.source))",
+            "  state      \(state(endpoint))",
+            "  interface  \(endpoint.interface) (index \(endpoint.interfaceIndex))",
+            "  addresses  \(endpoint.addresses.joined(separator: ", "))",
+            "  identity   \(endpoint.identity)",
+            "  ingress    \(endpoint.ingress.rawValue)",
+            "  egress     \(endpoint.egress.rawValue)",
+            "  labels     \(endpoint.labels.joined(separator: "\n             "))",
+        ]
+        for (key, value) in endpoint.details.sorted(by: { $0.key < $1.key }) {
+            lines.append("  \(key)" + String(repeating: " ", count: max(1, 11 - key.count)) + value)
+        }
+        if let problem = endpoint.problem { lines.append("  problem    \(problem)") }
+        return lines
+    }
+
+    static func lines(_ identities: [IdentityRecord]) -> [String] {
+        var table = TextTable(["ID", "SCOPE", "LABELS", "PREFIX", "ENDPOINTS"])
+        for identity in identities {
+            table.add([
+                String(identity.id), identity.scope, identity.labels.joined(separator: ","), identity.prefix ?? "",
+                identity.endpoints.joined(separator: ","),
+            ])
+        }
+        return table.lines(none: "no identities")
+    }
+
+    static func lines(_ policies: [PolicyRecord]) -> [String] {
+        var table = TextTable(["POLICY", "RULES", "MODE", "ENDPOINTS", "ORIGIN", "SOURCE"])
+        for policy in policies {
+            table.add([
+                policy.text, String(policy.rules), policy.audit ? "audit" : "enforce", String(policy.endpoints.count),
+                policy.origin, policy.source,
+            ])
+        }
+        return table.lines(none: "no policies: everything is open; apply one with `bulkhead policy apply -f FILE`")
+    }
+
+    static func lines(_ policy: PolicyRecord) -> [String] {
+        var lines = [
+            policy.text, "  source     \(policy.source) (\(policy.origin))",
+            "  mode       \(policy.audit ? "audit" : "enforce")", "  rules      \(policy.rules)",
+            "  endpoints  \(policy.endpoints.isEmpty ? "none" : policy.endpoints.joined(separator: ", "))",
+        ]
+        if let document = policy.document {
+            lines += ["", document.hasSuffix("\n") ? String(document.dropLast()) : document]
+        }
+        return lines
+    }
+
+    static func lines(_ dump: MapDump) -> [String] {
+        var table = TextTable(dump.columns.map { $0.uppercased() })
+        for row in dump.rows { table.add(row) }
+        let note = dump.isTruncated ? ["… more rows: raise --limit"] : []
+        return table.lines(none: "the map is empty") + note
+    }
+
+    private static func state(_ endpoint: EndpointRecord) -> String {
+        endpoint.condition.rawValue + (endpoint.audit ? " (audit)" : "")
+    }
+}

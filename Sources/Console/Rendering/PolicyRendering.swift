@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+
+/// Answers about policy changes and verdicts for people.
+enum PolicyRendering {
+    static func lines(_ report: PolicyChangeReport) -> [String] {
+        var lines = report.diagnostics.map(\.text)
+        let verb = report.inForce ? "" : "would be "
+        lines += report.added.map { "\($0) \(verb)added" }
+        lines += report.changed.map { "\($0) \(verb)changed" }
+        lines += report.removed.map { "\($0) \(verb)removed" }
+        let entries =
+            "\(report.entriesAdded) entries added, \(report.entriesChanged) changed, \(report.entriesRemoved) removed"
+        lines.append(
+            report.inForce
+                ? "in force as generation \(report.generation): \(entries)" : "dry run, nothing was changed: \(entries)"
+        )
+        return lines
+    }
+
+    static func lines(_ report: ValidationReport) -> [String] {
+        report.diagnostics.map(\.text) + report.policies.map { "\($0) is valid" }
+            + (report.isValid ? [] : ["not valid: nothing of it would be applied"])
+    }
+
+    static func lines(_ report: ExplainReport) -> [String] {
+        var lines = ["\(report.verdict)  \(report.traffic)  \(side(report.from)) -> \(side(report.to))"]
+        for step in report.steps { lines += [""] + self.lines(step) }
+        return lines
+    }
+
+    private static func lines(_ step: ExplainedStep) -> [String] {
+        var lines = ["\(step.title): \(step.verdict)" + (step.reason.map { " (\($0))" } ?? "")]
+        lines.append("  by \(step.cause)" + (step.source.map { " at \($0)" } ?? ""))
+        if !step.matched.isEmpty { lines += ["  also matched:"] + step.matched.map { "    \(rule($0))" } }
+        if !step.unmatched.isEmpty { lines += ["  did not match:"] + step.unmatched.map { "    \(rule($0))" } }
+        return lines
+    }
+
+    private static func rule(_ rule: ExplainedRule) -> String {
+        "\(rule.action) \(rule.rule)" + (rule.source.map { " at \($0)" } ?? "")
+            + (rule.note.isEmpty ? "" : ": \(rule.note)")
+    }
+
+    private static func side(_ side: ExplainedSide) -> String {
+        let labels = side.labels.joined(separator: ",")
+        return "\(side.endpoint ?? side.text) [identity \(side.identity)\(labels.isEmpty ? "" : " \(labels)")]"
+    }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+
+/// `bulkhead status` for people.
+enum StatusRendering {
+    static func lines(_ report: StatusReport) -> [String] {
+        var lines = head(report)
+        lines += section("Attached", attachments(report.kernel.attachments, condition: report.dryRun))
+        lines += section("Sources", sources(report.sources))
+        lines += section("Events", events(report.events))
+        if !report.kernel.missing.isEmpty {
+            lines += section(
+                "Missing on this kernel",
+                report.kernel.missing.flatMap { ["\($0.feature): \($0.reason)", "  costs: \($0.cost)"] })
+        }
+        if !report.problems.isEmpty {
+            lines += section(
+                "Problems",
+                report.problems.flatMap { problem in
+                    ["\(problem.subject) (since \(problem.since))"]
+                        + problem.message.split(separator: "\n", omittingEmptySubsequences: false).map { "  \($0)" }
+                })
+        }
+        return lines
+    }
+
+    private static func head(_ report: StatusReport) -> [String] {
+        let mode = report.dryRun ? "dry run" : report.audit ? "audit mode: nothing is dropped for policy" : "enforcing"
+        let state = report.state
+        var lines = [
+            "bulkhead \(report.version): \(report.condition.rawValue), \(mode)",
+            "  agent      pid \(report.processID), since \(report.startedAt), ABI v\(report.abiVersion)",
+            "  kernel     \(report.kernel.release), pins in \(report.kernel.pinDirectory)",
+            "  endpoints  \(state.endpoints), \(state.attachedEndpoints) attached",
+            "  policies   \(state.policies) with \(state.rules) rules; \(state.identities) identities",
+            "  tables     \(state.policyEntries) policy entries, \(state.ipcacheEntries) ipcache prefixes, "
+                + "conntrack \(state.conntrackEntries)/\(state.conntrackCapacity)",
+        ]
+        var commit =
+            "  commits    generation \(state.generation), \(state.commits) made, \(state.refusedCommits) refused"
+        if let at = state.lastCommitAt {
+            commit += ", last \(at)" + (state.lastCommitMilliseconds.map { " in \(rounded($0)) ms" } ?? "")
+        }
+        lines.append(commit)
+        return lines
+    }
+
+    private static func attachments(_ attachments: [AttachmentReport], condition isDryRun: Bool) -> [String] {
+        var table = TextTable(["INTERFACE", "INDEX", "PROGRAM", "HOOK", "ENDPOINT"])
+        for attachment in attachments {
+            table.add([
+                attachment.interface, String(attachment.interfaceIndex), attachment.program, attachment.hook,
+                attachment.endpoint,
+            ])
+        }
+        return table.lines(none: isDryRun ? "nothing: the agent runs dry" : "nothing yet: no workload was found")
+    }
+
+    private static func sources(_ sources: [SourceReport]) -> [String] {
+        var table = TextTable(["SOURCE", "STATE", "ITEMS", "LOCATION"])
+        for source in sources { table.add([source.name, source.state, String(source.items), source.location]) }
+        return table.lines(none: "none configured")
+    }
+
+    private static func events(_ events: EventReport) -> [String] {
+        let verdicts = ["allow", "deny", "audit"].map { "\($0) \(events.verdicts[$0] ?? 0)" }.joined(separator: ", ")
+        var lines = [
+            "\(events.taken) read (\(verdicts)); lost: \(events.lostInKernel) in the kernel, "
+                + "\(events.lostByFollowers) by slow readers, \(events.undecodable) undecodable"
+        ]
+        for drop in events.drops {
+            lines.append("dropped \(drop.packets) packets \(drop.direction): \(drop.reason)")
+        }
+        return lines
+    }
+
+    private static func section(_ title: String, _ body: [String]) -> [String] {
+        ["", title] + body.map { "  \($0)" }
+    }
+
+    private static func rounded(_ milliseconds: Double) -> String {
+        let tenths = Int((milliseconds * 10).rounded())
+        return "\(tenths / 10).\(tenths % 10)"
+    }
+}

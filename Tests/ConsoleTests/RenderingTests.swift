@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import Testing
+
+@testable import Console
+
+@Suite struct RenderingTests {
+    private func flow(verdict: String, reason: String?) -> FlowRecord {
+        FlowRecord(
+            sequence: 1, time: "2026-11-21T01:02:03.123456789Z", verdict: verdict, reason: reason,
+            direction: "ingress", endpoint: "redis", protocol: "tcp",
+            source: FlowSide(address: "10.1.0.5", port: 40112, endpoint: "intruder", identity: 300, labels: []),
+            destination: FlowSide(
+                address: "fd00::2", port: 6379, endpoint: nil, identity: 301, labels: ["k8s:app=redis"]),
+            state: "new", rule: "CiliumNetworkPolicy/shop/redis", ruleSource: nil, packets: 1, bytes: 60, generation: 3)
+    }
+
+    @Test func `a flow is one line with time, verdict, both sides and the cause`() {
+        #expect(
+            FlowRendering.line(flow(verdict: "deny", reason: "policy-default-deny"))
+                == "01:02:03.123456 deny     ingress tcp    10.1.0.5:40112 (intruder) -> [fd00::2]:6379 (k8s:app=redis)"
+                + "  policy-default-deny: CiliumNetworkPolicy/shop/redis")
+    }
+
+    @Test func `colour wraps only the verdict`() {
+        let line = FlowRendering.line(flow(verdict: "allow", reason: nil), color: true)
+        #expect(line.contains("\u{1b}[32mallow   \u{1b}[0m ingress"))
+    }
+
+    @Test func `columns are as wide as their widest cell and lines have no trailing blanks`() {
+        var table = TextTable(["A", "LONG"])
+        table.add(["wide cell", "x"])
+        table.add(["", "y"])
+        #expect(table.lines(none: "nothing") == ["A          LONG", "wide cell  x", "-          y"])
+        #expect(TextTable(["A"]).lines(none: "nothing") == ["nothing"])
+    }
+
+    @Test func `status names problems, missing features and losses`() {
+        var report = StatusReport(
+            version: "1", abiVersion: 1, processID: 7, startedAt: "t", condition: .degraded, audit: true, dryRun: false,
+            kernel: KernelReport(
+                release: "6.1", pinDirectory: "/p",
+                missing: [MissingFeature(feature: "tcx", reason: "requires >= 6.6", cost: "order of programs")]),
+            state: StateReport(), events: EventReport(), sources: [],
+            problems: [ProblemReport(subject: "web.yaml", message: "web.yaml:3:1: error: x", since: "t")])
+        report.events.lostInKernel = 5
+        let text = StatusRendering.lines(report).joined(separator: "\n")
+        for expected in [
+            "degraded, audit mode", "tcx: requires >= 6.6", "costs: order of programs", "lost: 5 in the kernel",
+            "web.yaml:3:1: error: x",
+        ] { #expect(text.contains(expected)) }
+    }
+
+    @Test func `an explanation shows each step with the rules that took part`() {
+        let step = ExplainedStep(
+            title: "ingress of redis", direction: "ingress", verdict: "deny", reason: "policy-default-deny",
+            cause: "default deny by NetworkPolicy/shop/redis", source: nil, matched: [],
+            unmatched: [
+                ExplainedRule(
+                    rule: "NetworkPolicy/shop/redis ingress[0]", action: "allow", source: "r.yaml:9:5",
+                    note: "port 80 is not 6379")
+            ])
+        let side = ExplainedSide(text: "web", kind: "endpoint", endpoint: "web", identity: 300, labels: ["k8s:app=web"])
+        let report = ExplainReport(verdict: "deny", from: side, to: side, traffic: "tcp/6379", steps: [step])
+        #expect(
+            PolicyRendering.lines(report) == [
+                "deny  tcp/6379  web [identity 300 k8s:app=web] -> web [identity 300 k8s:app=web]", "",
+                "ingress of redis: deny (policy-default-deny)", "  by default deny by NetworkPolicy/shop/redis",
+                "  did not match:",
+                "    allow NetworkPolicy/shop/redis ingress[0] at r.yaml:9:5: port 80 is not 6379",
+            ])
+    }
+}
