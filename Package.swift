@@ -123,7 +123,7 @@ let unitTests: [Target] = [
     tests("LocalHTTPTests", ["LocalHTTP", "LinuxHost"]),
     tests("ExamplesTests", ["PolicyModel", "PolicyReading"]),
     tests("AgentCoreTests", ["AgentCore", "LinuxHost"]),
-    tests("ConsoleTests", ["Console", "ControlAPI"]),
+    tests("ConsoleTests", ["Console", "ControlAPI", argumentParser]),
     tests("TidyTests", []),
 ]
 
