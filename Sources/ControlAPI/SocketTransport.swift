@@ -1,12 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import LocalHTTP
+
 /// Carries requests over the agent's Unix socket.
 package struct SocketTransport: APITransport {
-    private let path: String
+    private let client: LocalHTTPClient
 
-    package init(path: String) { self.path = path }
+    /// `timeout`: until the head of an answer is there; a large compilation may take some seconds.
+    package init(path: String, timeout: Duration = .seconds(60)) {
+        client = LocalHTTPClient(socketPath: path, timeout: timeout)
+    }
 
     package func send(_ request: OutgoingRequest) async throws -> APIResponse {
-        throw ControlClientError.unreachable("no agent at \(path)")
+        let target = PercentCoding.target(path: request.path, query: request.query)
+        do {
+            let answer = try await client.open(request.method.rawValue, target, body: request.body)
+            let chunks = answer.chunks
+            let stream = AsyncStream<[UInt8]> { continuation in
+                let task = Task {
+                    // A connection that breaks ends the stream: the agent has gone.
+                    do { for try await chunk in chunks { continuation.yield(chunk) } } catch {}
+                    continuation.finish()
+                }
+                continuation.onTermination = { _ in task.cancel() }
+            }
+            return APIResponse(status: answer.status, contentType: "", body: .stream(stream))
+        } catch let error as LocalHTTPError {
+            throw ControlClientError.unreachable(SocketTransport.text(error))
+        }
+    }
+
+    private static func text(_ error: LocalHTTPError) -> String {
+        switch error.code {
+        case .absent:
+            "no agent answers on \(error.socketPath): start bulkhead-agent, or name its socket with --socket"
+        case .forbidden:
+            "no right to open \(error.socketPath): run as root or as a member of the agent's `apiGroup`"
+        default: error.description
+        }
     }
 }

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import LocalHTTP
+
+extension ControlRouter {
+    /// Answers a request that came over the socket.
+    package func respond(to request: LocalRequest) async -> LocalResponse {
+        guard let method = APIMethod(rawValue: request.method) else {
+            return .text(405, "use GET, POST or DELETE")
+        }
+        let (path, query) = PercentCoding.split(target: request.target)
+        let peer = APIPeer(
+            userID: request.peer.userID, groupID: request.peer.groupID, processID: request.peer.processID)
+        let response = await respond(
+            to: APIRequest(method: method, path: path, query: query, body: request.body, peer: peer))
+        let body: LocalResponse.Body =
+            switch response.body {
+            case .bytes(let bytes): .bytes(bytes + [0x0a])
+            case .stream(let stream): .stream(stream)
+            }
+        return LocalResponse(status: response.status, contentType: response.contentType, body: body)
+    }
+}
