@@ -129,6 +129,12 @@ let unitTests: [Target] = [
 
 // Tests against the running kernel; they need root and fail without it.
 let kernelTests: [Target] = [
+    tests(
+        "DatapathTests", path: "DatapathTests",
+        [
+            "BPFRuntime", "CDatapathABI", "EventDecoding", "EventModel", "IdentityModel", "KernelPrograms",
+            "NetworkModel", "PolicyCompiler", "TableEncoding",
+        ]),
     .target(
         name: "KernelTesting", dependencies: ["BPFRuntime", "CLinuxShim"], path: "Tests/KernelTesting",
         swiftSettings: strict),

@@ -4,7 +4,7 @@ import Glibc
 
 /// The memory of one ring buffer: consumer page (ours to write), producer page and the data, which is mapped twice in a
 /// row so that no record wraps.
-@safe final class RingBufferMemory: Sendable {
+@safe package final class RingBufferMemory: Sendable {
     let descriptor: FileDescriptor
     private let byteCount: Int
     private let pageSize: Int
@@ -13,7 +13,8 @@ import Glibc
     private nonisolated(unsafe) let producer: UnsafeRawPointer
     private nonisolated(unsafe) let data: UnsafeRawPointer
 
-    init(_ borrowed: borrowing FileDescriptor, name: String) throws(BPFError) {
+    /// Maps the buffer; reading goes on where the last reader of this buffer stopped.
+    package init(_ borrowed: borrowing FileDescriptor, name: String) throws(BPFError) {
         let definition = try MapDefinition(of: borrowed, name: name)
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         let size = definition.entryCountMax
@@ -49,7 +50,7 @@ import Glibc
     }
 
     /// Hands each complete record to `body`, up to a number, then gives the space back to the kernel at once.
-    func drain(recordCountMax: Int, _ body: (RawSpan) -> Void) -> (records: Int, bytes: Int) {
+    package func drain(recordCountMax: Int, _ body: (RawSpan) -> Void) -> (records: Int, bytes: Int) {
         var position = unsafe bulkhead_load_acquire_u64(consumer)
         let end = unsafe bulkhead_load_acquire_u64(producer)
         var records = 0

@@ -30,7 +30,7 @@ extension DropReason {
             "truncated", "the packet ends inside a header",
             remedy: "look for a broken sender or a scanner at the source address"),
         Text(
-            "ip-header", "version, header length or total length of the IP header is impossible",
+            "ip-header", "version, length or addresses (IPv4-mapped in IPv6) of the IP header are impossible",
             remedy: "look for a broken sender or a scanner at the source address"),
         Text(
             "extension-headers", "more IPv6 extension headers than the parser walks, or a malformed one",
@@ -42,8 +42,8 @@ extension DropReason {
             "ethertype", "the frame is neither IP nor ARP",
             remedy: "workloads speak IP only; give other protocols an interface that is not an endpoint"),
         Text(
-            "protocol", "an IP protocol without a tracker, and no rule for all protocols allows it",
-            remedy: "allow the peer on all ports and protocols (a rule without `toPorts` or `ports`)"),
+            "protocol", "ICMPv6 inside IPv4, or ICMP inside IPv6",
+            remedy: "look for a broken sender or a scanner at the source address"),
         Text(
             "fragment-untracked", "a later fragment whose first fragment was not seen or not allowed",
             remedy: "see the verdict on the first fragment; otherwise lower the sender's MTU so it need not fragment"),

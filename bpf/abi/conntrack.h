@@ -3,8 +3,10 @@
  * One entry per flow and endpoint. The key is canonical because it is written from the endpoint's view: whichever way
  * a packet travels, `local` is the endpoint's side. So forward and reply meet the same entry with one lookup.
  *
- * For ICMP requests (echo, timestamp) remote_port is the identifier and local_port tells who asked: 1 the endpoint,
- * 0 the peer, so a request never passes as somebody else's reply. Other ICMP: remote_port = type << 8 | code.
+ * For ICMP requests (echo, timestamp) and their replies remote_port is the identifier and local_port the request's
+ * type << 8 | who asked: 1 the endpoint, 0 the peer; so a request never passes as somebody else's reply, nor as one of
+ * another type. Other ICMP goes one way only: remote_port = type << 8 | code, local_port = 3 from the endpoint, 2 from
+ * the peer.
  */
 #ifndef BULKHEAD_ABI_CONNTRACK_H
 #define BULKHEAD_ABI_CONNTRACK_H

@@ -12,7 +12,7 @@ enum {
 	DROP_POLICY_DENY = 2,            /* a deny rule */
 	DROP_SOURCE_ADDRESS = 3,         /* the endpoint sent from an address that is not its own */
 	DROP_TRUNCATED = 4,              /* the packet ends inside a header */
-	DROP_IP_HEADER = 5,              /* version, header length or total length is impossible */
+	DROP_IP_HEADER = 5,              /* version, lengths or addresses (IPv4-mapped in IPv6) are impossible */
 	DROP_EXTENSION_HEADERS = 6,      /* more IPv6 extension headers than the parser walks, or a malformed one */
 	DROP_VLAN_DEPTH = 7,             /* more than two VLAN tags */
 	DROP_ETHERTYPE = 8,              /* neither IP nor ARP */

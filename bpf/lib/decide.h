@@ -15,7 +15,6 @@ struct question {
 	__u8 protocol;
 	__u8 direction;
 	__u32 bucket_mask;
-	__u32 no_port;                    /* nothing is known of the port: only entries for all ports apply */
 };
 
 /* enforced and all: the best entry of either class of policies. */
@@ -99,10 +98,6 @@ __attribute__((noinline)) int decide(const struct question *q, struct answer *a,
 {
 	if (!q || !a)
 		return -1;
-	if (q->no_port) {
-		peer_mask &= 1 | 1u << PROBE_ALL_PROTOCOLS;
-		any_mask &= 1 | 1u << PROBE_ALL_PROTOCOLS;
-	}
 	for (__u32 length = 0; length <= PROBE_ALL_PROTOCOLS; length++) {
 		if (peer_mask >> length & 1 && probe_key(q, a, q->peer, length))
 			return -1;

@@ -8,6 +8,7 @@
 
 enum {
 	ND_ROUTER_ADVERTISEMENT = 134,
+	ND_NEIGHBOR_SOLICITATION = 135,
 	ND_NEIGHBOR_ADVERTISEMENT = 136,
 	ND_REDIRECT = 137,
 };
@@ -40,6 +41,9 @@ static __always_inline int check_arp(struct cursor *c, struct packet *p, const s
 
 	if (!arp)
 		return DROP_TRUNCATED;
+	/* Other sizes would move the sender's address to where this check does not look. */
+	if (load16(arp + 2) != ETHERTYPE_IPV4 || load16(arp + 4) != 0x0604)
+		return DROP_ARP_SPOOFED;
 	set_ipv4(&sender, *(__u32 *)(arp + 14));
 	if (ep->flags & ENDPOINT_NO_SOURCE_CHECK || is_unspecified(&sender) || owns_address(ep, &sender))
 		return DROP_NONE;
@@ -47,14 +51,34 @@ static __always_inline int check_arp(struct cursor *c, struct packet *p, const s
 	return DROP_ARP_SPOOFED;
 }
 
-/* Neighbour discovery that an endpoint sends: no routes, no redirects, no neighbour but itself (RFC 4861). */
+/*
+ * Does it end at the neighbours? A hop limit of 255 alone does not say so: the host would forward it. To an address
+ * beyond the link goes only what resolution and reachability need: a target and a link-layer address.
+ */
+static __always_inline bool stays_on_link(const struct packet *p)
+{
+	const struct ip_address *to = &p->key.remote;
+
+	if (p->hop_limit == 1 || is_link_local(to) || (to->bytes[0] == 0xff && (to->bytes[1] & 15) == 2))
+		return true;
+	return (p->icmp_type == ND_NEIGHBOR_SOLICITATION || p->icmp_type == ND_NEIGHBOR_ADVERTISEMENT) &&
+	       p->length <= 40 + 24 + 8;
+}
+
+/*
+ * What an endpoint says to its neighbours: no routes, no redirects, no neighbour but itself (RFC 4861), no group
+ * membership in another's name.
+ */
 static __always_inline int check_neighbor_discovery(struct cursor *c, struct packet *p, const struct endpoint_entry *ep)
 {
 	struct ip_address target;
 	__u8 *at;
 
-	if (ep->flags & (ENDPOINT_NO_SOURCE_CHECK | ENDPOINT_HOST) || p->key.protocol != PROTOCOL_ICMPV6)
+	if (ep->flags & (ENDPOINT_NO_SOURCE_CHECK | ENDPOINT_HOST))
 		return DROP_NONE;
+	if (p->key.protocol != PROTOCOL_ICMPV6)
+		return is_unspecified(&p->key.local) || owns_address(ep, &p->key.local) ? DROP_NONE
+											: DROP_SOURCE_ADDRESS;
 	if (p->icmp_type == ND_ROUTER_ADVERTISEMENT || p->icmp_type == ND_REDIRECT)
 		return DROP_NEIGHBOR_SPOOFED;
 	if (p->icmp_type == ND_NEIGHBOR_ADVERTISEMENT) {
@@ -70,15 +94,23 @@ static __always_inline int check_neighbor_discovery(struct cursor *c, struct pac
 	return DROP_NEIGHBOR_SPOOFED;
 }
 
+static __always_inline bool is_dhcp_client(const struct packet *p)
+{
+	if (p->key.protocol != PROTOCOL_UDP)
+		return false;
+	if (p->family == 4)
+		return is_unspecified(&p->key.local) && p->key.local_port == network16(68) &&
+		       p->key.remote_port == network16(67);
+	return is_link_local(&p->key.local) && p->key.local_port == network16(546) &&
+	       p->key.remote_port == network16(547);
+}
+
 /* Where the packet says it comes from must be the endpoint's own, but for a DHCP client that has no address yet. */
 static __always_inline int check_source(const struct packet *p, const struct endpoint_entry *ep)
 {
 	if (ep->flags & ENDPOINT_NO_SOURCE_CHECK || owns_address(ep, &p->key.local))
 		return DROP_NONE;
-	if (p->key.protocol == PROTOCOL_UDP && p->family == 4 && is_unspecified(&p->key.local) &&
-	    p->key.local_port == network16(68) && p->key.remote_port == network16(67))
-		return DROP_NONE;
-	return DROP_SOURCE_ADDRESS;
+	return is_dhcp_client(p) ? DROP_NONE : DROP_SOURCE_ADDRESS;
 }
 
 #endif

@@ -69,6 +69,12 @@ static __always_inline bool is_icmp(__u8 protocol)
 	return protocol == PROTOCOL_ICMP || protocol == PROTOCOL_ICMPV6;
 }
 
+/* ICMP: the type by which policy judges the flow, which for a reply is that of its request. */
+static __always_inline __u8 opening_icmp_type(const struct packet *p)
+{
+	return p->flags & (PACKET_ICMP_REQUEST | PACKET_ICMP_REPLY) ? host16(p->key.local_port) >> 8 : p->icmp_type;
+}
+
 static __always_inline struct ip_address *source_of(struct packet *p, int direction)
 {
 	return direction == DIRECTION_EGRESS ? &p->key.local : &p->key.remote;

@@ -50,6 +50,13 @@ static __always_inline void set_ipv4(struct ip_address *address, __u32 network_o
 	words[1] = (__u64)network_order << 32 | 0xffff0000;
 }
 
+static __always_inline bool is_mapped_ipv4(const struct ip_address *address)
+{
+	const __u64 *words = (const __u64 *)address->bytes;
+
+	return !words[0] && (__u32)words[1] == 0xffff0000;
+}
+
 static __always_inline int note_fragment(struct packet *p, __u32 offset, __u32 size, bool more)
 {
 	if (!offset && !more)
@@ -83,10 +90,10 @@ static __always_inline int parse_ipv4(struct cursor *c, struct packet *p, int di
 	p->length = total ? total : c->length - p->l3_offset;
 	p->hop_limit = ip[8];
 	p->key.protocol = ip[9];
-	if (p->key.protocol == PROTOCOL_ICMPV6)
-		return DROP_PROTOCOL;
 	set_ipv4(source_of(p, direction), *(__u32 *)(ip + 12));
 	set_ipv4(destination_of(p, direction), *(__u32 *)(ip + 16));
+	if (p->key.protocol == PROTOCOL_ICMPV6)
+		return DROP_PROTOCOL;
 	p->l4_offset = p->l3_offset + header;
 	fragment = load16(ip + 6);
 	if (fragment & 0x3fff) {
@@ -178,6 +185,9 @@ static __always_inline int parse_ipv6(struct cursor *c, struct packet *p, int di
 	p->hop_limit = ip[7];
 	copy_address(source_of(p, direction), ip + 8);
 	copy_address(destination_of(p, direction), ip + 24);
+	/* Such a packet would stand for the IPv4 one in every table, but have another identity (RFC 4038 §4.2). */
+	if (is_mapped_ipv4(&p->key.local) || is_mapped_ipv4(&p->key.remote))
+		return DROP_IP_HEADER;
 	p->l4_offset = p->l3_offset + 40;
 	if (ip[6] == PROTOCOL_TCP || ip[6] == PROTOCOL_UDP) {
 		p->key.protocol = ip[6];

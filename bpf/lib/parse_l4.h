@@ -68,6 +68,12 @@ static __always_inline bool is_link_multicast(struct packet *p, int direction)
 	return p->hop_limit == 1 && (p->family == 6 ? to[0] == 0xff : (to[12] & 0xf0) == 0xe0);
 }
 
+/* The type of the request that a request or reply belongs to. */
+static __always_inline __u8 request_type(bool v6, __u8 type)
+{
+	return v6 ? 128 : type == 13 || type == 14 ? 13 : 8;
+}
+
 static __always_inline int parse_icmp(struct cursor *c, struct packet *p, int direction)
 {
 	__u8 *icmp = bytes_at(c, p->l4_offset, 8);
@@ -83,7 +89,7 @@ static __always_inline int parse_icmp(struct cursor *c, struct packet *p, int di
 	if (request || reply) {
 		p->flags |= request ? PACKET_ICMP_REQUEST : PACKET_ICMP_REPLY;
 		p->key.remote_port = *(__u16 *)(icmp + 4);
-		p->key.local_port = request == from_local ? network16(1) : 0;
+		p->key.local_port = network16(request_type(v6, icmp[0]) << 8 | (request == from_local));
 		return DROP_NONE;
 	}
 	if (v6 ? icmp[0] >= 1 && icmp[0] <= 4 : icmp[0] == 3 || icmp[0] == 11 || icmp[0] == 12)
@@ -93,6 +99,7 @@ static __always_inline int parse_icmp(struct cursor *c, struct packet *p, int di
 		   (((icmp[0] >= 130 && icmp[0] <= 132) || icmp[0] == 143) && is_link_multicast(p, direction))))
 		p->flags |= PACKET_LINK_MAINTENANCE;
 	p->key.remote_port = *(__u16 *)icmp;
+	p->key.local_port = network16(2 | from_local);
 	return DROP_NONE;
 }
 

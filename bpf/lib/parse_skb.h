@@ -11,7 +11,6 @@
 
 /* Headers deeper than this are not parsed; most packets have theirs in the linear part already. */
 #define PULL_BYTES 256
-#define USUAL_HEADER_BYTES (14 + 40 + 20)
 
 static __always_inline struct cursor cursor_of(struct __sk_buff *skb)
 {
@@ -27,7 +26,7 @@ static __always_inline struct cursor cursor_of(struct __sk_buff *skb)
 /* Makes the headers readable in one piece first. */
 static __always_inline struct cursor open_cursor(struct __sk_buff *skb)
 {
-	if (skb->data_end - skb->data < USUAL_HEADER_BYTES && skb->len > skb->data_end - skb->data)
+	if (skb->data_end - skb->data < PULL_BYTES && skb->len > skb->data_end - skb->data)
 		bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES);
 	return cursor_of(skb);
 }

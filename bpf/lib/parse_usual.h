@@ -49,8 +49,9 @@ static __always_inline bool parse_usual(const struct cursor *c, struct packet *p
 	if (at + 74 > c->end || *(const __u16 *)(at + 12) != network16(ETHERTYPE_IPV6))
 		return false;
 	total = load16(at + 18) + 40;
+	/* No address of a usual packet begins with eight zero bytes; IPv4-mapped ones do. */
 	if (at[14] >> 4 != 6 || at[20] != PROTOCOL_TCP || total < 60 || total + 14 > c->length ||
-	    !parse_usual_tcp(p, at + 54, direction))
+	    !*(const __u64 *)(at + 22) || !*(const __u64 *)(at + 38) || !parse_usual_tcp(p, at + 54, direction))
 		return false;
 	p->ethertype = ETHERTYPE_IPV6;
 	p->family = 6;

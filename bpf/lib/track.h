@@ -7,6 +7,7 @@
 #include "packet.h"
 
 enum {
+	SCTP_INIT = 1,
 	SCTP_ABORT = 6,
 	SCTP_SHUTDOWN_COMPLETE = 14,
 };
@@ -36,16 +37,23 @@ static __always_inline __u32 side_of(const struct conntrack_entry *e, int direct
 
 /*
  * A SYN that begins a new connection on an old entry: from the opener once the old one is closing; from the other
- * side always, except while both open at the same time.
+ * side always, except while both open at the same time. Only SYN_SENT proves that: the opener's own SYN made it. An
+ * entry in SYN_RECEIVED may stem from a SYN+ACK that answers nothing, and must open the door for nobody. The same for
+ * an INIT of SCTP.
  */
 static __always_inline bool is_reopening(const struct conntrack_entry *e, const struct packet *p, __u32 side)
 {
-	if (p->key.protocol != PROTOCOL_TCP || (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+	if (p->key.protocol == PROTOCOL_TCP) {
+		if ((p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+			return false;
+		if (e->flags & CONNTRACK_DENIED)
+			return true;
+		return side ? e->state != CONNTRACK_SYN_SENT
+			    : e->state == CONNTRACK_CLOSING || e->state == CONNTRACK_CLOSED;
+	}
+	if (p->key.protocol != PROTOCOL_SCTP || p->sctp_chunk != SCTP_INIT || p->flags & PACKET_LATER_FRAGMENT)
 		return false;
-	if (e->flags & CONNTRACK_DENIED)
-		return true;
-	return side ? e->state != CONNTRACK_SYN_SENT && e->state != CONNTRACK_SYN_RECEIVED
-		    : e->state == CONNTRACK_CLOSING || e->state == CONNTRACK_CLOSED;
+	return side ? e->state != CONNTRACK_UNREPLIED : e->state == CONNTRACK_SCTP_CLOSED;
 }
 
 static __always_inline void advance_tcp(struct conntrack_entry *e, __u8 flags, __u32 side)

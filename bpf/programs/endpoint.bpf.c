@@ -64,8 +64,6 @@ static __always_inline int judge_packet(struct __sk_buff *skb, int direction, bo
 		if (s.ep->flags & ENDPOINT_NO_LINK_LAYER)
 			s.p.ethertype = host16(skb->protocol);
 		action = judge_unusual(&s, direction, is_host);
-		if (action == UNRELATED)
-			return judge_first(&s, direction, is_host);
 		if (action != CONTINUE)
 			return action;
 	}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkModel
+
+/// The four programs, by what they see.
+enum Hook: String, CaseIterable, Sendable {
+    /// What the endpoint sends.
+    case fromEndpoint = "tc_from_endpoint"
+    /// What reaches the endpoint.
+    case toEndpoint = "tc_to_endpoint"
+    /// What reaches the host.
+    case fromNetwork = "tc_from_network"
+    /// What the host sends.
+    case toNetwork = "tc_to_network"
+
+    /// As seen from the endpoint.
+    var direction: Direction { self == .fromEndpoint || self == .toNetwork ? .egress : .ingress }
+
+    var isHost: Bool { self == .fromNetwork || self == .toNetwork }
+
+    /// The workload's hook of a direction.
+    init(_ direction: Direction) { self = direction == .egress ? .fromEndpoint : .toEndpoint }
+}
+
+extension Direction {
+    var opposite: Direction { self == .egress ? .ingress : .egress }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+import BPFRuntime
+import CDatapathABI
+import EventDecoding
+import EventModel
+import KernelPrograms
+import NetworkModel
+import Synchronization
+import TableEncoding
+
+/// Handles on every map and program of one loaded object.
+final class KernelMaps: Sendable {
+    let endpoints: BPFMap<UInt32, endpoint_entry>
+    let endpointOverflow: BPFMap<UInt32, endpoint_entry>
+    let addresses: BPFMap<endpoint_address_key, UInt32>
+    let failsafe: BPFMap<failsafe_key, UInt32>
+    let conntrack: BPFMap<conntrack_key, conntrack_entry>
+    let fragments: BPFMap<fragment_key, fragment_entry>
+    let config: MappedArray
+    private let metricsMap: BPFMap<UInt32, metric>
+    private let ruleStats: BPFMap<UInt32, rule_stats>
+    private let subjects: MappedArray
+    private let policyHeads: MappedArray
+    private let policyEntries: MappedArray
+    private let ipcache: MappedArray
+    private let events: RingBufferMemory
+    private let fromEndpoint: BPFProgram
+    private let toEndpoint: BPFProgram
+    private let fromNetwork: BPFProgram
+    private let toNetwork: BPFProgram
+
+    init(conntrackSize: Int = Fixture.conntrackSize) throws(BPFError) {
+        let object = try BPFObject(.endpoint)
+        try object.resize(map: "conntrack_map", entryCountMax: conntrackSize)
+        try object.resize(map: "policy_entries_map", entryCountMax: 2 * 2)
+        try object.resize(map: "ipcache_map", entryCountMax: 2 * 24)
+        try object.resize(map: "events_ringbuf", entryCountMax: 64 << 10)
+        try object.load()
+        endpoints = try object.map("endpoint_map")
+        endpointOverflow = try object.map("endpoint_overflow_map")
+        addresses = try object.map("endpoint_address_map")
+        failsafe = try object.map("failsafe_map")
+        conntrack = try object.map("conntrack_map")
+        fragments = try object.map("fragment_map")
+        metricsMap = try object.map("metrics_map")
+        ruleStats = try object.map("rule_stats_map")
+        config = try MappedArray(object.mapDescriptor("config_map"), name: "config_map")
+        subjects = try MappedArray(object.mapDescriptor("subject_map"), name: "subject_map")
+        policyHeads = try MappedArray(object.mapDescriptor("policy_heads_map"), name: "policy_heads_map")
+        policyEntries = try MappedArray(object.mapDescriptor("policy_entries_map"), name: "policy_entries_map")
+        ipcache = try MappedArray(object.mapDescriptor("ipcache_map"), name: "ipcache_map")
+        events = try RingBufferMemory(object.mapDescriptor("events_ringbuf"), name: "events_ringbuf")
+        fromEndpoint = try object.program(Hook.fromEndpoint.rawValue)
+        toEndpoint = try object.program(Hook.toEndpoint.rawValue)
+        fromNetwork = try object.program(Hook.fromNetwork.rawValue)
+        toNetwork = try object.program(Hook.toNetwork.rawValue)
+    }
+
+    /// Empties every map that packets and tests fill; tables of banks are overwritten by the next commit.
+    func clear() throws(BPFError) {
+        try KernelMaps.empty(endpointOverflow)
+        try KernelMaps.empty(addresses)
+        try KernelMaps.empty(failsafe)
+        try KernelMaps.empty(conntrack)
+        try KernelMaps.empty(fragments)
+    }
+
+    private static func empty<Key, Value>(_ map: borrowing BPFMap<Key, Value>) throws(BPFError) {
+        var keys: [Key] = []
+        try map.forEach { key, _ in keys.append(key) }
+        for key in keys { try map.remove(key) }
+    }
+
+    /// Copies bytes into a banked table.
+    func write(_ bytes: RawSpan, to table: KernelTable, at offset: Int) {
+        switch table {
+        case .policyHeads: policyHeads.write(bytes, at: offset)
+        case .policyEntries: policyEntries.write(bytes, at: offset)
+        case .ipcache: ipcache.write(bytes, at: offset)
+        case .subjects: subjects.write(bytes, at: offset)
+        }
+    }
+
+    /// Runs a program on a frame and returns its action.
+    func program(_ hook: Hook, _ bytes: [UInt8], _ context: PacketContext) throws(BPFError) -> UInt32 {
+        switch hook {
+        case .fromEndpoint: try fromEndpoint.testRun(packet: bytes, context: context).verdict
+        case .toEndpoint: try toEndpoint.testRun(packet: bytes, context: context).verdict
+        case .fromNetwork: try fromNetwork.testRun(packet: bytes, context: context).verdict
+        case .toNetwork: try toNetwork.testRun(packet: bytes, context: context).verdict
+        }
+    }
+
+    /// Takes every event out of the ring buffer.
+    func drainEvents() -> [FlowEvent] {
+        var received: [FlowEvent] = []
+        _ = events.drain(recordCountMax: .max) { bytes in
+            if let event = FlowEvent(decoding: bytes) { received.append(event) }
+        }
+        return received
+    }
+
+    /// All metrics that ever moved, summed over the CPUs.
+    func metrics() throws(BPFError) -> [Int: Count] {
+        var counts: [Int: Count] = [:]
+        for index in 0..<UInt32(METRIC_COUNT) {
+            let values = try metricsMap.valuesPerCPU(for: index) ?? []
+            let count = values.reduce(into: Count(packets: 0, bytes: 0)) {
+                $0.packets += $1.packets
+                $0.bytes += $1.bytes
+            }
+            if count.packets > 0 { counts[Int(index)] = count }
+        }
+        return counts
+    }
+
+    /// The counters of the first rule slots that ever moved, summed over the CPUs.
+    func ruleCounts() throws(BPFError) -> [RuleCounter: Count] {
+        var counts: [RuleCounter: Count] = [:]
+        for slot in 0..<Fixture.ruleSlotsRead {
+            let values = try ruleStats.valuesPerCPU(for: slot) ?? []
+            for direction in Direction.allCases {
+                let isEgress = direction == .egress
+                let packets = values.reduce(0) { $0 + (isEgress ? $1.packets.0 : $1.packets.1) }
+                let bytes = values.reduce(0) { $0 + (isEgress ? $1.bytes.0 : $1.bytes.1) }
+                guard packets > 0 else { continue }
+                counts[RuleCounter(rule: slot, direction: direction)] = Count(packets: packets, bytes: bytes)
+            }
+        }
+        return counts
+    }
+}

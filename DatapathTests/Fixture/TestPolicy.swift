@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
+import IdentityModel
+import NetworkModel
+import PolicyCompiler
+
+/// A policy of the endpoint under test, written as table entries without the compiler: what is tested here is the
+/// kernel's reading of them.
+struct TestPolicy: Sendable {
+    /// Which ports an entry names.
+    enum Ports: Sendable {
+        /// Every protocol, every port.
+        case everything
+        /// A protocol, every port.
+        case all(IPProtocol)
+        /// A protocol and the ports that share this many leading bits.
+        case ports(IPProtocol, UInt16, bits: UInt8 = 16)
+        /// One type of a family's ICMP.
+        case icmp(IPProtocol, UInt8)
+    }
+
+    /// Which class of policies an entry belongs to.
+    enum Mode: Sendable {
+        case enforced
+        case audit
+    }
+
+    private struct Entry: Sendable {
+        var key: PolicyKey
+        var verdict: PolicyVerdict
+        var mode: Mode
+    }
+
+    private var entries: [Entry] = []
+    private var closed: [Direction: (mode: Mode, rule: UInt32)] = [:]
+    private let subject: UInt16
+
+    init(subject: UInt16 = Fixture.subject) { self.subject = subject }
+
+    /// Nothing is allowed in this direction unless an entry says so; `rule` stands for that.
+    func defaultDeny(_ direction: Direction, rule: UInt32 = Fixture.defaultDenyRule, mode: Mode = .enforced) -> Self {
+        var copy = self
+        copy.closed[direction] = (mode, rule)
+        return copy
+    }
+
+    func allow(
+        _ direction: Direction, _ ports: Ports, peer: NumericIdentity = .any, rule: UInt32,
+        priority: UInt32 = 0x80_0000, mode: Mode = .enforced
+    ) -> Self {
+        adding(direction, ports, peer, rule, (0xff_ffff - priority) << 8 | 128, mode)
+    }
+
+    func deny(
+        _ direction: Direction, _ ports: Ports, peer: NumericIdentity = .any, rule: UInt32,
+        priority: UInt32 = 0x80_0000, mode: Mode = .enforced
+    ) -> Self {
+        adding(direction, ports, peer, rule, (0xff_ffff - priority) << 8 | 255, mode)
+    }
+
+    private func adding(
+        _ direction: Direction, _ ports: Ports, _ peer: NumericIdentity, _ rule: UInt32, _ precedence: UInt32,
+        _ mode: Mode
+    ) -> Self {
+        var copy = self
+        var key = PolicyKey(peer: peer, subject: subject, port: 0, proto: 0, direction: direction, prefixLength: 17)
+        switch ports {
+        case .everything: break
+        case .all(let proto): (key.proto, key.prefixLength) = (proto.rawValue, 0)
+        case .ports(let proto, let port, let bits):
+            (key.proto, key.prefixLength) = (proto.rawValue, bits)
+            key.port = port & UInt16(truncatingIfNeeded: 0xffff_0000 >> UInt32(bits))
+        case .icmp(let proto, let type):
+            (key.proto, key.prefixLength, key.port) = (proto.rawValue, 8, UInt16(type) << 8)
+        }
+        copy.entries.append(
+            Entry(key: key, verdict: PolicyVerdict(precedence: precedence, rule: rule), mode: mode))
+        return copy
+    }
+
+    /// The tables' content, without any ipcache.
+    var mapState: MapState {
+        var state = MapState()
+        var subjectState = SubjectState.open
+        for direction in Direction.allCases {
+            guard let end = closed[direction] else { continue }
+            let index = Int(direction.rawValue)
+            subjectState.defaultDeny[index] = end.mode == .enforced
+            subjectState.defaultDenyAll[index] = true
+            subjectState.defaultDenyRule[index] = end.rule
+        }
+        for entry in entries {
+            var value = state.policy[entry.key] ?? PolicyValue(enforced: PolicyVerdict(), all: PolicyVerdict())
+            if entry.mode == .enforced, entry.verdict.precedence > value.enforced.precedence {
+                value.enforced = entry.verdict
+            }
+            if entry.verdict.precedence > value.all.precedence { value.all = entry.verdict }
+            state.policy[entry.key] = value
+            let kind = entry.key.peer == .any ? Int(SUBJECT_ANY) : Int(SUBJECT_PEER)
+            subjectState.probeMask[Int(entry.key.direction.rawValue)][kind] |= 1 << UInt32(entry.key.prefixLength)
+        }
+        state.subjects[subject] = subjectState
+        return state
+    }
+}
