@@ -114,6 +114,10 @@ let unitTests: [Target] = [
     tests("PolicyModelTests", ["NetworkModel", "IdentityModel", "PolicyModel"]),
     tests("PolicyReadingTests", ["NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading"]),
     tests("EventModelTests", ["EventModel"]),
+    tests("IdentityAllocationTests", ["NetworkModel", "IdentityModel", "IdentityAllocation"]),
+    tests(
+        "PolicyCompilerTests",
+        ["NetworkModel", "IdentityModel", "PolicyModel", "IdentityAllocation", "PolicyCompiler", "TableEncoding"]),
     tests(
         "TableEncodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "PolicyCompiler", "TableEncoding"]),
     tests("EventDecodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel", "EventDecoding"]),

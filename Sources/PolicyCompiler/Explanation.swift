@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import IdentityModel
+package import NetworkModel
+package import PolicyModel
+
+/// One side of a flow to be explained; it need not exist.
+package struct ExplainedSide: Hashable, Sendable {
+    package var labels: LabelSet
+    /// Nil: unknown; then no prefix matches it.
+    package var address: IPAddress?
+    package var namedPorts: NamedPorts
+    /// The host itself.
+    package var isHost: Bool
+    /// An endpoint of this host: policy is evaluated at it.
+    ///
+    /// Else only what the other side says counts.
+    package var isEndpoint: Bool
+    /// A workload or the host: matched by prefixes only where they include workloads.
+    package var isWorkload: Bool
+
+    package init(
+        labels: LabelSet, address: IPAddress? = nil, namedPorts: NamedPorts = NamedPorts(), isHost: Bool = false,
+        isEndpoint: Bool = true, isWorkload: Bool = true
+    ) {
+        self.labels = labels
+        self.address = address
+        self.namedPorts = namedPorts
+        self.isHost = isHost
+        self.isEndpoint = isEndpoint
+        self.isWorkload = isWorkload
+    }
+
+    /// An address outside: `reserved:world`.
+    package static func world(_ address: IPAddress?) -> ExplainedSide {
+        ExplainedSide(
+            labels: LabelSet([Label(source: LabelSource.reserved, key: "world")]), address: address, isEndpoint: false,
+            isWorkload: false)
+    }
+
+    /// The host, which is an endpoint itself only if the host endpoint is enabled.
+    package static func host(_ address: IPAddress?, labels: [Label] = [], isEndpoint: Bool) -> ExplainedSide {
+        ExplainedSide(
+            labels: LabelSet(labels + [Label(source: LabelSource.reserved, key: "host")]), address: address,
+            isHost: true, isEndpoint: isEndpoint)
+    }
+}
+
+/// The verdict for a flow and everything that took part in it.
+package struct Explanation: Hashable, Sendable {
+    package enum Verdict: String, Hashable, Sendable {
+        case allow
+        case deny
+        /// Allowed, but the policies in audit mode would deny it.
+        case audit
+    }
+
+    /// What one endpoint's policies say in one direction.
+    package struct Side: Hashable, Sendable {
+        package var direction: Direction
+        package var verdict: Verdict
+        /// What decided; nil: no policy selects the endpoint in this direction.
+        package var cause: RuleDescription?
+        /// Every rule that selects the endpoint in this direction, in the order of the policies.
+        package var findings: [Finding]
+        /// Policies that close the direction for the endpoint.
+        package var closedBy: [PolicyReference]
+        /// The same, in audit mode.
+        package var closedInAuditBy: [PolicyReference]
+    }
+
+    /// What became of one rule.
+    package struct Finding: Hashable, Sendable {
+        package enum Outcome: String, Hashable, Sendable {
+            /// It is the cause of the verdict.
+            case decides
+            /// It matches, and says the same as the deciding rule or is outweighed by a rule of its own kind.
+            case matches
+            /// It would allow, but a rule that denies outweighs it.
+            case coveredByDeny = "covered-by-deny"
+            /// Its peers match, its ports do not.
+            case portDiffers = "port-differs"
+            /// Its ports match, its peers do not.
+            case peerDiffers = "peer-differs"
+            /// Neither matches.
+            case differs
+        }
+
+        package var rule: RuleOrigin
+        package var action: RuleAction
+        package var isAudit: Bool
+        package var outcome: Outcome
+    }
+
+    package var verdict: Verdict
+    /// At the source; nil if the source is no endpoint of this host.
+    package var egress: Side?
+    /// At the destination; nil if the destination is no endpoint of this host.
+    package var ingress: Side?
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+import Testing
+
+@Suite struct NumberPoolTests {
+    @Test func `an owner that returns finds its number again`() {
+        var pool = NumberPool<String>(10...12)
+        #expect(pool.assign("a") == 10)
+        #expect(pool.assign("b") == 11)
+        pool.release("a")
+        #expect(pool.assign("c") == 12)
+        #expect(pool.assign("a") == 10)
+    }
+
+    @Test func `numbers given back are handed on only when none is fresh, the longest unused first`() {
+        var pool = NumberPool<String>(10...12)
+        for owner in ["a", "b", "c"] { #expect(pool.assign(owner) != nil) }
+        #expect(pool.assign("d") == nil)
+        pool.release("b")
+        pool.release("a")
+        #expect(pool.assign("d") == 11)
+        #expect(pool.assign("e") == 10)
+        #expect(pool.assign("b") == nil)
+    }
+
+    @Test func `a snapshot remembers who had what`() {
+        var pool = NumberPool<String>(10...20)
+        for owner in ["a", "b", "c"] { #expect(pool.assign(owner) != nil) }
+        pool.release("b")
+        var restored = NumberPool<String>(10...20, restoring: pool.snapshot)
+        #expect(restored.assigned.isEmpty)
+        #expect(restored.assign("c") == 12)
+        #expect(restored.assign("z") == 13)
+        #expect(restored.assign("b") == 11)
+    }
+
+    @Test func `a damaged snapshot gives no number twice and none outside the range`() {
+        var pool = NumberPool<String>(
+            10...13, restoring: .init(nextFresh: 12, numbers: ["a": 10, "b": 10, "c": 99, "d": 3, "e": 12]))
+        let numbers = ["a", "b", "c", "d", "e"].compactMap { pool.assign($0) }
+        #expect(numbers.count == 3)
+        #expect(Set(numbers).count == 3)
+        #expect(numbers.allSatisfy { (10...13).contains($0) })
+    }
+}

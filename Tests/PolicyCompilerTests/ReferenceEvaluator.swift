@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+import NetworkModel
+import PolicyModel
+
+/// Somebody who sends or receives.
+struct Party {
+    var name: String
+    var labels: LabelSet
+    var address: IPAddress
+    var ports = NamedPorts()
+    var isHost = false
+    var isWorkload = true
+}
+
+/// What the rules mean, said as plainly as possible and without anything of the compiler: the oracle of its tests.
+struct ReferenceEvaluator {
+    enum Verdict: String {
+        case allow, deny, audit
+    }
+
+    var policies: [Policy]
+    var allowHost = true
+    /// All numbers of a port name on endpoints with these labels: on egress only the identity is known.
+    var portsByLabels: [LabelSet: NamedPorts] = [:]
+
+    /// The verdict, and the rules any of which may be named as its cause (empty: default deny, host or no policy).
+    func decide(subject: Party, peer: Party, _ direction: Direction, _ proto: IPProtocol, _ port: UInt16?)
+        -> (verdict: Verdict, causes: [RuleOrigin])
+    {
+        let enforced = judge(policies.filter { !$0.isAudit }, subject, peer, direction, proto, port)
+        if enforced.isDenied { return (.deny, enforced.causes) }
+        let all = judge(policies, subject, peer, direction, proto, port)
+        return all.isDenied ? (.audit, all.causes) : (.allow, enforced.causes)
+    }
+
+    private func judge(
+        _ policies: [Policy], _ subject: Party, _ peer: Party, _ direction: Direction, _ proto: IPProtocol,
+        _ port: UInt16?
+    ) -> (isDenied: Bool, causes: [RuleOrigin]) {
+        let rules = policies.flatMap(\.rules).filter {
+            $0.direction == direction && selects($0.subject, subject) && matches($0.peers, peer)
+                && matches($0, subject, peer, proto, port)
+        }
+        let denying = rules.filter { $0.action == .deny }
+        if !denying.isEmpty { return (true, denying.map(\.origin)) }
+        if !rules.isEmpty { return (false, rules.map(\.origin)) }
+        if allowHost, direction == .ingress, peer.isHost, !subject.isHost { return (false, []) }
+        let isClosed = policies.contains {
+            $0.defaultDeny.contains { $0.direction == direction && selects($0.subject, subject) }
+        }
+        return (isClosed, [])
+    }
+
+    private func selects(_ selector: SubjectSelector, _ party: Party) -> Bool {
+        switch selector {
+        case .endpoints(let labels): !party.isHost && labels.matches(party.labels)
+        case .hosts(let labels): party.isHost && labels.matches(party.labels)
+        }
+    }
+
+    private func matches(_ peers: PeerSelection, _ party: Party) -> Bool {
+        guard case .some(let selectors) = peers else { return true }
+        for selector in selectors {
+            switch selector {
+            case .labels(let labels): if labels.matches(party.labels) { return true }
+            case .prefix(let prefix, let except, let includesWorkloads):
+                if party.isWorkload && !includesWorkloads { continue }
+                if prefix.contains(party.address) && !except.contains(where: { $0.contains(party.address) }) {
+                    return true
+                }
+            }
+        }
+        return false
+    }
+
+    private func matches(
+        _ rule: PolicyRule, _ subject: Party, _ peer: Party, _ proto: IPProtocol, _ port: UInt16?
+    ) -> Bool {
+        guard case .some(let matches) = rule.ports else { return true }
+        for match in matches {
+            switch match {
+            case .range(let wanted, let range):
+                if wanted == proto, port.map(range.contains) ?? (range == 0...65535) { return true }
+            case .wholeProtocol(let wanted), .icmpType(let wanted, nil): if wanted == proto { return true }
+            case .icmpType(let wanted, let type?):
+                if wanted == proto, let port, port >> 8 == UInt16(type) { return true }
+            case .named(let wanted, let name):
+                guard wanted == proto, let port else { continue }
+                let known =
+                    rule.direction == .ingress
+                    ? subject.ports
+                    : rule.peers == .any ? NamedPorts() : portsByLabels[peer.labels] ?? NamedPorts()
+                let numbers = known.numbers[NamedPort(proto: proto, name: name)] ?? []
+                if numbers.contains(port), numbers.count == 1 || rule.action == .deny { return true }
+            }
+        }
+        return false
+    }
+}
