@@ -17,7 +17,7 @@ enum Coverage {
     }
 
     static func kernelProgramFindings(in repository: Repository) -> [Finding] {
-        let tests = repository.tests.filter { $0.isUnder("DatapathTests") }
+        let tests = repository.tests.filter { $0.isUnder("DatapathTests", "Tests/KernelDatapathTests") }
         return repository.files.filter { $0.isUnder("bpf/programs") && $0.hasSuffix(".bpf.c") }.flatMap { file in
             kernelPrograms(in: file).filter { name in !tests.contains { $0.mentions(name) } }.map {
                 Finding(path: file.path, line: 1, message: "\($0) is named in no test of DatapathTests")
