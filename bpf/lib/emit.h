@@ -6,8 +6,13 @@
 #include "count.h"
 #include "packet.h"
 
-/* Waking the reader costs more than the event: it polls, and is woken only when this much waits. */
+/*
+ * Waking the reader costs more than ten events (an interrupt to ourselves, dear in a virtual machine): it polls, and is
+ * woken only when this much waits, and then once, not by every event until it runs. Events of several CPUs may step
+ * over the mark together, so it has a width.
+ */
 #define WAKE_BYTES (256 << 10)
+#define WAKE_WIDTH 1024
 
 /* What the event says beyond the packet itself. */
 struct occasion {
@@ -38,6 +43,7 @@ static __attribute__((noinline)) int emit_flow(struct packet *p, const struct en
 					       const struct occasion *o, int direction)
 {
 	struct flow_event *e = bpf_ringbuf_reserve(&events_ringbuf, sizeof(*e), 0);
+	__u64 waiting;
 
 	if (!e) {
 		count_metric(METRIC_EVENT_LOST, 0);
@@ -67,8 +73,8 @@ static __attribute__((noinline)) int emit_flow(struct packet *p, const struct en
 	e->ifindex = o->ifindex;
 	e->packets = o->packets;
 	e->bytes = o->bytes;
-	bpf_ringbuf_submit(e, bpf_ringbuf_query(&events_ringbuf, BPF_RB_AVAIL_DATA) >= WAKE_BYTES ? BPF_RB_FORCE_WAKEUP
-											     : BPF_RB_NO_WAKEUP);
+	waiting = bpf_ringbuf_query(&events_ringbuf, BPF_RB_AVAIL_DATA);
+	bpf_ringbuf_submit(e, waiting - WAKE_BYTES < WAKE_WIDTH ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 	return 0;
 }
 

@@ -10,32 +10,38 @@ final class BulkheadContender: Contender {
     let name: String
     private let topology: Topology
     private let state: BenchState
+    private let links: [UInt32]
     private let flows: Int
     private var inForce: InForce?
 
-    init(topology: Topology, rules: RuleSet, flows: Int = 524_288) {
+    /// `onlyClient`: the server is somewhere else, so that one endpoint's programs judge each packet.
+    init(topology: Topology, rules: RuleSet, onlyClient: Bool = false, flows: Int = 524_288) {
         self.topology = topology
+        links = onlyClient ? [topology.clientLink] : [topology.clientLink, topology.serverLink]
         self.flows = flows
         state = BenchState(policyEntries: rules.count, ipcacheEntries: rules.count)
-        name = "bulkhead \(rules.count)"
+        name = "bulkhead \(rules.count)\(onlyClient ? ", one endpoint" : "")"
     }
 
     func load() throws {
-        let topology = topology
+        let topology = topology, links = links
         let workloads = BenchState.workloads(client: topology.clientLink, server: topology.serverLink)
         let fixture = try DatapathFixture(state: state.state, workloads: workloads, flows: flows)
-        inForce = try BenchThread.run(in: .named(topology.router)) {
-            let attachments = try [topology.clientLink, topology.serverLink].flatMap { link in
+        let attachments = try BenchThread.run(in: .named(topology.router)) {
+            try links.flatMap { link in
                 [
                     try Attachment(fixture.fromEndpoint, to: link, at: .ingress),
                     try Attachment(fixture.toEndpoint, to: link, at: .egress),
                 ]
             }
-            let reader = try RingBufferReader(
+        }
+        // The reader's thread inherits the CPU of the thread that starts it.
+        let reader = try BenchThread.run(cpu: BenchThread.helperCPU) {
+            try RingBufferReader(
                 fixture.events, name: "events_ringbuf", handler: RingBufferHandler(record: { _ in }, batchEnd: { _ in })
             )
-            return InForce(fixture: fixture, attachments: attachments, reader: reader)
         }
+        inForce = InForce(fixture: fixture, attachments: attachments, reader: reader)
     }
 
     func changeOne() {}

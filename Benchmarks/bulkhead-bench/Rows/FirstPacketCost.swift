@@ -5,21 +5,31 @@ enum FirstPacketCost: Benchmark {
     static let name = "first-packet"
     static let summary = "CPU added to the first packet of a flow, against nf_conntrack"
 
+    private static let flows = 200_000
+
     static func run(_ effort: Effort) throws -> [Row] {
-        let flows = effort.isQuick ? 50_000 : 200_000
         let field = try ForwardingField()
-        let ours = BulkheadContender(topology: field.topology, rules: RuleSet(count: 100_000))
+        let rules = RuleSet(count: 100_000)
+        let one = BulkheadContender(topology: field.topology, rules: rules, onlyClient: true)
+        let both = BulkheadContender(topology: field.topology, rules: rules)
         let peer = ConntrackOnly(topology: field.topology)
-        var samples = PairedSamples()
+        var oneAgainstPeer = PairedSamples(), bothAgainstPeer = PairedSamples()
         for round in 1...effort.rounds {
             let bare = try field.firstPacketCost(NoFilter(), flows: flows)
-            let peerCost = try field.firstPacketCost(peer, flows: flows) - bare
-            let ourCost = try field.firstPacketCost(ours, flows: flows) - bare
-            samples.add(ours: ourCost, peer: peerCost)
-            report(
-                "  first packet, round \(round): bare \(ResultTable.number(bare)), +ns nf_conntrack / ours = "
-                    + "\(ResultTable.number(peerCost)) / \(ResultTable.number(ourCost))")
+            let contenders: [any Contender] = [peer, one, both]
+            let added = try contenders.map { try field.firstPacketCost($0, flows: flows) - bare }
+            oneAgainstPeer.add(ours: added[1], peer: added[0])
+            bothAgainstPeer.add(ours: added[2], peer: added[0])
+            let text = added.map(ResultTable.number).joined(separator: " / ")
+            report("  first packet, round \(round): +ns nf_conntrack / one endpoint / both = \(text)")
         }
-        return [Row("first packet of a flow", unit: "+ns/packet", samples: samples, peerName: peer.name, bound: 0.8)]
+        return [
+            Row(
+                "first packet, one endpoint", unit: "+ns/packet", samples: oneAgainstPeer, peerName: peer.name,
+                bound: 0.8),
+            Row(
+                "first packet, both endpoints", unit: "+ns/packet", samples: bothAgainstPeer, peerName: peer.name,
+                bound: 0.8),
+        ]
     }
 }
