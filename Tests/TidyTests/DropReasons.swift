@@ -9,9 +9,9 @@ enum DropReasons {
         let name: String
         let number: Int
 
-        /// `policy_default_deny` as `policyDefaultDeny`; `arp_spoofed` as `arpSpoofed`.
+        /// `policy-default-deny` as `policyDefaultDeny`; `arp-spoofed` as `arpSpoofed`.
         var swiftName: String {
-            let words = name.split(separator: "_")
+            let words = name.split(separator: "-")
             return words.dropFirst().reduce(String(words.first ?? "")) {
                 $0 + $1.prefix(1).uppercased() + $1.dropFirst()
             }
@@ -24,8 +24,8 @@ enum DropReasons {
             guard words.count >= 3, words[0].hasPrefix("DROP_"), words[1] == "=", let number = Int(words[2]) else {
                 return nil
             }
-            let name = words[0].dropFirst("DROP_".count).lowercased()
-            return name == "none" || name == "reason_count" ? nil : Reason(name: name, number: number)
+            let name = words[0].dropFirst("DROP_".count).lowercased().replacing("_", with: "-")
+            return name == "none" || name == "reason-count" ? nil : Reason(name: name, number: number)
         }
     }
 
@@ -50,9 +50,9 @@ enum DropReasons {
             findings.append(
                 Finding(path: page, line: 1, message: "\(reason.number) `\(reason.name)` is not in \(header)"))
         }
-        for reason in defined where !model.contains(reason.swiftName) {
+        for reason in defined where !model.contains(reason.swiftName) || !model.contains("\"\(reason.name)\"") {
             findings.append(
-                Finding(path: "Sources/EventModel", line: 1, message: "`\(reason.swiftName)` of \(header) is missing"))
+                Finding(path: "Sources/EventModel", line: 1, message: "`\(reason.swiftName)`, \"\(reason.name)\" of \(header) is missing"))
         }
         for (number, group) in Dictionary(grouping: defined, by: \.number) where group.count > 1 {
             findings.append(Finding(path: header, line: 1, message: "number \(number) is used twice"))

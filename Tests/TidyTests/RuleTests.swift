@@ -142,10 +142,10 @@ import Testing
                 ])
             ).count
         }
-        #expect(findings(page: "| 1 | `bad_thing` | x |", model: "case badThing = 1") == 0)
-        #expect(findings(page: "| 1 | `bad_thing` | x |", model: "case other = 1") == 1)
-        #expect(findings(page: "| 2 | `bad_thing` | x |", model: "case badThing = 1") == 2)
-        #expect(findings(page: "", model: "case badThing = 1") == 1)
+        #expect(findings(page: "| 1 | `bad-thing` | x |", model: "case badThing = 1, \"bad-thing\"") == 0)
+        #expect(findings(page: "| 1 | `bad-thing` | x |", model: "case other = 1") == 1)
+        #expect(findings(page: "| 2 | `bad-thing` | x |", model: "case badThing = 1, \"bad-thing\"") == 2)
+        #expect(findings(page: "", model: "case badThing = 1, \"bad-thing\"") == 1)
     }
 
     @Test(
