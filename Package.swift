@@ -101,7 +101,8 @@ let benchmarkTargets: [Target] = [
         name: "bulkhead-bench",
         dependencies: [
             "CBenchSupport", "CDatapathABI", "CLibbpf", "CLinuxShim", "NetworkModel", "IdentityModel", "PolicyModel",
-            "PolicyCompiler", "TableEncoding", "KernelPrograms", "BPFRuntime", "LinuxHost", argumentParser,
+            "PolicyCompiler", "TableEncoding", "EventModel", "EventDecoding", "FlowAggregation", "KernelPrograms",
+            "BPFRuntime", "LinuxHost", argumentParser,
         ],
         path: "Benchmarks/bulkhead-bench", exclude: ["BPF"], swiftSettings: strict,
         plugins: ["CompileKernelPrograms"]),

@@ -24,7 +24,7 @@ protocol Benchmark: Sendable {
 
 /// Every benchmark, in the order of the table.
 let benchmarks: [any Benchmark.Type] = [
-    EstablishedCost.self, ForwardingCost.self, FirstPacketCost.self, Latency.self,
+    EstablishedCost.self, ForwardingCost.self, FirstPacketCost.self, Latency.self, CompileTime.self, EventRate.self,
 ]
 
 /// Tells the reader of a long run where it is; the table itself goes to standard output.

@@ -144,7 +144,7 @@ private final class Candidate {
     }
 }
 
-private enum TCPFlags {
+enum TCPFlags {
     static let syn: UInt8 = 0x02
     static let ack: UInt8 = 0x10
 }
