@@ -80,6 +80,12 @@ let compositionTargets: [Target] = [
             "LocalHTTP", "ControlAPI", "CLinuxShim", nioCore, nioHTTP1, logging, serviceLifecycle, unixSignals,
         ]),
     module(
+        "ProgramVerification",
+        [
+            "BPFRuntime", "KernelPrograms", "CDatapathABI", "NetworkModel", "IdentityModel", "PolicyCompiler",
+            "TableEncoding",
+        ]),
+    module(
         "Console",
         [
             "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading", "PolicyCompiler",
@@ -89,6 +95,9 @@ let compositionTargets: [Target] = [
 ]
 
 let executableTargets: [Target] = [
+    .executableTarget(
+        name: "bulkhead-verify", dependencies: ["ProgramVerification", "BPFRuntime", "KernelPrograms", argumentParser],
+        swiftSettings: strict),
     .executableTarget(name: "bulkhead", dependencies: ["Console", argumentParser], swiftSettings: strict),
     .executableTarget(
         name: "bulkhead-agent", dependencies: ["AgentCore", argumentParser, logging], swiftSettings: strict),
@@ -129,6 +138,7 @@ let unitTests: [Target] = [
     tests("ExamplesTests", ["PolicyModel", "PolicyReading"]),
     tests("AgentCoreTests", ["AgentCore", "LinuxHost"]),
     tests("ConsoleTests", ["Console", "ControlAPI", argumentParser]),
+    tests("ProgramVerificationTests", ["ProgramVerification"]),
     tests("TidyTests", []),
 ]
 

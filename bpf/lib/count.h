@@ -19,9 +19,15 @@ static __always_inline void count_rule(__u32 slot, int direction, __u32 bytes)
 {
 	struct rule_stats *s = bpf_map_lookup_elem(&rule_stats_map, &slot);
 
-	if (s) {
-		s->packets[direction] += 1;
-		s->bytes[direction] += bytes;
+	if (!s)
+		return;
+	/* By constant index: older verifiers do not follow a variable one. */
+	if (direction == DIRECTION_EGRESS) {
+		s->packets[DIRECTION_EGRESS] += 1;
+		s->bytes[DIRECTION_EGRESS] += bytes;
+	} else {
+		s->packets[DIRECTION_INGRESS] += 1;
+		s->bytes[DIRECTION_INGRESS] += bytes;
 	}
 }
 

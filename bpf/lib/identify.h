@@ -17,9 +17,13 @@ static __always_inline __u32 count_bits(__u64 x)
 	return x * 0x0101010101010101ull >> 56;
 }
 
-/* Masking, not testing: blocks never straddle a chunk, so the mask only tells the verifier what is true anyway. */
+/*
+ * Masking, not testing: blocks never straddle a chunk, so the mask only tells the verifier what is true anyway. The
+ * empty assembly keeps the compiler from knowing it too and leaving the mask out (Linux 6.1 then lost the bound).
+ */
 static __always_inline __u64 unit_at(const __u64 *chunk, __u32 unit)
 {
+	asm volatile("" : "+r"(unit));
 	return chunk[unit & (IPCACHE_CHUNK_UNITS - 1)];
 }
 

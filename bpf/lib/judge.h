@@ -94,14 +94,16 @@ static __attribute__((noinline)) int judge_first(struct scene *s, int direction,
 /* Not a tc action: what a step returns that has not decided. */
 #define CONTINUE 100
 
-/* The quoted packet belongs to a flow that was allowed and still is: its errors are welcome. */
+/*
+ * The quoted packet belongs to a flow that was allowed and still is: its errors are welcome. A flow that has not been
+ * judged since the policy changed does not count: the packet that the error is about would have been judged.
+ */
 static __attribute__((noinline)) int judge_related(struct scene *s, int direction, __u32 is_host)
 {
 	struct packet quoted = {
 		.key.endpoint = s->ep->endpoint, .ethertype = s->p.ethertype, .l3_offset = s->p.l4_offset + 8,
 	};
 	struct conntrack_entry *e;
-	struct ruling r = {};
 	int reason = parse_quoted_skb(s->skb, &quoted, direction);
 
 	if (reason)
@@ -112,19 +114,12 @@ static __attribute__((noinline)) int judge_related(struct scene *s, int directio
 	if (direction == DIRECTION_EGRESS && !same_address(&s->p.key.remote, &quoted.key.remote))
 		return CONTINUE;
 	e = quoted.flags & PACKET_LATER_FRAGMENT ? 0 : bpf_map_lookup_elem(&conntrack_map, &quoted.key);
-	if (!e || !is_alive(e, s->config, s->now) || e->flags & CONNTRACK_DENIED)
+	if (!e || !is_alive(e, s->config, s->now) || e->epoch != s->subject->epoch || e->flags & CONNTRACK_DENIED)
 		return CONTINUE;
 	if (!is_host && direction == DIRECTION_EGRESS) {
 		reason = check_source(&s->p, s->ep);
 		if (reason)
 			return drop_packet(s, direction, reason, RULE_NONE, IDENTITY_UNKNOWN);
-	}
-	if (e->epoch != s->subject->epoch && !(e->flags & CONNTRACK_FORWARDED)) {
-		r.icmp_type = e->icmp_type;
-		reason = rule_on(s, &quoted.key, e->flags & CONNTRACK_OPENED_INGRESS ? DIRECTION_INGRESS : DIRECTION_EGRESS,
-				 &r);
-		if (reason)
-			return drop_packet(s, direction, reason, r.rule, r.peer);
 	}
 	report(s, direction, VERDICT_ALLOW, DROP_NONE, FLOW_RELATED, RULE_RELATED, e->peer_identity, 0);
 	return pass_packet(s, direction, RULE_RELATED);

@@ -50,10 +50,8 @@ static __attribute__((noinline)) int drop_packet(struct scene *s, int direction,
 	__u32 length = s->p.length ? s->p.length : s->skb->len;
 
 	count_drop(reason, direction, length);
-	if (rule != RULE_NONE && direction == DIRECTION_EGRESS)
-		count_rule(rule, DIRECTION_EGRESS, length);
-	else if (rule != RULE_NONE)
-		count_rule(rule, DIRECTION_INGRESS, length);
+	if (rule != RULE_NONE)
+		count_rule(rule, direction, length);
 	report(s, direction, VERDICT_DENY, reason, FLOW_UNTRACKED, rule, peer, 0);
 	return TC_ACT_SHOT;
 }
