@@ -11,6 +11,12 @@ package struct ProgramReport: Hashable, Sendable {
     /// Stack bytes of each function, the entry function first.
     package var stackDepths: [Int]
 
+    package init(name: String, verifiedInstructions: Int, stackDepths: [Int]) {
+        self.name = name
+        self.verifiedInstructions = verifiedInstructions
+        self.stackDepths = stackDepths
+    }
+
     /// The verifier gives up after this many instructions (`BPF_COMPLEXITY_LIMIT_INSNS`).
     package static let instructionLimit = 1_000_000
 

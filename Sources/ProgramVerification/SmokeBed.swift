@@ -17,8 +17,12 @@ struct SmokeBed {
         try run("/sbin/ip link add \(name)0 type veth peer name \(name)1 netns \(name)")
         try run("/sbin/ip addr add 10.219.7.1/24 dev \(name)0 && /sbin/ip link set \(name)0 up")
         try run("/sbin/ip -6 addr add fdbb:219:7::1/64 dev \(name)0 nodad")
-        try run("/sbin/ip -n \(name) addr add \(Self.workload4)/24 dev \(name)1 && /sbin/ip -n \(name) link set \(name)1 up")
-        try run("/sbin/ip -n \(name) -6 addr add \(Self.workload6)/64 dev \(name)1 nodad && /sbin/ip -n \(name) link set lo up")
+        try run(
+            "/sbin/ip -n \(name) addr add \(Self.workload4)/24 dev \(name)1 && /sbin/ip -n \(name) link set \(name)1 up"
+        )
+        try run(
+            "/sbin/ip -n \(name) -6 addr add \(Self.workload6)/64 dev \(name)1 nodad && /sbin/ip -n \(name) link set lo up"
+        )
         try run("mkdir -p /run/\(name) && echo works > /run/\(name)/index.html")
         for port in [Self.openPort, Self.closedPort] {
             // One server for both families, ended with its namespace.
@@ -28,7 +32,9 @@ struct SmokeBed {
     }
 
     func remove() {
-        try? run("for p in $(/sbin/ip netns pids \(name) 2>/dev/null); do kill $p; done; /sbin/ip netns del \(name) 2>/dev/null; true")
+        try? run(
+            "for p in $(/sbin/ip netns pids \(name) 2>/dev/null); do kill $p; done; /sbin/ip netns del \(name) 2>/dev/null; true"
+        )
         try? run("/sbin/ip link del \(name)0 2>/dev/null; rm -rf /run/\(name)")
     }
 

@@ -51,4 +51,3 @@ import ProgramVerification
         return Array(bytes.prefix(count))
     }
 }
-
