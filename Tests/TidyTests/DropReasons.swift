@@ -52,7 +52,9 @@ enum DropReasons {
         }
         for reason in defined where !model.contains(reason.swiftName) || !model.contains("\"\(reason.name)\"") {
             findings.append(
-                Finding(path: "Sources/EventModel", line: 1, message: "`\(reason.swiftName)`, \"\(reason.name)\" of \(header) is missing"))
+                Finding(
+                    path: "Sources/EventModel", line: 1,
+                    message: "`\(reason.swiftName)`, \"\(reason.name)\" of \(header) is missing"))
         }
         for (number, group) in Dictionary(grouping: defined, by: \.number) where group.count > 1 {
             findings.append(Finding(path: header, line: 1, message: "number \(number) is used twice"))
