@@ -18,6 +18,12 @@ struct ASCIIBuffer: ByteSink {
         count += 1
     }
 
+    /// Adds what was written to an array.
+    func append(to array: inout [UInt8]) {
+        let span = bytes.span.extracting(..<count)
+        unsafe span.withUnsafeBufferPointer { unsafe array.append(contentsOf: $0) }
+    }
+
     /// What was written; every formatter writes ASCII only, so nothing is ever replaced.
     var text: String {
         guard let span = try? UTF8Span(validating: bytes.span.extracting(..<count)) else { return "" }

@@ -15,6 +15,13 @@ extension CIDR: CustomStringConvertible, LosslessStringConvertible {
     }
 
     /// Writes the same text as `description` without making a string.
+    package func write(to bytes: inout [UInt8]) {
+        var buffer = ASCIIBuffer()
+        write(to: &buffer)
+        buffer.append(to: &bytes)
+    }
+
+    /// Writes the same text as `description` to any sink.
     package func write(to sink: inout some ByteSink) {
         address.write(to: &sink)
         sink.append(UInt8(ascii: "/"))

@@ -15,6 +15,14 @@ extension IPAddress: CustomStringConvertible, LosslessStringConvertible {
     }
 
     /// Writes the same text as `description` without making a string: for output of many addresses.
+    package func write(to bytes: inout [UInt8]) {
+        // Through a fixed buffer: one growth check for the address instead of one for each byte.
+        var buffer = ASCIIBuffer()
+        write(to: &buffer)
+        buffer.append(to: &bytes)
+    }
+
+    /// Writes the same text as `description` to any sink.
     package func write(to sink: inout some ByteSink) {
         if isIPv4 {
             let bits = v4Bits

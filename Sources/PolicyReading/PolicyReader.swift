@@ -51,13 +51,14 @@ package struct PolicyReader: Sendable {
         var duplicates: [Diagnostic] = []
         do {
             var composer = try YAMLComposer(bytes, limits: options.limits)
-            var reported = 0
-            while let document = try composer.nextDocument() {
-                composer.errors[reported...].forEach(context.report)
-                let isSound = reported == composer.errors.count
-                reported = composer.errors.count
+            var isSound = true
+            while let document = try composer.nextDocument(reporting: { error in
+                isSound = false
+                context.report(error)
+            }) {
                 let lowered = DocumentReading(context: context).policies(in: document)
                 if isSound { duplicates += policies.merge(lowered) }
+                isSound = true
             }
         } catch {
             context.report(error)

@@ -30,7 +30,7 @@ import Testing
     private func documents(_ text: String, limits: YAMLLimits = .init()) throws -> [YAMLNode] {
         var composer = try YAMLComposer(Array(text.utf8), limits: limits)
         var documents: [YAMLNode] = []
-        while let next = try composer.nextDocument() { documents.append(next) }
+        while let next = try composer.nextDocument(reporting: { _ in }) { documents.append(next) }
         return documents
     }
 
@@ -116,7 +116,7 @@ import Testing
     func refusesInvalidUTF8() throws {
         let error = #expect(throws: YAMLError.self) {
             var composer = try YAMLComposer(Array("ok: 1\nbad: ".utf8) + [0xff, 0xfe, 10], limits: .init())
-            while try composer.nextDocument() != nil {}
+            while try composer.nextDocument(reporting: { _ in }) != nil {}
         }
         #expect(error?.code == .syntax)
         #expect(error?.start == YAMLMark(line: 2, column: 6))
@@ -148,6 +148,11 @@ import Testing
         let set = read(String(repeating: "#", count: 100), options: .init(limits: YAMLLimits(byteCountMax: 99)))
         #expect(set.diagnostics.map(\.code) == [.tooLarge])
         #expect(set.diagnostics[0].message == "the file has 100 bytes, the limit is 99")
+    }
+
+    @Test("what was found before the text became unreadable is reported too")
+    func reportsBeforeSyntaxError() {
+        #expect(findings("a: 1\na: 2\nb: [\n") == ["2:1 BH1006 ", "4:1 BH1003 "])
     }
 
     @Test("errors stop at their limit, however many there are")

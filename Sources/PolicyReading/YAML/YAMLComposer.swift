@@ -12,15 +12,19 @@ struct YAMLComposer {
     private var anchors: [String: YAMLNode] = [:]
     private var weightOfDocuments = 0
     /// Errors that leave the tree usable: duplicate keys, undefined aliases, tags.
-    private(set) var errors: [YAMLError] = []
+    private var errors: [YAMLError] = []
 
     init(_ bytes: [UInt8], limits: YAMLLimits) throws(YAMLError) {
         self.limits = limits
         self.events = try YAMLEventReader(bytes)
     }
 
-    /// The next document, or nil at the end of the text.
-    mutating func nextDocument() throws(YAMLError) -> YAMLNode? {
+    /// The next document, or nil at the end of the text; what is wrong with it but leaves it usable is reported.
+    mutating func nextDocument(reporting report: (YAMLError) -> Void) throws(YAMLError) -> YAMLNode? {
+        defer {
+            errors.forEach(report)
+            errors = []
+        }
         while true {
             let event = try events.next()
             switch event.kind {
