@@ -5,7 +5,7 @@ import Glibc
 import KernelPrograms
 import ProgramVerification
 
-/// `make verify`: what do our programs cost the verifier of this kernel, and do they work on it?
+/// `make verify`: what our programs cost the verifier of this kernel, and whether they work on it.
 @main struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bulkhead-verify",
