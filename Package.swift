@@ -158,8 +158,11 @@ let kernelTests: [Target] = [
         exclude: ["BPF"], swiftSettings: strict, plugins: ["CompileKernelPrograms"]),
     tests(
         "KernelDatapathTests",
-        ["BPFRuntime", "CDatapathABI", "EventModel", "IdentityModel", "KernelDatapath", "KernelTesting", "NetworkModel",
-         "PolicyCompiler"]),
+        [
+            "BPFRuntime", "CDatapathABI", "EventModel", "IdentityModel", "KernelDatapath", "KernelTesting",
+            "NetworkModel",
+            "PolicyCompiler",
+        ]),
 ]
 
 // Real kernel, real containers, as root, inside namespaces of their own. TestBed makes and removes what they need.

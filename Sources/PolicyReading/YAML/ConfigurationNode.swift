@@ -24,16 +24,21 @@ package struct ConfigurationNode: Sendable {
     package let content: Content
     package let location: SourceLocation
 
-    /// Reads a text with one document; nil if it holds nothing. Throws the first thing that is wrong.
+    /// Reads a text with one document; nil if it holds nothing.
+    ///
+    /// Throws the first thing that is wrong.
     package static func read(
         _ bytes: [UInt8], file: String, limits: YAMLLimits = YAMLLimits()
     ) throws(ConfigurationError) -> ConfigurationNode? {
         do throws(YAMLError) {
             var composer = try YAMLComposer(bytes, limits: limits)
-            let document = try composer.nextDocument()
-            if let error = composer.errors.first { throw error }
-            if let second = try composer.nextDocument(), !second.isNull {
-                throw YAMLError(code: .syntax, start: second.start, message: "a second document", remedy: "keep only one")
+            var first: YAMLError?
+            let note = { (error: YAMLError) in first = first ?? error }
+            let document = try composer.nextDocument(reporting: note)
+            if let first { throw first }
+            if let second = try composer.nextDocument(reporting: note), !second.isNull {
+                throw YAMLError(
+                    code: .syntax, start: second.start, message: "a second document", remedy: "keep only one")
             }
             guard let document, !document.isNull else { return nil }
             return ConfigurationNode(document, file: file)
