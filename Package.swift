@@ -109,7 +109,7 @@ let benchmarkTargets: [Target] = [
     .executableTarget(
         name: "bulkhead-bench",
         dependencies: [
-            "CBenchSupport", "CDatapathABI", "CLibbpf", "CLinuxShim", "NetworkModel", "IdentityModel", "PolicyModel",
+            "CBenchSupport", "CDatapathABI", "CLinuxShim", "NetworkModel", "IdentityModel", "PolicyModel",
             "PolicyCompiler", "TableEncoding", "EventModel", "EventDecoding", "FlowAggregation", "KernelPrograms",
             "BPFRuntime", "LinuxHost", argumentParser,
         ],

@@ -21,6 +21,9 @@ struct BulkheadBench: ParsableCommand {
     @Option(help: "Where to write the rows as JSON.")
     var output = "Benchmarks/results.json"
 
+    @Option(help: "The static agent executable that some benchmarks start.")
+    var agent = ".build/release/bulkhead-agent"
+
     mutating func run() throws {
         guard !list else {
             for benchmark in benchmarks { print("\(benchmark.name): \(benchmark.summary)") }
@@ -50,7 +53,7 @@ struct BulkheadBench: ParsableCommand {
         var rows: [Row] = []
         for benchmark in benchmarks {
             report("\(benchmark.name): \(benchmark.summary)")
-            rows += try benchmark.run(quick ? .quick : .full)
+            rows += try benchmark.run(Effort(isQuick: quick, agentPath: agent))
         }
         return rows
     }

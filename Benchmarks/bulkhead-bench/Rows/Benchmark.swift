@@ -7,8 +7,14 @@ struct Effort {
     /// A quick run shows that everything works; its figures are not for quoting.
     let isQuick: Bool
 
-    static let full = Effort(rounds: 5, isQuick: false)
-    static let quick = Effort(rounds: 2, isQuick: true)
+    /// The agent that is started for measurements of the whole product.
+    let agentPath: String
+
+    init(isQuick: Bool, agentPath: String) {
+        self.isQuick = isQuick
+        self.agentPath = agentPath
+        rounds = isQuick ? 2 : 5
+    }
 }
 
 /// A group of rows that are measured together.
@@ -25,6 +31,7 @@ protocol Benchmark: Sendable {
 /// Every benchmark, in the order of the table.
 let benchmarks: [any Benchmark.Type] = [
     EstablishedCost.self, ForwardingCost.self, FirstPacketCost.self, Latency.self, CompileTime.self, EventRate.self,
+    AgentFootprint.self, PolicyChange.self,
 ]
 
 /// Tells the reader of a long run where it is; the table itself goes to standard output.

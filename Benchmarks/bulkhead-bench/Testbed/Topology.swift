@@ -108,7 +108,7 @@ final class Topology {
         }
     }
 
-    private static func interfaceIndex(_ interface: String, in namespace: String) throws -> UInt32 {
+    static func interfaceIndex(_ interface: String, in namespace: String) throws -> UInt32 {
         let path = "/sys/class/net/\(interface)/ifindex"
         let text = try Command.run(["ip", "netns", "exec", namespace, "cat", path]).output
         guard let index = UInt32(text.filter(\.isNumber)) else {

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import Glibc
+
+/// A host full of workloads for a real agent: a namespace in which it runs, and one behind all the workloads' links.
+///
+/// Its directories, socket and pins are the field's own and go with it.
+final class AgentField {
+    let host: String
+    let endpoints: Int
+    let pins: String
+    private let far: String
+    private let agentPath: String
+    private let scratch: ScratchDirectory
+    private var process: AgentProcess?
+
+    init(agentPath: String, endpoints: Int, corpus: PolicyCorpus) throws {
+        guard unsafe access(agentPath, X_OK) == 0 else {
+            throw BenchError("no agent at \(agentPath): 'make build' makes it, --agent PATH names another")
+        }
+        self.agentPath = agentPath
+        self.endpoints = endpoints
+        host = "bulkhead-bench-\(getpid())-h"
+        far = "bulkhead-bench-\(getpid())-w"
+        pins = "/sys/fs/bpf/bulkhead-bench-\(getpid())"
+        scratch = try ScratchDirectory()
+        try makeLinks()
+        try writeFiles(corpus)
+    }
+
+    deinit {
+        process?.kill()
+        removePins()
+        for name in [host, far] { _ = try? Command.run(["ip", "netns", "delete", name]) }
+    }
+
+    /// Address of a workload.
+    static func address(_ number: Int) -> UInt32 { 0x0ae4_0000 + UInt32(number) + 1 }
+
+    var pinnedVersion: String { "\(pins)/v1" }
+
+    /// Starts the agent and waits until it says that its state is in force; returns the milliseconds.
+    func start() throws -> Double {
+        let listener = try ReadinessListener(path: scratch.path + "/notify")
+        let begin = Clocks.wall
+        let started = try AgentProcess(
+            ["nsenter", "--net=/run/netns/\(host)", agentPath, "--config", scratch.path + "/agent.yaml"],
+            environment: ["NOTIFY_SOCKET=\(listener.path)"], output: scratch.path + "/agent.log")
+        process = started
+        guard try listener.waitUntilReady(seconds: 120) else {
+            let log = (try? String(contentsOfFile: scratch.path + "/agent.log", encoding: .utf8)) ?? ""
+            throw BenchError("the agent was not ready within two minutes; its log ends: \(log.suffix(600))")
+        }
+        return Double(Clocks.wall - begin) / 1e6
+    }
+
+    /// Ends the agent without a chance to tidy up; what it pinned goes on working.
+    func kill() {
+        process?.kill()
+        process = nil
+    }
+
+    /// Number of a workload's interface in the agent's namespace.
+    func interfaceIndex(of workload: Int) throws -> UInt32 {
+        try Topology.interfaceIndex("v\(workload)", in: host)
+    }
+
+    /// Links that carry programs; two for each attached endpoint.
+    var pinnedLinks: Int {
+        (try? FileManager.default.contentsOfDirectory(atPath: pinnedVersion + "/links"))?.count ?? 0
+    }
+
+    /// Resident memory of the agent, MB (10^6 bytes).
+    var residentMegabytes: Double {
+        get throws {
+            guard let process else { throw BenchError("the agent is not running") }
+            return try process.residentMegabytes
+        }
+    }
+
+    /// Puts a variant of the changing policy in place, whole: written aside and renamed.
+    func change(to variant: Int) throws {
+        try PolicyCorpus.changing(variant: variant).write(
+            toFile: "\(scratch.path)/policies/\(PolicyCorpus.changingFile)", atomically: true, encoding: .utf8)
+    }
+
+    private func makeLinks() throws {
+        for name in [host, far] { try Command.run(["ip", "netns", "add", name]) }
+        let pairs = (0..<endpoints).map { "link add v\($0) netns \(host) type veth peer name p\($0) netns \(far)\n" }
+        try Command.run(["ip", "-batch", "-"], input: pairs.joined())
+        try Command.run(
+            ["ip", "-n", host, "-batch", "-"],
+            input: "link set lo up\n" + (0..<endpoints).map { "link set v\($0) up\n" }.joined())
+    }
+
+    private func writeFiles(_ corpus: PolicyCorpus) throws {
+        let path = scratch.path
+        for folder in ["policies", "state", "run"] {
+            try FileManager.default.createDirectory(atPath: "\(path)/\(folder)", withIntermediateDirectories: false)
+        }
+        for file in corpus.files() {
+            try file.text.write(toFile: "\(path)/policies/\(file.name)", atomically: false, encoding: .utf8)
+        }
+        try change(to: 0)
+        try workloads(corpus).write(toFile: "\(path)/workloads.yaml", atomically: false, encoding: .utf8)
+        try """
+        policyDirectory: \(path)/policies
+        workloadsFile: \(path)/workloads.yaml
+        stateDirectory: \(path)/state
+        runDirectory: \(path)/run
+        bpfDirectory: \(pins)
+        podmanSocket: ""
+        dockerSocket: ""
+        apiGroup: ""
+
+        """.write(toFile: "\(path)/agent.yaml", atomically: false, encoding: .utf8)
+    }
+
+    private func workloads(_ corpus: PolicyCorpus) -> String {
+        let entries = (0..<endpoints).map { number in
+            """
+              - name: bench-\(number)
+                interface: v\(number)
+                addresses: ["\(RuleSet.text(Self.address(number)))"]
+                labels: {app: \(PolicyCorpus.label(number % corpus.applications))}
+
+            """
+        }
+        return "workloads:\n" + entries.joined()
+    }
+
+    private func removePins() {
+        for folder in ["links", "programs", "maps"] {
+            let path = "\(pinnedVersion)/\(folder)"
+            for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] {
+                unsafe unlink("\(path)/\(name)")
+            }
+            unsafe rmdir(path)
+        }
+        unsafe rmdir(pinnedVersion)
+        unsafe rmdir(pins)
+    }
+}
