@@ -202,3 +202,20 @@ extension Dictionary where Value == Count {
         }
     }
 }
+
+extension Fixture {
+    /// Damages both banks: every bucket leads to the first entry, which leads to itself.
+    func closeChainsIntoRings() throws {
+        for bank in 0..<2 {
+            let heads = [UInt32](repeating: 1, count: 4096)
+            unsafe heads.withUnsafeBytes { bytes in
+                unsafe maps.write(bytes.bytes, to: .policyHeads, at: bank * Int(POLICY_CHUNK_BYTES))
+            }
+            var ring = policy_entry()
+            ring.next = 1
+            unsafe withUnsafeBytes(of: &ring) { bytes in
+                unsafe maps.write(bytes.bytes, to: .policyEntries, at: bank * Int(POLICY_CHUNK_BYTES))
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
+import EventModel
+import NetworkModel
+import Testing
+
+extension DatapathTests {
+    @Suite struct FragmentTests {
+        private let fixture: Fixture
+
+        init() throws {
+            fixture = try Fixture.fresh()
+            try fixture.commit(
+                TestPolicy().defaultDeny(.ingress).defaultDeny(.egress)
+                    .allow(.ingress, .ports(.udp, 53), rule: 20).allow(.egress, .ports(.udp, 53), rule: 21)
+                    .allow(.ingress, .ports(.tcp, 80), rule: 22))
+        }
+
+        private func datagram(_ family: Family, _ direction: Direction, port: UInt16 = 53) -> Packet {
+            direction == .egress
+                ? Packet.ip(family.own, to: family.peer).udp(40000, port, payload: 56)
+                : Packet.ip(family.peer, to: family.own).udp(40000, port, payload: 56)
+        }
+
+        private func rule(_ direction: Direction) -> UInt32 { direction == .egress ? 21 : 20 }
+
+        @Test(arguments: PolicyTests.directions) func `later fragments follow the ports of the first`(
+            family: Family, direction: Direction
+        ) throws {
+            let whole = datagram(family, direction)
+            let hook = Hook(direction)
+            let first = try fixture.send(whole.fragment(0..<16, id: 5), hook)
+            first.expectPass(rule: rule(direction), state: .new)
+            #expect(first.count(METRIC_FRAGMENT_TRACKED) == 1)
+            // In any order, also twice.
+            for range in [32..<64, 16..<32, 16..<32] {
+                let later = try fixture.send(whole.fragment(range, id: 5, last: range.upperBound == 64), hook)
+                later.expectPass(rule: rule(direction), state: nil)
+                #expect(later.count(METRIC_FRAGMENT_TRACKED) == 0)
+            }
+            let flow = try #require(try fixture.onlyFlow())
+            #expect(flow.entry.packets.0 == 4)
+            // The next datagram of the flow has another identification.
+            try fixture.send(whole.fragment(0..<16, id: 6), hook).expectPass(rule: rule(direction), state: nil)
+            try fixture.send(whole.fragment(16..<64, id: 6, last: true), hook).expectPass(
+                rule: rule(direction), state: nil)
+        }
+
+        @Test(arguments: PolicyTests.directions)
+        func `a fragment without its first one is dropped: DROP_FRAGMENT_UNTRACKED`(
+            family: Family, direction: Direction
+        ) throws {
+            let whole = datagram(family, direction)
+            let hook = Hook(direction)
+            try fixture.send(whole.fragment(16..<32, id: 5), hook).expectDrop(DROP_FRAGMENT_UNTRACKED)
+            try fixture.send(whole.fragment(0..<16, id: 5), hook)
+            // Another datagram, protocol, direction or pair of addresses is not the one that was seen.
+            try fixture.send(whole.fragment(16..<32, id: 6), hook).expectDrop(DROP_FRAGMENT_UNTRACKED)
+            let other = Talk.client(family)
+            let reversed = datagram(family, direction.opposite)
+            try fixture.send(reversed.fragment(16..<32, id: 5), Hook(direction.opposite)).expectDrop(
+                DROP_FRAGMENT_UNTRACKED)
+            let asTCP = other.tcp(direction, .ack, payload: 40)
+            try fixture.send(asTCP.fragment(32..<48, id: 5), hook).expectDrop(DROP_FRAGMENT_UNTRACKED)
+        }
+
+        @Test(arguments: PolicyTests.directions) func `ports are remembered only of what was allowed`(
+            family: Family, direction: Direction
+        ) throws {
+            let refused = datagram(family, direction, port: 54)
+            let hook = Hook(direction)
+            let first = try fixture.send(refused.fragment(0..<16, id: 5), hook)
+            first.expectDrop(DROP_POLICY_DEFAULT_DENY, rule: 60)
+            #expect(first.count(METRIC_FRAGMENT_TRACKED) == 0)
+            try fixture.send(refused.fragment(16..<64, id: 5, last: true), hook).expectDrop(DROP_FRAGMENT_UNTRACKED)
+            // A second "first" fragment cannot change the ports of one that was allowed.
+            let allowed = datagram(family, direction)
+            try fixture.send(allowed.fragment(0..<16, id: 7), hook).expectPass(rule: rule(direction), state: .new)
+            try fixture.send(refused.fragment(0..<16, id: 7), hook).expectDrop(DROP_POLICY_DEFAULT_DENY, rule: 60)
+            try fixture.send(allowed.fragment(16..<64, id: 7, last: true), hook).expectPass(
+                rule: rule(direction), state: nil)
+        }
+
+        @Test(arguments: Family.allCases) func `fragments of a revoked flow are cut`(family: Family) throws {
+            let whole = datagram(family, .ingress)
+            try fixture.send(whole.fragment(0..<16, id: 5), .toEndpoint)
+            try fixture.commit(TestPolicy().deny(.ingress, .everything, rule: 25))
+            try fixture.send(whole.fragment(16..<32, id: 5), .toEndpoint).expectDrop(DROP_POLICY_DENY, rule: 25)
+            let next = try fixture.send(whole.fragment(0..<16, id: 6), .toEndpoint)
+            next.expectDrop(DROP_POLICY_DENY, rule: 25)
+            #expect(next.count(METRIC_FRAGMENT_TRACKED) == 0)
+        }
+
+        @Test(arguments: Family.allCases) func `a datagram is put together within a minute or never`(
+            family: Family
+        ) throws {
+            fixture.setTimeouts { _ in 1_000_000 }
+            let whole = datagram(family, .ingress)
+            try fixture.send(whole.fragment(0..<16, id: 5), .toEndpoint)
+            try fixture.ageFragments(byTicks: 59 * Fixture.ticksPerSecond)
+            try fixture.send(whole.fragment(16..<32, id: 5), .toEndpoint).expectPass(rule: 20, state: nil)
+            try fixture.ageFragments(byTicks: 2 * Fixture.ticksPerSecond)
+            try fixture.send(whole.fragment(16..<32, id: 5), .toEndpoint).expectDrop(DROP_FRAGMENT_UNTRACKED)
+        }
+
+        @Test(arguments: Family.allCases)
+        func `a first fragment that hides the transport header is dropped: DROP_FRAGMENT_MALFORMED`(
+            family: Family
+        ) throws {
+            let tcp = Talk.server(family).tcp(.ingress, .syn, payload: 40)
+            for length in [8, 16] {
+                try fixture.send(tcp.fragment(0..<length), .toEndpoint).expectDrop(DROP_FRAGMENT_MALFORMED)
+            }
+            try fixture.send(tcp.fragment(0..<24), .toEndpoint).expectPass(rule: 22, state: .new)
+            let udp = Packet.ip(family.peer, to: family.own).transport(17, [0, 1, 0, 53, 0, 8, 0])
+            try fixture.send(udp.fragment(0..<7), .toEndpoint).expectDrop(DROP_FRAGMENT_MALFORMED)
+        }
+
+        @Test(arguments: Family.allCases)
+        func `a fragment that could rewrite the flags already judged is dropped: DROP_FRAGMENT_MALFORMED`(
+            family: Family
+        ) throws {
+            let tcp = Talk.server(family).tcp(.ingress, .syn, payload: 40)
+            try fixture.send(tcp.fragment(0..<24), .toEndpoint)
+            try fixture.send(tcp.fragment(8..<24), .toEndpoint).expectDrop(DROP_FRAGMENT_MALFORMED)
+        }
+
+        @Test(arguments: Family.allCases)
+        func `a fragment past the largest datagram is dropped: DROP_FRAGMENT_MALFORMED`(
+            family: Family
+        ) throws {
+            let huge = Packet.ip(family.peer, to: family.own)
+                .transport(17, [UInt8](repeating: 0, count: 65552)).fragment(65528..<65544)
+            try fixture.send(huge, .toEndpoint).expectDrop(DROP_FRAGMENT_MALFORMED)
+        }
+
+        @Test(arguments: Family.allCases) func `fragments of an echo request follow it`(family: Family) throws {
+            try fixture.commit(
+                TestPolicy().defaultDeny(.ingress)
+                    .allow(.ingress, .icmp(family.icmp, family.echoRequest), rule: 23))
+            let echo = Packet.ip(family.peer, to: family.own).echoRequest(8, payload: 56)
+            try fixture.send(echo.fragment(0..<16), .toEndpoint).expectPass(rule: 23, state: .new)
+            try fixture.send(echo.fragment(16..<64, last: true), .toEndpoint).expectPass(rule: 23, state: nil)
+            #expect(try fixture.flows().count == 1)
+        }
+
+        @Test(arguments: Family.allCases) func `a later fragment does not move the TCP state`(family: Family) throws {
+            let tcp = Talk.server(family).tcp(.ingress, .syn, payload: 40)
+            try fixture.send(tcp.fragment(0..<24), .toEndpoint)
+            try fixture.send(tcp.fragment(24..<60, last: true), .toEndpoint).expectPass(rule: 22, state: nil)
+            #expect(try fixture.state() == CONNTRACK_SYN_SENT)
+        }
+    }
+}
