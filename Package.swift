@@ -75,7 +75,7 @@ let compositionTargets: [Target] = [
     module(
         "AgentCore",
         [
-            "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading", "IdentityAllocation",
+            "CDatapathABI", "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading", "IdentityAllocation",
             "PolicyCompiler", "TableEncoding", "FlowAggregation", "KernelDatapath", "LinuxHost", "ContainerRuntimes",
             "LocalHTTP", "ControlAPI", "CLinuxShim", nioCore, nioHTTP1, logging, serviceLifecycle, unixSignals,
         ]),

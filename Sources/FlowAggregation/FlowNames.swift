@@ -61,11 +61,13 @@ package struct FlowNames: Sendable {
 
     package init() {}
 
-    /// Names an endpoint and the addresses that are its own.
-    package mutating func setEndpoint(_ endpoint: EndpointName, addresses: [IPAddress]) {
+    /// Names an endpoint.
+    package mutating func setEndpoint(_ endpoint: EndpointName) {
         FlowNames.set(&endpoints, Int(endpoint.number), endpoint)
-        for address in addresses { byAddress[address] = endpoint }
     }
+
+    /// Says which endpoint owns which address; replaces what was said before.
+    package mutating func setAddresses(_ owners: [IPAddress: EndpointName]) { byAddress = owners }
 
     /// Names an identity.
     package mutating func setIdentity(_ identity: IdentityName) {

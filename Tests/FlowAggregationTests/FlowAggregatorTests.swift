@@ -25,8 +25,9 @@ import Testing
 
     private func names() -> FlowNames {
         var names = FlowNames()
-        names.setEndpoint(EndpointName(number: 1, name: "web"), addresses: [web])
-        names.setEndpoint(EndpointName(number: 9, name: "db"), addresses: [database])
+        let endpoints = [EndpointName(number: 1, name: "web"), EndpointName(number: 9, name: "db")]
+        for endpoint in endpoints { names.setEndpoint(endpoint) }
+        names.setAddresses([web: endpoints[0], database: endpoints[1]])
         let labels = LabelSet([Label(source: "k8s", key: "app", value: "web")])
         names.setIdentity(IdentityName(identity: NumericIdentity(rawValue: 256), labels: labels))
         names.setIdentity(

@@ -17,7 +17,7 @@ import Testing
         event.identity = NumericIdentity(rawValue: 300)
         event.peerIdentity = .world
         var names = FlowNames()
-        names.setEndpoint(EndpointName(number: 5, name: "dns"), addresses: [event.destination])
+        names.setEndpoint(EndpointName(number: 5, name: "dns"))
         let labels = LabelSet([Label(source: "k8s", key: "app", value: "dns")])
         names.setIdentity(IdentityName(identity: event.identity, labels: labels))
         return Flow(event, sequence: 1, time: 1, names: names)

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import KernelDatapath
+import PolicyCompiler
+import PolicyModel
+
+extension AgentState {
+    func policies() async throws(APIError) -> [PolicyRecord] {
+        engine.input.policies.values.sorted { $0.reference < $1.reference }.map(record)
+    }
+
+    func policy(_ reference: String) async throws(APIError) -> PolicyRecord {
+        let policy = try find(reference)
+        var record = record(policy)
+        record.document = applied.entries[policy.reference].map { String($0.text.drop { $0 == "\n" }) }
+        return record
+    }
+
+    func applyPolicies(_ document: PolicyDocument, options: ChangeOptions) async throws(APIError) -> PolicyChangeReport
+    {
+        let bundle = try read(document)
+        guard !bundle.items.isEmpty else {
+            throw APIError(.invalidPolicy, "\(document.name) holds no policy", diagnostics: bundle.records)
+        }
+        let files = directory.policies
+        for item in bundle.items {
+            guard let file = files[item.policy.reference] else { continue }
+            throw APIError(
+                .refused,
+                "\(item.policy.reference.text) is defined in \(file.source.text): change that file, or remove it first")
+        }
+        var report = try change(options, diagnostics: bundle.records) { policies in
+            for item in bundle.items { policies[item.policy.reference] = item.policy }
+        }
+        guard report.inForce else { return report }
+        do throws(AgentError) {
+            for item in bundle.items { try applied.keep(item) }
+        } catch {
+            throw APIError(
+                .commitFailed, "in force, but not kept over a restart: \(error.description); apply it again then")
+        }
+        report.diagnostics += lint(bundle.items.map(\.policy.reference))
+        return report
+    }
+
+    func deletePolicy(_ reference: String, options: ChangeOptions) async throws(APIError) -> PolicyChangeReport {
+        let policy = try find(reference)
+        guard applied.policies[policy.reference] != nil, directory.policies[policy.reference] == nil else {
+            throw APIError(
+                .refused, "\(policy.reference.text) comes from \(policy.source.text): remove it there")
+        }
+        let report = try change(options, diagnostics: []) { $0[policy.reference] = nil }
+        guard report.inForce else { return report }
+        do throws(AgentError) {
+            try applied.remove(policy.reference)
+        } catch {
+            throw APIError(.commitFailed, "out of force, but it will be back after a restart: \(error.description)")
+        }
+        return report
+    }
+
+    func validatePolicies(_ document: PolicyDocument) async throws(APIError) -> ValidationReport {
+        let bundle = PolicyBundle(document.text, file: document.name, reader: reader)
+        return ValidationReport(
+            isValid: !bundle.hasErrors, policies: bundle.items.map(\.policy.reference.text), diagnostics: bundle.records)
+    }
+
+    func compilePolicies(_ document: PolicyDocument) async throws(APIError) -> CompileReport {
+        let (state, diagnostics) = try compileAside(document)
+        return CompileReport(lines: state.lines(), diagnostics: diagnostics)
+    }
+
+    func diffPolicies(_ document: PolicyDocument) async throws(APIError) -> DiffReport {
+        let (state, diagnostics) = try compileAside(document)
+        let current = engine.completeState()
+        return DiffReport(lines: current.changes(to: state).lines(from: current), diagnostics: diagnostics)
+    }
+}
+
+extension AgentState {
+    /// Changes the policies as one transaction, or says what that would change.
+    private func change(
+        _ options: ChangeOptions, diagnostics: [DiagnosticRecord],
+        _ edit: (inout [PolicyReference: Policy]) -> Void
+    ) throws(APIError) -> PolicyChangeReport {
+        var input = desiredInput()
+        let before = engine.input.policies
+        edit(&input.policies)
+        var report = PolicyChangeReport(
+            inForce: !options.isDryRun, generation: datapath.status().generation, diagnostics: diagnostics)
+        report.added = input.policies.keys.filter { before[$0] == nil }.map(\.text).sorted()
+        report.removed = before.keys.filter { input.policies[$0] == nil }.map(\.text).sorted()
+        report.changed = input.policies.values.filter { policy in
+            before[policy.reference] != nil && before[policy.reference] != policy
+        }.map(\.reference.text).sorted()
+        do {
+            if !options.isForced { try lockoutGuard.check(input.policies) }
+        } catch {
+            throw APIError(.refused, "\(error)")
+        }
+        do {
+            let old = engine.completeState()
+            let changes: MapChanges
+            if options.isDryRun {
+                changes = old.changes(to: try engine.compileAside(input).state)
+            } else {
+                try bringIntoForce(input)
+                changes = old.changes(to: engine.completeState())
+            }
+            report.entriesChanged = changes.policySettings.count { setting in old.policy[setting.key] != nil }
+            report.entriesAdded = changes.policySettings.count - report.entriesChanged
+            report.entriesRemoved = changes.policyRemovals.count
+        } catch {
+            commits.refused += 1
+            throw APIError(.commitFailed, "\(error); the old state stays in force")
+        }
+        report.generation = datapath.status().generation
+        return report
+    }
+
+    /// An empty document stands for nothing new.
+    private func compileAside(
+        _ document: PolicyDocument
+    ) throws(APIError) -> (state: MapState, diagnostics: [DiagnosticRecord]) {
+        guard !document.text.isEmpty else { return (engine.completeState(), engine.diagnostics().map(\.record)) }
+        let bundle = try read(document)
+        var input = desiredInput()
+        for item in bundle.items { input.policies[item.policy.reference] = item.policy }
+        do {
+            let (state, diagnostics) = try engine.compileAside(input)
+            let references = Set(bundle.items.map(\.policy.reference))
+            let findings = diagnostics.filter { references.contains($0.origin.policy) }.map(\.record)
+            return (state, bundle.records + findings)
+        } catch {
+            throw APIError(.commitFailed, "\(error)")
+        }
+    }
+
+    private func read(_ document: PolicyDocument) throws(APIError) -> PolicyBundle {
+        let bundle = PolicyBundle(document.text, file: document.name, reader: reader)
+        guard !bundle.hasErrors else {
+            throw APIError(
+                .invalidPolicy, "\(document.name) has errors; nothing was applied", diagnostics: bundle.records)
+        }
+        return bundle
+    }
+
+    private func lint(_ references: [PolicyReference]) -> [DiagnosticRecord] {
+        engine.diagnostics().filter { references.contains($0.origin.policy) }.map(\.record)
+    }
+
+    private func record(_ policy: Policy) -> PolicyRecord {
+        let reference = policy.reference
+        let selectors = policy.rules.map(\.subject) + policy.defaultDeny.map(\.subject)
+        let endpoints = engine.input.workloads.values.filter { workload in selectors.contains { $0.selects(workload) } }
+        return PolicyRecord(
+            kind: reference.kind, namespace: reference.namespace, name: reference.name,
+            origin: applied.policies[reference] == policy ? "api" : "directory", source: policy.source.text,
+            audit: policy.isAudit, rules: policy.rules.count, endpoints: endpoints.map(\.name).sorted())
+    }
+
+    private func find(_ text: String) throws(APIError) -> Policy {
+        let matches = engine.input.policies.values.filter { policy in
+            let reference = policy.reference
+            return [reference.text, "\(reference.kind)/\(reference.name)", reference.name].contains(text)
+        }
+        guard let policy = matches.first(where: { $0.reference.text == text }) ?? matches.first else {
+            throw APIError(.notFound, "no policy \"\(text)\": `bulkhead policy get` lists them")
+        }
+        guard matches.count == 1 || policy.reference.text == text else {
+            let names = matches.map(\.reference.text).sorted().joined(separator: ", ")
+            throw APIError(.badRequest, "\"\(text)\" may be \(names): say which")
+        }
+        return policy
+    }
+}
+
+extension PolicyBundle {
+    var records: [DiagnosticRecord] { diagnostics.map(DiagnosticRecord.init) }
+}
+
+extension RuleDiagnostic {
+    /// A lint finding as the API shows it.
+    var record: DiagnosticRecord {
+        DiagnosticRecord(
+            severity: "warning", file: origin.source.file, line: origin.source.line, column: origin.source.column,
+            message: "\(origin.text): \(message) [\(kind.rawValue)]")
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import IdentityAllocation
+import IdentityModel
+import KernelDatapath
+import Logging
+import NetworkModel
+import PolicyCompiler
+import PolicyModel
+
+extension AgentState {
+    func endpoints() async throws(APIError) -> [EndpointRecord] {
+        engine.input.workloads.values.compactMap(record).sorted { $0.id < $1.id }
+    }
+
+    func endpoint(_ id: String) async throws(APIError) -> EndpointRecord {
+        guard let workload = workload(id), let record = record(workload) else { throw noEndpoint(id) }
+        return record
+    }
+
+    func setEndpointAudit(_ id: String, _ isOn: Bool) async throws(APIError) -> EndpointRecord {
+        guard let workload = workload(id) else { throw noEndpoint(id) }
+        let before = auditedWorkloads
+        if isOn { auditedWorkloads.insert(workload.key) } else { auditedWorkloads.remove(workload.key) }
+        do throws(AgentError) {
+            try persist(nil, workloads: Array(engine.input.workloads.values))
+        } catch {
+            auditedWorkloads = before
+            throw APIError(.commitFailed, error.description)
+        }
+        updateEndpoints()
+        guard let record = record(workload) else { throw noEndpoint(id) }
+        return record
+    }
+
+    func setAudit(_ isOn: Bool) async throws(APIError) -> StatusReport {
+        let before = isAudit
+        isAudit = isOn
+        do {
+            try persist(nil, workloads: Array(engine.input.workloads.values))
+            try configureDatapath()
+        } catch {
+            isAudit = before
+            throw APIError(.commitFailed, "\(error)")
+        }
+        logger.notice("audit mode", metadata: ["mode": "\(isOn ? "on" : "off")"])
+        return try await status()
+    }
+
+    func identities() async throws(APIError) -> [ControlAPI.IdentityRecord] {
+        let names = Dictionary(grouping: engine.input.workloads.values) { workload in
+            engine.allocator.assignments[workload.key]?.identity ?? .unmanaged
+        }
+        return engine.allocator.records.values.sorted { $0.identity < $1.identity }.map { record in
+            let number = record.identity.rawValue
+            return ControlAPI.IdentityRecord(
+                id: number,
+                scope: number < NumericIdentity.workloadRange.lowerBound
+                    ? "reserved" : NumericIdentity.localRange.contains(number) ? "local" : "workload",
+                labels: record.labels.labels.map(\.description), prefix: record.prefix?.description,
+                endpoints: (names[record.identity] ?? []).map(\.name).sorted())
+        }
+    }
+
+    /// By number, name or key.
+    func workload(_ id: String) -> Workload? {
+        if let number = UInt32(id), let key = endpointNumbers.assigned.first(where: { $0.value == number })?.key {
+            return engine.input.workloads[key]
+        }
+        return engine.input.workloads[id] ?? engine.input.workloads.values.first { $0.name == id }
+    }
+
+    private func noEndpoint(_ id: String) -> APIError {
+        APIError(.notFound, "no endpoint \"\(id)\": `bulkhead endpoint list` shows numbers and names")
+    }
+
+    private func record(_ workload: Workload) -> EndpointRecord? {
+        guard let number = endpointNumbers.assigned[workload.key],
+            let assignment = engine.allocator.assignments[workload.key]
+        else { return nil }
+        let isAttached = workload.interfaces.contains { attachments[$0.index] != nil }
+        let problem = workload.problem ?? endpointProblems[workload.key]
+        return EndpointRecord(
+            id: UInt16(number), name: workload.name, source: workload.source,
+            condition: isAttached && problem == nil ? .enforced : .pending, identity: assignment.identity.rawValue,
+            labels: workload.labels.labels.map(\.description),
+            addresses: workload.addresses.sorted().map(\.description),
+            interface: workload.interfaces.map(\.name).joined(separator: ","),
+            interfaceIndex: workload.interfaces.first?.index ?? 0,
+            ingress: enforcement(workload, .ingress), egress: enforcement(workload, .egress),
+            audit: auditedWorkloads.contains(workload.key), details: workload.details,
+            problem: problem ?? (isAttached ? nil : "not attached: it has no interface on this host"))
+    }
+
+    /// Whether policies close a direction for a workload.
+    private func enforcement(_ workload: Workload, _ direction: Direction) -> EndpointRecord.Enforcement {
+        var isAudited = false
+        for policy in engine.input.policies.values {
+            for effect in policy.defaultDeny where effect.direction == direction && effect.subject.selects(workload) {
+                if !policy.isAudit { return .defaultDeny }
+                isAudited = true
+            }
+        }
+        return isAudited ? .audit : .open
+    }
+}
+
+extension SubjectSelector {
+    /// True if policies with this selector speak for the workload.
+    func selects(_ workload: Workload) -> Bool {
+        switch self {
+        case .endpoints(let selector): !workload.isHost && selector.matches(workload.labels)
+        case .hosts(let selector): workload.isHost && selector.matches(workload.labels)
+        }
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import EventModel
+import FlowAggregation
+import Glibc
+import IdentityAllocation
+import KernelDatapath
+import LinuxHost
+import NetworkModel
+import PolicyModel
+
+extension AgentState {
+    func status() async throws(APIError) -> StatusReport {
+        let problems = problemReports()
+        let condition: StatusReport.Condition = !isAdopted ? .starting : problems.isEmpty ? .ready : .degraded
+        return StatusReport(
+            version: AgentState.version, abiVersion: AgentState.abiVersion, processID: getpid(), startedAt: startedAt,
+            condition: condition, audit: isAudit, dryRun: configuration.isDryRun, kernel: kernelReport(),
+            state: stateReport(), events: eventReport(), sources: sourceReports(), problems: problems)
+    }
+
+    private func kernelReport() -> KernelReport {
+        let status = datapath.status()
+        var report = KernelReport(release: kernelRelease(), pinDirectory: status.directory)
+        for (interface, (key, endpoint)) in desiredEndpoints().sorted(by: { $0.key < $1.key }) {
+            guard let kind = attachments[interface], let workload = engine.input.workloads[key] else { continue }
+            let name = workload.interfaces.first { $0.index == interface }?.name ?? ""
+            let programs =
+                endpoint.options.contains(.host)
+                ? ["tc_from_network", "tc_to_network"] : ["tc_from_endpoint", "tc_to_endpoint"]
+            for program in programs {
+                report.attachments.append(
+                    AttachmentReport(
+                        program: program, interface: name, interfaceIndex: interface, hook: kind.rawValue,
+                        endpoint: workload.name))
+            }
+        }
+        if let reason = status.fallbackReason {
+            report.missing.append(
+                MissingFeature(
+                    feature: "tcx", reason: reason,
+                    cost: "programs hang on clsact: another tool that deletes the qdisc or its filters also removes them"))
+        }
+        return report
+    }
+
+    private func stateReport() -> StateReport {
+        let status = datapath.status()
+        var report = StateReport()
+        report.generation = status.generation
+        report.endpoints = engine.input.workloads.count
+        let attached = Set(attachments.keys)
+        report.attachedEndpoints = engine.input.workloads.values.count { workload in
+            workload.interfaces.contains { attached.contains($0.index) }
+        }
+        report.identities = engine.allocator.records.count
+        report.policies = engine.input.policies.count
+        report.policyEntries = status.policyEntryCount
+        report.ipcacheEntries = engine.allocator.mappings.count
+        report.rules = engine.input.policies.values.reduce(0) { $0 + $1.rules.count }
+        report.conntrackEntries = conntrackCount
+        report.conntrackCapacity = configuration.sizes.conntrackEntries
+        report.commits = commits.made
+        report.refusedCommits = commits.refused
+        report.lastCommitAt = commits.lastAt
+        report.lastCommitMilliseconds = commits.lastDuration?.milliseconds
+        return report
+    }
+
+    private func eventReport() -> EventReport {
+        let counters = aggregator.counters
+        var report = EventReport()
+        report.taken = counters.taken
+        report.undecodable = counters.undecodable
+        report.lostByFollowers = counters.lostByFollowers
+        report.followers = counters.followers
+        report.held = counters.held
+        for verdict in Verdict.allCases { report.verdicts[verdict.name] = counters.events(verdict) }
+        guard let metrics = try? datapath.metrics() else { return report }
+        report.lostInKernel = metrics.eventsLost
+        for (reason, directions) in metrics.dropped.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            for (direction, traffic) in directions.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+                report.drops.append(
+                    DropCount(
+                        reason: reason.name, direction: "\(direction)", packets: traffic.packets, bytes: traffic.bytes))
+            }
+        }
+        return report
+    }
+
+    private func sourceReports() -> [SourceReport] {
+        var reports = sources.sorted { $0.key < $1.key }.map { name, source in
+            SourceReport(name: name, location: source.location, state: source.state, items: source.workloads.count)
+        }
+        reports.append(
+            SourceReport(
+                name: "policies", location: directory.path, state: directory.problems.isEmpty ? "watching" : "has errors",
+                items: directory.policies.count))
+        reports.append(
+            SourceReport(
+                name: "applied policies", location: configuration.appliedPolicyDirectory, state: "kept",
+                items: applied.policies.count))
+        return reports
+    }
+
+    private func problemReports() -> [ProblemReport] {
+        var reports = problems.sorted { $0.key < $1.key }.map { subject, problem in
+            ProblemReport(subject: subject, message: problem.message, since: problem.since)
+        }
+        let files = directory.problems.merging(applied.problems) { first, _ in first }
+        for (path, message) in files.sorted(by: { $0.key < $1.key }) {
+            reports.append(ProblemReport(subject: path, message: message, since: firstSeen(path, message)))
+        }
+        for (key, message) in endpointProblems.sorted(by: { $0.key < $1.key }) {
+            let name = engine.input.workloads[key]?.name ?? key
+            reports.append(ProblemReport(subject: "endpoint \(name)", message: message, since: firstSeen(key, message)))
+        }
+        return reports
+    }
+
+    private func kernelRelease() -> String {
+        (try? readTextFile("/proc/sys/kernel/osrelease"))?.split(separator: "\n").first.map(String.init) ?? "unknown"
+    }
+}

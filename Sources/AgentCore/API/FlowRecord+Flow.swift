@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import EventModel
+import FlowAggregation
+import IdentityModel
+import NetworkModel
+import PolicyModel
+
+extension FlowRecord {
+    /// A flow with its numbers turned into text.
+    init(_ flow: Flow) {
+        let event = flow.event
+        let isEgress = event.direction == .egress
+        let own = FlowSide(
+            address: event.endpointAddress.description, port: FlowRecord.port(event, isSource: isEgress),
+            endpoint: flow.endpoint?.name, identity: event.identity.rawValue,
+            labels: flow.identity?.labels.labels.map(\.description) ?? [])
+        let peer = FlowSide(
+            address: event.peerAddress.description, port: FlowRecord.port(event, isSource: !isEgress),
+            endpoint: flow.peer?.name, identity: event.peerIdentity.rawValue,
+            labels: flow.peerIdentity?.labels.labels.map(\.description) ?? [])
+        self.init(
+            sequence: flow.sequence, time: Timestamp.text(nanoseconds: flow.time), verdict: event.verdict.name,
+            reason: event.reason == .none ? nil : event.reason.name, direction: event.direction.description,
+            endpoint: flow.endpoint?.name ?? String(event.endpoint), protocol: FlowRecord.protocolName(event),
+            source: isEgress ? own : peer, destination: isEgress ? peer : own, state: event.state.name,
+            rule: flow.rule?.text ?? (event.rule == 0 ? "no policy" : "rule \(event.rule)"),
+            ruleSource: flow.rule?.source?.text, packets: event.packets, bytes: event.bytes,
+            generation: event.generation)
+        if event.isICMP {
+            icmpType = UInt8(event.destinationPort >> 8)
+            icmpCode = UInt8(event.destinationPort & 0xff)
+        }
+        if event.ipProtocol == .tcp { tcpFlags = FlowRecord.flagNames(event.tcpFlags) }
+        vlan = event.vlan == 0 ? nil : event.vlan
+    }
+
+    private static func port(_ event: FlowEvent, isSource: Bool) -> UInt16? {
+        guard event.ipProtocol.hasPorts else { return nil }
+        return isSource ? event.sourcePort : event.destinationPort
+    }
+
+    private static func protocolName(_ event: FlowEvent) -> String {
+        event.family == 0 && event.ipProtocol.rawValue == 0 ? "arp" : event.ipProtocol.description
+    }
+
+    private static func flagNames(_ flags: UInt8) -> String {
+        let names = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"]
+        return names.indices.filter { flags & (1 << $0) != 0 }.map { names[$0] }.joined(separator: ",")
+    }
+}

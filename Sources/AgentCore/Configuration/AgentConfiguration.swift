@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import IdentityModel
+package import KernelDatapath
+package import Logging
+import NetworkModel
+
+/// Everything an operator may choose; defaults, then the file, then the flags.
+package struct AgentConfiguration: Sendable {
+    /// The host itself as an endpoint.
+    package struct HostEndpoint: Hashable, Sendable {
+        package var isEnabled = false
+        /// Devices whose traffic to and from the host is judged; empty: every physical device with a default route.
+        package var devices: [String] = []
+        /// Labels besides `reserved:host`.
+        package var labels: [Label] = []
+        /// Ports that stay open whatever the policy says.
+        package var failsafes: Set<FailsafePort> = HostEndpoint.defaultFailsafes
+
+        package init() {}
+
+        /// SSH and the DHCP client in; DNS, DHCP and NTP out.
+        package static let defaultFailsafes: Set<FailsafePort> = [
+            FailsafePort(port: 22, proto: .tcp, direction: .ingress),
+            FailsafePort(port: 68, proto: .udp, direction: .ingress),
+            FailsafePort(port: 546, proto: .udp, direction: .ingress),
+            FailsafePort(port: 53, proto: .udp, direction: .egress),
+            FailsafePort(port: 53, proto: .tcp, direction: .egress),
+            FailsafePort(port: 67, proto: .udp, direction: .egress),
+            FailsafePort(port: 547, proto: .udp, direction: .egress),
+            FailsafePort(port: 123, proto: .udp, direction: .egress),
+        ]
+    }
+
+    package var policyDirectory = "/etc/bulkhead/policies"
+    package var workloadsFile = "/etc/bulkhead/workloads.yaml"
+    package var stateDirectory = "/var/lib/bulkhead"
+    package var runDirectory = "/run/bulkhead"
+    /// Directory on a BPF file system for pins; the ABI version is appended.
+    package var bpfDirectory = PinDirectory.defaultRoot
+    /// Empty: podman is not asked.
+    package var podmanSocket = "/run/podman/podman.sock"
+    /// Empty: Docker is not asked.
+    package var dockerSocket = "/run/docker.sock"
+    /// Name or number of the group that may change things through the API; empty: only root.
+    package var apiGroup = "bulkhead"
+    package var isAudit = false
+    package var isDryRun = false
+    package var hostEndpoint = HostEndpoint()
+    /// Which labels make up identities; after the default rules.
+    package var labelRules: [LabelFilter.Rule] = []
+    /// Flows kept in memory.
+    package var flowCapacity = 16_384
+    package var settings = DatapathSettings()
+    package var sizes = DatapathSizes()
+    package var sweepInterval: Duration = .seconds(10)
+    /// Whether the host reaches its workloads unless a rule denies it.
+    package var allowsHostAccess = true
+    package var logLevel: Logger.Level = .info
+    package var logFormat: LogFormat = .text
+
+    package init() {}
+
+    package var socketPath: String { "\(runDirectory)/bulkhead.sock" }
+    var lockPath: String { "\(runDirectory)/bulkhead.lock" }
+    var statePath: String { "\(stateDirectory)/state.json" }
+    var rulesPath: String { "\(stateDirectory)/rules.json" }
+    var appliedPolicyDirectory: String { "\(stateDirectory)/policies" }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+import KernelDatapath
+import NetworkModel
+import PolicyModel
+import PolicyReading
+
+/// The workloads that a user names: network namespaces, VM taps, bare veths.
+struct WorkloadsFile: Sendable {
+    /// One entry, before its interface is looked up.
+    struct Entry: Hashable, Sendable {
+        /// Where the workload's packets pass.
+        enum Place: Hashable, Sendable {
+            /// A device on the host.
+            case interface(String)
+            /// The veths that lead into a namespace; addresses are found there.
+            case namespace(String)
+        }
+
+        var name: String
+        var labels: LabelSet
+        var place: Place
+        /// Besides those found in the namespace.
+        var addresses: Set<IPAddress>
+        var namedPorts = NamedPorts()
+        var options: EndpointOptions = []
+    }
+
+    var entries: [Entry]
+
+    /// Reads the file. Errors carry `file:line:column`.
+    init(_ bytes: [UInt8], file: String) throws {
+        entries = []
+        guard let node = try ConfigurationNode.read(bytes, file: file) else { return }
+        var read: [Entry] = []
+        try ConfigurationReader(node: node).mapping([
+            "workloads": { list in
+                for item in try list.list() {
+                    let entry = try item.workload()
+                    guard !read.contains(where: { $0.name == entry.name }) else {
+                        throw item.error("a second workload named \"\(entry.name)\"; names must differ")
+                    }
+                    read.append(entry)
+                }
+            }
+        ])
+        entries = read
+    }
+}
+
+extension ConfigurationReader {
+    fileprivate func workload() throws -> WorkloadsFile.Entry {
+        var name = ""
+        var namespace = "default"
+        var labels: [Label] = []
+        var place: WorkloadsFile.Entry.Place?
+        var addresses: Set<IPAddress> = []
+        var ports: [NamedPort: Set<UInt16>] = [:]
+        var options: EndpointOptions = []
+        try mapping([
+            "name": { name = try $0.string() },
+            "namespace": { namespace = try $0.string() },
+            "labels": { labels = try $0.labels() },
+            "interface": { place = .interface(try $0.string()) },
+            "netns": { place = .namespace(try $0.string()) },
+            "addresses": { addresses = Set(try $0.list().map { try $0.address() }) },
+            "ports": { for (name, port) in try $0.entries() { try port.namedPort(name, &ports) } },
+            "sourceCheck": { if try !$0.boolean() { options.insert(.noSourceCheck) } },
+            "linkLayer": { if try !$0.boolean() { options.insert(.noLinkLayer) } },
+        ])
+        guard !name.isEmpty else { throw error("a workload without `name`") }
+        guard let place else { throw error("workload \"\(name)\" has neither `interface` nor `netns`: add one") }
+        if case .interface = place, addresses.isEmpty, !options.contains(.noSourceCheck) {
+            throw error(
+                "workload \"\(name)\" has no `addresses`: list what it may send from, or set `sourceCheck: false`")
+        }
+        labels.append(Label(source: LabelSource.kubernetes, key: WellKnownLabel.namespace, value: namespace))
+        return WorkloadsFile.Entry(
+            name: name, labels: LabelSet(labels), place: place, addresses: addresses, namedPorts: NamedPorts(ports),
+            options: options)
+    }
+
+    private func address() throws -> IPAddress {
+        let text = try string()
+        guard let address = IPAddress(text) else { throw error("\"\(text)\" is not an IP address") }
+        return address
+    }
+
+    /// `80` or `53/udp`.
+    private func namedPort(_ name: String, _ ports: inout [NamedPort: Set<UInt16>]) throws {
+        let parts = try string().split(separator: "/")
+        let proto = parts.count == 2 ? IPProtocol(String(parts[1])) : .tcp
+        guard let number = parts.first.flatMap({ UInt16($0) }), let proto, parts.count <= 2 else {
+            throw error("not a port: write 80 or 53/udp")
+        }
+        ports[NamedPort(proto: proto, name: name), default: []].insert(number)
+    }
+}

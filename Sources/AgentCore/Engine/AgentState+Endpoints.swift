@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FlowAggregation
+import IdentityAllocation
+import IdentityModel
+import KernelDatapath
+import Logging
+import NetworkModel
+import PolicyCompiler
+
+extension AgentState {
+    /// Global audit mode and time-outs to the kernel.
+    func configureDatapath() throws {
+        var settings = configuration.settings
+        settings.isAudit = isAudit
+        try datapath.configure(settings)
+    }
+
+    /// The kernel's endpoint records as they should be, by interface.
+    func desiredEndpoints() -> [UInt32: (key: String, endpoint: DatapathEndpoint)] {
+        var desired: [UInt32: (key: String, endpoint: DatapathEndpoint)] = [:]
+        for workload in engine.input.workloads.values where workload.problem == nil {
+            guard let assignment = engine.allocator.assignments[workload.key],
+                let number = endpointNumbers.assigned[workload.key]
+            else { continue }
+            var options = workload.options
+            if auditedWorkloads.contains(workload.key) { options.insert(.audit) }
+            for interface in workload.interfaces where interface.index != 0 {
+                let endpoint = DatapathEndpoint(
+                    interface: interface.index, number: UInt16(number), subject: assignment.subject,
+                    identity: assignment.identity, addresses: workload.addresses, options: options)
+                desired[interface.index] = (workload.key, endpoint)
+            }
+        }
+        return desired
+    }
+
+    /// Attaches, updates and detaches so that the kernel has what is desired; an interface that fails is tried again.
+    func updateEndpoints() {
+        let desired = desiredEndpoints()
+        let present = Dictionary(datapath.endpoints().map { ($0.interface, $0) }) { first, _ in first }
+        var failures: [String: String] = [:]
+        for (interface, (key, endpoint)) in desired.sorted(by: { $0.key < $1.key }) {
+            if present[interface] == endpoint && attachments[interface] != nil { continue }
+            do {
+                attachments[interface] = try datapath.attach(endpoint)
+            } catch {
+                attachments[interface] = nil
+                failures[key] = "\(error)"
+            }
+        }
+        // Whose workload nobody has named yet may be named by a source that is still silent.
+        let isComplete = sources.values.allSatisfy { $0.hasReported || !$0.isExpected }
+        for interface in present.keys where desired[interface] == nil && isComplete {
+            _ = try? datapath.detach(interface: interface)
+            attachments[interface] = nil
+        }
+        for (key, message) in failures where endpointProblems[key] != message {
+            logger.warning("\(message)", metadata: ["endpoint": "\(engine.input.workloads[key]?.name ?? key)"])
+        }
+        endpointProblems = failures
+    }
+
+    /// Removes expired flows and remembers how many there are.
+    func sweepConntrack() {
+        do {
+            let report = try datapath.sweepConntrack()
+            conntrackCount = report.visited - report.expired - report.orphaned
+            clearProblem("conntrack")
+        } catch {
+            self.report("conntrack", "\(error)")
+        }
+    }
+
+    /// Tries again what could not be attached; called every now and then.
+    func retryEndpoints() {
+        if !endpointProblems.isEmpty { updateEndpoints() }
+    }
+
+    /// Keeps the tables that name events up to date with what is in force.
+    func updateNames(_ preparation: PolicyEngine.Preparation, workloadsChanged: Bool) {
+        let changes = preparation.changes
+        let rulesChanged = !changes.ruleSettings.isEmpty
+        guard workloadsChanged || preparation.touchesIdentities || rulesChanged else { return }
+        for (slot, description) in changes.ruleSettings {
+            names.setRule(RuleName(slot: slot, text: description.nameText, source: description.source))
+        }
+        if preparation.touchesIdentities {
+            for record in engine.allocator.records.values {
+                guard names.identity(record.identity)?.labels != record.labels else { continue }
+                names.setIdentity(
+                    IdentityName(identity: record.identity, labels: record.labels, prefix: record.prefix))
+            }
+        }
+        if workloadsChanged {
+            var addresses: [IPAddress: EndpointName] = [:]
+            for workload in engine.input.workloads.values {
+                guard let number = endpointNumbers.assigned[workload.key] else { continue }
+                let name = EndpointName(number: UInt16(number), name: workload.name)
+                names.setEndpoint(name)
+                for address in workload.addresses { addresses[address] = name }
+            }
+            names.setAddresses(addresses)
+        }
+        aggregator.setNames(names)
+    }
+}

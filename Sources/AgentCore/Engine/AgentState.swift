@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FlowAggregation
+import IdentityAllocation
+import IdentityModel
+import KernelDatapath
+import LinuxHost
+import Logging
+import NetworkModel
+import PolicyCompiler
+import PolicyModel
+import PolicyReading
+
+/// The one place through which every change goes: workloads, host addresses and policies in; tables, endpoint records
+/// and names out. Each change is a transaction: wholly in force, or not at all and named in `status`.
+actor AgentState {
+    let configuration: AgentConfiguration
+    let datapath: any DatapathWriting
+    let aggregator: FlowAggregator
+    let logger: Logger
+    let startedAt = Timestamp.now()
+
+    let engine: PolicyEngine
+    let reader: PolicyReader
+    var directory: PolicyDirectory
+    var applied: AppliedPolicies
+    var sources: [String: SourceState] = [:]
+    var hostAddresses: [IPAddress] = []
+    var endpointNumbers: NumberPool<String>
+    var isAudit: Bool
+    var auditedWorkloads: Set<String>
+
+    /// Why something is not in force, by subject, with the time it was first seen.
+    var problems: [String: (message: String, since: String)] = [:]
+    var endpointProblems: [String: String] = [:]
+    var attachments: [UInt32: AttachmentKind] = [:]
+    var names = FlowNames()
+    var commits = CommitLog()
+    /// Flows in the kernel's table at the last sweep.
+    var conntrackCount = 0
+    private var firstSeen: [String: (message: String, since: String)] = [:]
+    /// False until the first complete state is in force.
+    var isAdopted = false
+    /// Set once `detach` was asked for: the process ends and takes the pins with it.
+    private(set) var isDetached = false
+    private var onDetach: (@Sendable () -> Void)?
+
+    private var stateFile: StateFile
+    /// Owners of rule slots as they stand on disk.
+    private var persistedRules: [UInt32: RuleRegistry.Owner] = [:]
+
+    /// Reads the state directory and prepares; the kernel is not touched before `adopt`.
+    init(
+        configuration: AgentConfiguration, datapath: any DatapathWriting, aggregator: FlowAggregator, logger: Logger
+    ) throws(AgentError) {
+        self.configuration = configuration
+        self.datapath = datapath
+        self.aggregator = aggregator
+        self.logger = logger
+        reader = PolicyReader()
+        let file = try StateStorage.read(StateFile.self, from: configuration.statePath) ?? StateFile()
+        let rules = try StateStorage.read(RuleRegistry.Snapshot.self, from: configuration.rulesPath)
+        guard file.version == StateFile.currentVersion else {
+            throw AgentError(
+                "cannot read \(configuration.statePath): it is of version \(file.version), this agent knows "
+                    + "\(StateFile.currentVersion); use the agent that wrote it, or move it away")
+        }
+        stateFile = file
+        engine = PolicyEngine(
+            identities: file.identities, rules: rules ?? RuleRegistry.Snapshot(nextFresh: 0, entries: []),
+            options: CompileOptions(allowHost: configuration.allowsHostAccess))
+        directory = PolicyDirectory(path: configuration.policyDirectory, reader: reader)
+        applied = try AppliedPolicies(directory: configuration.appliedPolicyDirectory, reader: reader)
+        endpointNumbers = NumberPool(1...65535, restoring: file.endpoints)
+        isAudit = file.isAudit ?? configuration.isAudit
+        auditedWorkloads = Set(file.auditedWorkloads)
+        if (try? HostClock.bootID()) == file.bootID {
+            for remembered in file.workloads {
+                sources[remembered.source, default: SourceState()].workloads.append(remembered.workload)
+            }
+        }
+    }
+
+    /// Names the sources that will report; their remembered workloads are in force until they do.
+    func expect(sources names: [String]) {
+        for name in names { sources[name, default: SourceState()].isExpected = true }
+        // Workloads of a source that is not configured any more are nobody's.
+        for name in sources.keys where !names.contains(name) { sources[name] = nil }
+    }
+
+    /// When a message about something was first reported.
+    func firstSeen(_ subject: String, _ message: String) -> String {
+        if let known = firstSeen[subject], known.message == message { return known.since }
+        firstSeen[subject] = (message, Timestamp.now())
+        return firstSeen[subject]?.since ?? ""
+    }
+
+    /// Calls back once `detach` was carried out.
+    func onDetach(_ body: @escaping @Sendable () -> Void) { onDetach = body }
+
+    /// Ends enforcement: every program off. The process should end now.
+    func detachAll() throws -> Int {
+        var count = 0
+        for endpoint in datapath.endpoints() where try datapath.detach(interface: endpoint.interface) { count += 1 }
+        isDetached = true
+        logger.notice("detached", metadata: ["interfaces": "\(count)"])
+        onDetach?()
+        return count
+    }
+
+    /// Writes numbers down before they can appear in the kernel.
+    func persist(_ preparation: PolicyEngine.Preparation?, workloads: [Workload]) throws(AgentError) {
+        guard !configuration.isDryRun else { return }
+        if let preparation { try persistRules(preparation.changes.ruleSettings) }
+        var file = stateFile
+        file.bootID = (try? HostClock.bootID()) ?? ""
+        if let preparation, preparation.touchesIdentities { file.identities = preparation.allocator.snapshot }
+        file.endpoints = endpointNumbers.snapshot
+        file.workloads = workloads.filter { !$0.isHost }.sorted { $0.key < $1.key }
+            .map(StateFile.RememberedWorkload.init)
+        file.isAudit = isAudit == configuration.isAudit ? nil : isAudit
+        file.auditedWorkloads = auditedWorkloads.sorted()
+        try StateStorage.write(file, to: configuration.statePath)
+        stateFile = file
+    }
+
+    /// Writes the rule slots down if any is new; most policy changes reuse the slots they had.
+    func persistRules(_ settings: [UInt32: RuleDescription]) throws(AgentError) {
+        guard !configuration.isDryRun else { return }
+        var fresh: [UInt32: RuleRegistry.Owner] = [:]
+        for (slot, description) in settings {
+            guard let owner = RuleRegistry.Owner(description), persistedRules[slot] != owner else { continue }
+            fresh[slot] = owner
+        }
+        guard !fresh.isEmpty else { return }
+        try StateStorage.write(engine.registry.snapshot, to: configuration.rulesPath)
+        persistedRules.merge(fresh) { $1 }
+    }
+}
+
+/// What one source last said.
+struct SourceState: Sendable {
+    var workloads: [Workload] = []
+    /// False until it has reported once; until then its remembered workloads stand.
+    var isExpected = false
+    var hasReported = false
+    var state = "waiting"
+    var location = ""
+}
+
+/// Counts and times of commits, for `status`.
+struct CommitLog: Sendable {
+    var made = 0
+    var refused = 0
+    var lastAt: String?
+    var lastDuration: Duration?
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PolicyModel
+import PolicyReading
+
+/// Policies that came with one request, cut into one text for each policy so that each can be kept, shown, replaced
+/// and deleted by itself.
+struct PolicyBundle: Sendable {
+    /// One policy with the text it was read from.
+    struct Item: Sendable {
+        var policy: Policy
+        /// Begins with as many empty lines as it had lines in front of it, so that its line numbers stay true.
+        var text: String
+    }
+
+    var items: [Item]
+    var diagnostics: [Diagnostic]
+
+    var hasErrors: Bool { diagnostics.hasErrors }
+
+    /// Reads a text of one or several documents.
+    init(_ bytes: [UInt8], file: String, reader: PolicyReader) {
+        let result = reader.read(bytes: bytes, file: file)
+        diagnostics = result.diagnostics
+        let documents = PolicyBundle.documents(bytes)
+        items = result.policies.map { policy in
+            let document = documents.last { $0.firstLine <= policy.source.line }
+            return Item(policy: policy, text: document?.padded ?? String(decoding: bytes, as: UTF8.self))
+        }
+    }
+
+    private struct Document {
+        var firstLine: Int
+        var lines: [Substring]
+
+        var padded: String {
+            String(repeating: "\n", count: firstLine - 1) + lines.joined(separator: "\n") + "\n"
+        }
+    }
+
+    /// Splits at `---` lines; they are document marks wherever they stand at the beginning of a line.
+    private static func documents(_ bytes: [UInt8]) -> [Document] {
+        var documents = [Document(firstLine: 1, lines: [])]
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+        for (index, line) in lines.enumerated() {
+            if line.hasPrefix("---") && (line.count == 3 || line.dropFirst(3).first?.isWhitespace == true) {
+                documents.append(Document(firstLine: index + 1, lines: [line]))
+            } else {
+                documents[documents.count - 1].lines.append(line)
+            }
+        }
+        return documents
+    }
+}

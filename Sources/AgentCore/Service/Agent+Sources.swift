@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import LinuxHost
+import Logging
+
+extension Agent {
+    /// Names of the sources that will report workloads.
+    var sourceNames: [String] {
+        [WorkloadsFileSource.name] + (configuration.hostEndpoint.isEnabled ? [HostSource.name] : [])
+    }
+
+    /// Follows everything that may change the state, until cancelled.
+    func runSources(_ state: AgentState) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await attempt("host addresses", state) {
+                    try await HostSource(configuration: configuration.hostEndpoint, state: state).run()
+                }
+            }
+            group.addTask {
+                await attempt("workloads file", state) {
+                    try await WorkloadsFileSource(path: configuration.workloadsFile, state: state).run()
+                }
+            }
+            group.addTask {
+                await attempt("policy directory", state) {
+                    for await change in try DirectoryWatcher.changes(in: configuration.policyDirectory) {
+                        await state.update(policyDirectory: change)
+                    }
+                }
+            }
+            group.addTask { await every(configuration.sweepInterval) { await state.sweepConntrack() } }
+            group.addTask { await every(.seconds(1)) { await state.retryEndpoints() } }
+            await group.waitForAll()
+        }
+    }
+
+    /// Runs something that should not end; if it does, that is a problem in `status`, and it is tried again.
+    private func attempt(_ name: String, _ state: AgentState, _ body: () async throws -> Void) async {
+        while !Task.isCancelled {
+            do {
+                try await body()
+                if Task.isCancelled { return }
+                await state.report(name, "\(name): stopped without a reason; trying again")
+            } catch {
+                await state.report(name, "\(name): \(error); trying again")
+            }
+            try? await Task.sleep(for: .seconds(1))
+        }
+    }
+
+    private func every(_ interval: Duration, _ body: () async -> Void) async {
+        while (try? await Task.sleep(for: interval)) != nil { await body() }
+    }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import FlowAggregation
+import Glibc
+import KernelDatapath
+import LinuxHost
+import LocalHTTP
+package import Logging
+import UnixSignals
+
+/// The agent from start to end.
+package struct Agent: Sendable {
+    let configuration: AgentConfiguration
+    let logger: Logger
+
+    package init(configuration: AgentConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    /// Runs until SIGTERM, SIGINT or `detach`. Enforcement stays in the kernel, except after `detach`.
+    package func run() async throws {
+        let begin = ContinuousClock.now
+        do throws(HostError) {
+            try createDirectory(configuration.runDirectory)
+            try createDirectory(configuration.stateDirectory, mode: 0o700)
+        } catch {
+            throw AgentError("\(error)")
+        }
+        let lock = try InstanceLock(path: configuration.lockPath)
+        let isDetached = try await enforce(since: begin)
+        if isDetached && !configuration.isDryRun {
+            try Datapath.remove(directory: PinDirectory(root: configuration.bpfDirectory))
+        }
+        _ = consume lock
+    }
+
+    /// The part that holds the datapath; returns true if it is to be taken away.
+    private func enforce(since begin: ContinuousClock.Instant) async throws -> Bool {
+        let datapath = try openDatapath()
+        let aggregator = FlowAggregator(capacity: configuration.flowCapacity)
+        let state = try AgentState(
+            configuration: configuration, datapath: datapath, aggregator: aggregator, logger: logger)
+        await state.expect(sources: sourceNames)
+        await state.adopt()
+        let reader = try datapath.readEvents { batch in
+            aggregator.consume(batch.flows, wallClockOffset: HostClock.wallMinusMonotonicNanosecondsSigned())
+            if batch.malformed > 0 { aggregator.countUndecodable(UInt64(batch.malformed)) }
+        }
+        defer { reader.stop() }
+        let server = try await bindServer(state)
+        let notifier = ReadinessNotifier(socketPath: environmentValue("NOTIFY_SOCKET"))
+        let took = (ContinuousClock.now - begin).milliseconds
+        logger.notice(
+            "ready", metadata: ["socket": "\(configuration.socketPath)", "ms": "\(took)", "mode": "\(mode)"])
+        notifier.ready(status: "enforcing; socket \(configuration.socketPath)")
+        try await serve(state, server)
+        notifier.stopping()
+        aggregator.endAllFollowers()
+        return await state.isDetached
+    }
+
+    private func openDatapath() throws -> any DatapathWriting {
+        guard !configuration.isDryRun else { return InMemoryDatapath() }
+        return try Datapath(
+            directory: PinDirectory(root: configuration.bpfDirectory), sizes: configuration.sizes,
+            settings: configuration.settings)
+    }
+
+    private var mode: String { configuration.isDryRun ? "dry run" : configuration.isAudit ? "audit" : "enforce" }
+
+    private func bindServer(_ state: AgentState) async throws -> LocalHTTPServer {
+        let group = GroupMembership(group: configuration.apiGroup)
+        let router = ControlRouter(
+            service: state,
+            access: AccessRule { peer in
+                !group.group.isEmpty && group.includes(userID: peer.userID, groupID: peer.groupID)
+            })
+        return try await LocalHTTPServer.bind(
+            socketPath: configuration.socketPath, mode: 0o660, groupID: group.groupID
+        ) { request in await router.respond(to: request) }
+    }
+
+    /// Runs the sources, the periodic work and the API until told to stop.
+    private func serve(_ state: AgentState, _ server: LocalHTTPServer) async throws {
+        let (stops, stop) = AsyncStream<String>.makeStream()
+        await state.onDetach { stop.yield("detach") }
+        let work = Task { await runSources(state) }
+        let api = Task {
+            do { try await server.run() } catch { stop.yield("the API server failed: \(error)") }
+        }
+        let signals = Task {
+            for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint) { stop.yield("\(signal)") }
+        }
+        for await reason in stops {
+            logger.notice("stopping", metadata: ["reason": "\(reason)"])
+            break
+        }
+        signals.cancel()
+        work.cancel()
+        state.aggregator.endAllFollowers()
+        await server.shutDown(within: .seconds(2))
+        api.cancel()
+        _ = await work.value
+    }
+}
+
+/// The value of an environment variable.
+func environmentValue(_ name: String) -> String? {
+    guard let value = unsafe getenv(name) else { return nil }
+    return unsafe String(cString: value)
+}
+
+extension HostClock {
+    /// What to add to CLOCK_MONOTONIC to get the time since 1970; negative if the clock is set before boot.
+    fileprivate static func wallMinusMonotonicNanosecondsSigned() -> Int64 {
+        Int64(wallNanoseconds()) - Int64(monotonicNanoseconds())
+    }
+}
