@@ -47,4 +47,12 @@ final class NetlinkSocket: NetlinkTransport {
             return Array(buffer[..<count])
         }
     }
+
+    /// Throws away what waits to be read, lost notifications included.
+    func drain() {
+        repeat {
+            errno = 0
+        } while unsafe recv(descriptor.rawValue, &buffer, buffer.count, Int32(MSG_DONTWAIT)) > 0
+            || errno == EINTR || errno == ENOBUFS
+    }
 }

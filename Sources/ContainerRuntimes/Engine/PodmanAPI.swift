@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import LocalHTTP
+
+/// The libpod API of podman 4 and later.
+///
+/// Its list tells everything needed, so no container is inspected.
+struct PodmanAPI: EngineAPI {
+    let name = "podman"
+
+    private static let root = "/v4.0.0/libpod"
+
+    var eventsTarget: String {
+        "\(Self.root)/events?stream=true&filters=" + queryEncoded(#"{"type":["container","network","pod"]}"#)
+    }
+
+    func runningContainers(_ client: LocalHTTPClient) async throws -> [ContainerRecord] {
+        let entries: [ListEntry] = try await get("\(Self.root)/containers/json", client) ?? []
+        let pods: [PodEntry] =
+            entries.contains { !($0.Pod ?? "").isEmpty } ? try await get("\(Self.root)/pods/json", client) ?? [] : []
+        return entries.compactMap { record($0, pods: pods) }
+    }
+
+    func container(_ id: String, _ client: LocalHTTPClient) async throws -> ContainerRecord? {
+        let filter = queryEncoded(#"{"id":["\#(id)"]}"#)
+        let entries: [ListEntry] = try await get("\(Self.root)/containers/json?filters=\(filter)", client) ?? []
+        guard let entry = entries.first(where: { $0.Id == id }) else { return nil }
+        var pods: [PodEntry] = []
+        if let pod = entry.Pod, !pod.isEmpty {
+            pods = try await get("\(Self.root)/pods/json?filters=" + queryEncoded(#"{"id":["\#(pod)"]}"#), client) ?? []
+        }
+        return record(entry, pods: pods)
+    }
+
+    private func record(_ entry: ListEntry, pods: [PodEntry]) -> ContainerRecord? {
+        guard entry.State == "running" || entry.State == "paused", let pid = entry.Pid, pid > 0 else { return nil }
+        let pod = pods.first { $0.Id == entry.Pod }
+        return ContainerRecord(
+            id: entry.Id, name: entry.Names?.first ?? String(entry.Id.prefix(12)), labels: entry.Labels ?? [:],
+            image: entry.Image.flatMap { $0.isEmpty ? nil : $0 }, pid: pid, createdAt: entry.Created ?? "",
+            exposedPorts: exposedPorts(entry.ExposedPorts ?? [:]),
+            pod: pod.map { ContainerRecord.Pod(id: $0.Id, name: $0.Name, labels: $0.Labels ?? [:]) },
+            isInfra: entry.IsInfra ?? false, sandboxPath: nil)
+    }
+
+    /// Port number to protocols, as podman lists them: `{"80": ["tcp"]}`.
+    private func exposedPorts(_ ports: [String: [String]]) -> [ExposedPort] {
+        ports.flatMap { port, transports in
+            transports.compactMap { WorkloadLabels.exposedPort("\(port)/\($0)") }
+        }.sorted()
+    }
+
+    // The field names are podman's.
+    private struct ListEntry: Decodable {
+        let Id: String
+        let Names: [String]?
+        let Labels: [String: String]?
+        let Image: String?
+        let Pid: Int32?
+        let State: String?
+        let Created: String?
+        let Pod: String?
+        let IsInfra: Bool?
+        let ExposedPorts: [String: [String]]?
+    }
+
+    private struct PodEntry: Decodable {
+        let Id: String
+        let Name: String
+        let Labels: [String: String]?
+    }
+}
