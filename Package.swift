@@ -135,7 +135,8 @@ let unitTests: [Target] = [
     tests("ControlAPITests", ["ControlAPI"]),
     tests("LinuxHostTests", ["LinuxHost", "NetworkModel"]),
     tests("LocalHTTPTests", ["LocalHTTP", "LinuxHost"]),
-    tests("ExamplesTests", ["PolicyModel", "PolicyReading"]),
+    tests(
+        "ExamplesTests", ["NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading", "PolicyCompiler"]),
     tests("AgentCoreTests", ["AgentCore", "LinuxHost"]),
     tests("ConsoleTests", ["Console", "ControlAPI", argumentParser]),
     tests("ProgramVerificationTests", ["ProgramVerification"]),
