@@ -3,6 +3,24 @@
 import ControlAPI
 import Glibc
 
+/// Reads a file, or every policy file of a directory in the order of names.
+func readDocuments(_ path: String) throws -> [PolicyDocument] {
+    guard let stream = unsafe opendir(path) else { return [try readDocument(path)] }
+    defer { unsafe closedir(stream) }
+    var names: [String] = []
+    while let entry = unsafe readdir(stream) {
+        names.append(
+            unsafe withUnsafePointer(to: &entry.pointee.d_name) { name in
+                unsafe name.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            })
+    }
+    let files = names.filter { name in
+        !name.hasPrefix(".") && [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) }
+    }
+    guard !files.isEmpty else { throw ConsoleFailure(.refused, "no policy file (.yaml, .yml, .json) in \(path)") }
+    return try files.sorted().map { try readDocument("\(path)/\($0)") }
+}
+
 /// Reads a policy file whole; `-` is standard input.
 func readDocument(_ path: String) throws -> PolicyDocument {
     let descriptor = path == "-" ? STDIN_FILENO : unsafe open(path, O_RDONLY | O_CLOEXEC)

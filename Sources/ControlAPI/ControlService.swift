@@ -26,7 +26,7 @@ package protocol ControlService: Sendable {
     /// Lines of NDJSON: `FlowRecord`s, and `FlowLoss` when the reader was too slow.
     func flows(_ query: FlowQuery) async throws(APIError) -> AsyncStream<[UInt8]>
     func dump(_ map: MapName, limit: Int) async throws(APIError) -> MapDump
-    /// Takes every program off and removes the pins; the agent then stops.
+    /// Takes every program off; the agent then removes the pins and ends.
     func detach() async throws(APIError) -> DetachReport
 }
 
@@ -56,15 +56,10 @@ package struct ChangeOptions: Hashable, Sendable {
 
 /// Answer of `POST /v1/detach`.
 package struct DetachReport: Codable, Hashable, Sendable {
-    /// Programs taken off an interface.
-    package var detached: Int
-    /// Files removed under the pin directory.
-    package var unpinned: Int
+    /// Interfaces from which the programs were taken; the pins go when the agent ends.
+    package var interfaces: Int
 
-    package init(detached: Int, unpinned: Int) {
-        self.detached = detached
-        self.unpinned = unpinned
-    }
+    package init(interfaces: Int) { self.interfaces = interfaces }
 }
 
 /// Who may do what: root and the members of one group may change; whoever can open the socket may read.

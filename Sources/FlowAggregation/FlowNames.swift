@@ -61,9 +61,10 @@ package struct FlowNames: Sendable {
 
     package init() {}
 
-    /// Names an endpoint.
-    package mutating func setEndpoint(_ endpoint: EndpointName) {
+    /// Names an endpoint, and adds addresses that are its own.
+    package mutating func setEndpoint(_ endpoint: EndpointName, addresses: [IPAddress] = []) {
         FlowNames.set(&endpoints, Int(endpoint.number), endpoint)
+        for address in addresses { byAddress[address] = endpoint }
     }
 
     /// Says which endpoint owns which address; replaces what was said before.

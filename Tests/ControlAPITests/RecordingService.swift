@@ -105,7 +105,7 @@ final class RecordingService: ControlService {
 
     func detach() async throws(APIError) -> DetachReport {
         note("detach")
-        return DetachReport(detached: 2, unpinned: 5)
+        return DetachReport(interfaces: 2)
     }
 }
 

@@ -5,7 +5,7 @@ import ControlAPI
 extension AgentState: ControlService {
     func detach() async throws(APIError) -> DetachReport {
         do {
-            return DetachReport(detached: try detachAll(), unpinned: 0)
+            return DetachReport(interfaces: try detachAll())
         } catch {
             throw APIError(.commitFailed, "\(error)")
         }

@@ -60,17 +60,17 @@ extension ConfigurationReader {
         try mapping([
             "enabled": { host.isEnabled = try $0.boolean() },
             "devices": { host.devices = try $0.list().map { try $0.string() } },
-            "labels": { host.labels = try $0.labels() },
+            "labels": { host.labels = try $0.labels(of: LabelSource.kubernetes) },
             "failsafePorts": { host.failsafes = Set(try $0.list().map { try $0.failsafe() }) },
         ])
         return host
     }
 
-    /// A mapping of `key: value` to labels; keys without a source are Kubernetes labels.
-    func labels() throws -> [Label] {
+    /// A mapping of `key: value` to labels; keys without a source are of `source`.
+    func labels(of source: String) throws -> [Label] {
         try entries().map { key, value in
             do throws(LabelSyntaxError) {
-                return try Label.parse("\(key)=\((try? value.string()) ?? "")", defaultSource: LabelSource.kubernetes)
+                return try Label.parse("\(key)=\((try? value.string()) ?? "")", defaultSource: source)
             } catch {
                 throw value.error("\"\(key)\" is not a label key: \(error.reason)")
             }

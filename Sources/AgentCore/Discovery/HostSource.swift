@@ -17,8 +17,7 @@ struct HostSource: Sendable {
         var snapshot = NetworkSnapshot()
         for await update in try NetworkMonitor.updates() {
             snapshot.apply(update)
-            let loopbacks = Set(snapshot.links.filter(\.isLoopback).map(\.index))
-            let addresses = snapshot.addresses.filter { !loopbacks.contains($0.linkIndex) }.map(\.address)
+            let addresses = HostSource.addresses(snapshot)
             await state.update(hostAddresses: addresses)
             guard configuration.isEnabled else { continue }
             let host = workload(snapshot, addresses)
@@ -26,6 +25,12 @@ struct HostSource: Sendable {
                 source: HostSource.name, workloads: [host], state: "watching",
                 location: host.interfaces.map(\.name).joined(separator: ","))
         }
+    }
+
+    /// The addresses by which others know the host.
+    static func addresses(_ snapshot: NetworkSnapshot) -> [IPAddress] {
+        let loopbacks = Set(snapshot.links.filter(\.isLoopback).map(\.index))
+        return snapshot.addresses.filter { !loopbacks.contains($0.linkIndex) }.map(\.address)
     }
 
     private func workload(_ snapshot: NetworkSnapshot, _ addresses: [IPAddress]) -> Workload {

@@ -61,7 +61,7 @@ extension ConfigurationReader {
         try mapping([
             "name": { name = try $0.string() },
             "namespace": { namespace = try $0.string() },
-            "labels": { labels = try $0.labels() },
+            "labels": { labels = try $0.labels(of: LabelSource.workload) },
             "interface": { place = .interface(try $0.string()) },
             "netns": { place = .namespace(try $0.string()) },
             "addresses": { addresses = Set(try $0.list().map { try $0.address() }) },

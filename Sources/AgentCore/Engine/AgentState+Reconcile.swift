@@ -12,6 +12,10 @@ import PolicyModel
 extension AgentState {
     /// Brings the state found on disk into force: the first commit, before any source has reported.
     func adopt() {
+        // Before the first commit: without them the host would be a stranger to its workloads for a moment.
+        if let snapshot = try? RouteSession().snapshot() {
+            hostAddresses = Set(HostSource.addresses(snapshot)).sorted()
+        }
         do {
             try datapath.setFailsafes(
                 configuration.hostEndpoint.isEnabled ? configuration.hostEndpoint.failsafes : [])

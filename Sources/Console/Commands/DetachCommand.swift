@@ -2,17 +2,48 @@
 
 import ArgumentParser
 import ControlAPI
+import KernelDatapath
 
 struct DetachCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "detach",
         abstract: "Take every program off and remove the pins: the host is as it was before.",
-        discussion: "With an agent: it does this and stops. Without one: done directly, as root.")
+        discussion: """
+            A running agent does this and ends. Without one it is done directly, which needs root. Workloads are \
+            unprotected until an agent runs again.
+            """)
+
+    @Option(help: "Directory of the pins, if no agent answers.")
+    var bpffs: String = PinDirectory.defaultRoot
 
     @OptionGroup var agent: AgentOptions
 
     func run() async throws {
-        let report = try await agent.client.detach()
-        try agent.output.show(report) { ["\($0.detached) programs detached, \($0.unpinned) pins removed"] }
+        do {
+            let report = try await agent.client.detach()
+            await waitForEnd()
+            try agent.output.show(report) { ["\($0.interfaces) interfaces detached, pins removed, the agent has ended"] }
+        } catch ControlClientError.unreachable(let reason) {
+            let found = try detachDirectly(reason)
+            try agent.output.show(DetachReport(interfaces: found ? -1 : 0)) { _ in
+                [found ? "no agent was running; its programs and pins are removed" : "nothing to detach"]
+            }
+        }
+    }
+
+    /// The agent answers first and takes its pins away while it ends.
+    private func waitForEnd() async {
+        for _ in 0..<50 {
+            try? await Task.sleep(for: .milliseconds(100))
+            guard (try? await agent.client.status()) != nil else { return }
+        }
+    }
+
+    private func detachDirectly(_ reason: String) throws -> Bool {
+        do throws(DatapathError) {
+            return try Datapath.remove(directory: PinDirectory(root: bpffs))
+        } catch {
+            throw ConsoleFailure(.failed, "\(reason); and without it: \(error)")
+        }
     }
 }

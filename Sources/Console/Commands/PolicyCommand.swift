@@ -14,7 +14,7 @@ struct PolicyCommand: AsyncParsableCommand {
             discussion: "The agent keeps them over restarts. A policy of the same kind, namespace and name is replaced."
         )
 
-        @Option(name: .shortAndLong, help: "YAML file; - for standard input. May be repeated.")
+        @Option(name: .shortAndLong, help: "YAML file, or a directory of such; - for standard input. May be repeated.")
         var file: [String]
 
         @Flag(help: "Show what would change and change nothing.")
@@ -27,7 +27,7 @@ struct PolicyCommand: AsyncParsableCommand {
 
         func run() async throws {
             let options = ChangeOptions(isDryRun: dryRun, isForced: force)
-            for document in try file.map(readDocument) {
+            for document in try file.flatMap(readDocuments) {
                 try agent.output.show(
                     try await agent.client.applyPolicies(document, options: options), PolicyRendering.lines)
             }
