@@ -6,6 +6,7 @@ import EventDecoding
 import EventModel
 import FlowAggregation
 import IdentityModel
+import NetworkModel
 import Synchronization
 
 /// How fast events become flows with names, and that none is lost unseen.
@@ -131,14 +132,16 @@ private final class EventConsumer: Sendable {
     private let pending = Mutex(Pending())
 
     init() {
-        var names = FlowNames()
+        var names = FlowNames(), owners: [IPAddress: EndpointName] = [:]
         for workload in BenchState.workloads(client: 1, server: 2) {
             let name = EndpointName(number: workload.number, name: "bench/\(workload.number)")
-            names.setEndpoint(name, addresses: workload.addresses)
+            names.setEndpoint(name)
+            for address in workload.addresses { owners[address] = name }
             let label = Label(source: "bench", key: "app", value: "\(workload.number)")
             names.setIdentity(
                 IdentityName(identity: NumericIdentity(rawValue: workload.identity), labels: LabelSet([label])))
         }
+        names.setAddresses(owners)
         for slot in UInt32(32)..<4128 { names.setRule(RuleName(slot: slot, text: "rule \(slot)", source: nil)) }
         aggregator.setNames(names)
     }
