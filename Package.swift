@@ -137,7 +137,12 @@ let unitTests: [Target] = [
     tests("LocalHTTPTests", ["LocalHTTP", "LinuxHost"]),
     tests(
         "ExamplesTests", ["NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading", "PolicyCompiler"]),
-    tests("AgentCoreTests", ["AgentCore", "LinuxHost"]),
+    tests(
+        "AgentCoreTests",
+        [
+            "AgentCore", "LinuxHost", "ControlAPI", "FlowAggregation", "IdentityModel", "KernelDatapath", "NetworkModel",
+            "PolicyCompiler", "EventModel", logging,
+        ]),
     tests("ConsoleTests", ["Console", "ControlAPI", argumentParser]),
     tests("ProgramVerificationTests", ["ProgramVerification"]),
     tests("TidyTests", []),

@@ -7,25 +7,6 @@ import Testing
 @testable import AgentCore
 
 @Suite struct ServicePartsTests {
-    /// A directory that goes with the test.
-    private final class Scratch {
-        let path: String
-
-        init() throws {
-            var template = Array("/tmp/bulkhead-test-XXXXXX".utf8CString)
-            let made = unsafe template.withUnsafeMutableBufferPointer { buffer in
-                unsafe buffer.baseAddress.flatMap { unsafe mkdtemp($0) } != nil
-            }
-            try #require(made)
-            path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        }
-
-        deinit {
-            for name in (try? directoryEntries(path)) ?? [] { unsafe unlink("\(path)/\(name)") }
-            unsafe rmdir(path)
-        }
-    }
-
     @Test(arguments: [
         (Int64(0), "1970-01-01T00:00:00.000000000Z"),
         (951_782_399_000_000_001, "2000-02-28T23:59:59.000000001Z"),

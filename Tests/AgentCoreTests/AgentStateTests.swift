@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import FlowAggregation
+import IdentityModel
+import KernelDatapath
+import Logging
+import NetworkModel
+import PolicyCompiler
+import Testing
+
+@testable import AgentCore
+@testable import LinuxHost
+
+@Suite struct AgentStateTests {
+    /// An agent without a kernel, with directories of its own.
+    private struct Bench {
+        let scratch: Scratch
+        let datapath: InMemoryDatapath
+        let state: AgentState
+
+        init(scratch: Scratch, datapath: InMemoryDatapath = InMemoryDatapath()) async throws {
+            self.scratch = scratch
+            self.datapath = datapath
+            var configuration = AgentConfiguration()
+            configuration.policyDirectory = "\(scratch.path)/policies"
+            configuration.stateDirectory = "\(scratch.path)/state"
+            try createDirectory(configuration.policyDirectory)
+            try createDirectory(configuration.stateDirectory)
+            let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            state = try AgentState(
+                configuration: configuration, datapath: datapath, aggregator: FlowAggregator(capacity: 8),
+                logger: logger)
+            await state.expect(sources: ["test"])
+            await state.adopt()
+        }
+
+        func update(_ workloads: [Workload]) async {
+            await state.update(source: "test", workloads: workloads, state: "ok", location: "")
+        }
+
+        func apply(_ text: String, force: Bool = false) async throws -> PolicyChangeReport {
+            try await state.applyPolicies(
+                PolicyDocument(name: "p.yaml", text: Array(text.utf8)), options: ChangeOptions(isForced: force))
+        }
+
+        var endpoints: [UInt32: DatapathEndpoint] { datapath.withContent { $0.endpoints } }
+
+        var mapState: MapState { datapath.withContent { $0.mapState ?? MapState() } }
+    }
+
+    private static func workload(_ name: String, interface: UInt32, labels: [String: String]? = nil) -> Workload {
+        let own = (labels ?? ["app": name]).map { Label(source: LabelSource.container, key: $0.key, value: $0.value) }
+        let namespace = Label(source: LabelSource.kubernetes, key: WellKnownLabel.namespace, value: "shop")
+        return Workload(
+            key: "test:\(name)", name: name, source: "test", labels: LabelSet(own + [namespace]),
+            addresses: [IPAddress(v4: 0x0a00_0000 + interface)],
+            interfaces: [.init(name: "veth\(interface)", index: interface)])
+    }
+
+    private static func policy(_ name: String, from peer: String, port: Int = 6379) -> String {
+        """
+        apiVersion: cilium.io/v2
+        kind: CiliumNetworkPolicy
+        metadata: {name: \(name), namespace: shop}
+        spec:
+          endpointSelector: {matchLabels: {app: db}}
+          ingress:
+            - fromEndpoints: [{matchLabels: {app: \(peer)}}]
+              toPorts: [{ports: [{port: "\(port)", protocol: TCP}]}]
+
+        """
+    }
+
+    private static let shop = [workload("web", interface: 2), workload("db", interface: 3)]
+
+    @Test func `policy is in the tables before the first program is attached`() async throws {
+        let bench = try await Bench(scratch: try Scratch())
+        _ = try await bench.apply(Self.policy("db", from: "web"))
+        await bench.update(Self.shop)
+        let calls = bench.datapath.withContent { $0.calls }
+        let attach = try #require(calls.firstIndex(of: "attach 2"))
+        #expect(calls[..<attach].last { $0 == "commit" || $0 == "replace" } == "commit")
+        let endpoint = try #require(bench.endpoints[3])
+        #expect(bench.mapState.subjects[endpoint.subject]?.defaultDeny == [false, true])
+        #expect(bench.mapState.policy.count == 2)
+    }
+
+    @Test func `a refused commit leaves tables, endpoints and policies as they were`() async throws {
+        let bench = try await Bench(scratch: try Scratch())
+        await bench.update(Self.shop)
+        _ = try await bench.apply(Self.policy("db", from: "web"))
+        let before = bench.mapState
+        bench.datapath.withContent { $0.nextError = .incomplete }
+        let error = await #expect(throws: APIError.self) {
+            try await bench.apply(Self.policy("db", from: "cache") + "---\n" + Self.policy("second", from: "x"))
+        }
+        #expect(error?.code == .commitFailed)
+        #expect(bench.mapState == before)
+        #expect(try await bench.state.policies().map(\.name) == ["db"])
+        // The next change starts from what is in force: nothing of the refused one comes along.
+        _ = try await bench.apply(Self.policy("third", from: "web", port: 80))
+        let texts = bench.mapState.lines()
+        #expect(!texts.contains { $0.contains("second") })
+        #expect(texts.contains { $0.contains("third") })
+    }
+
+    @Test func `a restart finds numbers, workloads and policies again`() async throws {
+        let scratch = try Scratch()
+        let datapath = InMemoryDatapath()
+        let first = try await Bench(scratch: scratch, datapath: datapath)
+        await first.update([Self.workload("zeta", interface: 9)] + Self.shop)
+        await first.update(Self.shop)
+        _ = try await first.apply(Self.policy("db", from: "web"))
+        let (endpoints, lines) = (first.endpoints, first.mapState.lines())
+        let second = try await Bench(scratch: scratch, datapath: datapath)
+        #expect(second.endpoints == endpoints)
+        #expect(second.mapState.lines() == lines)
+        #expect(try await second.state.policies().map(\.origin) == ["api"])
+    }
+
+    @Test func `what no source names is detached only when all have reported`() async throws {
+        let datapath = InMemoryDatapath()
+        datapath.withContent {
+            $0.endpoints[77] = DatapathEndpoint(
+                interface: 77, number: 9, subject: 9, identity: .unmanaged, addresses: [])
+        }
+        let bench = try await Bench(scratch: try Scratch(), datapath: datapath)
+        #expect(bench.endpoints[77] != nil)
+        await bench.update([])
+        #expect(bench.endpoints[77] == nil)
+    }
+
+    @Test func `changed labels move an endpoint to another subject and the old one goes afterwards`() async throws {
+        let bench = try await Bench(scratch: try Scratch())
+        await bench.update(Self.shop)
+        let old = try #require(bench.endpoints[3]?.subject)
+        await bench.update([Self.shop[0], Self.workload("db", interface: 3, labels: ["app": "other"])])
+        let new = try #require(bench.endpoints[3]?.subject)
+        #expect(new != old)
+        #expect(bench.mapState.subjects[old] == nil && bench.mapState.subjects[new] != nil)
+        let calls = bench.datapath.withContent { $0.calls }
+        // Both subjects in the tables, then the record, then the old subject out.
+        #expect(calls.suffix(3) == ["commit", "attach 3", "commit"])
+    }
+
+    @Test func `equal labels share a subject and an identity, equal names are told apart`() async throws {
+        let bench = try await Bench(scratch: try Scratch())
+        var twin = Self.workload("web", interface: 5)
+        twin.key = "test:other"
+        await bench.update([Self.shop[0], twin])
+        #expect(bench.endpoints[2]?.subject == bench.endpoints[5]?.subject)
+        #expect(bench.endpoints[2]?.identity == bench.endpoints[5]?.identity)
+        #expect(bench.endpoints[2]?.number != bench.endpoints[5]?.number)
+        #expect(Set(try await bench.state.endpoints().map(\.name)) == ["web", "test/web"])
+    }
+
+    @Test func `a broken file keeps what it held and is named in status until it is right`() async throws {
+        let bench = try await Bench(scratch: try Scratch())
+        await bench.update(Self.shop)
+        let file = "\(bench.scratch.path)/policies/db.yaml"
+        try AtomicFile.write(Array(Self.policy("db", from: "web").utf8), to: file)
+        await bench.state.update(policyDirectory: DirectoryChange(isComplete: false))
+        let good = bench.mapState
+        #expect(good.policy.count == 2)
+        try AtomicFile.write(Array("kind: CiliumNetworkPolicy\nspec: {".utf8), to: file)
+        await bench.state.update(policyDirectory: DirectoryChange(isComplete: false))
+        #expect(bench.mapState == good)
+        let status = try await bench.state.status()
+        #expect(status.condition == .degraded)
+        #expect(status.problems.first?.message.contains("db.yaml:") == true)
+        try AtomicFile.write(Array(Self.policy("db", from: "cache").utf8), to: file)
+        await bench.state.update(policyDirectory: DirectoryChange(isComplete: false))
+        #expect(try await bench.state.status().condition == .ready)
+        #expect(bench.mapState != good)
+    }
+
+    @Test func `audit mode of the host and of an endpoint survive a restart`() async throws {
+        let scratch = try Scratch()
+        let datapath = InMemoryDatapath()
+        let first = try await Bench(scratch: scratch, datapath: datapath)
+        await first.update(Self.shop)
+        _ = try await first.state.setAudit(true)
+        _ = try await first.state.setEndpointAudit("db", true)
+        #expect(first.endpoints[3]?.options == .audit)
+        let second = try await Bench(scratch: scratch, datapath: datapath)
+        #expect(datapath.withContent { $0.settings.isAudit })
+        #expect(second.endpoints[3]?.options == .audit)
+        #expect(try await second.state.status().audit)
+    }
+
+    @Test func `a dry run and a diff change nothing and say what would`() async throws {
+        let bench = try await Bench(scratch: try Scratch())
+        await bench.update(Self.shop)
+        let before = bench.mapState
+        let document = PolicyDocument(name: "p.yaml", text: Array(Self.policy("db", from: "web").utf8))
+        let report = try await bench.state.applyPolicies(document, options: ChangeOptions(isDryRun: true))
+        #expect(!report.inForce && report.added == ["CiliumNetworkPolicy/shop/db"] && report.entriesAdded == 2)
+        let diff = try await bench.state.diffPolicies(document)
+        #expect(diff.lines.contains { $0.hasPrefix("+ ") && $0.contains("tcp/6379") })
+        #expect(bench.mapState == before)
+        #expect(try await bench.state.policies().isEmpty)
+    }
+
+    @Test func `explain agrees for endpoints, addresses and labels of workloads that do not exist`() async throws {
+        let bench = try await Bench(scratch: try Scratch())
+        await bench.update(Self.shop)
+        _ = try await bench.apply(Self.policy("db", from: "web"))
+        let key = WellKnownLabel.namespace
+        for from in ["web", "10.0.0.2", "container:app=web,k8s:\(key)=shop"] {
+            let report = try await bench.state.explain(
+                ExplainRequest(from: from, to: "db", port: 6379, protocol: "tcp"))
+            #expect(report.verdict == "allow")
+            #expect(report.steps.last?.cause == "CiliumNetworkPolicy/shop/db ingress[0]")
+        }
+        for from in ["192.0.2.1", "k8s:app=web,k8s:\(key)=other", "world"] {
+            let report = try await bench.state.explain(
+                ExplainRequest(from: from, to: "db", port: 6379, protocol: "tcp"))
+            #expect(report.verdict == "deny" && report.steps.last?.reason == "policy-default-deny")
+            #expect(report.steps.last?.unmatched.count == 1)
+        }
+    }
+}
