@@ -126,7 +126,7 @@ extension DatapathTests {
             try fixture.send(request)
             try close()
             // The policy has changed, and no packet of the flow has come since.
-            try fixture.send(error, .toEndpoint).expectDrop(DROP_POLICY_DEFAULT_DENY, rule: 60)
+            try fixture.send(error, .toEndpoint).expectDrop(DROP_ICMP_UNRELATED, rule: 60)
             try fixture.send(request).expectDrop(DROP_POLICY_DEFAULT_DENY, rule: 60)
             try fixture.send(error, .toEndpoint).expectDrop(DROP_ICMP_UNRELATED, rule: 60)
         }
@@ -157,9 +157,8 @@ extension DatapathTests {
 
         @Test func `headers before the quoted transport are stepped over`() throws {
             let request = Packet.ip(Family.v6.own, to: Family.v6.peer).udp(40000, 53).extensionHeader(60)
-            try fixture.send(request)
-            try close()
             try fixture.commit(TestPolicy().defaultDeny(.ingress))
+            try fixture.send(request)
             let error = Packet.ip(Family.v6.world, to: Family.v6.own).extensionHeader(0).error(1, quoting: request)
             try fixture.send(error, .toEndpoint).expectPass(rule: UInt32(RULE_RELATED), state: .related)
         }

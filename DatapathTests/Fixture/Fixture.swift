@@ -59,7 +59,7 @@ final class Fixture: @unchecked Sendable {
             try addAddress(family.own)
             try addAddress(family.ownSecond)
         }
-        _ = maps.drainEvents()
+        forgetCounters()
         try commit(TestPolicy())
     }
 
