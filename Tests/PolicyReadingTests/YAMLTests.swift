@@ -150,6 +150,23 @@ import Testing
         #expect(set.diagnostics[0].message == "the file has 100 bytes, the limit is 99")
     }
 
+    @Test(
+        "shows the right line whatever ends the lines",
+        arguments: ["\n", "\r\n", "\r", "\u{85}", "\u{2028}", "\u{2029}"])
+    func countsLines(lineEnd: String) throws {
+        let lines = ["apiVersion: v1", "# two", "kind: Nonsense", "metadata: {name: a}", ""]
+        let diagnostic = try #require(read(lines.joined(separator: lineEnd)).diagnostics.first)
+        #expect(diagnostic.location.text == "policy.yaml:3:7")
+        #expect(diagnostic.excerpt?.line == "kind: Nonsense")
+    }
+
+    @Test("a byte order mark does not move the caret")
+    func skipsByteOrderMark() throws {
+        let diagnostic = try #require(read("\u{feff}kind: 1\napiVersion: v1\n").diagnostics.first)
+        #expect(diagnostic.location.text == "policy.yaml:1:7")
+        #expect(diagnostic.excerpt?.line == "kind: 1")
+    }
+
     @Test("what was found before the text became unreadable is reported too")
     func reportsBeforeSyntaxError() {
         #expect(findings("a: 1\na: 2\nb: [\n") == ["2:1 BH1006 ", "4:1 BH1003 "])

@@ -24,13 +24,43 @@ struct SourceText {
     /// A line by its number from 1, without its end and cut if long; empty if there is none.
     static func line(_ number: Int, of bytes: [UInt8]) -> String {
         var current = 1
-        var start = 0
+        var index = 0
         while current < number {
-            guard let end = bytes[start...].firstIndex(of: 10) else { return "" }
-            start = end + 1
-            current += 1
+            guard index < bytes.count else { return "" }
+            let length = breakLength(at: index, in: bytes)
+            if length > 0 { current += 1 }
+            index += max(1, length)
         }
-        let line = bytes[start...].prefix { $0 != 10 && $0 != 13 }
-        return String(decoding: line.prefix(4096), as: UTF8.self)
+        // A byte order mark is no column.
+        if index == 0, bytes.starts(with: [0xef, 0xbb, 0xbf]) { index = 3 }
+        let start = index
+        while index < bytes.count, index < start + 4096, breakLength(at: index, in: bytes) == 0 { index += 1 }
+        return String(decoding: bytes[start..<index], as: UTF8.self)
+    }
+
+    /// Lines of the text, a last one without an end included.
+    static func lineCount(of bytes: [UInt8]) -> Int {
+        var count = 1
+        var index = 0
+        while index < bytes.count {
+            let length = breakLength(at: index, in: bytes)
+            if length > 0 { count += 1 }
+            index += max(1, length)
+        }
+        return count
+    }
+
+    /// Bytes of the line break here, 0 if there is none.
+    ///
+    /// libyaml counts lines by YAML 1.1: LF, CR, CR LF, NEL, LS, PS.
+    static func breakLength(at index: Int, in bytes: [UInt8]) -> Int {
+        func byte(_ offset: Int) -> UInt8 { index + offset < bytes.count ? bytes[index + offset] : 0 }
+        switch byte(0) {
+        case 0x0a: return 1
+        case 0x0d: return byte(1) == 0x0a ? 2 : 1
+        case 0xc2: return byte(1) == 0x85 ? 2 : 0
+        case 0xe2: return byte(1) == 0x80 && (byte(2) == 0xa8 || byte(2) == 0xa9) ? 3 : 0
+        default: return 0
+        }
     }
 }

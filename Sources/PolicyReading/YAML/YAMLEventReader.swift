@@ -43,9 +43,12 @@ struct YAMLEvent {
 @safe final class YAMLEventReader {
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private let text: UnsafeMutableBufferPointer<UInt8>
+    /// The same bytes, for the places of errors.
+    private let bytes: [UInt8]
 
     /// Fails if libyaml cannot allocate its buffers.
     init(_ bytes: [UInt8]) throws(YAMLError) {
+        self.bytes = bytes
         unsafe parser = .allocate(capacity: 1)
         unsafe text = .allocate(capacity: bytes.count)
         unsafe _ = text.initialize(from: bytes)
@@ -131,7 +134,7 @@ struct YAMLEvent {
 
     private func remedy(for problem: String, line: Int) -> String? {
         if problem.contains("cannot start any token") {
-            let content = unsafe SourceText.line(line, of: Array(text))
+            let content = SourceText.line(line, of: bytes)
             if content.prefix(while: \.isWhitespace).contains("\t") { return "indent with spaces; YAML forbids tabs" }
             return "quote the value"
         }
@@ -144,13 +147,15 @@ struct YAMLEvent {
 
     private func place(ofByte offset: Int) -> YAMLMark {
         var mark = YAMLMark(line: 1, column: 1)
-        for index in 0..<min(offset, unsafe text.count) {
-            let byte = unsafe text[index]
-            if byte == 10 {
+        var index = 0
+        while index < min(offset, bytes.count) {
+            let length = SourceText.breakLength(at: index, in: bytes)
+            if length > 0 {
                 mark = YAMLMark(line: mark.line + 1, column: 1)
-            } else if byte & 0xc0 != 0x80 {
+            } else if bytes[index] & 0xc0 != 0x80 {
                 mark.column += 1
             }
+            index += max(1, length)
         }
         return mark
     }
