@@ -47,7 +47,9 @@ struct YAMLEvent {
     private let bytes: [UInt8]
 
     /// Fails if libyaml cannot allocate its buffers.
-    init(_ bytes: [UInt8]) throws(YAMLError) {
+    init(_ file: [UInt8]) throws(YAMLError) {
+        // A byte order mark would count as a column of the first line.
+        let bytes = file.starts(with: [0xef, 0xbb, 0xbf]) ? Array(file.dropFirst(3)) : file
         self.bytes = bytes
         unsafe parser = .allocate(capacity: 1)
         unsafe text = .allocate(capacity: bytes.count)
