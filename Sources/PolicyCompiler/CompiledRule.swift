@@ -4,10 +4,20 @@ import IdentityModel
 import NetworkModel
 import PolicyModel
 
-/// A rule with everything about it that does not depend on who it meets.
+/// What depends on a selector of subjects: a rule or a closure.
 ///
-/// An object: the indexes refer to it.
-final class CompiledRule {
+/// An object, because the indexes refer to it.
+class SubjectUser {
+    /// Number of the selector in the subject index.
+    var subjectUse = -1
+
+    let subject: SubjectSelector
+
+    init(_ subject: SubjectSelector) { self.subject = subject }
+}
+
+/// A rule with everything about it that does not depend on who it meets.
+final class CompiledRule: SubjectUser {
     enum PeerUse {
         case label(Int)
         case prefix(Int)
@@ -15,8 +25,6 @@ final class CompiledRule {
 
     let rule: PolicyRule
     let ports: LoweredPorts
-    /// Selector of the subjects, in the subject index.
-    var subjectUse = -1
     /// Nil: any peer.
     var peerUses: [PeerUse]?
     /// Slot while at least one subject is selected.
@@ -26,39 +34,30 @@ final class CompiledRule {
     init(_ rule: PolicyRule) {
         self.rule = rule
         ports = LoweredPorts(rule.ports)
+        super.init(rule.subject)
     }
 
-    var isForHosts: Bool { rule.subject.isForHosts }
     var description: RuleDescription { .rule(rule.origin) }
+
+    /// Whether this one is named of two equally strong rules.
+    func precedes(_ other: CompiledRule) -> Bool {
+        let (a, b) = (rule.origin, other.rule.origin)
+        if a.policy != b.policy { return a.policy < b.policy }
+        return (a.section, a.index) < (b.section, b.index)
+    }
 }
 
 /// A policy's effect of closing a direction.
-final class CompiledClosure {
+final class CompiledClosure: SubjectUser {
     let policy: PolicyReference
     let isAudit: Bool
-    let effect: DefaultDeny
-    var subjectUse = -1
+    let direction: Direction
 
     init(policy: PolicyReference, isAudit: Bool, effect: DefaultDeny) {
         self.policy = policy
         self.isAudit = isAudit
-        self.effect = effect
-    }
-}
-
-/// What depends on a selector of subjects.
-enum SubjectUser {
-    case rule(CompiledRule)
-    case closure(CompiledClosure)
-
-    func isRule(_ other: CompiledRule) -> Bool {
-        if case .rule(let rule) = self { return rule === other }
-        return false
-    }
-
-    func isClosure(_ other: CompiledClosure) -> Bool {
-        if case .closure(let closure) = self { return closure === other }
-        return false
+        direction = effect.direction
+        super.init(effect.subject)
     }
 }
 

@@ -6,7 +6,7 @@ import IdentityModel
 ///
 /// A selector is anchored at its rarest positive requirement: only members with that label are compared with it, and a
 /// new member is compared only with the selectors anchored at one of its labels. `User` is what depends on a selector.
-struct LabelIndex<User> {
+struct LabelIndex<User: AnyObject> {
     struct Pair: Hashable {
         let key: String
         let value: String
@@ -22,7 +22,7 @@ struct LabelIndex<User> {
         let selector: LabelSelector
         let anchor: Anchor
         var members: [UInt32]
-        var users: [User]
+        var users: SelectorUsers<User>
     }
 
     private(set) var labels: [UInt32: LabelSet] = [:]
@@ -38,7 +38,7 @@ struct LabelIndex<User> {
     /// The members a selector in use selects, in no order.
     func members(of id: Int) -> [UInt32] { entries[id]?.members ?? [] }
 
-    func users(of id: Int) -> [User] { entries[id]?.users ?? [] }
+    func users(of id: Int) -> [User] { entries[id]?.users.list ?? [] }
 
     func selector(_ id: Int) -> LabelSelector? { entries[id]?.selector }
 
@@ -51,7 +51,7 @@ struct LabelIndex<User> {
         let anchor = anchor(of: selector)
         let entry = Entry(
             selector: selector, anchor: anchor, members: candidates(anchor).filter { matches(selector, $0) },
-            users: [user])
+            users: SelectorUsers(user))
         let id = freeIDs.popLast() ?? entries.count
         if id == entries.count { entries.append(entry) } else { entries[id] = entry }
         ids[selector] = id
@@ -64,9 +64,8 @@ struct LabelIndex<User> {
     }
 
     /// Takes a user away; the last one takes the selector with it.
-    mutating func release(_ id: Int, by isUser: (User) -> Bool) {
-        guard let index = entries[id]?.users.firstIndex(where: isUser) else { return }
-        entries[id]?.users.remove(at: index)
+    mutating func release(_ id: Int, by user: User) {
+        entries[id]?.users.remove(user)
         guard let entry = entries[id], entry.users.isEmpty else { return }
         switch entry.anchor {
         case .values(let pairs):

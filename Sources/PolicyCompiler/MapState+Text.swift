@@ -87,7 +87,7 @@ extension PortKey {
         if prefixLength == 0 { return "\(name)" }
         if name == .icmp || name == .icmpv6 { return "\(name)/\(port >> 8)" }
         if prefixLength == 16 { return "\(name)/\(port)" }
-        return "\(name)/\(port)-\(port | (1 << UInt16(16 - prefixLength)) - 1)"
+        return "\(name)/\(port)-\(port | ((1 << UInt16(16 - prefixLength)) - 1))"
     }
 }
 

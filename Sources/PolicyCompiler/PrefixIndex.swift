@@ -7,7 +7,7 @@ import PolicyModel
 ///
 /// Identities are sorted by address, so those inside a selector's prefix stand together; the selectors around a new
 /// identity's prefix are found by trying its shorter lengths.
-struct PrefixIndex<User> {
+struct PrefixIndex<User: AnyObject> {
     struct Selector: Hashable {
         let prefix: CIDR
         let except: [CIDR]
@@ -33,7 +33,7 @@ struct PrefixIndex<User> {
     private struct Entry {
         let selector: Selector
         var members: [UInt32]
-        var users: [User]
+        var users: SelectorUsers<User>
     }
 
     private var sorted: [Member] = []
@@ -44,14 +44,14 @@ struct PrefixIndex<User> {
 
     func members(of id: Int) -> [UInt32] { entries[id]?.members ?? [] }
 
-    func users(of id: Int) -> [User] { entries[id]?.users ?? [] }
+    func users(of id: Int) -> [User] { entries[id]?.users.list ?? [] }
 
     mutating func use(_ selector: Selector, by user: User) -> Int {
         if let id = ids[selector] {
             entries[id]?.users.append(user)
             return id
         }
-        let entry = Entry(selector: selector, members: selected(by: selector), users: [user])
+        let entry = Entry(selector: selector, members: selected(by: selector), users: SelectorUsers(user))
         let id = freeIDs.popLast() ?? entries.count
         if id == entries.count { entries.append(entry) } else { entries[id] = entry }
         ids[selector] = id
@@ -59,9 +59,8 @@ struct PrefixIndex<User> {
         return id
     }
 
-    mutating func release(_ id: Int, by isUser: (User) -> Bool) {
-        guard let index = entries[id]?.users.firstIndex(where: isUser) else { return }
-        entries[id]?.users.remove(at: index)
+    mutating func release(_ id: Int, by user: User) {
+        entries[id]?.users.remove(user)
         guard let entry = entries[id], entry.users.isEmpty else { return }
         idsByPrefix[entry.selector.prefix]?.removeAll { $0 == id }
         if idsByPrefix[entry.selector.prefix]?.isEmpty ?? false { idsByPrefix[entry.selector.prefix] = nil }

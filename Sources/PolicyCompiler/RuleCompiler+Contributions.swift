@@ -63,6 +63,7 @@ extension RuleCompiler {
         if rule.subjectCount == 0 {
             rule.slot = registry.use(rule.description)
             touchedSlots.insert(rule.slot)
+            rulesBySlot[Int(rule.slot)] = rule
         }
         rule.subjectCount += 1
         contribute(rule, to: subject, .add)
@@ -73,13 +74,13 @@ extension RuleCompiler {
         rule.subjectCount -= 1
         guard rule.subjectCount == 0 else { return }
         touchedSlots.insert(rule.slot)
-        registry.release(rule.description)
+        if registry.release(rule.description) != nil { rulesBySlot[Int(rule.slot)] = nil }
         rule.slot = 0
     }
 
     func change(_ closure: CompiledClosure, at subject: UInt16, _ sign: Sign) {
         touchedSubjects.insert(subject)
-        let direction = closure.effect.direction
+        let direction = closure.direction
         switch sign {
         case .add:
             cells[subject, default: SubjectCells()].close(direction, by: closure.policy, isAudit: closure.isAudit)

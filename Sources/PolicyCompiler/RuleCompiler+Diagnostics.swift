@@ -34,11 +34,11 @@ extension RuleCompiler {
                 "all \(RuleRegistry.slotRange.count) rule numbers are in use; the rule is enforced, but verdicts cannot "
                     + "name it: merge rules or remove policies")
         }
-        let subjectSlots = selectedSubjects(rule.subjectUse, isForHosts: rule.isForHosts)
+        let subjectSlots = selectedSubjects(by: rule)
         if subjectSlots.isEmpty {
             report(
                 .selectsNoEndpoint,
-                rule.isForHosts
+                rule.subject.isForHosts
                     ? "the node selector matches no host endpoint here; enable the host endpoint or correct the labels"
                     : "the selector matches no endpoint of this host; correct its labels if it should")
         }

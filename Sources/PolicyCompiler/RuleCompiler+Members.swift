@@ -34,12 +34,9 @@ extension RuleCompiler {
         touchedSubjects.insert(subject.slot)
         for id in subjectIndex.insert(UInt32(subject.slot), subject.labels) {
             for user in subjectIndex.users(of: id) {
-                switch user {
-                case .rule(let rule) where rule.isForHosts == subject.isHost: connect(rule, to: subject.slot)
-                case .closure(let closure) where closure.effect.subject.isForHosts == subject.isHost:
-                    change(closure, at: subject.slot, .add)
-                default: break
-                }
+                guard user.subject.isForHosts == subject.isHost else { continue }
+                if let rule = user as? CompiledRule { connect(rule, to: subject.slot) }
+                if let closure = user as? CompiledClosure { change(closure, at: subject.slot, .add) }
             }
         }
     }
@@ -49,8 +46,8 @@ extension RuleCompiler {
         guard let subject = subjects[slot] else { return }
         touchedSubjects.insert(slot)
         for id in subjectIndex.remove(UInt32(slot)) {
-            for case .rule(let rule) in subjectIndex.users(of: id) where rule.isForHosts == subject.isHost {
-                disconnect(rule, from: slot, takingEntries: false)
+            for user in subjectIndex.users(of: id) where user.subject.isForHosts == subject.isHost {
+                if let rule = user as? CompiledRule { disconnect(rule, from: slot, takingEntries: false) }
             }
         }
         for key in cells[slot]?.first.keys ?? [:].keys where journal[key] == nil {
@@ -102,13 +99,16 @@ extension RuleCompiler {
     }
 
     private func contributeEverywhere(_ rule: CompiledRule, peer: UInt32, _ sign: Sign) {
-        for subject in selectedSubjects(rule.subjectUse, isForHosts: rule.isForHosts) {
+        for subject in selectedSubjects(by: rule) {
             contribute(rule, to: subject, peers: [peer], sign)
         }
     }
 
-    func selectedSubjects(_ use: Int, isForHosts: Bool) -> [UInt16] {
-        subjectIndex.members(of: use).map { UInt16($0) }.filter { subjects[$0]?.isHost == isForHosts }
+    func selectedSubjects(by user: SubjectUser) -> [UInt16] {
+        let isForHosts = user.subject.isForHosts
+        return subjectIndex.members(of: user.subjectUse).map { UInt16($0) }.filter {
+            subjects[$0]?.isHost == isForHosts
+        }
     }
 
     private func add(_ rule: CompiledRule) {
@@ -123,37 +123,37 @@ extension RuleCompiler {
                 }
             }
         }
-        rule.subjectUse = subjectIndex.use(rule.rule.subject.labels, by: .rule(rule))
-        for subject in selectedSubjects(rule.subjectUse, isForHosts: rule.isForHosts) {
+        rule.subjectUse = subjectIndex.use(rule.subject.labels, by: rule)
+        for subject in selectedSubjects(by: rule) {
             connect(rule, to: subject)
         }
     }
 
     private func add(_ closure: CompiledClosure) {
-        closure.subjectUse = subjectIndex.use(closure.effect.subject.labels, by: .closure(closure))
-        for subject in selectedSubjects(closure.subjectUse, isForHosts: closure.effect.subject.isForHosts) {
+        closure.subjectUse = subjectIndex.use(closure.subject.labels, by: closure)
+        for subject in selectedSubjects(by: closure) {
             change(closure, at: subject, .add)
         }
     }
 
     private func take(_ compiled: CompiledPolicy) {
         for rule in compiled.rules where rule.subjectUse >= 0 {
-            for subject in selectedSubjects(rule.subjectUse, isForHosts: rule.isForHosts) {
+            for subject in selectedSubjects(by: rule) {
                 disconnect(rule, from: subject)
             }
-            subjectIndex.release(rule.subjectUse) { $0.isRule(rule) }
+            subjectIndex.release(rule.subjectUse, by: rule)
             for use in rule.peerUses ?? [] {
                 switch use {
-                case .label(let id): peerIndex.release(id) { $0 === rule }
-                case .prefix(let id): prefixIndex.release(id) { $0 === rule }
+                case .label(let id): peerIndex.release(id, by: rule)
+                case .prefix(let id): prefixIndex.release(id, by: rule)
                 }
             }
         }
         for closure in compiled.closures where closure.subjectUse >= 0 {
-            for subject in selectedSubjects(closure.subjectUse, isForHosts: closure.effect.subject.isForHosts) {
+            for subject in selectedSubjects(by: closure) {
                 change(closure, at: subject, .remove)
             }
-            subjectIndex.release(closure.subjectUse) { $0.isClosure(closure) }
+            subjectIndex.release(closure.subjectUse, by: closure)
         }
     }
 }

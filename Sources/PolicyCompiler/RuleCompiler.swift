@@ -24,6 +24,10 @@ package final class RuleCompiler {
     /// Peers that are the host itself, or the host inside a prefix.
     var hostPeers: Set<UInt32> = []
 
+    /// The rules that hold numbers; of one that was replaced the latest version.
+    var rulesBySlot = [CompiledRule?](repeating: nil, count: Int(RuleRegistry.slotRange.upperBound) + 1)
+    private var lastInput: CompileInput
+
     /// What was in force at the last `takeChanges`, for everything touched since.
     var journal: [PolicyKey: PolicyValue?] = [:]
     var touchedSubjects: Set<UInt16> = []
@@ -37,6 +41,7 @@ package final class RuleCompiler {
     package init(options: CompileOptions = CompileOptions(), registry: RuleRegistry = RuleRegistry()) {
         self.options = options
         self.registry = registry
+        lastInput = CompileInput(options: options)
     }
 
     /// Compiles from nothing.
@@ -52,23 +57,28 @@ package final class RuleCompiler {
 
     /// Brings everything to the state of `input`, changing only what differs.
     ///
-    /// `input.options` must be this object's.
+    /// References, slots and identities must be unique, and `input.options` this object's. Cheapest if lists keep their
+    /// order and policies that did not change are the same values. Not to be mixed with `setPolicy` and its like.
     package func update(to input: CompileInput) {
         precondition(input.options == options, "options are fixed when the compiler is made")
-        let wantedPolicies = Dictionary(input.policies.map { ($0.reference, $0) }) { $1 }
-        let wantedSubjects = Dictionary(input.subjects.map { ($0.slot, $0) }) { $1 }
-        let wantedPeers = Dictionary(input.peers.map { ($0.identity.rawValue, $0) }) { $1 }
-        for reference in policies.keys where wantedPolicies[reference] == nil { removePolicy(reference) }
-        for slot in subjects.keys where wantedSubjects[slot] == nil { removeSubject(slot) }
-        for identity in peers.keys where wantedPeers[identity] == nil {
-            removePeer(NumericIdentity(rawValue: identity))
+        // Arrays that share storage compare equal at once, so what was not touched costs next to nothing.
+        let policyWindow = ChangedWindow(from: lastInput.policies, to: input.policies, by: ==)
+        let subjectWindow = ChangedWindow(from: lastInput.subjects, to: input.subjects, by: ==)
+        let peerWindow = ChangedWindow(from: lastInput.peers, to: input.peers, by: ==)
+        lastInput = input
+        let keptPolicies = Set(policyWindow.new.map(\.reference))
+        let keptSubjects = Set(subjectWindow.new.map(\.slot))
+        let keptPeers = Set(peerWindow.new.map(\.identity))
+        for policy in policyWindow.old where !keptPolicies.contains(policy.reference) {
+            removePolicy(policy.reference)
         }
-        for peer in input.peers where peers[peer.identity.rawValue] != peer { setPeer(peer) }
-        for subject in input.subjects where subjects[subject.slot] != subject { setSubject(subject) }
+        for subject in subjectWindow.old where !keptSubjects.contains(subject.slot) { removeSubject(subject.slot) }
+        for peer in peerWindow.old where !keptPeers.contains(peer.identity) { removePeer(peer.identity) }
+        for peer in peerWindow.new { setPeer(peer) }
+        for subject in subjectWindow.new { setSubject(subject) }
         // In order, so that sorted sets of policies grow at their end.
-        for policy in wantedPolicies.values.filter({ policies[$0.reference]?.policy != $0 })
-            .sorted(by: { $0.reference < $1.reference })
-        {
+        for policy in policyWindow.new.sorted(by: { $0.reference < $1.reference })
+        where policies[policy.reference]?.policy != policy {
             setPolicy(policy)
         }
     }
@@ -121,12 +131,9 @@ package final class RuleCompiler {
 
     /// Which of two equally strong rules is named: the one whose policy, section and position come first.
     func precedes(_ a: UInt32, _ b: UInt32) -> Bool {
-        switch (registry.descriptions[a], registry.descriptions[b]) {
-        case (.rule(let a), .rule(let b)):
-            (a.policy, a.section, a.index) < (b.policy, b.section, b.index)
-        case (.rule, _): true
-        case (_, .rule): false
-        default: a < b
+        guard let first = rulesBySlot[Int(a)], let second = rulesBySlot[Int(b)] else {
+            return rulesBySlot[Int(a)] != nil || a < b
         }
+        return first.precedes(second)
     }
 }

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityAllocation
+import IdentityModel
+import NetworkModel
+import Testing
+
+@Suite struct IdentityAllocatorTests {
+    private let web = LabelSet([Label(source: "k8s", key: "app", value: "web")])
+    private let api = LabelSet([Label(source: "k8s", key: "app", value: "api")])
+
+    private func v4(_ bits: UInt32) -> IPAddress { IPAddress(v4: bits) }
+
+    @Test func `equal labels share identity and subject, other port names only the identity`() throws {
+        var allocator = IdentityAllocator()
+        let first = try allocator.setEndpoint("a", .init(labels: web, addresses: [v4(1)]))
+        let second = try allocator.setEndpoint("b", .init(labels: web, addresses: [v4(2)]))
+        let named = try allocator.setEndpoint(
+            "c",
+            .init(
+                labels: web, addresses: [v4(3)], namedPorts: NamedPorts([NamedPort(proto: .tcp, name: "http"): [80]])))
+        let other = try allocator.setEndpoint("d", .init(labels: api, addresses: [v4(4)]))
+        #expect(first == second)
+        #expect(first.identity.rawValue == 256 && first.subject == 1)
+        #expect(named.identity == first.identity && named.subject == 2)
+        #expect(other.identity.rawValue == 257)
+        let changes = try allocator.settle()
+        #expect(changes.mappingSettings[CIDR(host: v4(3))] == first.identity)
+        #expect(allocator.records[first.identity]?.namedPorts.numbers[NamedPort(proto: .tcp, name: "http")] == [80])
+        #expect(allocator.records[.world]?.labels.isReserved("world") == true)
+    }
+
+    @Test func `an endpoint that is removed takes its mapping, and its identity with the last of its kind`() throws {
+        var allocator = IdentityAllocator()
+        try allocator.setEndpoint("a", .init(labels: web, addresses: [v4(1)]))
+        try allocator.setEndpoint("b", .init(labels: web, addresses: [v4(2)]))
+        _ = try allocator.settle()
+        allocator.removeEndpoint("a")
+        #expect(try allocator.settle().mappingRemovals == [CIDR(host: v4(1))])
+        allocator.removeEndpoint("b")
+        let changes = try allocator.settle()
+        #expect(changes.recordRemovals == [NumericIdentity(rawValue: 256)])
+        #expect(allocator.mappings.isEmpty && allocator.subjects.isEmpty)
+        let back = try allocator.setEndpoint("c", .init(labels: web, addresses: [v4(9)]))
+        #expect(back.identity.rawValue == 256 && back.subject == 1)
+    }
+
+    @Test func `a workload in a prefix that includes workloads has an identity of its own there`() throws {
+        var allocator = IdentityAllocator()
+        let base = try allocator.setEndpoint("a", .init(labels: web, addresses: [v4(0x0a00_0005), v4(0x0b00_0005)]))
+        let wide = CIDR(v4(0x0a00_0000), length: 8)
+        let narrow = CIDR(v4(0x0a00_0000), length: 24)
+        try allocator.usePrefix(wide, includesWorkloads: true)
+        try allocator.usePrefix(narrow, includesWorkloads: true)
+        try allocator.usePrefix(CIDR(v4(0x0a00_0004), length: 30), includesWorkloads: false)
+        _ = try allocator.settle()
+        let derived = try #require(allocator.mappings[CIDR(host: v4(0x0a00_0005))])
+        #expect(NumericIdentity.localRange.contains(derived.rawValue))
+        #expect(
+            allocator.records[derived]
+                == IdentityRecord(identity: derived, labels: web, prefix: narrow, isWorkload: true))
+        #expect(allocator.mappings[CIDR(host: v4(0x0b00_0005))] == base.identity)
+        allocator.releasePrefix(narrow, includesWorkloads: true)
+        let changes = try allocator.settle()
+        #expect(changes.recordRemovals.contains(derived))
+        let outer = try #require(allocator.mappings[CIDR(host: v4(0x0a00_0005))])
+        #expect(allocator.records[outer]?.prefix == wide)
+        allocator.releasePrefix(wide, includesWorkloads: true)
+        _ = try allocator.settle()
+        #expect(allocator.mappings[CIDR(host: v4(0x0a00_0005))] == base.identity)
+    }
+
+    @Test func `a prefix is the world with a label, unless it is an endpoint's own address`() throws {
+        var allocator = IdentityAllocator()
+        let prefix = CIDR(v4(0x0a00_0000), length: 8)
+        let single = CIDR(host: v4(0x0a00_0005))
+        try allocator.usePrefix(prefix, includesWorkloads: false)
+        try allocator.usePrefix(prefix, includesWorkloads: false)
+        try allocator.usePrefix(single, includesWorkloads: false)
+        let base = try allocator.setEndpoint("a", .init(labels: web, addresses: [single.address]))
+        _ = try allocator.settle()
+        let identity = try #require(allocator.mappings[prefix])
+        #expect(allocator.records[identity]?.labels.description == "cidr:10.0.0.0/8,reserved:world")
+        #expect(allocator.mappings[single] == base.identity)
+        allocator.removeEndpoint("a")
+        allocator.releasePrefix(prefix, includesWorkloads: false)
+        _ = try allocator.settle()
+        #expect(allocator.mappings[prefix] == identity)
+        #expect(allocator.mappings[single].flatMap { allocator.records[$0]?.prefix } == single)
+        allocator.releasePrefix(prefix, includesWorkloads: false)
+        #expect(try allocator.settle().mappingRemovals == [prefix])
+    }
+
+    @Test func `the host's addresses are the host, also against an endpoint that claims one`() throws {
+        var allocator = IdentityAllocator()
+        allocator.setHost(labels: [Label(source: "k8s", key: "role", value: "node")], addresses: [v4(7)])
+        try allocator.setEndpoint("a", .init(labels: web, addresses: [v4(7), v4(8)]))
+        _ = try allocator.settle()
+        #expect(allocator.mappings[CIDR(host: v4(7))] == .host)
+        #expect(allocator.records[.host]?.labels.description == "k8s:role=node,reserved:host")
+        try allocator.usePrefix(CIDR(v4(0), length: 0), includesWorkloads: true)
+        _ = try allocator.settle()
+        let inside = try #require(allocator.mappings[CIDR(host: v4(7))])
+        #expect(allocator.records[inside]?.labels.isReserved("host") == true && inside != .host)
+    }
+
+    @Test func `too many label sets are refused and nothing changes`() throws {
+        var allocator = IdentityAllocator()
+        for number in IdentityAllocator.subjectRange {
+            try allocator.setEndpoint("\(number)", .init(labels: numbered(number), addresses: []))
+        }
+        #expect(throws: IdentityError.subjectsExhausted) {
+            try allocator.setEndpoint("one more", .init(labels: numbered(0), addresses: []))
+        }
+        #expect(allocator.endpoints["one more"] == nil)
+        allocator.removeEndpoint("5")
+        #expect(try allocator.setEndpoint("one more", .init(labels: numbered(0), addresses: [])).subject == 5)
+    }
+
+    @Test func `identities survive a restart through a snapshot`() throws {
+        var allocator = IdentityAllocator()
+        try allocator.setEndpoint("a", .init(labels: web, addresses: [v4(0x0a00_0005)]))
+        let kept = try allocator.setEndpoint("b", .init(labels: api, addresses: [v4(2)]))
+        try allocator.usePrefix(CIDR(v4(0x0a00_0000), length: 8), includesWorkloads: true)
+        _ = try allocator.settle()
+        var restored = IdentityAllocator(restoring: allocator.snapshot)
+        let fresh = try restored.setEndpoint("n", .init(labels: numbered(1), addresses: []))
+        #expect(fresh.identity.rawValue == 258)
+        #expect(try restored.setEndpoint("b", .init(labels: api, addresses: [v4(2)])) == kept)
+        try restored.usePrefix(CIDR(v4(0x0a00_0000), length: 8), includesWorkloads: true)
+        try restored.setEndpoint("a", .init(labels: web, addresses: [v4(0x0a00_0005)]))
+        _ = try restored.settle()
+        #expect(restored.mappings == allocator.mappings)
+    }
+
+    private func numbered(_ number: UInt32) -> LabelSet {
+        LabelSet([Label(source: "k8s", key: "number", value: "\(number)")])
+    }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+import NetworkModel
+import PolicyCompiler
+import PolicyModel
+import Testing
+
+@Suite struct RuleCompilerTests {
+    private func compile(_ policies: [Policy], apiPorts: NamedPorts = NamedPorts()) -> CompileOutput {
+        var registry = RuleRegistry()
+        return RuleCompiler.compile(.shop(policies, apiPorts: apiPorts), registry: &registry)
+    }
+
+    @Test func `a policy becomes these entries`() {
+        let policy = Policy.test(
+            "api", for: "api",
+            rules: [
+                (.ingress, .allow, .some([.labels(.app("web"))]), .some([.range(.tcp, 443...443)])),
+                (.ingress, .deny, .any, .some([.icmpType(.icmp, 8)])),
+                (
+                    .ingress, .allow,
+                    .some([.prefix(CIDR(IPAddress(v4: 0xc000_0000), length: 16), except: [], includesWorkloads: false)]
+                    ),
+                    .some([.range(.udp, 1024...3071)])
+                ),
+                (.ingress, .allow, .some([]), .all),
+            ])
+        #expect(
+            compile([policy]).state.lines() == [
+                "subject 1 ingress default deny by CiliumNetworkPolicy/shop/api",
+                "subject 1 ingress any icmp/8 -> deny CiliumNetworkPolicy/shop/api ingress[1]",
+                "subject 1 ingress host all -> allow host access",
+                "subject 1 ingress 1002 tcp/443 -> allow CiliumNetworkPolicy/shop/api ingress[0]",
+                "subject 1 ingress 16777216 udp/1024-2047 -> allow CiliumNetworkPolicy/shop/api ingress[2]",
+                "subject 1 ingress 16777216 udp/2048-3071 -> allow CiliumNetworkPolicy/shop/api ingress[2]",
+            ])
+    }
+
+    @Test func `an audited policy stands beside what is enforced`() {
+        let allow = Policy.test("open", for: "api", rules: [(.ingress, .allow, .some([.labels(.app("web"))]), .all)])
+        let deny = Policy.test(
+            "strict", for: "api", isAudit: true, rules: [(.ingress, .deny, .some([.labels(.app("web"))]), .all)])
+        #expect(
+            compile([allow, deny]).state.lines() == [
+                "subject 1 ingress default deny by CiliumNetworkPolicy/shop/open",
+                "subject 1 ingress host all -> allow host access",
+                "subject 1 ingress 1002 all -> allow CiliumNetworkPolicy/shop/open ingress[0], "
+                    + "audit deny CiliumNetworkPolicy/shop/strict ingress[0]",
+            ])
+        #expect(
+            compile([deny]).state.lines().first
+                == "subject 1 ingress audit default deny by CiliumNetworkPolicy/shop/strict")
+    }
+
+    @Test func `a port name means the subject's number on ingress and the peer's on egress`() {
+        let http = PortSelection.some([.named(.tcp, "http")])
+        let policies = [
+            Policy.test("in", for: "api", rules: [(.ingress, .allow, .any, http)]),
+            Policy.test(
+                "out", for: "web", closes: [.egress], rules: [(.egress, .allow, .some([.labels(.app("api"))]), http)]),
+        ]
+        let lines = compile(policies, apiPorts: NamedPorts([NamedPort(proto: .tcp, name: "http"): [8080]])).state
+            .lines()
+        #expect(lines.contains("subject 1 ingress any tcp/8080 -> allow CiliumNetworkPolicy/shop/in ingress[0]"))
+        #expect(lines.contains("subject 2 egress 1001 tcp/8080 -> allow CiliumNetworkPolicy/shop/out egress[0]"))
+    }
+
+    @Test func `rules that do not do what they seem to do are reported`() {
+        let prefix = CIDR(IPAddress(v4: 0x0a00_0000), length: 8)
+        let policies = [
+            Policy.test("nobody", for: "nothing", rules: [(.ingress, .allow, .any, .all)]),
+            Policy.test(
+                "peers", for: "api",
+                rules: [
+                    (.ingress, .allow, .some([.labels(.app("missing"))]), .all),
+                    (.ingress, .allow, .any, .some([.named(.tcp, "nowhere")])),
+                    (.ingress, .allow, .any, .some([.named(.tcp, "http")])),
+                    (.ingress, .allow, .some([.prefix(prefix, except: [], includesWorkloads: false)]), .all),
+                    (.ingress, .pass, .any, .all),
+                ]),
+        ]
+        let compiler = RuleCompiler()
+        compiler.update(
+            to: .shop(policies, apiPorts: NamedPorts([NamedPort(proto: .tcp, name: "http"): [80, 8080]])))
+        let found = compiler.diagnostics(workloadAddresses: [IPAddress(v4: 0x0a01_0203)])
+        #expect(
+            found.map { "\($0.origin.policy.name)[\($0.origin.index)] \($0.kind.rawValue)" } == [
+                "nobody[0] selects-no-endpoint", "peers[0] peer-selects-nothing", "peers[1] named-port-undefined",
+                "peers[2] named-port-conflicting", "peers[3] peer-selects-nothing",
+                "peers[3] prefix-misses-workloads", "peers[4] pass-unsupported",
+            ])
+        #expect(found[1].description.hasPrefix("peers.yaml:10:3: CiliumNetworkPolicy/shop/peers ingress[0]: the peers"))
+    }
+
+    @Test func `a policy that moves to another line keeps its numbers and changes no entry`() {
+        var policy = Policy.test("api", for: "api", rules: [(.ingress, .allow, .any, .some([.range(.tcp, 80...80)]))])
+        let compiler = RuleCompiler()
+        compiler.update(to: .shop([policy]))
+        _ = compiler.takeChanges()
+        let origin = policy.rules[0].origin
+        policy.rules[0].origin = RuleOrigin(
+            policy: origin.policy, section: origin.section, index: origin.index,
+            source: SourceLocation(file: "api.yaml", line: 99, column: 3))
+        compiler.update(to: .shop([policy]))
+        let changes = compiler.takeChanges()
+        #expect(changes.policySettings.isEmpty && changes.policyRemovals.isEmpty && changes.subjectSettings.isEmpty)
+        #expect(changes.ruleSettings.values.map { $0 } == [.rule(policy.rules[0].origin)])
+    }
+
+    @Test func `a diff names what comes, goes and changes`() {
+        let web = PeerSelection.some([.labels(.app("web"))])
+        let compiler = RuleCompiler()
+        compiler.update(
+            to: .shop([.test("a", for: "api", rules: [(.ingress, .allow, web, .some([.range(.tcp, 80...81)]))])]))
+        var state = MapState()
+        state.apply(compiler.takeChanges())
+        compiler.update(
+            to: .shop([
+                .test(
+                    "a", for: "api", closes: [],
+                    rules: [(.ingress, .deny, web, .some([.range(.tcp, 80...81), .range(.udp, 53...53)]))])
+            ]))
+        #expect(
+            compiler.takeChanges().lines(from: state) == [
+                "- subject 1 ingress default deny by CiliumNetworkPolicy/shop/a",
+                "- subject 1 ingress host all -> allow host access",
+                "~ subject 1 ingress 1002 tcp/80-81: allow CiliumNetworkPolicy/shop/a ingress[0] "
+                    + "-> deny CiliumNetworkPolicy/shop/a ingress[0]",
+                "+ subject 1 ingress 1002 udp/53 -> deny CiliumNetworkPolicy/shop/a ingress[0]",
+            ])
+    }
+
+    @Test func `a large workload compiles to the same state in any order`() {
+        let input = CompilerWorkload(policyCount: 60, subjectCount: 40, identityCount: 200).input()
+        var reordered = input
+        reordered.policies.reverse()
+        reordered.peers.reverse()
+        var first = RuleRegistry()
+        var second = RuleRegistry()
+        let lines = RuleCompiler.compile(input, registry: &first).state.lines()
+        #expect(lines.count > 500)
+        #expect(lines == RuleCompiler.compile(reordered, registry: &second).state.lines())
+    }
+}
