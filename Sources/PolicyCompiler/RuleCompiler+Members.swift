@@ -8,6 +8,7 @@ package import PolicyModel
 extension RuleCompiler {
     /// Adds a policy, or replaces the one of the same reference.
     package func setPolicy(_ policy: Policy) {
+        lastInput = nil
         // The new one first: rules that stay keep their slots, and entries that stay are not written again.
         let previous = policies[policy.reference]
         let compiled = CompiledPolicy(
@@ -23,11 +24,13 @@ extension RuleCompiler {
 
     /// Removes a policy; nothing happens if there is none.
     package func removePolicy(_ reference: PolicyReference) {
+        lastInput = nil
         if let compiled = policies.removeValue(forKey: reference) { take(compiled) }
     }
 
     /// Adds a subject, or replaces the one in the same slot.
     package func setSubject(_ subject: CompileSubject) {
+        lastInput = nil
         guard subjects[subject.slot] != subject else { return }
         removeSubject(subject.slot)
         subjects[subject.slot] = subject
@@ -43,6 +46,7 @@ extension RuleCompiler {
 
     /// Removes a subject with all its entries; nothing happens if there is none.
     package func removeSubject(_ slot: UInt16) {
+        lastInput = nil
         guard let subject = subjects[slot] else { return }
         touchedSubjects.insert(slot)
         for id in subjectIndex.remove(UInt32(slot)) {
@@ -63,6 +67,7 @@ extension RuleCompiler {
 
     /// Adds a peer, or replaces the one with the same identity.
     package func setPeer(_ peer: CompilePeer) {
+        lastInput = nil
         let number = peer.identity.rawValue
         guard peers[number] != peer else { return }
         removePeer(peer.identity)
@@ -82,6 +87,7 @@ extension RuleCompiler {
 
     /// Removes a peer with all entries that name it; nothing happens if there is none.
     package func removePeer(_ identity: NumericIdentity) {
+        lastInput = nil
         let number = identity.rawValue
         guard let peer = peers[number] else { return }
         if hostPeers.contains(number) { touchedSubjects.formUnion(subjects.keys) }

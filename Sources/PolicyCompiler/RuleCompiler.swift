@@ -26,7 +26,8 @@ package final class RuleCompiler {
 
     /// The rules that hold numbers; of one that was replaced the latest version.
     var rulesBySlot = [CompiledRule?](repeating: nil, count: Int(RuleRegistry.slotRange.upperBound) + 1)
-    private var lastInput: CompileInput
+    /// The input of the last `update(to:)`, unless something was changed singly since.
+    var lastInput: CompileInput?
 
     /// What was in force at the last `takeChanges`, for everything touched since.
     var journal: [PolicyKey: PolicyValue?] = [:]
@@ -41,7 +42,6 @@ package final class RuleCompiler {
     package init(options: CompileOptions = CompileOptions(), registry: RuleRegistry = RuleRegistry()) {
         self.options = options
         self.registry = registry
-        lastInput = CompileInput(options: options)
     }
 
     /// Compiles from nothing.
@@ -58,14 +58,14 @@ package final class RuleCompiler {
     /// Brings everything to the state of `input`, changing only what differs.
     ///
     /// References, slots and identities must be unique, and `input.options` this object's. Cheapest if lists keep their
-    /// order and policies that did not change are the same values. Not to be mixed with `setPolicy` and its like.
+    /// order and policies that did not change are the same values.
     package func update(to input: CompileInput) {
         precondition(input.options == options, "options are fixed when the compiler is made")
         // Arrays that share storage compare equal at once, so what was not touched costs next to nothing.
-        let policyWindow = ChangedWindow(from: lastInput.policies, to: input.policies, by: ==)
-        let subjectWindow = ChangedWindow(from: lastInput.subjects, to: input.subjects, by: ==)
-        let peerWindow = ChangedWindow(from: lastInput.peers, to: input.peers, by: ==)
-        lastInput = input
+        let last = lastInput ?? currentInput()
+        let policyWindow = ChangedWindow(from: last.policies, to: input.policies, by: ==)
+        let subjectWindow = ChangedWindow(from: last.subjects, to: input.subjects, by: ==)
+        let peerWindow = ChangedWindow(from: last.peers, to: input.peers, by: ==)
         let keptPolicies = Set(policyWindow.new.map(\.reference))
         let keptSubjects = Set(subjectWindow.new.map(\.slot))
         let keptPeers = Set(peerWindow.new.map(\.identity))
@@ -81,6 +81,13 @@ package final class RuleCompiler {
         where policies[policy.reference]?.policy != policy {
             setPolicy(policy)
         }
+        lastInput = input
+    }
+
+    private func currentInput() -> CompileInput {
+        CompileInput(
+            subjects: Array(subjects.values), peers: Array(peers.values), policies: policies.values.map(\.policy),
+            options: options)
     }
 
     /// The complete state: policy entries, subjects and rules, without the ipcache.

@@ -131,6 +131,20 @@ import Testing
             ])
     }
 
+    @Test func `single changes and whole inputs may be mixed`() {
+        let input = CompilerWorkload(policyCount: 30, subjectCount: 10, identityCount: 60).input()
+        let compiler = RuleCompiler()
+        compiler.update(to: input)
+        let before = compiler.mapState().lines()
+        compiler.removePolicy(input.policies[3].reference)
+        compiler.removePeer(input.peers[5].identity)
+        compiler.removeSubject(input.subjects[7].slot)
+        compiler.setPolicy(.test("extra", for: "app-1", rules: [(.ingress, .allow, .any, .all)]))
+        #expect(compiler.mapState().lines() != before)
+        compiler.update(to: input)
+        #expect(compiler.mapState().lines() == before)
+    }
+
     @Test func `a large workload compiles to the same state in any order`() {
         let input = CompilerWorkload(policyCount: 60, subjectCount: 40, identityCount: 200).input()
         var reordered = input
