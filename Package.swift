@@ -175,6 +175,7 @@ let kernelTests: [Target] = [
 let integrationTests: [Target] = [
     .target(name: "TestBed", dependencies: ["LinuxHost"], path: "IntegrationTests/TestBed", swiftSettings: strict),
     tests("TestBedTests", path: "IntegrationTests/TestBedTests", ["TestBed"]),
+    tests("AgentIntegrationTests", path: "IntegrationTests/AgentIntegrationTests", ["TestBed", "ControlAPI"]),
     tests(
         "LinuxHostIntegrationTests", path: "IntegrationTests/LinuxHostIntegrationTests", ["LinuxHost", "TestBed"]),
 ]

@@ -168,3 +168,8 @@ package func writeFile(_ path: String, _ content: String, appending: Bool = fals
 package func makeDirectory(_ path: String) throws {
     guard unsafe mkdir(path, 0o755) == 0 || errno == EEXIST else { throw HostError.last("make directory \(path)") }
 }
+
+/// Renames a file over another, as editors save.
+package func renameFile(_ path: String, to target: String) throws {
+    guard unsafe rename(path, target) == 0 else { throw HostError.last("rename \(path) to \(target)") }
+}

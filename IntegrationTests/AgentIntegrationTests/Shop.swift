@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import TestBed
+
+/// A small shop behind the real agent: a server, a client that may reach it, an intruder that may not.
+///
+/// The server answers on tcp/80 and tcp/81 and echoes udp/7001 and udp/7002, over both families.
+struct Shop {
+    let host: TestHost
+    let agent: TestAgent
+    let server: TestWorkload
+    let client: TestWorkload
+    let intruder: TestWorkload
+
+    var control: ControlClient { ControlClient(transport: SocketTransport(path: agent.socketPath)) }
+
+    /// Builds it all, without starting the agent.
+    init(_ bed: TestBed, configuration: String = "") async throws {
+        host = try await bed.host()
+        agent = try await host.agent(configuration: configuration)
+        server = try await host.addWorkload("srv", number: 2)
+        client = try await host.addWorkload("cli", number: 3)
+        intruder = try await host.addWorkload("intr", number: 4)
+        for port in [80, 81] {
+            _ = try server.namespace.start(
+                ["socat", "TCP6-LISTEN:\(port),ipv6only=0,fork,reuseaddr", "EXEC:cat"])
+        }
+        for port in [7001, 7002] {
+            _ = try server.namespace.start(["socat", "UDP6-RECVFROM:\(port),ipv6only=0,fork", "EXEC:cat"])
+        }
+        try agent.writeWorkloads([
+            (server, "server", ["app": "server"]), (client, "client", ["app": "client"]),
+            (intruder, "intruder", ["app": "intruder"]),
+        ])
+        try await eventually("the server listens") {
+            let first = try await client.canConnect(to: server.address4, port: 80)
+            let second = try await client.canConnect(to: server.address6, port: 81)
+            return first && second
+        }
+    }
+
+    /// Starts the agent and waits until all three workloads are attached.
+    func startAgent(_ flags: [String] = []) async throws -> SpawnedProcess {
+        let process = try agent.start(flags)
+        try await eventually("the agent has attached the workloads", within: .seconds(20)) {
+            if let status = process.exitStatus {
+                throw TestBedError("the agent ended with status \(status): \(process.errors)")
+            }
+            let report = try await control.status()
+            return report.condition == .ready && report.state.attachedEndpoints == 3
+        }
+        return process
+    }
+
+    /// Writes a policy and waits until it is in force.
+    func enforce(_ policy: String, as name: String = "policy.yaml") async throws {
+        let before = try await control.status().state.generation
+        try agent.writePolicy(name, policy)
+        try await eventually("\(name) is in force", within: .seconds(5)) {
+            try await control.status().state.generation > before
+        }
+    }
+
+    /// Waits until no generation has been added for a moment: what was written last is in force.
+    func settle() async throws {
+        var last = try await control.status().state.generation
+        var quiet = 0
+        while quiet < 3 {
+            try await Task.sleep(for: .milliseconds(100))
+            let now = try await control.status().state.generation
+            quiet = now == last ? quiet + 1 : 0
+            last = now
+        }
+    }
+
+    /// Flows kept by the agent that match a query.
+    func flows(_ change: (inout FlowQuery) -> Void) async throws -> [FlowRecord] {
+        var query = FlowQuery()
+        query.last = 10_000
+        change(&query)
+        var records: [FlowRecord] = []
+        try await control.flows(query) { line in
+            records.append(try APICoding.decode(FlowRecord.self, from: line))
+            return true
+        }
+        return records
+    }
+
+    /// Lets the client, and nobody else, reach the server on tcp/80.
+    static let clientOnly = """
+        apiVersion: networking.k8s.io/v1
+        kind: NetworkPolicy
+        metadata: {name: server, namespace: shop}
+        spec:
+          podSelector: {matchLabels: {app: server}}
+          policyTypes: [Ingress]
+          ingress:
+            - from: [{podSelector: {matchLabels: {app: client}}}]
+              ports: [{port: 80}]
+
+        """
+
+    /// Lets everybody reach one UDP port of the server.
+    static func udpOnly(_ port: Int) -> String {
+        """
+        apiVersion: networking.k8s.io/v1
+        kind: NetworkPolicy
+        metadata: {name: server, namespace: shop}
+        spec:
+          podSelector: {matchLabels: {app: server}}
+          policyTypes: [Ingress]
+          ingress: [{ports: [{port: \(port), protocol: UDP}]}]
+
+        """
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The real agent, running in a host's namespace on directories, pins and a socket of the bed's own.
+///
+/// Its workloads come from a workloads file, its policies from a directory; both are empty at first.
+package final class TestAgent: Sendable {
+    package let host: TestHost
+    package let directory: String
+    package let pinDirectory: String
+    private let extraConfiguration: String
+
+    package var socketPath: String { "\(directory)/run/bulkhead.sock" }
+    package var policyDirectory: String { "\(directory)/policies" }
+    package var workloadsPath: String { "\(directory)/workloads.yaml" }
+
+    init(host: TestHost, directory: String, pinDirectory: String, extraConfiguration: String) {
+        self.host = host
+        self.directory = directory
+        self.pinDirectory = pinDirectory
+        self.extraConfiguration = extraConfiguration
+    }
+
+    /// Starts the agent; it is ready when its socket answers, which the caller waits for.
+    package func start(_ flags: [String] = []) throws -> SpawnedProcess {
+        try host.namespace.start([Self.product("bulkhead-agent"), "--config", "\(directory)/agent.yaml"] + flags)
+    }
+
+    /// Runs the command-line tool against this agent.
+    package func tool(_ arguments: String..., input: String? = nil) async throws -> CommandResult {
+        try await host.namespace.run(
+            [Self.product("bulkhead")] + arguments, environment: ["BULKHEAD_SOCKET": socketPath], input: input)
+    }
+
+    /// Writes a policy file as an editor does: beside, then over.
+    package func writePolicy(_ name: String, _ text: String) throws {
+        try writeFile("\(policyDirectory)/.\(name).new", text)
+        try renameFile("\(policyDirectory)/.\(name).new", to: "\(policyDirectory)/\(name)")
+    }
+
+    /// Writes the workloads file.
+    package func writeWorkloads(_ workloads: [(workload: TestWorkload, name: String, labels: [String: String])]) throws
+    {
+        var text = "workloads:\n"
+        for (workload, name, labels) in workloads {
+            text += "  - name: \(name)\n    namespace: shop\n    netns: \(workload.namespace.path)\n    labels:\n"
+            for (key, value) in labels.sorted(by: { $0.key < $1.key }) { text += "      \(key): \(value)\n" }
+        }
+        if workloads.isEmpty { text = "workloads: []\n" }
+        try writeFile(workloadsPath + ".new", text)
+        try renameFile(workloadsPath + ".new", to: workloadsPath)
+    }
+
+    func prepare() throws {
+        try makeDirectory(policyDirectory)
+        try writeWorkloads([])
+        try writeFile(
+            "\(directory)/agent.yaml",
+            """
+            policyDirectory: \(policyDirectory)
+            workloadsFile: \(workloadsPath)
+            stateDirectory: \(directory)/state
+            runDirectory: \(directory)/run
+            bpfDirectory: \(pinDirectory)
+            podmanSocket: ""
+            dockerSocket: ""
+            \(extraConfiguration)
+
+            """)
+    }
+
+    /// A product of this build: it stands beside the test bundle.
+    package static func product(_ name: String) -> String {
+        let bundle = CommandLine.arguments[0]
+        let folder = bundle.lastIndex(of: "/").map { bundle[..<$0] } ?? "."
+        return "\(folder)/\(name)"
+    }
+}
+
+extension TestHost {
+    /// Prepares an agent for this host.
+    /// - Parameter configuration: more lines for its configuration file.
+    package func agent(_ stem: String = "agent", configuration: String = "") async throws -> TestAgent {
+        let directory = bed.path(stem)
+        try makeDirectory(directory)
+        let agent = TestAgent(
+            host: self, directory: directory, pinDirectory: try await bed.makePinDirectory(),
+            extraConfiguration: configuration)
+        try agent.prepare()
+        return agent
+    }
+}
