@@ -13,6 +13,8 @@ struct YAMLComposer {
     private var weightOfDocuments = 0
     /// Errors that leave the tree usable: duplicate keys, undefined aliases, tags.
     private var errors: [YAMLError] = []
+    /// After the end libyaml answers nothing for ever.
+    private var isAtEnd = false
 
     init(_ bytes: [UInt8], limits: YAMLLimits) throws(YAMLError) {
         self.limits = limits
@@ -25,10 +27,10 @@ struct YAMLComposer {
             errors.forEach(report)
             errors = []
         }
-        while true {
+        while !isAtEnd {
             let event = try events.next()
             switch event.kind {
-            case .streamEnd: return nil
+            case .streamEnd: isAtEnd = true
             case .documentStart:
                 anchors = [:]
                 let root = try compose(try events.next(), depth: 0)
@@ -38,6 +40,7 @@ struct YAMLComposer {
             default: continue
             }
         }
+        return nil
     }
 
     private mutating func compose(_ event: YAMLEvent, depth: Int) throws(YAMLError) -> YAMLNode {
