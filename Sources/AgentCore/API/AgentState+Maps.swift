@@ -20,7 +20,10 @@ extension AgentState {
                 case .ipcache: (["prefix", "identity", "labels"], ipcacheRows())
                 case .conntrack:
                     (
-                        ["endpoint", "opened", "protocol", "local", "remote", "state", "packets", "bytes", "idle", "rule"],
+                        [
+                            "endpoint", "opened", "protocol", "local", "remote", "state", "packets", "bytes", "idle",
+                            "rule",
+                        ],
                         try conntrackRows()
                     )
                 case .endpoints:
@@ -74,7 +77,8 @@ extension AgentState {
     private func endpointRows() -> [[String]] {
         datapath.endpoints().map { endpoint in
             let options: [(EndpointOptions, String)] = [
-                (.audit, "audit"), (.host, "host"), (.noSourceCheck, "no-source-check"), (.noLinkLayer, "no-link-layer"),
+                (.audit, "audit"), (.host, "host"), (.noSourceCheck, "no-source-check"),
+                (.noLinkLayer, "no-link-layer"),
             ]
             return [
                 String(endpoint.interface), String(endpoint.number), names.endpoint(endpoint.number)?.name ?? "",

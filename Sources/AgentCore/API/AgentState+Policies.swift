@@ -63,7 +63,8 @@ extension AgentState {
     func validatePolicies(_ document: PolicyDocument) async throws(APIError) -> ValidationReport {
         let bundle = PolicyBundle(document.text, file: document.name, reader: reader)
         return ValidationReport(
-            isValid: !bundle.hasErrors, policies: bundle.items.map(\.policy.reference.text), diagnostics: bundle.records)
+            isValid: !bundle.hasErrors, policies: bundle.items.map(\.policy.reference.text), diagnostics: bundle.records
+        )
     }
 
     func compilePolicies(_ document: PolicyDocument) async throws(APIError) -> CompileReport {

@@ -40,7 +40,9 @@ extension AgentState {
             report.missing.append(
                 MissingFeature(
                     feature: "tcx", reason: reason,
-                    cost: "programs hang on clsact: another tool that deletes the qdisc or its filters also removes them"))
+                    cost:
+                        "programs hang on clsact: another tool that deletes the qdisc or its filters also removes them")
+            )
         }
         return report
     }
@@ -95,7 +97,8 @@ extension AgentState {
         }
         reports.append(
             SourceReport(
-                name: "policies", location: directory.path, state: directory.problems.isEmpty ? "watching" : "has errors",
+                name: "policies", location: directory.path,
+                state: directory.problems.isEmpty ? "watching" : "has errors",
                 items: directory.policies.count))
         reports.append(
             SourceReport(

@@ -12,7 +12,9 @@ extension AgentConfiguration {
     /// Where the file is looked for unless a flag names one.
     package static let defaultPath = "/etc/bulkhead/agent.yaml"
 
-    /// Takes over what a configuration file says. Errors carry `file:line:column`.
+    /// Takes over what a configuration file says.
+    ///
+    /// Errors carry `file:line:column`.
     package mutating func read(file path: String) throws {
         try read(readFile(path), file: path)
     }

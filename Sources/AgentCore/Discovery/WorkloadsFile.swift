@@ -29,7 +29,9 @@ struct WorkloadsFile: Sendable {
 
     var entries: [Entry]
 
-    /// Reads the file. Errors carry `file:line:column`.
+    /// Reads the file.
+    ///
+    /// Errors carry `file:line:column`.
     init(_ bytes: [UInt8], file: String) throws {
         entries = []
         guard let node = try ConfigurationNode.read(bytes, file: file) else { return }

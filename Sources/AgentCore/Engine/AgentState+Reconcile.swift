@@ -98,7 +98,9 @@ extension AgentState {
         return policies
     }
 
-    /// One transaction: numbers to disk, tables, endpoint records, names. Throws if the tables did not take it.
+    /// One transaction: numbers to disk, tables, endpoint records, names.
+    ///
+    /// Throws if the tables did not take it.
     func bringIntoForce(_ input: EngineInput) throws {
         let begin = ContinuousClock.now
         let workloadsChanged = input.workloads != engine.input.workloads
@@ -160,7 +162,9 @@ extension AgentState {
     }
 
     func clearProblem(_ subject: String) {
-        if problems.removeValue(forKey: subject) != nil { logger.notice("resolved", metadata: ["subject": "\(subject)"]) }
+        if problems.removeValue(forKey: subject) != nil {
+            logger.notice("resolved", metadata: ["subject": "\(subject)"])
+        }
     }
 }
 

@@ -98,7 +98,9 @@ actor AgentState {
     /// Calls back once `detach` was carried out.
     func onDetach(_ body: @escaping @Sendable () -> Void) { onDetach = body }
 
-    /// Ends enforcement: every program off. The process should end now.
+    /// Ends enforcement: every program off.
+    ///
+    /// The process should end now.
     func detachAll() throws -> Int {
         var count = 0
         for endpoint in datapath.endpoints() where try datapath.detach(interface: endpoint.interface) { count += 1 }

@@ -16,7 +16,9 @@ struct EngineInput: Sendable {
     var policies: [PolicyReference: Policy] = [:]
 }
 
-/// Turns workloads and policies into identities and table content, step by step. No I/O, no clock; one owner.
+/// Turns workloads and policies into identities and table content, step by step.
+///
+/// No I/O, no clock; one owner.
 ///
 /// `prepare` works out what a new input changes; then either `accept` (it is in force) or `rollBack` (it is not: the
 /// engine is where it was before).
@@ -55,7 +57,9 @@ final class PolicyEngine {
         var allocator: IdentityAllocator
     }
 
-    /// Works out what `next` changes. Throws, and is where it was before, if numbers run out.
+    /// Works out what `next` changes.
+    ///
+    /// Throws, and is where it was before, if numbers run out.
     func prepare(_ next: EngineInput) throws -> Preparation {
         var allocator = self.allocator
         try PolicyEngine.bring(&allocator, from: input, to: next)
@@ -157,7 +161,8 @@ extension PolicyEngine {
 
     private static func subjects(_ allocator: IdentityAllocator) -> [CompileSubject] {
         // Any endpoint of the subject tells its identity: they share labels.
-        let identities = Dictionary(allocator.assignments.values.map { ($0.subject, $0.identity) }) { first, _ in first }
+        let identities = Dictionary(allocator.assignments.values.map { ($0.subject, $0.identity) }) { first, _ in first
+        }
         return allocator.subjects.map { slot, key in
             CompileSubject(
                 slot: slot, identity: identities[slot] ?? .unmanaged, labels: key.labels, isHost: key.isHost,
@@ -182,4 +187,3 @@ extension CompilePeer {
             namedPorts: record.namedPorts)
     }
 }
-

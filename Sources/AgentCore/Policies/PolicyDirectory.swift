@@ -4,7 +4,9 @@ import LinuxHost
 import PolicyModel
 import PolicyReading
 
-/// The policies in the files of the watched directory. A file with an error keeps what it held when it was last right.
+/// The policies in the files of the watched directory.
+///
+/// A file with an error keeps what it held when it was last right.
 struct PolicyDirectory: Sendable {
     /// A larger file is refused before it is read.
     static let fileBytesMax = 16 << 20
@@ -28,7 +30,9 @@ struct PolicyDirectory: Sendable {
         self.reader = reader
     }
 
-    /// Takes over what changed on disk. Returns false if it makes no difference.
+    /// Takes over what changed on disk.
+    ///
+    /// Returns false if it makes no difference.
     mutating func refresh(_ change: DirectoryChange) -> Bool {
         guard change.directoryExists else {
             // A directory that is gone is more likely a slip than the wish to open everything: keep what was in force.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ContainerRuntimes
+import IdentityModel
 import LinuxHost
 import Logging
 
@@ -7,6 +9,8 @@ extension Agent {
     /// Names of the sources that will report workloads.
     var sourceNames: [String] {
         [WorkloadsFileSource.name] + (configuration.hostEndpoint.isEnabled ? [HostSource.name] : [])
+            + (configuration.podmanSocket.isEmpty ? [] : [ContainerSource.podman])
+            + (configuration.dockerSocket.isEmpty ? [] : [ContainerSource.docker])
     }
 
     /// Follows everything that may change the state, until cancelled.
@@ -29,10 +33,27 @@ extension Agent {
                     }
                 }
             }
+            for source in containerSources(state) { group.addTask { await source.run() } }
             group.addTask { await every(configuration.sweepInterval) { await state.sweepConntrack() } }
             group.addTask { await every(.seconds(1)) { await state.retryEndpoints() } }
             await group.waitForAll()
         }
+    }
+
+    private func containerSources(_ state: AgentState) -> [ContainerSource] {
+        let filter = LabelFilter(configuration.labelRules)
+        var sources: [ContainerSource] = []
+        if !configuration.podmanSocket.isEmpty {
+            let engine = ContainerEngine.podman(socketPath: configuration.podmanSocket, logger: logger)
+            sources.append(
+                ContainerSource(source: engine, location: configuration.podmanSocket, filter: filter, state: state))
+        }
+        if !configuration.dockerSocket.isEmpty {
+            let engine = ContainerEngine.docker(socketPath: configuration.dockerSocket, logger: logger)
+            sources.append(
+                ContainerSource(source: engine, location: configuration.dockerSocket, filter: filter, state: state))
+        }
+        return sources
     }
 
     /// Runs something that should not end; if it does, that is a problem in `status`, and it is tried again.

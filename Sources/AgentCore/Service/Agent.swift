@@ -19,7 +19,9 @@ package struct Agent: Sendable {
         self.logger = logger
     }
 
-    /// Runs until SIGTERM, SIGINT or `detach`. Enforcement stays in the kernel, except after `detach`.
+    /// Runs until SIGTERM, SIGINT or `detach`.
+    ///
+    /// Enforcement stays in the kernel, except after `detach`.
     package func run() async throws {
         let begin = ContinuousClock.now
         do throws(HostError) {

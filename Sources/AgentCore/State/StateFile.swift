@@ -92,7 +92,8 @@ extension StateFile.RememberedWorkload {
             key: key, name: name, source: source,
             labels: LabelSet(labels.filter { $0.count == 3 }.map { Label(source: $0[0], key: $0[1], value: $0[2]) }),
             addresses: Set(addresses.compactMap { IPAddress($0) }), interfaces: interfaces,
-            namedPorts: NamedPorts(Dictionary(named) { first, _ in first }), options: EndpointOptions(rawValue: options),
+            namedPorts: NamedPorts(Dictionary(named) { first, _ in first }),
+            options: EndpointOptions(rawValue: options),
             details: details)
     }
 }

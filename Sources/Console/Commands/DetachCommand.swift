@@ -22,7 +22,9 @@ struct DetachCommand: AsyncParsableCommand {
         do {
             let report = try await agent.client.detach()
             await waitForEnd()
-            try agent.output.show(report) { ["\($0.interfaces) interfaces detached, pins removed, the agent has ended"] }
+            try agent.output.show(report) {
+                ["\($0.interfaces) interfaces detached, pins removed, the agent has ended"]
+            }
         } catch ControlClientError.unreachable(let reason) {
             let found = try detachDirectly(reason)
             try agent.output.show(DetachReport(interfaces: found ? -1 : 0)) { _ in
