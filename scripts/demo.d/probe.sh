@@ -85,13 +85,15 @@ compare_with_policy() { # source server family
 
 compare_with_flat() { check "$1 to $2:$(port_of "$2") over IPv$3 is open" [ "${answer[$1-$2-$3]}" = open ]; }
 
-# The newest record about a pair, as "verdict<tab>rule or reason<tab>endpoint and direction". A way that passes is named
-# by the receiver's record, one that is cut by whichever side cut it.
+# The newest record about a pair, as verdict|rule|reason|direction and endpoint. A way that passes is named by the
+# receiver's record; one that is cut by the side that cut it, the sender's first.
 record_of() { # file source server family
     jq -rs --arg from "$(address_of "$2" "$4")" --arg to "$(address_of "$3" "$4")" --argjson port "$(port_of "$3")" '
         map(select(.source.address == $from and .destination.address == $to and .destination.port == $port))
-        | (map(select(.verdict != "allow")) | last) // (map(select(.direction == "ingress")) | last) // last
-        | if . then [.verdict, .rule, .reason // "", "\(.direction) of \(.endpoint)"] | @tsv else empty end' "$1"
+        | map(select(.verdict != "allow")) as $cut
+        | ($cut | map(select(.direction == "egress")) | last) // ($cut | last)
+            // (map(select(.direction == "ingress")) | last) // last
+        | if . then [.verdict, .rule, .reason // "", "\(.direction) of \(.endpoint)"] | join("|") else empty end' "$1"
 }
 
 print_causes() { # file
@@ -101,7 +103,7 @@ print_causes() { # file
         for server in "${servers[@]}"; do
             [ "$source" != "$server" ] || continue
             for family in 4 6; do
-                IFS=$'\t' read -r verdict rule reason where < <(record_of "$1" "$source" "$server" "$family") || true
+                IFS='|' read -r verdict rule reason where < <(record_of "$1" "$source" "$server" "$family") || true
                 cause[$source-$server-$family]=$verdict:$rule
                 printf '    %-22s %-8s %-26s %s\n' "$source to $server (IPv$family)" "${verdict:-?}" "${where:-?}" \
                     "${rule:-?}${reason:+ ($reason)}"
