@@ -177,6 +177,9 @@ let integrationTests: [Target] = [
     tests("TestBedTests", path: "IntegrationTests/TestBedTests", ["TestBed"]),
     tests("AgentIntegrationTests", path: "IntegrationTests/AgentIntegrationTests", ["TestBed", "ControlAPI"]),
     tests(
+        "ContainerRuntimesIntegrationTests", path: "IntegrationTests/ContainerRuntimesIntegrationTests",
+        ["ContainerRuntimes", "IdentityModel", "LinuxHost", "NetworkModel", "TestBed", logging]),
+    tests(
         "LinuxHostIntegrationTests", path: "IntegrationTests/LinuxHostIntegrationTests", ["LinuxHost", "TestBed"]),
 ]
 
