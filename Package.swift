@@ -135,6 +135,7 @@ let unitTests: [Target] = [
     tests("ControlAPITests", ["ControlAPI"]),
     tests("LinuxHostTests", ["LinuxHost", "NetworkModel"]),
     tests("LocalHTTPTests", ["LocalHTTP", "LinuxHost"]),
+    tests("ContainerRuntimesTests", ["ContainerRuntimes", "IdentityModel", "LinuxHost", "NetworkModel"]),
     tests(
         "ExamplesTests", ["NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading", "PolicyCompiler"]),
     tests(

@@ -38,13 +38,14 @@ private struct PodmanBed {
 @Suite(.serialized) struct PodmanTests {
     private let second = Duration.seconds(1)
 
-    @Test(.timeLimit(.minutes(2))) func `a container is known with its link and addresses within a second`() async throws {
+    @Test(.timeLimit(.minutes(2))) func `a container is known with its link and addresses within a second`()
+        async throws
+    {
         try await withTestBed(subnet: subnet) { bed in
             let podman = try await PodmanBed(bed)
             try await podman.podman.runContainer(
                 "web",
-                labels: ["app": "web", "bulkhead.dev/namespace": "shop", "bulkhead.dev/ports": "http=80/tcp"],
-                extra: ["--expose", "8443"])
+                labels: ["app": "web", "bulkhead.dev/namespace": "shop", "bulkhead.dev/ports": "http=80/tcp"])
             let web = try await podman.follower.workload("web", within: second) { !$0.interfaces.isEmpty }
             #expect(web.namespace == "shop")
             #expect(
@@ -55,7 +56,6 @@ private struct PodmanBed {
             #expect(web.image == TestPodman.image)
             #expect(web.problem == nil)
             #expect(web.namedPorts == [NamedPort(name: "http", port: 80, transport: .tcp)])
-            #expect(web.exposedPorts == [ExposedPort(port: 8443, transport: .tcp)])
             let interface = try #require(web.interfaces.first)
             #expect(interface.name == "eth0")
             #expect(interface.hostIndex == (try await podman.hostIndex(of: "web")))
@@ -131,7 +131,8 @@ private struct PodmanBed {
     @Test(.timeLimit(.minutes(2))) func `a pod is one workload with the labels of all`() async throws {
         try await withTestBed(subnet: subnet) { bed in
             let podman = try await PodmanBed(bed)
-            let pod = try await podman.podman.run("pod", "create", "--name", "shop", "--label", "tier=pod", "--network", "testnet")
+            let pod = try await podman.podman.run(
+                "pod", "create", "--name", "shop", "--label", "tier=pod", "--network", "testnet")
             try await podman.podman.run(
                 "run", "-d", "--pod", "shop", "--name", "inner", "--label", "app=inner", TestPodman.image)
             let workload = try await podman.follower.workload("shop") { workload in
@@ -171,7 +172,9 @@ private struct PodmanBed {
         }
     }
 
-    @Test(.timeLimit(.minutes(2))) func `a service that dies and returns is picked up with what happened meanwhile`() async throws {
+    @Test(.timeLimit(.minutes(2))) func `a service that dies and returns is picked up with what happened meanwhile`()
+        async throws
+    {
         try await withTestBed(subnet: subnet) { bed in
             let podman = try await PodmanBed(bed)
             try await podman.podman.runContainer("stays")

@@ -23,8 +23,6 @@ package struct Workload: Hashable, Sendable {
     /// Where it can be attached; empty if nowhere.
     package var interfaces: [WorkloadInterface]
     package var namedPorts: [NamedPort]
-    /// Ports the image or the user declared without a name.
-    package var exposedPorts: [ExposedPort]
     /// Its first process; nil if not known.
     package var pid: Int32?
     /// False: it may send from addresses that are not its own (a router, a VPN gateway).
@@ -36,8 +34,8 @@ package struct Workload: Hashable, Sendable {
     package init(
         id: String, name: String, namespace: String = WorkloadLabels.defaultNamespace, labels: [Label] = [],
         image: String? = nil, runtime: String, networkNamespaceInode: UInt64? = nil,
-        interfaces: [WorkloadInterface] = [], namedPorts: [NamedPort] = [], exposedPorts: [ExposedPort] = [],
-        pid: Int32? = nil, isSourceChecked: Bool = true, problem: String? = nil
+        interfaces: [WorkloadInterface] = [], namedPorts: [NamedPort] = [], pid: Int32? = nil,
+        isSourceChecked: Bool = true, problem: String? = nil
     ) {
         self.id = id
         self.name = name
@@ -48,7 +46,6 @@ package struct Workload: Hashable, Sendable {
         self.networkNamespaceInode = networkNamespaceInode
         self.interfaces = interfaces
         self.namedPorts = namedPorts
-        self.exposedPorts = exposedPorts
         self.pid = pid
         self.isSourceChecked = isSourceChecked
         self.problem = problem
@@ -63,12 +60,15 @@ package struct WorkloadInterface: Hashable, Sendable {
     package var name: String
     /// Addresses of the workload's end that peers use.
     package var addresses: [IPAddress]
+    /// Addresses valid on the link only; the workload needs them for neighbour discovery.
+    package var linkLocalAddresses: [IPAddress]
 
     /// Makes an interface from its parts.
-    package init(hostIndex: Int32, name: String, addresses: [IPAddress]) {
+    package init(hostIndex: Int32, name: String, addresses: [IPAddress], linkLocalAddresses: [IPAddress] = []) {
         self.hostIndex = hostIndex
         self.name = name
         self.addresses = addresses
+        self.linkLocalAddresses = linkLocalAddresses
     }
 }
 
@@ -83,21 +83,5 @@ package struct NamedPort: Hashable, Sendable {
         self.name = name
         self.port = port
         self.transport = transport
-    }
-}
-
-/// A port declared without a name.
-package struct ExposedPort: Hashable, Sendable, Comparable {
-    package let port: UInt16
-    package let transport: IPProtocol
-
-    /// Makes an exposed port from its parts.
-    package init(port: UInt16, transport: IPProtocol) {
-        self.port = port
-        self.transport = transport
-    }
-
-    package static func < (a: ExposedPort, b: ExposedPort) -> Bool {
-        (a.port, a.transport.rawValue) < (b.port, b.transport.rawValue)
     }
 }

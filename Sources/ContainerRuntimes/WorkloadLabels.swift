@@ -37,22 +37,18 @@ package enum WorkloadLabels {
     package static func namedPorts(_ labels: [String: String]) -> [NamedPort] {
         (labels[portsKey] ?? "").split(separator: ",").compactMap { entry in
             let parts = entry.split(separator: "=", maxSplits: 1).map { trimmed($0) }
-            guard parts.count == 2, !parts[0].isEmpty, let port = exposedPort(parts[1]) else { return nil }
-            return NamedPort(name: parts[0], port: port.port, transport: port.transport)
+            guard parts.count == 2, !parts[0].isEmpty else { return nil }
+            return namedPort(parts[0], parts[1])
         }
     }
 
     /// Reads `8080/tcp` or `8080`; nil if it is neither.
-    static func exposedPort(_ text: String) -> ExposedPort? {
+    private static func namedPort(_ name: String, _ text: String) -> NamedPort? {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard (1...2).contains(parts.count), let port = UInt16(parts[0]), port > 0 else { return nil }
-        guard parts.count == 2 else { return ExposedPort(port: port, transport: .tcp) }
-        switch parts[1].lowercased() {
-        case "tcp": return ExposedPort(port: port, transport: .tcp)
-        case "udp": return ExposedPort(port: port, transport: .udp)
-        case "sctp": return ExposedPort(port: port, transport: .sctp)
-        default: return nil
-        }
+        let transport = parts.count == 1 ? .tcp : IPProtocol(String(parts[1]))
+        guard let transport, [.tcp, .udp, .sctp].contains(transport) else { return nil }
+        return NamedPort(name: name, port: port, transport: transport)
     }
 
     private static func trimmed(_ text: Substring) -> String {

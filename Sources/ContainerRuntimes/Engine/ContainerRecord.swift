@@ -17,7 +17,6 @@ struct ContainerRecord: Hashable, Sendable {
     var pid: Int32
     /// RFC 3339, as the engine writes it; good for ordering the containers of one engine.
     var createdAt: String
-    var exposedPorts: [ExposedPort]
     var pod: Pod?
     /// True for the container that only holds a pod's namespaces.
     var isInfra: Bool

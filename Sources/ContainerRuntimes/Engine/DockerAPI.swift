@@ -29,11 +29,9 @@ struct DockerAPI: EngineAPI {
             details.State.Pid > 0
         else { return nil }
         let name = details.Name.hasPrefix("/") ? String(details.Name.dropFirst()) : details.Name
-        let ports = (details.Config.ExposedPorts ?? [:]).keys.compactMap(WorkloadLabels.exposedPort)
         return ContainerRecord(
             id: details.Id, name: name, labels: details.Config.Labels ?? [:], image: details.Config.Image,
             pid: details.State.Pid, createdAt: details.Created ?? "",
-            exposedPorts: ports.sorted(),
             pod: nil, isInfra: false,
             sandboxPath: details.NetworkSettings?.SandboxKey.flatMap { $0.isEmpty ? nil : $0 })
     }
@@ -51,12 +49,10 @@ struct DockerAPI: EngineAPI {
         struct Config: Decodable {
             let Labels: [String: String]?
             let Image: String?
-            let ExposedPorts: [String: Empty]?
         }
         struct NetworkSettings: Decodable {
             let SandboxKey: String?
         }
-        struct Empty: Decodable {}
 
         let Id: String
         let Name: String

@@ -38,16 +38,8 @@ struct PodmanAPI: EngineAPI {
         return ContainerRecord(
             id: entry.Id, name: entry.Names?.first ?? String(entry.Id.prefix(12)), labels: entry.Labels ?? [:],
             image: entry.Image.flatMap { $0.isEmpty ? nil : $0 }, pid: pid, createdAt: entry.Created ?? "",
-            exposedPorts: exposedPorts(entry.ExposedPorts ?? [:]),
             pod: pod.map { ContainerRecord.Pod(id: $0.Id, name: $0.Name, labels: $0.Labels ?? [:]) },
             isInfra: entry.IsInfra ?? false, sandboxPath: nil)
-    }
-
-    /// Port number to protocols, as podman lists them: `{"80": ["tcp"]}`.
-    private func exposedPorts(_ ports: [String: [String]]) -> [ExposedPort] {
-        ports.flatMap { port, transports in
-            transports.compactMap { WorkloadLabels.exposedPort("\(port)/\($0)") }
-        }.sorted()
     }
 
     // The field names are podman's.
@@ -61,7 +53,6 @@ struct PodmanAPI: EngineAPI {
         let Created: String?
         let Pod: String?
         let IsInfra: Bool?
-        let ExposedPorts: [String: [String]]?
     }
 
     private struct PodEntry: Decodable {

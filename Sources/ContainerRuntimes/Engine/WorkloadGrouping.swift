@@ -49,9 +49,10 @@ struct WorkloadGrouping {
         switch interfaces {
         case .success(let found):
             workload.interfaces = found.interfaces.compactMap { interface in
-                interface.hostIndex.map {
+                interface.hostIndex.map { index in
                     WorkloadInterface(
-                        hostIndex: $0, name: interface.link.name, addresses: interface.routableAddresses.sorted())
+                        hostIndex: index, name: interface.link.name, addresses: interface.routableAddresses.sorted(),
+                        linkLocalAddresses: interface.addresses.filter(\.isLinkScoped).map(\.address).sorted())
                 }
             }
             if workload.interfaces.isEmpty { workload.problem = WorkloadProblem.noLink(found.interfaces).text }
@@ -76,12 +77,7 @@ struct WorkloadGrouping {
         return Workload(
             id: "\(runtime):\(pod?.id ?? first.id)", name: pod?.name ?? first.name, namespace: namespace,
             labels: WorkloadLabels.labels(labels, source: LabelSource.container, namespace: namespace), image: image,
-            runtime: runtime, namedPorts: WorkloadLabels.namedPorts(labels),
-            exposedPorts: unique(ordered.flatMap(\.exposedPorts)), pid: first.pid)
-    }
-
-    private func unique(_ ports: [ExposedPort]) -> [ExposedPort] {
-        Set(ports).sorted()
+            runtime: runtime, namedPorts: WorkloadLabels.namedPorts(labels), pid: first.pid)
     }
 }
 
