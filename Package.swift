@@ -142,7 +142,7 @@ let unitTests: [Target] = [
         "AgentCoreTests",
         [
             "AgentCore", "LinuxHost", "ControlAPI", "FlowAggregation", "IdentityModel", "KernelDatapath", "NetworkModel",
-            "PolicyCompiler", "EventModel", logging,
+            "PolicyModel", "PolicyCompiler", "PolicyReading", "EventModel", logging,
         ]),
     tests("ConsoleTests", ["Console", "ControlAPI", argumentParser]),
     tests("ProgramVerificationTests", ["ProgramVerification"]),

@@ -52,7 +52,8 @@ package struct AgentConfiguration: Sendable {
     /// Flows kept in memory.
     package var flowCapacity = 16_384
     package var settings = DatapathSettings()
-    package var sizes = DatapathSizes()
+    /// Smaller than what the datapath allows: mapped tables count as memory of the agent.
+    package var sizes = DatapathSizes(ipcacheChunks: 8, eventBytes: 4 << 20)
     package var sweepInterval: Duration = .seconds(10)
     /// Whether the host reaches its workloads unless a rule denies it.
     package var allowsHostAccess = true

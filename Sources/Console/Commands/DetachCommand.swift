@@ -11,7 +11,8 @@ struct DetachCommand: AsyncParsableCommand {
         discussion: """
             A running agent does this and ends. Without one it is done directly, which needs root. Workloads are \
             unprotected until an agent runs again.
-            """)
+            """,
+        aliases: ["cleanup"])
 
     @Option(help: "Directory of the pins, if no agent answers.")
     var bpffs: String = PinDirectory.defaultRoot

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+import KernelDatapath
+import LinuxHost
+import NetworkModel
+import PolicyCompiler
+import PolicyModel
+import PolicyReading
+import Testing
+
+@testable import AgentCore
+
+@Suite struct ConfigurationTests {
+    /// The directory of the package, from this file's place.
+    private static let package = #filePath.split(separator: "/").dropLast(3).map { "/\($0)" }.joined()
+
+    private func read(_ text: String) throws -> AgentConfiguration {
+        var configuration = AgentConfiguration()
+        try configuration.read(Array(text.utf8), file: "agent.yaml")
+        return configuration
+    }
+
+    @Test func `the example file holds every key with its default`() throws {
+        let bytes = try readFile("\(Self.package)/Deploy/agent.yaml")
+        var configuration = AgentConfiguration()
+        configuration.policyDirectory = "changed"
+        configuration.hostEndpoint.failsafes = []
+        configuration.sizes.eventBytes = 1
+        configuration.flowCapacity = 1
+        try configuration.read(bytes, file: "agent.yaml")
+        let defaults = AgentConfiguration()
+        #expect(configuration.policyDirectory == defaults.policyDirectory)
+        #expect(configuration.hostEndpoint == defaults.hostEndpoint)
+        #expect(configuration.sizes == defaults.sizes && configuration.settings == defaults.settings)
+        #expect(configuration.flowCapacity == defaults.flowCapacity && configuration.logLevel == defaults.logLevel)
+        #expect(configuration.socketPath == "/run/bulkhead/bulkhead.sock")
+    }
+
+    @Test func `the example of a workloads file is read`() throws {
+        let file = try WorkloadsFile(readFile("\(Self.package)/Deploy/workloads.yaml"), file: "workloads.yaml")
+        #expect(file.entries.map(\.name) == ["web", "database", "gateway"])
+        #expect(file.entries[0].place == .namespace("/run/netns/web"))
+        #expect(file.entries[0].labels.namespace == "shop")
+        #expect(file.entries[0].labels.value(source: LabelSource.workload, key: "app") == "web")
+        #expect(file.entries[1].addresses.count == 2)
+        #expect(file.entries[2].options == .noSourceCheck)
+    }
+
+    @Test(arguments: [
+        ("audit: perhaps\n", "agent.yaml:1:8: \"perhaps\" where true or false belongs"),
+        ("flows: 5\naudits: true\n", "agent.yaml:2:1: unknown key \"audits\""),
+        ("reportInterval: 5 parsecs\n", "agent.yaml:1:17: \"5 parsecs\" where a duration"),
+        ("tables: {policyEntries: 100000}\n", "a power of two"),
+        ("hostEndpoint:\n  failsafePorts: [ssh]\n", "agent.yaml:2:19: \"ssh\" is not a failsafe port"),
+        ("- a\n", "agent.yaml:1:1: a list where a mapping belongs"),
+    ])
+    func `an error names place, text and what belongs there`(text: String, expected: String) {
+        do {
+            _ = try read(text)
+            Issue.record("accepted: \(text)")
+        } catch {
+            #expect("\(error)".contains(expected))
+        }
+    }
+
+    @Test(arguments: [
+        ("workloads: [{netns: x}]", "without `name`"),
+        ("workloads: [{name: a}]", "neither `interface` nor `netns`"),
+        ("workloads: [{name: a, interface: tap0}]", "has no `addresses`"),
+        ("workloads: [{name: a, netns: x}, {name: a, netns: y}]", "a second workload named \"a\""),
+        ("workloads: [{name: a, netns: x, addresses: [10.0.0.300]}]", "is not an IP address"),
+        ("workloads: [{name: a, netns: x, ports: {http: 80/foo}}]", "not a port"),
+    ])
+    func `a workload that cannot work is refused with its place`(text: String, expected: String) {
+        do {
+            _ = try WorkloadsFile(Array(text.utf8), file: "w.yaml")
+            Issue.record("accepted: \(text)")
+        } catch {
+            #expect("\(error)".hasPrefix("w.yaml:1:") && "\(error)".contains(expected))
+        }
+    }
+
+    @Test func `values of the file replace defaults`() throws {
+        let configuration = try read(
+            """
+            audit: true
+            reportInterval: 500ms
+            sweepInterval: 1m
+            hostEndpoint: {enabled: true, devices: [eth0], failsafePorts: [ingress tcp/2222]}
+            identityLabels: ["!container:build."]
+            """)
+        #expect(configuration.isAudit && configuration.settings.reportInterval == .milliseconds(500))
+        #expect(configuration.sweepInterval == .seconds(60) && configuration.hostEndpoint.devices == ["eth0"])
+        #expect(
+            configuration.hostEndpoint.failsafes == [FailsafePort(port: 2222, proto: .tcp, direction: .ingress)])
+        #expect(configuration.labelRules.count == 1)
+    }
+
+    @Test func `documents of one text keep their own line numbers`() {
+        let policy = { (name: String) in
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: \(name)}\nspec: {podSelector: {}}\n"
+        }
+        let text = policy("one") + "---\n" + policy("two")
+        let bundle = PolicyBundle(Array(text.utf8), file: "p.yaml", reader: PolicyReader())
+        #expect(bundle.items.map(\.policy.reference.name) == ["one", "two"])
+        for item in bundle.items {
+            let again = PolicyReader().read(item.text, file: "p.yaml")
+            #expect(again.policies == [item.policy])
+        }
+    }
+}
+
+@Suite struct LockoutGuardTests {
+    private let close = """
+        apiVersion: cilium.io/v2
+        kind: CiliumClusterwideNetworkPolicy
+        metadata: {name: host}
+        spec:
+          nodeSelector: {}
+          ingress: [{fromEntities: [cluster]}]
+        """
+
+    private func check(_ failsafes: Set<FailsafePort>, isEnabled: Bool = true) throws {
+        var host = AgentConfiguration.HostEndpoint()
+        host.isEnabled = isEnabled
+        host.failsafes = failsafes
+        let policies = PolicyReader().read(close, file: "host.yaml").policies
+        try #require(policies.count == 1)
+        let lockout = LockoutGuard(host: host, inForce: [:], options: .init())
+        try lockout.check(Dictionary(policies.map { ($0.reference, $0) }) { first, _ in first })
+    }
+
+    @Test func `a policy that would close SSH is refused and named`() {
+        let error = #expect(throws: AgentError.self) { try check([]) }
+        #expect(error?.description.contains("CiliumClusterwideNetworkPolicy/host") == true)
+    }
+
+    @Test func `with SSH among the failsafe ports, or no host endpoint, nothing can happen`() throws {
+        try check(AgentConfiguration.HostEndpoint.defaultFailsafes)
+        try check([], isEnabled: false)
+    }
+}
