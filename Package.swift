@@ -151,11 +151,14 @@ let unitTests: [Target] = [
 
 // Tests against the running kernel; they need root and fail without it.
 let kernelTests: [Target] = [
+    .target(
+        name: "CParserHarness", path: "Tests/ParserHarness",
+        cSettings: [.headerSearchPath("../../bpf/lib"), .headerSearchPath("../../bpf/abi")]),
     tests(
         "DatapathTests", path: "DatapathTests",
         [
-            "BPFRuntime", "CDatapathABI", "EventDecoding", "EventModel", "IdentityModel", "KernelPrograms",
-            "NetworkModel", "PolicyCompiler", "TableEncoding",
+            "BPFRuntime", "CDatapathABI", "CLinuxShim", "CParserHarness", "EventDecoding", "EventModel",
+            "IdentityModel", "KernelPrograms", "NetworkModel", "PolicyCompiler", "TableEncoding",
         ]),
     .target(
         name: "KernelTesting", dependencies: ["BPFRuntime", "CLinuxShim"], path: "Tests/KernelTesting",

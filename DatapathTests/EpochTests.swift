@@ -137,6 +137,21 @@ extension DatapathTests {
             #expect(dropped.event?.peerIdentity == Fixture.strangerIdentity)
         }
 
+        @Test(arguments: Family.allCases) func `an endpoint that moves to another subject is judged by that one`(
+            family: Family
+        ) throws {
+            var state = TestPolicy().mapState
+            let closed = TestPolicy(subject: Fixture.subject + 1).defaultDeny(.ingress).mapState
+            state.subjects.merge(closed.subjects) { $1 }
+            try fixture.commit(state)
+            let talk = Talk.server(family)
+            try fixture.establish(talk, openedBy: .ingress)
+            try fixture.setEndpoint(subject: Fixture.subject + 1)
+            try fixture.tcp(talk, .egress, .ack).expectDrop(DROP_POLICY_DEFAULT_DENY, rule: 60)
+            try fixture.setEndpoint()
+            try fixture.tcp(talk, .egress, .ack).expectPass(state: nil)
+        }
+
         // MARK: - Banks
 
         @Test(arguments: Family.allCases) func `what is written to the inactive bank is not seen before the switch`(

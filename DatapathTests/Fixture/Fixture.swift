@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPFRuntime
 import CDatapathABI
+import CLinuxShim
 import EventDecoding
 import EventModel
 import IdentityModel
@@ -66,9 +67,9 @@ final class Fixture: @unchecked Sendable {
     // MARK: - Setting
 
     /// Writes the record of interface 1.
-    func setEndpoint(flags: Int = 0, ifindex: UInt32 = 1) throws {
+    func setEndpoint(flags: Int = 0, ifindex: UInt32 = 1, subject: UInt16 = Fixture.subject) throws {
         let record = endpoint_entry(
-            ifindex: ifindex, subject: UInt32(Fixture.subject), identity: Fixture.identity,
+            ifindex: ifindex, subject: UInt32(subject), identity: Fixture.identity,
             endpoint: Fixture.endpoint, flags: UInt16(flags))
         try maps.endpoints.update(1, to: record)
     }
@@ -124,9 +125,11 @@ final class Fixture: @unchecked Sendable {
         try commit(state, generation: generation)
     }
 
-    func commit(_ state: MapState, generation: UInt32? = nil) throws {
+    /// `underTraffic`: packets run on other threads, so wait until none reads the bank that is written next.
+    func commit(_ state: MapState, generation: UInt32? = nil, underTraffic: Bool = false) throws {
         let writes = try stage(state, generation: generation)
         switchBank()
+        if underTraffic { #expect(bulkhead_membarrier_global() == 0) }
         write(writes, toBank: 1 - Int(config.active_bank), generation: generation)
     }
 

@@ -33,7 +33,8 @@ package final class ShadowTables {
     package let subjects = SubjectTable()
     /// The epoch given out last.
     ///
-    /// Every transaction takes the next one, so none repeats while this object lives.
+    /// Every subject that a transaction touches takes the next one: none repeats while this object lives, and no two
+    /// subjects share one, so that flows of an endpoint that moves to another subject are judged again.
     package private(set) var epoch: UInt32
 
     /// Empty tables.
@@ -82,9 +83,13 @@ package final class ShadowTables {
         subjects.entries.markDirty(0..<Int(SUBJECT_COUNT_MAX))
         policy = newPolicy
         ipcache = newTrie
+        for slot in subjects.slots where state.subjects[slot] == nil { subjects.remove(slot, epoch: nextEpoch()) }
+        for (slot, subjectState) in state.subjects { subjects.set(slot, to: subjectState, epoch: nextEpoch()) }
+    }
+
+    private func nextEpoch() -> UInt32 {
         epoch &+= 1
-        for slot in subjects.slots where state.subjects[slot] == nil { subjects.remove(slot, epoch: epoch) }
-        for (slot, subjectState) in state.subjects { subjects.set(slot, to: subjectState, epoch: epoch) }
+        return epoch
     }
 
     /// What the image says about a packet of a subject towards or from an address.
@@ -97,17 +102,16 @@ package final class ShadowTables {
     }
 
     private func applySubjects(_ changes: MapChanges, ipcacheChanged: Bool) {
-        epoch &+= 1
-        for slot in changes.subjectRemovals { subjects.remove(slot, epoch: epoch) }
-        for (slot, state) in changes.subjectSettings { subjects.set(slot, to: state, epoch: epoch) }
+        for slot in changes.subjectRemovals { subjects.remove(slot, epoch: nextEpoch()) }
+        for (slot, state) in changes.subjectSettings { subjects.set(slot, to: state, epoch: nextEpoch()) }
         if ipcacheChanged {
-            subjects.touchAll(epoch: epoch)
+            for slot in subjects.slots { subjects.touch(slot, epoch: nextEpoch()) }
             return
         }
         var touched: Set<UInt16> = []
         for key in changes.policyRemovals { touched.insert(key.subject) }
         for setting in changes.policySettings { touched.insert(setting.key.subject) }
-        for slot in touched { subjects.touch(slot, epoch: epoch) }
+        for slot in touched { subjects.touch(slot, epoch: nextEpoch()) }
     }
 }
 

@@ -43,11 +43,6 @@ package final class SubjectTable {
         entries[Int(slot)].epoch = epoch
     }
 
-    /// Gives every subject in use a new epoch.
-    package func touchAll(epoch: UInt32) {
-        for slot in slots { entries[Int(slot)].epoch = epoch }
-    }
-
     /// The state stored in a slot; nil if none was ever written (epoch 0).
     package func state(of slot: UInt16) -> SubjectState? {
         let entry = entries[Int(slot)]
