@@ -166,13 +166,13 @@ let kernelTests: [Target] = [
     .testTarget(
         name: "BPFRuntimeTests", dependencies: ["BPFRuntime", "KernelPrograms", "KernelTesting"],
         exclude: ["BPF"], swiftSettings: strict, plugins: ["CompileKernelPrograms"]),
-    tests(
-        "KernelDatapathTests",
-        [
-            "BPFRuntime", "CDatapathABI", "EventModel", "IdentityModel", "KernelDatapath", "KernelTesting",
-            "NetworkModel",
-            "PolicyCompiler",
-        ]),
+    .testTarget(
+        name: "KernelDatapathTests",
+        dependencies: [
+            "BPFRuntime", "CDatapathABI", "EventModel", "IdentityModel", "KernelDatapath", "KernelPrograms",
+            "KernelTesting", "NetworkModel", "PolicyCompiler",
+        ],
+        exclude: ["BPF"], swiftSettings: strict, plugins: ["CompileKernelPrograms"]),
 ]
 
 // Real kernel, real containers, as root, inside namespaces of their own. TestBed makes and removes what they need.

@@ -7,9 +7,12 @@ import Glibc
 ///
 /// Outlives every process by itself.
 package enum ClsactFilter {
-    /// Our filters' handle and priority: the pair that tells them from other people's.
-    private static let handle: UInt32 = 1
-    private static let priority: UInt32 = 0xb1d
+    /// Our filters' handle, which tells them from other people's.
+    private static let handle: UInt32 = 0xb1d
+    /// The first to be asked: a filter before ours could end the matter with a verdict of its own.
+    ///
+    /// Programs of one priority are asked in turn, so another tool's at the same priority stays in force.
+    private static let priority: UInt32 = 1
 
     /// Attaches the program, in place of an earlier one of ours; makes the queueing discipline if need be.
     package static func attach(
@@ -28,7 +31,10 @@ package enum ClsactFilter {
         guard result == 0 else {
             throw BPFError(
                 errno: -result,
-                operation: "attach \(program.name) to interface \(ifindex) at clsact \(hook.rawValue)", log: log)
+                operation: "attach \(program.name) to interface \(ifindex) at clsact \(hook.rawValue)",
+                remedy: result == -EEXIST || result == -EINVAL
+                    ? "another tool may have a filter of another kind at priority 1: see tc filter show" : nil,
+                log: log)
         }
     }
 

@@ -22,9 +22,12 @@ package struct TrafficLink: ~Copyable, Sendable {
 
     package init(descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
 
-    /// Attaches behind the programs that are there already.
+    /// Attaches before the programs that are there already.
     ///
     /// `EINVAL` before Linux 6.6.
+    ///
+    /// First, because a program that ends the chain with a verdict of its own would hide packets from those after it;
+    /// ours passes a packet by handing it on.
     package init(attaching program: borrowing BPFProgram, to ifindex: UInt32, at hook: TrafficHook) throws(BPFError) {
         let result = bulkhead_tcx_link_create(program.descriptor.rawValue, ifindex, hook.tcxAttachType)
         let operation = "attach \(program.name) to interface \(ifindex) at tcx \(hook.rawValue)"
@@ -36,6 +39,21 @@ package struct TrafficLink: ~Copyable, Sendable {
         try check(
             bpf_link_update(descriptor.rawValue, program.descriptor.rawValue, nil),
             "replace the program of a link by \(program.name)")
+    }
+
+    /// Detaches the program at once; the link stays as an empty shell until nothing refers to it.
+    ///
+    /// Dropping the last reference detaches too, but some time later, from a kernel worker.
+    package func detach() throws(BPFError) {
+        try check(bpf_link_detach(descriptor.rawValue), "detach a link")
+    }
+
+    /// Detaches the link that is pinned at a path, if there is one, and removes the pin.
+    package static func detach(pinnedAt path: String) throws(BPFError) {
+        guard let descriptor = try FileDescriptor.pinned(at: path) else { return }
+        let link = TrafficLink(descriptor: descriptor)
+        if try link.interfaceIndex() != nil { try link.detach() }
+        try unpin(path)
     }
 
     /// The device the link is on; nil if the device is gone and the link detached.

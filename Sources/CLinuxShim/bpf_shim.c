@@ -48,12 +48,15 @@ static int result(long value)
 
 int bulkhead_tcx_link_create(int program_fd, __u32 ifindex, __u32 attach_type)
 {
+	const __u32 before_all = 1 << 3; /* BPF_F_BEFORE without naming another program */
 	/* linux/bpf.h of the build machine may be older than tcx: the layout of the kernel's ABI, spelt out. */
 	struct {
 		__u32 program_fd, ifindex, attach_type, flags;
 		__u32 relative, padding;
 		__u64 expected_revision;
-	} attributes = { .program_fd = (__u32)program_fd, .ifindex = ifindex, .attach_type = attach_type };
+	} attributes = {
+		.program_fd = (__u32)program_fd, .ifindex = ifindex, .attach_type = attach_type, .flags = before_all,
+	};
 
 	return result(syscall(__NR_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes)));
 }

@@ -21,6 +21,8 @@ struct BankedTables: ~Copyable {
     private let shadow: ShadowTables
     /// True once the banks are known to be level with the shadow.
     private(set) var isComplete = false
+    /// Where the next commit breaks off; nil outside tests.
+    var interruption: CommitStep?
 
     /// Opens the tables of a loaded object; their sizes say how much fits.
     init(_ object: borrowing BPFObject, policyBuckets: Int) throws(BPFError) {
@@ -99,19 +101,39 @@ struct BankedTables: ~Copyable {
         let new = 1 - old
         let generations = [old, new].map { config.value(at: ConfigOffset.generation($0), as: UInt32.self) }
         let next = (generations.max() ?? 0) &+ 1
-        write(writes, to: new, generation: next)
+        let half = writes.count / 2
+        write(writes[..<half], to: new)
+        try pass(.inactiveBankHalfWritten)
+        write(writes[half...], to: new)
+        try pass(.inactiveBankWritten)
+        label(new, generation: next)
         config.storeReleasing(new, at: ConfigOffset.activeBank)
         let switched = ContinuousClock.now
+        try pass(.switched)
         waitForRunningPrograms()
-        write(writes, to: old, generation: next)
+        write(writes[..<half], to: old)
+        try pass(.otherBankHalfWritten)
+        write(writes[half...], to: old)
+        label(old, generation: next)
         return CommitReport(
             generation: next, byteCount: writes.reduce(0) { $0 + $1.range.bytes.count },
             switchLatency: switched - start,
             duration: ContinuousClock.now - start)
     }
 
+    private func pass(_ step: CommitStep) throws(DatapathError) {
+        guard interruption == step else { return }
+        throw .kernel(BPFError(errno: EINTR, operation: "go on after the commit step \(step)"))
+    }
+
+    /// Notes what a bank that nobody reads now holds.
+    private func label(_ bank: UInt32, generation: UInt32) {
+        config.storeReleasing(shadow.policy.bucketMask, at: ConfigOffset.bucketMask(bank))
+        config.storeReleasing(generation, at: ConfigOffset.generation(bank))
+    }
+
     /// Copies ranges of the shadow into a bank that nobody reads.
-    private func write(_ writes: [TableWrite], to bank: UInt32, generation: UInt32) {
+    private func write(_ writes: ArraySlice<TableWrite>, to bank: UInt32) {
         for write in writes {
             let chunkBytes = ShadowTables.chunkBytes(of: write.table)
             let chunk = write.range.chunk * Int(BANK_COUNT) + Int(bank)
@@ -126,8 +148,6 @@ struct BankedTables: ~Copyable {
                 }
             }
         }
-        config.storeReleasing(shadow.policy.bucketMask, at: ConfigOffset.bucketMask(bank))
-        config.storeReleasing(generation, at: ConfigOffset.generation(bank))
     }
 
     /// Returns when no program that began before the call still runs.
@@ -148,6 +168,14 @@ struct BankedTables: ~Copyable {
         }
         return highest
     }
+}
+
+/// The moments of a commit after which a crash leaves the tables in a different state.
+package enum CommitStep: String, Hashable, Sendable, CaseIterable {
+    case inactiveBankHalfWritten
+    case inactiveBankWritten
+    case switched
+    case otherBankHalfWritten
 }
 
 /// Where the fields of `struct datapath_config` lie.

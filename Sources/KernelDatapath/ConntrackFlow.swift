@@ -9,7 +9,7 @@ package struct ConntrackFlow: Hashable, Sendable {
     package var endpoint: UInt16
     package var local: IPAddress
     package var remote: IPAddress
-    /// Host order; ICMP requests: 1 if the endpoint asked, 0 if the peer did.
+    /// Host order; ICMP: see `struct conntrack_key`.
     package var localPort: UInt16
     /// Host order; ICMP requests: the identifier; other ICMP: type and code.
     package var remotePort: UInt16

@@ -25,6 +25,13 @@ package final class Datapath: DatapathWriting {
         state = Mutex(loaded)
     }
 
+    /// Makes the next commit break off as if the process had died there; this object is of no use afterwards.
+    ///
+    /// For tests.
+    package func interruptNextCommit(after step: CommitStep) {
+        state.withLock { $0.tables.interruption = step }
+    }
+
     package func configure(_ settings: DatapathSettings) throws(DatapathError) {
         state.withLock { $0.tables.configure(settings, $0.clock) }
     }

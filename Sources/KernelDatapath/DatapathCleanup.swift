@@ -11,7 +11,7 @@ extension Datapath {
         guard let lock = try directory.lock() else { return false }
         defer { _ = lock.rawValue }
         for link in directory.links() {
-            try kernel { () throws(BPFError) in _ = try unpin(link.path) }
+            try kernel { () throws(BPFError) in try TrafficLink.detach(pinnedAt: link.path) }
         }
         for interface in try recordedInterfaces(directory) {
             for hook in TrafficHook.allCases {

@@ -21,17 +21,29 @@ extension DatapathState {
                 }
             }
         } catch {
-            if earlier == nil { _ = try? detach(interface: endpoint.interface) }
+            takeBack(endpoint, earlier)
             throw error
         }
         return attachment
+    }
+
+    /// Leaves things as they were before a failed attach, as far as the kernel lets us.
+    private mutating func takeBack(_ endpoint: DatapathEndpoint, _ earlier: DatapathEndpoint?) {
+        guard let earlier else {
+            _ = try? detach(interface: endpoint.interface)
+            return
+        }
+        attached[earlier.interface] = earlier
+        try? objects.write(earlier)
+        try? removeAddresses(ofFormer: endpoint)
+        try? objects.setAddresses(of: earlier.number, from: [], to: earlier.addresses)
     }
 
     /// Detaches programs first, so that no packet meets a program without a record.
     mutating func detach(interface: UInt32) throws(BPFError) -> Bool {
         guard let endpoint = attached.removeValue(forKey: interface) else { return false }
         for hook in TrafficHook.allCases {
-            try unpin(directory.link(interface, hook))
+            try TrafficLink.detach(pinnedAt: directory.link(interface, hook))
             if attachment == .clsact { try ClsactFilter.detach(from: interface, at: hook) }
         }
         try objects.removeRecord(of: interface)
@@ -75,7 +87,9 @@ extension DatapathState {
     }
 
     private func removeAddresses(ofFormer endpoint: DatapathEndpoint) throws(BPFError) {
-        let kept = addresses(of: endpoint.number, besides: endpoint.interface)
+        let current = attached[endpoint.interface]
+        var kept = addresses(of: endpoint.number, besides: endpoint.interface)
+        if let current, current.number == endpoint.number { kept.formUnion(current.addresses) }
         try objects.setAddresses(of: endpoint.number, from: endpoint.addresses.union(kept), to: kept)
     }
 

@@ -28,7 +28,7 @@ struct DatapathState: ~Copyable {
             notes.append("interface \(interface) of an earlier endpoint is gone; its record was removed")
         }
         for link in directory.links() where attached[link.interface] == nil {
-            try unpin(link.path)
+            try TrafficLink.detach(pinnedAt: link.path)
         }
     }
 }

@@ -74,7 +74,7 @@ extension DatapathKernelTests {
                 let flow = try #require(try datapath.conntrackFlows(of: 1).first { $0.proto == .icmp })
                 #expect(flow.local == IPAddress(v4: 0x0acb_0702))
                 #expect(flow.remote == IPAddress(v4: 0x0acb_0701))
-                #expect(flow.direction == .egress && flow.state == .icmp && flow.localPort == 1)
+                #expect(flow.direction == .egress && flow.state == .icmp && flow.localPort == 8 << 8 | 1)
                 #expect(flow.sent.packets == 1 && flow.received.packets == 1)
                 #expect(flow.idle < .seconds(5) && flow.age < .seconds(5))
                 #expect(try datapath.conntrackFlows(of: 2).isEmpty)

@@ -18,7 +18,7 @@ enum {
 	BULKHEAD_LINK_TYPE_TCX = 11,
 };
 
-/* BPF_LINK_CREATE for tcx; the program goes to the end of the chain. Returns the link's descriptor. */
+/* BPF_LINK_CREATE for tcx; the program goes to the head of the chain. Returns the link's descriptor. */
 int bulkhead_tcx_link_create(int program_fd, __u32 ifindex, __u32 attach_type);
 
 struct bulkhead_link_info {
