@@ -75,7 +75,8 @@ let compositionTargets: [Target] = [
     module(
         "AgentCore",
         [
-            "CDatapathABI", "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading", "IdentityAllocation",
+            "CDatapathABI", "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading",
+            "IdentityAllocation",
             "PolicyCompiler", "TableEncoding", "FlowAggregation", "KernelDatapath", "LinuxHost", "ContainerRuntimes",
             "LocalHTTP", "ControlAPI", "CLinuxShim", nioCore, nioHTTP1, logging, serviceLifecycle, unixSignals,
         ]),
@@ -141,7 +142,8 @@ let unitTests: [Target] = [
     tests(
         "AgentCoreTests",
         [
-            "AgentCore", "LinuxHost", "ControlAPI", "FlowAggregation", "IdentityModel", "KernelDatapath", "NetworkModel",
+            "AgentCore", "LinuxHost", "ControlAPI", "FlowAggregation", "IdentityModel", "KernelDatapath",
+            "NetworkModel",
             "PolicyModel", "PolicyCompiler", "PolicyReading", "EventModel", logging,
         ]),
     tests("ConsoleTests", ["Console", "ControlAPI", argumentParser]),

@@ -5,8 +5,10 @@ import TestBed
 import Testing
 
 @Suite(.serialized) struct TransactionTests {
-    /// Two policies in turn, each opening the port that the other closes. Every packet's event carries the generation
-    /// that judged it, so a packet judged by a mixture would show two answers within one generation.
+    /// Two policies in turn, each opening the port that the other closes.
+    ///
+    /// Every packet's event carries the generation that judged it, so a packet judged by a mixture would show two
+    /// answers within one generation.
     @Test func `not one packet is judged by a mixture while policies change under traffic`() async throws {
         try await withTestBed(subnet: 22) { bed in
             let shop = try await Shop(bed, configuration: "flows: 1000000")
