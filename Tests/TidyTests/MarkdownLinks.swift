@@ -28,6 +28,35 @@ enum MarkdownLinks {
         return links
     }
 
+    private static let roots = [
+        "bpf/", "Sources/", "Plugins/", "scripts/", "docs/", "Examples/", "Deploy/", "Benchmarks/",
+    ]
+
+    /// Paths in backticks, such as `bpf/abi`, must exist: the architecture page is an address list.
+    static func pathFindings(in repository: Repository) -> [Finding] {
+        var findings: [Finding] = []
+        for file in repository.files where file.hasSuffix(".md") && !file.isUnder("docs/decisions") {
+            for (index, line) in file.lines.enumerated() {
+                for path in namedPaths(in: line) where !repository.paths.contains(path) {
+                    findings.append(Finding(path: file.path, line: index + 1, message: "`\(path)` does not exist"))
+                }
+            }
+        }
+        return findings
+    }
+
+    /// Code that begins with a folder of the repository and is neither a command nor a pattern nor a product of a run.
+    private static func namedPaths(in line: Substring) -> [String] {
+        var paths: [String] = []
+        for (index, code) in line.split(separator: "`", omittingEmptySubsequences: false).enumerated()
+        where index % 2 == 1 {
+            let isPath = roots.contains { code.hasPrefix($0) } && !code.contains { " *<…".contains($0) }
+            guard isPath, !code.hasSuffix("results.json") else { continue }
+            paths.append(String(code.last == "/" ? code.dropLast() : code))
+        }
+        return paths
+    }
+
     private static func problem(of target: String, from file: SourceFile, in repository: Repository) -> String? {
         guard !target.contains("://"), !target.hasPrefix("mailto:") else { return nil }
         let parts = target.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)

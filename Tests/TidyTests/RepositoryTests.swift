@@ -47,6 +47,9 @@ import Testing
     @Test("relative links resolve")
     func links() { expectNone(MarkdownLinks.findings(in: repository)) }
 
+    @Test("paths that documents name exist")
+    func documentedPaths() { expectNone(MarkdownLinks.pathFindings(in: repository)) }
+
     @Test("every source names its licence")
     func licences() { expectNone(Hygiene.licenceFindings(in: repository)) }
 

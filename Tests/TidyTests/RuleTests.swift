@@ -162,6 +162,13 @@ import Testing
         #expect(MarkdownLinks.findings(in: repository).count == count)
     }
 
+    @Test(
+        "checks paths in backticks",
+        arguments: [("`bpf/lib/a.h`", 0), ("`bpf/lib/`", 0), ("`bpf/b.h` and `bpf/*.h`", 1)])
+    func paths(text: String, count: Int) {
+        #expect(MarkdownLinks.pathFindings(in: Repository(["A.md": text, "bpf/lib/a.h": ""])).count == count)
+    }
+
     @Test("finds sources without their licence and paths of one machine")
     func hygiene() {
         let bare = Repository([
