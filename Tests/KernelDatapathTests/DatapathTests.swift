@@ -93,8 +93,9 @@ extension DatapathKernelTests {
                 try datapath.attach(bench.endpoint())
                 try datapath.replace(with: .open)
                 #expect(bench.canPing())
-                usleep(120_000)
-                let report = try datapath.sweepConntrack()
+                var report = SweepReport()
+                let deadline = ContinuousClock.now + .seconds(5)
+                while report.expired == 0, ContinuousClock.now < deadline { report = try datapath.sweepConntrack() }
                 #expect(report.visited >= 1 && report.expired >= 1)
             }
         }
@@ -111,7 +112,7 @@ extension DatapathKernelTests {
                 }
                 #expect(!bench.canPing())
                 let deadline = ContinuousClock.now + .seconds(5)
-                while flows.withLock({ $0.isEmpty }), ContinuousClock.now < deadline { usleep(1000) }
+                while flows.withLock({ $0.isEmpty }), ContinuousClock.now < deadline { sched_yield() }
                 reader.stop()
                 let event = try #require(flows.withLock { $0.first { $0.ipProtocol == .icmp } })
                 #expect(event.verdict == .deny && event.reason == .policyDefaultDeny && event.rule == 20)
