@@ -23,6 +23,7 @@ enum PolicyChange: Benchmark {
         let started = try field.start()
         report("  change: agent with \(policies) policies up in \(ResultTable.number(started)) ms")
         let prober = try BenchThread.run(in: .named(field.host), cpu: nil) { try VerdictProber(field: field) }
+        try BenchThread.run(in: .named(field.host), cpu: nil) { try prober.waitUntilInForce() }
         let probing = try BenchThread.start {
             _ = try? BenchThread.run(in: .named(field.host), cpu: nil) { prober.run() }
         }
@@ -96,6 +97,15 @@ private final class VerdictProber: @unchecked Sendable {
     private var generation: UInt32 {
         let bank = configuration.loadAcquiring(at: 0) & 1
         return configuration.loadAcquiring(at: 4 + 4 * Int(bank))
+    }
+
+    /// The agent is ready before it has found the last workload: waits until the first variant is in force.
+    func waitUntilInForce() throws {
+        let end = Clocks.wall + 60_000_000_000
+        while isOpen(PolicyCorpus.variantPorts[0], from: 1000) != true {
+            guard Clocks.wall < end else { throw BenchError("the policy was not in force a minute after the start") }
+            Clocks.sleep(nanoseconds: 10_000_000)
+        }
     }
 
     func stop() { stopping.store(true, ordering: .releasing) }

@@ -71,11 +71,10 @@ final class AgentField {
         (try? FileManager.default.contentsOfDirectory(atPath: pinnedVersion + "/links"))?.count ?? 0
     }
 
-    /// Resident memory of the agent, MB (10^6 bytes).
-    var residentMegabytes: Double {
+    var memory: AgentProcess.Memory {
         get throws {
             guard let process else { throw BenchError("the agent is not running") }
-            return try process.residentMegabytes
+            return try process.memory
         }
     }
 

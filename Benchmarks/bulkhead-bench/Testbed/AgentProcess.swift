@@ -2,6 +2,7 @@
 
 import FoundationEssentials
 import Glibc
+import LinuxHost
 
 /// A running agent.
 final class AgentProcess {
@@ -20,14 +21,28 @@ final class AgentProcess {
         while waitpid(identifier, nil, 0) < 0 && errno == EINTR {}
     }
 
-    var residentMegabytes: Double {
+    /// Resident memory in MB (10^6 bytes).
+    struct Memory {
+        /// The process's own: code, heap, stacks.
+        var own = 0.0
+        /// Kernel tables that it has mapped; they are the kernel's, with or without the agent.
+        var kernelTables = 0.0
+    }
+
+    var memory: Memory {
         get throws {
-            let status = try String(contentsOfFile: "/proc/\(identifier)/status", encoding: .utf8)
-            let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
-            guard let kilobytes = line.flatMap({ Double($0.filter(\.isNumber)) }) else {
-                throw BenchError("cannot read the agent's memory from /proc/\(identifier)/status")
+            var memory = Memory(), isTable = false
+            let text = String(decoding: try readFile("/proc/\(identifier)/smaps", bytesMax: 16 << 20), as: UTF8.self)
+            for line in text.split(separator: "\n") {
+                if line.hasPrefix("Rss:") {
+                    let bytes = (Double(line.filter(\.isNumber)) ?? 0) * 1024
+                    if isTable { memory.kernelTables += bytes / 1e6 } else { memory.own += bytes / 1e6 }
+                } else if line.first?.isHexDigit == true, !line.prefix(20).contains(":") {
+                    isTable = line.hasSuffix("anon_inode:bpf-map")
+                }
             }
-            return kilobytes * 1024 / 1e6
+            guard memory.own > 0 else { throw BenchError("cannot read /proc/\(identifier)/smaps: it names no memory") }
+            return memory
         }
     }
 }
