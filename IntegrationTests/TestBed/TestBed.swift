@@ -55,6 +55,12 @@ package final class TestBed: Sendable {
         try writeFile("\(directory)/cleanup", line + "\n", appending: true)
     }
 
+    /// Notes that what is mounted below the bed's directory is to be unmounted; before what mounts there is started.
+    func noteMountCleanup() throws {
+        let mounts = "awk -v d=\(directory)/ 'index($5, d) == 1 {print $5}' /proc/self/mountinfo"
+        try noteCleanup("\(mounts) | sort -r | xargs -r umount -l")
+    }
+
     /// Runs a command to its end.
     /// - Throws: `TestBedError` if it has not ended in time; then it is killed. The status is the caller's to check.
     @discardableResult
@@ -115,7 +121,9 @@ package final class TestBed: Sendable {
         let lines = ((try? readTextFile("\(directory)/cleanup", bytesMax: 64 << 20)) ?? "").split(separator: "\n")
         let script = lines.reversed().map { "( \($0) ) || true" }.joined(separator: "\n")
         let stem = "\(root)/cleanup-\(getpid())-\(bedCounter.wrappingAdd(1, ordering: .relaxed).newValue)"
-        try? writeFile(stem + ".in", script + "\nrm -rf \(directory)\n")
+        // The owner and the list go last: while something cannot be removed, the next bed tries again.
+        let removal = "find \(directory) -mindepth 1 -maxdepth 1 ! -name owner ! -name cleanup -exec rm -rf {} +"
+        try? writeFile(stem + ".in", script + "\n\(removal) && rm -rf \(directory)\n")
         let process = try? SpawnedProcess(["sh"], inputPath: stem + ".in", outputStem: stem)
         if (try? await process?.waitForExit(within: .seconds(120))) == nil { await process?.stop(within: .zero) }
         for suffix in [".in", ".out", ".err"] { _ = unsafe unlink(stem + suffix) }

@@ -65,8 +65,7 @@ extension TestBed {
             "\(directory)/containerd.toml", "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n")
         let docker = TestDocker(host: host, directory: directory)
         // What the daemons mount stays when they are killed; so do their containers' shims.
-        try noteCleanup(
-            "awk -v d=\(directory)/ 'index($5, d) == 1 {print $5}' /proc/self/mountinfo | xargs -r umount -l")
+        try noteMountCleanup()
         try noteCleanup("for p in $(pgrep -f \(directory)/containerd.sock); do kill -9 $p; done")
         _ = try host.start([
             "containerd", "--config", "\(directory)/containerd.toml", "--root", "\(directory)/containerd",
