@@ -43,11 +43,12 @@ final class ForwardingField {
         generator = try PacketGenerator()
     }
 
-    /// For each contender the cost of an established packet less that of the bare path measured just before.
+    /// For each contender the cost of an established packet less that of the bare path around it.
     func addedCosts(of contenders: [any Contender]) throws -> [Double] {
         try contenders.map { contender in
-            let bare = try establishedCost(NoFilter())
-            return try establishedCost(contender) - bare
+            let before = try establishedCost(NoFilter())
+            let cost = try establishedCost(contender)
+            return cost - min(before, try establishedCost(NoFilter()))
         }
     }
 
@@ -59,7 +60,7 @@ final class ForwardingField {
             try generator.send(forth, into: topology.clientLink, count: 1)
             try generator.send(back, into: topology.serverLink, count: 1)
             let before = try sink.count
-            let result = try generator.cost(forth, into: topology.clientLink, chunks: 5)
+            let result = try generator.cost(forth, into: topology.clientLink, chunks: 8)
             try expectDelivery(of: result.sent, since: before, through: contender)
             return result.nanoseconds
         }
