@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPFRuntime
+import CDatapathABI
 import KernelPrograms
+import NetworkModel
 import Testing
 
 extension DatapathTests {
@@ -17,6 +19,22 @@ extension DatapathTests {
             while last == first, ContinuousClock.now < deadline { last = try program.testRun(packet: packet).verdict }
             let elapsed = last &- first
             #expect((1...2000).contains(elapsed))
+        }
+
+        @Test(arguments: Family.allCases) func `the clock read from outside is the one that stamps flows`(
+            family: Family
+        ) throws {
+            let object = try BPFObject(.clock)
+            try object.load()
+            let clock = try object.program("read_jiffies")
+            let frame = [UInt8](repeating: 0, count: 64)
+            let fixture = try Fixture.fresh()
+            let before = try clock.testRun(packet: frame).verdict
+            try fixture.udp(.client(family), .egress)
+            let after = try clock.testRun(packet: frame).verdict
+            let flow = try #require(try fixture.onlyFlow())
+            #expect(flow.entry.last_seen &- before <= after &- before, "stamped between the two readings")
+            #expect(flow.entry.created == flow.entry.last_seen && flow.entry.last_report == flow.entry.created)
         }
     }
 }
