@@ -24,13 +24,13 @@ struct BankedTables: ~Copyable {
     /// Where the next commit breaks off; nil outside tests.
     var interruption: CommitStep?
 
-    /// Opens the tables of a loaded object; their sizes say how much fits.
-    init(_ object: borrowing BPFObject, policyBuckets: Int) throws(BPFError) {
-        let config = try BankedTables.open(MapName.config, in: object)
-        let policyHeads = try BankedTables.open(MapName.policyHeads, in: object)
-        let policyEntries = try BankedTables.open(MapName.policyEntries, in: object)
-        let ipcache = try BankedTables.open(MapName.ipcache, in: object)
-        let subjects = try BankedTables.open(MapName.subjects, in: object)
+    /// Opens the pinned tables; their sizes say how much fits.
+    init(_ pins: borrowing PinnedObjects, policyBuckets: Int) throws(BPFError) {
+        let config = try BankedTables.open(MapName.config, in: pins)
+        let policyHeads = try BankedTables.open(MapName.policyHeads, in: pins)
+        let policyEntries = try BankedTables.open(MapName.policyEntries, in: pins)
+        let ipcache = try BankedTables.open(MapName.ipcache, in: pins)
+        let subjects = try BankedTables.open(MapName.subjects, in: pins)
         let banks = Int(BANK_COUNT)
         let buckets = min(policyBuckets, policyHeads.byteCount / banks / MemoryLayout<UInt32>.stride)
         shadow = ShadowTables(
@@ -47,8 +47,8 @@ struct BankedTables: ~Copyable {
         self.subjects = subjects
     }
 
-    private static func open(_ name: String, in object: borrowing BPFObject) throws(BPFError) -> MappedArray {
-        try MappedArray(object.mapDescriptor(name), name: name)
+    private static func open(_ name: String, in pins: borrowing PinnedObjects) throws(BPFError) -> MappedArray {
+        try MappedArray(pins.mapDescriptor(name), name: name)
     }
 
     var activeBank: UInt32 { config.loadAcquiring(at: ConfigOffset.activeBank) & 1 }

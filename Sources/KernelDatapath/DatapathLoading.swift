@@ -5,10 +5,14 @@ import KernelPrograms
 
 /// Loads the programs around the maps that are pinned already, makes and pins those that are not.
 ///
+/// Programs of the same build that are pinned are taken as they are: the verifier's work is most of a start. They go
+/// with the pinned maps, because a load removes the program pins before it pins a map.
+///
 /// Every step may have been the last of an earlier agent: each looks at what is there and completes it.
 struct DatapathLoading: ~Copyable {
     let directory: PinDirectory
-    private(set) var object: BPFObject
+    let pins: PinnedObjects
+    private var object: BPFObject
     /// Names of the maps that were pinned already.
     private(set) var adoptedMaps: Set<String> = []
     private(set) var notes: [String] = []
@@ -16,6 +20,8 @@ struct DatapathLoading: ~Copyable {
     init(directory: PinDirectory) throws(DatapathError) {
         object = try kernel { () throws(BPFError) in try BPFObject(.endpoint) }
         self.directory = directory
+        pins = PinnedObjects(
+            directory: directory, fingerprint: fingerprint(of: KernelProgram.endpoint.objectBytes))
     }
 
     /// Loads everything and pins what is new.
@@ -23,14 +29,16 @@ struct DatapathLoading: ~Copyable {
         let counts = sizes.entryCounts
         for name in object.mapNames { try prepare(map: name, entryCount: counts[name]) }
         do throws(BPFError) {
+            let isComplete = adoptedMaps.count == object.mapNames.count
+            if isComplete, try pins.holds(programs: object.programNames) { return }
             try object.load()
+            // Links and filters hold the programs of before until they are replaced.
+            for path in directory.programs() { try unpin(path) }
             for name in object.mapNames where !adoptedMaps.contains(name) {
                 try object.mapDescriptor(name).pin(at: directory.map(name))
             }
             for name in object.programNames {
-                // The pin is a name for tools; links and filters hold the programs.
-                try unpin(directory.program(name))
-                try object.program(name).descriptor.pin(at: directory.program(name))
+                try object.program(name).descriptor.pin(at: pins.path(ofProgram: name))
             }
         } catch {
             throw .kernel(error)

@@ -46,8 +46,8 @@ extension DatapathState {
         try loading.load(sizes: sizes)
         let reason = forced == .clsact ? "clsact was asked for" : KernelFeature.tcx.explanationIfMissing()
         do throws(BPFError) {
-            let objects = try KernelObjects(loading.object)
-            let tables = try BankedTables(loading.object, policyBuckets: sizes.policyBuckets)
+            let objects = try KernelObjects(loading.pins)
+            let tables = try BankedTables(loading.pins, policyBuckets: sizes.policyBuckets)
             let clock = try KernelClock()
             var state = DatapathState(
                 directory: directory, lock: lock, objects: objects, clock: clock, tables: tables,

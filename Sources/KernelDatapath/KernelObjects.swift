@@ -36,20 +36,20 @@ struct KernelObjects: ~Copyable {
 }
 
 extension KernelObjects {
-    /// Takes programs and maps out of a loaded object.
-    init(_ object: borrowing BPFObject) throws(BPFError) {
+    /// Takes programs and maps from their pins, which is where a load and an adoption both leave them.
+    init(_ pins: borrowing PinnedObjects) throws(BPFError) {
         try self.init(
-            fromEndpoint: object.program("tc_from_endpoint"),
-            toEndpoint: object.program("tc_to_endpoint"),
-            fromNetwork: object.program("tc_from_network"),
-            toNetwork: object.program("tc_to_network"),
-            endpoints: object.map(MapName.endpoints),
-            endpointOverflow: object.map(MapName.endpointOverflow),
-            endpointAddresses: object.map(MapName.endpointAddresses),
-            failsafes: object.map(MapName.failsafes),
-            conntrack: object.map(MapName.conntrack),
-            ruleStats: object.map(MapName.ruleStats),
-            metrics: object.map(MapName.metrics),
-            events: object.mapDescriptor(MapName.events))
+            fromEndpoint: pins.program("tc_from_endpoint"),
+            toEndpoint: pins.program("tc_to_endpoint"),
+            fromNetwork: pins.program("tc_from_network"),
+            toNetwork: pins.program("tc_to_network"),
+            endpoints: pins.map(MapName.endpoints),
+            endpointOverflow: pins.map(MapName.endpointOverflow),
+            endpointAddresses: pins.map(MapName.endpointAddresses),
+            failsafes: pins.map(MapName.failsafes),
+            conntrack: pins.map(MapName.conntrack),
+            ruleStats: pins.map(MapName.ruleStats),
+            metrics: pins.map(MapName.metrics),
+            events: pins.mapDescriptor(MapName.events))
     }
 }

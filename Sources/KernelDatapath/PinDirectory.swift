@@ -74,6 +74,9 @@ package struct PinDirectory: Hashable, Sendable {
         }
     }
 
+    /// Paths of the pinned programs, of whatever build.
+    func programs() -> [String] { names(in: path + "/programs").map(program) }
+
     /// Removes every pin and folder of this version, and the root if nothing else is in it.
     func removeAll() throws(DatapathError) {
         for folder in folders.dropFirst().reversed() {
