@@ -42,8 +42,18 @@ import Testing
             let audited = try await eventuallyFlows(shop) { $0.verdicts = ["audit"] }
             #expect(audited.allSatisfy { $0.reason == "policy-default-deny" })
             #expect(audited.contains { $0.source.endpoint == "intruder" })
+            // A connection opened under audit mode is judged like a new one once the mode is off.
+            let pipe = bed.path("talk")
+            try await bed.shell("mkfifo \(pipe)")
+            let talk = try shop.intruder.namespace.start(
+                ["sh", "-c", "exec 3<>\(pipe); socat -t 1 - TCP:\(shop.server.address4):80 <&3"])
+            try await bed.shell("echo before > \(pipe)")
+            try await eventually("the echo comes back") { talk.output.contains("before") }
             _ = try await shop.control.setAudit(false)
             try await shop.settle()
+            try await bed.shell("echo after > \(pipe)")
+            try await Task.sleep(for: .seconds(1))
+            #expect(!talk.output.contains("after"))
             #expect(try await !shop.intruder.canConnect(to: shop.server.address6, port: 80))
         }
     }

@@ -65,15 +65,26 @@ struct BankedTables: ~Copyable {
     }
 
     /// Writes what may be switched at any time: flags, tick, reporting, time-outs.
-    func configure(_ settings: DatapathSettings, _ clock: borrowing KernelClock) {
+    ///
+    /// True if audit mode was switched: flows that are open were judged under the other mode.
+    func configure(_ settings: DatapathSettings, _ clock: borrowing KernelClock) -> Bool {
         for (state, timeout) in settings.timeouts.byState.enumerated() {
             config.storeReleasing(clock.ticks(timeout), at: ConfigOffset.timeouts + 4 * state)
         }
         config.storeReleasing(clock.ticksPerSecond, at: ConfigOffset.ticksPerSecond)
         config.storeReleasing(clock.ticks(settings.reportInterval), at: ConfigOffset.reportInterval)
-        var flags = config.loadAcquiring(at: ConfigOffset.flags) & UInt32(CONFIG_READY)
+        let before = config.loadAcquiring(at: ConfigOffset.flags)
+        var flags = before & UInt32(CONFIG_READY)
         if settings.isAudit { flags |= UInt32(CONFIG_AUDIT) }
         config.storeReleasing(flags, at: ConfigOffset.flags)
+        return (before ^ flags) & UInt32(CONFIG_AUDIT) != 0
+    }
+
+    /// Makes every open flow be judged again with its next packet, under the policies as they are.
+    mutating func judgeAgain() throws(DatapathError) {
+        guard isComplete else { return }
+        shadow.touchSubjects()
+        _ = try publish(since: ContinuousClock.now)
     }
 
     /// Writes a complete state and switches to it.

@@ -21,7 +21,7 @@ package final class Datapath: DatapathWriting {
         settings: DatapathSettings = DatapathSettings(), attachment: AttachmentKind? = nil
     ) throws(DatapathError) {
         let loaded = try DatapathState.load(directory: directory, sizes: sizes, attachment: attachment)
-        loaded.tables.configure(settings, loaded.clock)
+        _ = loaded.tables.configure(settings, loaded.clock)
         state = Mutex(loaded)
     }
 
@@ -33,7 +33,9 @@ package final class Datapath: DatapathWriting {
     }
 
     package func configure(_ settings: DatapathSettings) throws(DatapathError) {
-        state.withLock { $0.tables.configure(settings, $0.clock) }
+        try state.withLock { state throws(DatapathError) in
+            if state.tables.configure(settings, state.clock) { try state.tables.judgeAgain() }
+        }
     }
 
     package func setFailsafes(_ ports: Set<FailsafePort>) throws(DatapathError) {
@@ -55,7 +57,12 @@ package final class Datapath: DatapathWriting {
 
     @discardableResult
     package func attach(_ endpoint: DatapathEndpoint) throws(DatapathError) -> AttachmentKind {
-        try withKernel { state throws(BPFError) in try state.attach(endpoint) }
+        let earlier = state.withLock { $0.attached[endpoint.interface] }
+        let kind = try withKernel { state throws(BPFError) in try state.attach(endpoint) }
+        if let earlier, earlier.options.contains(.audit) != endpoint.options.contains(.audit) {
+            try state.withLock { state throws(DatapathError) in try state.tables.judgeAgain() }
+        }
+        return kind
     }
 
     @discardableResult

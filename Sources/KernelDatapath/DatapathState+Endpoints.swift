@@ -76,7 +76,7 @@ extension DatapathState {
             if let pinned = try FileDescriptor.pinned(at: path) {
                 let link = TrafficLink(descriptor: pinned)
                 if try link.interfaceIndex() == interface {
-                    try link.replaceProgram(with: program)
+                    if try link.programID() != program.info().id { try link.replaceProgram(with: program) }
                     return
                 }
                 // The device this link was made for is gone, and another has its number.

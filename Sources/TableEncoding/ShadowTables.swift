@@ -87,6 +87,11 @@ package final class ShadowTables {
         for (slot, subjectState) in state.subjects { subjects.set(slot, to: subjectState, epoch: nextEpoch()) }
     }
 
+    /// Gives every subject in use a new epoch: all cached verdicts are decided again.
+    package func touchSubjects() {
+        for slot in subjects.slots { subjects.touch(slot, epoch: nextEpoch()) }
+    }
+
     private func nextEpoch() -> UInt32 {
         epoch &+= 1
         return epoch
@@ -105,7 +110,7 @@ package final class ShadowTables {
         for slot in changes.subjectRemovals { subjects.remove(slot, epoch: nextEpoch()) }
         for (slot, state) in changes.subjectSettings { subjects.set(slot, to: state, epoch: nextEpoch()) }
         if ipcacheChanged {
-            for slot in subjects.slots { subjects.touch(slot, epoch: nextEpoch()) }
+            touchSubjects()
             return
         }
         var touched: Set<UInt16> = []
