@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * parse, short way: an untagged TCP packet over IPv4 without options or IPv6 without extension headers, whole and well
+ * parse, short way: an untagged TCP or UDP packet over IPv4 without options or IPv6 without extension headers, whole and well
  * formed. Nine of ten packets are that, and for them one bounds check and constant offsets do (about 8 ns less).
  * Whatever is not exactly that goes the long way; where both ways apply they agree to the byte (the fuzz target
  * compares them).
@@ -10,17 +10,24 @@
 
 #include "parse.h"
 
-static __always_inline bool parse_usual_tcp(struct packet *p, const __u8 *tcp, int direction)
+/* `room`: bytes of the IP packet from the transport header on. */
+static __always_inline bool parse_usual_transport(struct packet *p, const __u8 *l4, __u8 protocol, __u32 room,
+						  int direction)
 {
-	__u8 flags = tcp[13];
+	__u8 flags = 0;
 
-	if (tcp[12] < 0x50 || !(flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) ||
-	    (flags & TCP_SYN && flags & (TCP_FIN | TCP_RST)))
+	if (protocol == PROTOCOL_TCP) {
+		flags = l4[13];
+		if (room < 20 || l4[12] < 0x50 || !(flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) ||
+		    (flags & TCP_SYN && flags & (TCP_FIN | TCP_RST)))
+			return false;
+	} else if (protocol != PROTOCOL_UDP || room < 8) {
 		return false;
-	p->key.protocol = PROTOCOL_TCP;
+	}
+	p->key.protocol = protocol;
 	p->tcp_flags = flags;
 	p->l3_offset = 14;
-	set_ports(p, direction, *(const __u16 *)tcp, *(const __u16 *)(tcp + 2));
+	set_ports(p, direction, *(const __u16 *)l4, *(const __u16 *)(l4 + 2));
 	return true;
 }
 
@@ -34,8 +41,8 @@ static __always_inline bool parse_usual(const struct cursor *c, struct packet *p
 		return false;
 	if (*(const __u16 *)(at + 12) == network16(ETHERTYPE_IPV4)) {
 		total = load16(at + 16);
-		if (at[14] != 0x45 || at[23] != PROTOCOL_TCP || *(const __u16 *)(at + 20) & network16(0x3fff) ||
-		    total < 40 || total + 14 > c->length || !parse_usual_tcp(p, at + 34, direction))
+		if (at[14] != 0x45 || *(const __u16 *)(at + 20) & network16(0x3fff) || total < 28 ||
+		    total + 14 > c->length || !parse_usual_transport(p, at + 34, at[23], total - 20, direction))
 			return false;
 		p->ethertype = ETHERTYPE_IPV4;
 		p->family = 4;
@@ -50,8 +57,8 @@ static __always_inline bool parse_usual(const struct cursor *c, struct packet *p
 		return false;
 	total = load16(at + 18) + 40;
 	/* No address of a usual packet begins with eight zero bytes; IPv4-mapped ones do. */
-	if (at[14] >> 4 != 6 || at[20] != PROTOCOL_TCP || total < 60 || total + 14 > c->length ||
-	    !*(const __u64 *)(at + 22) || !*(const __u64 *)(at + 38) || !parse_usual_tcp(p, at + 54, direction))
+	if (at[14] >> 4 != 6 || total < 48 || total + 14 > c->length || !*(const __u64 *)(at + 22) ||
+	    !*(const __u64 *)(at + 38) || !parse_usual_transport(p, at + 54, at[20], total - 40, direction))
 		return false;
 	p->ethertype = ETHERTYPE_IPV6;
 	p->family = 6;
