@@ -18,8 +18,8 @@
  *
  * Precedence, one integer, greater wins (PolicyCompiler/Precedence.swift builds it):
  *   bits 31..8  0xffffff - priority  (tier and order; 0 is the most important)
- *   bits  7..0  class: 255 deny, 128 allow, below: pass; within a class the more specific entry adds a little so that
- *               the rule named as the cause is always the same one
+ *   bits  7..0  class: deny above allow above pass (PRECEDENCE_CLASS_* below); within a class the more specific entry
+ *               adds a little so that the rule named as the cause is always the same one
  */
 #ifndef BULKHEAD_ABI_POLICY_H
 #define BULKHEAD_ABI_POLICY_H
