@@ -89,9 +89,8 @@ let compositionTargets: [Target] = [
     module(
         "Console",
         [
-            "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading", "PolicyCompiler",
-            "ControlAPI",
-            "LocalHTTP", "KernelDatapath", argumentParser,
+            "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading", "IdentityAllocation",
+            "PolicyCompiler", "ControlAPI", "LocalHTTP", "KernelDatapath", argumentParser,
         ]),
 ]
 
@@ -146,7 +145,7 @@ let unitTests: [Target] = [
             "NetworkModel",
             "PolicyModel", "PolicyCompiler", "PolicyReading", "EventModel", logging,
         ]),
-    tests("ConsoleTests", ["Console", "ControlAPI", argumentParser]),
+    tests("ConsoleTests", ["Console", "ControlAPI", "IdentityModel", argumentParser]),
     tests("ProgramVerificationTests", ["ProgramVerification"]),
     tests("TidyTests", []),
 ]

@@ -87,9 +87,10 @@ import Testing
             try await shop.enforce(Shop.clientOnly)
             await agent.kill()
             let result = try await shop.host.namespace.run(
-                [TestAgent.product("bulkhead"), "detach", "--bpffs", shop.agent.pinDirectory],
+                [TestAgent.product("bulkhead"), "detach", "--bpffs", shop.agent.pinDirectory, "-o", "json"],
                 environment: ["BULKHEAD_SOCKET": shop.agent.socketPath])
             #expect(result.status == 0, "\(result.output)\(result.errors)")
+            #expect(try APICoding.decode(DetachReport.self, from: Array(result.output.utf8)).interfaces == 3)
             #expect(try await shop.intruder.canConnect(to: shop.server.address4, port: 81))
             let programs = try await shop.host.namespace.run(["bpftool", "net", "show"])
             #expect(!programs.output.contains("tc_to_endpoint"))

@@ -56,12 +56,17 @@ package enum ClsactFilter {
     }
 
     /// Detaches our program; the queueing discipline goes with the last filter, whosever it was.
-    package static func detach(from ifindex: UInt32, at hook: TrafficHook) throws(BPFError) {
+    ///
+    /// True if there was one.
+    @discardableResult
+    package static func detach(from ifindex: UInt32, at hook: TrafficHook) throws(BPFError) -> Bool {
         let name = hook.rawValue
+        var wasThere = false
         let (result, log) = LibbpfLog.collect { () -> Int32 in
             var hookOptions = hookOptions(ifindex, hook)
             var options = filterOptions
             let result = unsafe bpf_tc_detach(&hookOptions, &options)
+            wasThere = result == 0
             guard result == 0, bulkhead_clsact_filter_count(ifindex) == 0 else { return result }
             hookOptions.attach_point = bpf_tc_attach_point(BPF_TC_INGRESS.rawValue | BPF_TC_EGRESS.rawValue)
             return unsafe bpf_tc_hook_destroy(&hookOptions)
@@ -69,6 +74,7 @@ package enum ClsactFilter {
         guard [0, -ENOENT, -EINVAL, -ENODEV].contains(result) else {
             throw BPFError(errno: -result, operation: "detach from interface \(ifindex) at clsact \(name)", log: log)
         }
+        return wasThere
     }
 
     private static func hookOptions(_ ifindex: UInt32, _ hook: TrafficHook) -> bpf_tc_hook {

@@ -11,18 +11,20 @@ package enum KernelFeature: String, Hashable, Sendable, CaseIterable {
     case bpfFileSystem = "bpf-file-system"
     case ringBuffer = "ring-buffer"
     case mappedArrays = "memory-mapped-arrays"
+    case compiledPrograms = "compiled-programs"
     case tcx
     case membarrier
 
     /// What goes wrong without it.
     package var cost: String {
         switch self {
-        case .capabilities: "nothing can be loaded"
-        case .bpfFileSystem: "enforcement would end with the agent"
-        case .ringBuffer: "no events"
-        case .mappedArrays: "no atomic policy switch"
-        case .tcx: "programs are attached through clsact; somebody who deletes that qdisc removes them"
-        case .membarrier: "a policy commit takes 0.2 s longer"
+        case .capabilities: "the agent cannot load programs: nothing is enforced"
+        case .bpfFileSystem: "nothing can be pinned: enforcement would end with the agent, so it does not start"
+        case .ringBuffer: "`observe` has no flows: the agent does not start"
+        case .mappedArrays: "policy cannot be switched in one step: the agent does not start"
+        case .compiledPrograms: "programs are interpreted: each packet costs several times as much CPU"
+        case .tcx: "programs hang on clsact: another tool that deletes the qdisc or its filters also removes them"
+        case .membarrier: "each policy change takes 0.2 s longer to settle"
         }
     }
 
@@ -37,6 +39,7 @@ package enum KernelFeature: String, Hashable, Sendable, CaseIterable {
         case .mappedArrays:
             missingMap(
                 BPF_MAP_TYPE_ARRAY, valueSize: 8, keySize: 4, entries: 1, flags: UInt32(BPF_F_MMAPABLE), since: "5.5")
+        case .compiledPrograms: missingCompiler()
         case .tcx: missingTCX()
         case .membarrier:
             bulkhead_membarrier_global() == 0 ? nil : "membarrier(2) is refused (a kernel with full-dynticks CPUs)"
@@ -75,6 +78,18 @@ package enum KernelFeature: String, Hashable, Sendable, CaseIterable {
             return nil
         }
         return "\(KernelRelease.current) refuses it: \(errorText(-result)) (requires Linux >= \(since))"
+    }
+
+    /// Kernels built to always compile have the switch too, and it cannot be set to 0 there.
+    private func missingCompiler() -> String? {
+        let path = "/proc/sys/net/core/bpf_jit_enable"
+        let fd = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        // Absent in network namespaces other than the first: nothing can be said, so nothing is.
+        guard fd >= 0 else { return nil }
+        let file = FileDescriptor(owning: fd)
+        var first: UInt8 = 0
+        guard unsafe read(file.rawValue, &first, 1) == 1, first == UInt8(ascii: "0") else { return nil }
+        return "the BPF compiler is switched off; switch it on: sysctl net.core.bpf_jit_enable=1"
     }
 
     /// Offers a program to a device that does not exist: with tcx the kernel looks for the device first.

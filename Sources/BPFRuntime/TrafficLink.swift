@@ -49,11 +49,16 @@ package struct TrafficLink: ~Copyable, Sendable {
     }
 
     /// Detaches the link that is pinned at a path, if there is one, and removes the pin.
-    package static func detach(pinnedAt path: String) throws(BPFError) {
-        guard let descriptor = try FileDescriptor.pinned(at: path) else { return }
+    ///
+    /// True if a program was on a device until now.
+    @discardableResult
+    package static func detach(pinnedAt path: String) throws(BPFError) -> Bool {
+        guard let descriptor = try FileDescriptor.pinned(at: path) else { return false }
         let link = TrafficLink(descriptor: descriptor)
-        if try link.interfaceIndex() != nil { try link.detach() }
+        let isOnDevice = try link.interfaceIndex() != nil
+        if isOnDevice { try link.detach() }
         try unpin(path)
+        return isOnDevice
     }
 
     /// The device the link is on; nil if the device is gone and the link detached.

@@ -33,6 +33,9 @@ struct AgentOptions: ParsableArguments {
 
     var client: ControlClient { ControlClient(transport: SocketTransport(path: socketPath)) }
 
+    /// True if the user said which agent to ask: another answer than that one's would mislead.
+    var isSocketNamed: Bool { socket != nil || environment("BULKHEAD_SOCKET") != nil }
+
     var socketPath: String { socket ?? environment("BULKHEAD_SOCKET") ?? defaultSocketPath }
 }
 

@@ -7,8 +7,8 @@ extension DiagnosticRecord {
     package init(_ diagnostic: Diagnostic) {
         let place = diagnostic.path.isEmpty ? "" : " (\(diagnostic.path))"
         self.init(
-            severity: diagnostic.severity.rawValue, file: diagnostic.location.file, line: diagnostic.location.line,
-            column: diagnostic.location.column, message: "\(diagnostic.message) [\(diagnostic.code)]\(place)",
-            excerpt: diagnostic.excerpt?.line, remedy: diagnostic.remedy)
+            severity: diagnostic.severity.rawValue, code: diagnostic.code.description,
+            file: diagnostic.location.file, line: diagnostic.location.line, column: diagnostic.location.column,
+            message: diagnostic.message + place, excerpt: diagnostic.excerpt?.line, remedy: diagnostic.remedy)
     }
 }

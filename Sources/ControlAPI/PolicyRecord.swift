@@ -40,6 +40,8 @@ package struct PolicyRecord: Codable, Hashable, Sendable {
 package struct DiagnosticRecord: Codable, Hashable, Sendable {
     /// `error`, `warning` or `note`.
     package var severity: String
+    /// Stable code, as in `BH1301`; the policy reference explains it.
+    package var code: String
     package var file: String
     package var line: Int
     package var column: Int
@@ -49,10 +51,11 @@ package struct DiagnosticRecord: Codable, Hashable, Sendable {
     package var remedy: String?
 
     package init(
-        severity: String, file: String, line: Int, column: Int, message: String, excerpt: String? = nil,
-        remedy: String? = nil
+        severity: String, code: String, file: String, line: Int, column: Int, message: String,
+        excerpt: String? = nil, remedy: String? = nil
     ) {
         self.severity = severity
+        self.code = code
         self.file = file
         self.line = line
         self.column = column
@@ -61,9 +64,9 @@ package struct DiagnosticRecord: Codable, Hashable, Sendable {
         self.remedy = remedy
     }
 
-    /// `file:line:column: severity: message; remedy`.
+    /// `file:line:column: error[BH1301]: message; remedy`.
     package var text: String {
-        "\(file):\(line):\(column): \(severity): \(message)" + (remedy.map { "; \($0)" } ?? "")
+        "\(file):\(line):\(column): \(severity)[\(code)]: \(message)" + (remedy.map { "; \($0)" } ?? "")
     }
 }
 
@@ -115,10 +118,13 @@ package struct ValidationReport: Codable, Hashable, Sendable {
 /// Answer of `POST /v1/policies/compile`: desired map state as sorted lines.
 package struct CompileReport: Codable, Hashable, Sendable {
     package var lines: [String]
+    /// What the numbers in the lines stand for: `subject 3 is k8s:app=web`.
+    package var legend: [String]
     package var diagnostics: [DiagnosticRecord]
 
-    package init(lines: [String], diagnostics: [DiagnosticRecord]) {
+    package init(lines: [String], legend: [String] = [], diagnostics: [DiagnosticRecord]) {
         self.lines = lines
+        self.legend = legend
         self.diagnostics = diagnostics
     }
 }
@@ -127,10 +133,13 @@ package struct CompileReport: Codable, Hashable, Sendable {
 package struct DiffReport: Codable, Hashable, Sendable {
     /// Sorted lines with `+ `, `- ` or `~ ` in front.
     package var lines: [String]
+    /// What the numbers in the lines stand for: `subject 3 is k8s:app=web`.
+    package var legend: [String]
     package var diagnostics: [DiagnosticRecord]
 
-    package init(lines: [String], diagnostics: [DiagnosticRecord]) {
+    package init(lines: [String], legend: [String] = [], diagnostics: [DiagnosticRecord]) {
         self.lines = lines
+        self.legend = legend
         self.diagnostics = diagnostics
     }
 }

@@ -54,15 +54,19 @@ package struct KernelReport: Codable, Hashable, Sendable {
     package var release: String
     package var pinDirectory: String
     package var attachments: [AttachmentReport]
+    /// Names of the probed features that are there.
+    package var available: [String]
     /// What this kernel lacks and what that costs.
     package var missing: [MissingFeature]
 
     package init(
-        release: String, pinDirectory: String, attachments: [AttachmentReport] = [], missing: [MissingFeature] = []
+        release: String, pinDirectory: String, attachments: [AttachmentReport] = [], available: [String] = [],
+        missing: [MissingFeature] = []
     ) {
         self.release = release
         self.pinDirectory = pinDirectory
         self.attachments = attachments
+        self.available = available
         self.missing = missing
     }
 }
@@ -112,7 +116,10 @@ package struct StateReport: Codable, Hashable, Sendable {
     package var policyEntries: Int
     package var ipcacheEntries: Int
     package var rules: Int
+    /// Entries of the flow table, expired ones that await the sweep included.
     package var conntrackEntries: Int
+    /// How long ago they were counted, in seconds; a large table is not counted for every request.
+    package var conntrackAgeSeconds: Double
     package var conntrackCapacity: Int
     /// RFC 3339; nil before the first commit of this process.
     package var lastCommitAt: String?
@@ -131,6 +138,7 @@ package struct StateReport: Codable, Hashable, Sendable {
         ipcacheEntries = 0
         rules = 0
         conntrackEntries = 0
+        conntrackAgeSeconds = 0
         conntrackCapacity = 0
         commits = 0
         refusedCommits = 0

@@ -93,13 +93,13 @@ extension IdentityAllocator {
         touchedIdentities.removeAll()
     }
 
-    private func record(of key: LocalKey, _ identity: NumericIdentity) -> IdentityRecord? {
+    private func record(of key: LocalKey, _ identity: NumericIdentity) -> ResolvedIdentity? {
         if key.base == .any {
             let labels = LabelSet([
                 Label(source: LabelSource.reserved, key: "world"),
                 Label(source: LabelSource.cidr, key: "\(key.prefix)"),
             ])
-            return IdentityRecord(identity: identity, labels: labels, prefix: key.prefix)
+            return ResolvedIdentity(identity: identity, labels: labels, prefix: key.prefix)
         }
         guard var record = baseRecord(key.base) else { return nil }
         record.identity = identity
@@ -108,21 +108,21 @@ extension IdentityAllocator {
     }
 
     /// Of a reserved identity, or of a label set in use.
-    private func baseRecord(_ identity: NumericIdentity) -> IdentityRecord? {
+    private func baseRecord(_ identity: NumericIdentity) -> ResolvedIdentity? {
         let users = endpointsByIdentity[identity] ?? []
         let ports = users.reduce(NamedPorts()) { $0.union(endpoints[$1]?.namedPorts ?? NamedPorts()) }
         if identity == .host {
             let labels = users.sorted().first.flatMap { endpoints[$0] }.map { hostLabels.merging($0.labels.labels) }
-            return IdentityRecord(
+            return ResolvedIdentity(
                 identity: .host, labels: labels ?? hostLabels, isWorkload: true, namedPorts: ports)
         }
         if let reserved = reservedIdentities.first(where: { $0.identity == identity }) {
-            return IdentityRecord(
+            return ResolvedIdentity(
                 identity: identity, labels: LabelSet([Label(source: LabelSource.reserved, key: reserved.name)]),
                 namedPorts: ports)
         }
         guard let labels = users.first.flatMap({ endpoints[$0]?.labels }) else { return nil }
-        return IdentityRecord(identity: identity, labels: labels, isWorkload: true, namedPorts: ports)
+        return ResolvedIdentity(identity: identity, labels: labels, isWorkload: true, namedPorts: ports)
     }
 
     private mutating func setMapping(_ prefix: CIDR, to identity: NumericIdentity?, _ changes: inout IdentityChanges) {

@@ -75,7 +75,7 @@ package struct IdentityAllocator: Sendable {
     var addressMappings: [CIDR: NumericIdentity] = [:]
 
     /// Everything settled: what each identity stands for.
-    package internal(set) var records: [NumericIdentity: IdentityRecord] = [:]
+    package internal(set) var records: [NumericIdentity: ResolvedIdentity] = [:]
     /// Everything settled: the desired content of the ipcache.
     package internal(set) var mappings: [CIDR: NumericIdentity] = [:]
 

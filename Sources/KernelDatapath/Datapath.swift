@@ -93,6 +93,10 @@ package final class Datapath: DatapathWriting {
         try withKernel { state throws(BPFError) in try state.conntrackFlows(of: endpoint) }
     }
 
+    package func conntrackCount() throws(DatapathError) -> Int {
+        try withKernel { state throws(BPFError) in try state.conntrackCount() }
+    }
+
     package func metrics() throws(DatapathError) -> DatapathMetrics {
         try withKernel { state throws(BPFError) in try state.metrics() }
     }
@@ -110,6 +114,19 @@ package final class Datapath: DatapathWriting {
                 policyEntryCount: state.tables.policyEntryCount,
                 policyEntryCapacity: state.tables.policyEntryCapacity, subjectCount: state.tables.subjectCount,
                 directory: state.directory.path)
+        }
+    }
+
+    package func kernelSupport() -> KernelSupport {
+        state.withLock { state in
+            if let support = state.support { return support }
+            let (kind, reason) = (state.attachment, state.fallbackReason)
+            // The attachment was settled at the start, by the probe or by request.
+            let support = KernelSupport.probe { feature in
+                feature == .tcx ? (kind == .tcx ? nil : reason) : feature.explanationIfMissing()
+            }
+            state.support = support
+            return support
         }
     }
 

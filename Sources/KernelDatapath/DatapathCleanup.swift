@@ -3,23 +3,29 @@ import BPFRuntime
 import CDatapathABI
 
 extension Datapath {
-    /// Detaches everything and removes every pin, so that the host is as it was before; false if nothing was there.
+    /// Detaches everything and removes every pin, so that the host is as it was before.
     ///
-    /// Works without loading anything, also on what a half-finished start left. Refused while an agent runs.
+    /// The number of interfaces that a program was taken from; nil if not even a pin was there. Works without loading
+    /// anything, also on what a half-finished start left. Refused while an agent runs.
     @discardableResult
-    package static func remove(directory: PinDirectory = PinDirectory()) throws(DatapathError) -> Bool {
-        guard let lock = try directory.lock() else { return false }
+    package static func remove(directory: PinDirectory = PinDirectory()) throws(DatapathError) -> Int? {
+        guard let lock = try directory.lock() else { return nil }
         defer { _ = lock.rawValue }
+        var interfaces: Set<UInt32> = []
         for link in directory.links() {
-            try kernel { () throws(BPFError) in try TrafficLink.detach(pinnedAt: link.path) }
+            try kernel { () throws(BPFError) in
+                if try TrafficLink.detach(pinnedAt: link.path) { interfaces.insert(link.interface) }
+            }
         }
         for interface in try recordedInterfaces(directory) {
             for hook in TrafficHook.allCases {
-                try kernel { () throws(BPFError) in try ClsactFilter.detach(from: interface, at: hook) }
+                try kernel { () throws(BPFError) in
+                    if try ClsactFilter.detach(from: interface, at: hook) { interfaces.insert(interface) }
+                }
             }
         }
         try directory.removeAll()
-        return true
+        return interfaces.count
     }
 
     /// Interfaces with an endpoint record: those on which filters of ours may be.

@@ -17,6 +17,8 @@ struct DatapathState: ~Copyable {
     let fallbackReason: String?
     let isAdopted: Bool
     var notes: [String]
+    /// Probed once, when it is first asked for.
+    var support: KernelSupport?
 
     /// Reads the endpoint records, puts this version's programs in place, and drops what belongs to devices now gone.
     mutating func adoptEndpoints() throws(BPFError) {

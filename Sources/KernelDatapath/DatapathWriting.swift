@@ -44,6 +44,11 @@ package protocol DatapathWriting: Sendable {
     /// The tracked flows, of one endpoint or all, in no order.
     func conntrackFlows(of endpoint: UInt16?) throws(DatapathError) -> [ConntrackFlow]
 
+    /// How many entries the conntrack table holds now, expired ones that await the sweep included.
+    ///
+    /// Walks the table: some 0.1 µs an entry.
+    func conntrackCount() throws(DatapathError) -> Int
+
     /// The datapath's counters, summed over the CPUs.
     func metrics() throws(DatapathError) -> DatapathMetrics
 
@@ -55,6 +60,9 @@ package protocol DatapathWriting: Sendable {
 
     /// What is loaded and how, for `bulkhead status`.
     func status() -> DatapathStatus
+
+    /// What the kernel has and lacks, as probed when it was first asked for.
+    func kernelSupport() -> KernelSupport
 
     /// Starts reading events on a thread of its own; `deliver` is called there with each batch, in order.
     func readEvents(_ deliver: @escaping @Sendable (EventBatch) -> Void) throws(DatapathError) -> any EventReading

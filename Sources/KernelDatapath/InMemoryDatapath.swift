@@ -17,6 +17,7 @@ package final class InMemoryDatapath: DatapathWriting {
         package var generation: UInt32 = 0
         package var flows: [ConntrackFlow] = []
         package var metrics = DatapathMetrics()
+        package var support = KernelSupport()
         package var ruleTraffic: [UInt32: RuleTraffic] = [:]
         /// Names of the calls in order, as in `attach 7`.
         package var calls: [String] = []
@@ -99,6 +100,8 @@ package final class InMemoryDatapath: DatapathWriting {
         content.withLock { content in content.flows.filter { endpoint == nil || $0.endpoint == endpoint } }
     }
 
+    package func conntrackCount() throws(DatapathError) -> Int { content.withLock { $0.flows.count } }
+
     package func metrics() throws(DatapathError) -> DatapathMetrics { content.withLock { $0.metrics } }
 
     package func ruleTraffic(_ slots: [UInt32]) throws(DatapathError) -> [UInt32: RuleTraffic] {
@@ -115,6 +118,8 @@ package final class InMemoryDatapath: DatapathWriting {
                 policyEntryCapacity: .max, subjectCount: content.mapState?.subjects.count ?? 0, directory: "memory")
         }
     }
+
+    package func kernelSupport() -> KernelSupport { content.withLock { $0.support } }
 
     package func readEvents(
         _ deliver: @escaping @Sendable (EventBatch) -> Void

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import IdentityModel
-package import NetworkModel
 package import PolicyModel
 
 /// Everything a compilation depends on.
 package struct CompileInput: Sendable {
     package var subjects: [CompileSubject]
-    package var peers: [CompilePeer]
+    /// Every identity that may be the other side of a rule.
+    package var peers: [ResolvedIdentity]
     package var policies: [Policy]
     package var options: CompileOptions
 
     package init(
-        subjects: [CompileSubject] = [], peers: [CompilePeer] = [], policies: [Policy] = [],
+        subjects: [CompileSubject] = [], peers: [ResolvedIdentity] = [], policies: [Policy] = [],
         options: CompileOptions = CompileOptions()
     ) {
         self.subjects = subjects
@@ -47,28 +47,6 @@ package struct CompileSubject: Hashable, Sendable {
         self.identity = identity
         self.labels = labels
         self.isHost = isHost
-        self.namedPorts = namedPorts
-    }
-}
-
-/// One identity as the other side of a rule.
-package struct CompilePeer: Hashable, Sendable {
-    package var identity: NumericIdentity
-    package var labels: LabelSet
-    /// The prefix that all addresses of a prefix identity or a derived identity lie in; nil for all others.
-    package var prefix: CIDR?
-    /// A workload, or the host: matched by a prefix only where the prefix includes workloads.
-    package var isWorkload: Bool
-    package var namedPorts: NamedPorts
-
-    package init(
-        identity: NumericIdentity, labels: LabelSet, prefix: CIDR? = nil, isWorkload: Bool = false,
-        namedPorts: NamedPorts = NamedPorts()
-    ) {
-        self.identity = identity
-        self.labels = labels
-        self.prefix = prefix
-        self.isWorkload = isWorkload
         self.namedPorts = namedPorts
     }
 }

@@ -24,7 +24,7 @@ package struct CompilerWorkload: Sendable {
                 CompileSubject(slot: UInt16($0), identity: identity($0), labels: labels($0))
             },
             peers: (0..<identityCount).map {
-                CompilePeer(identity: identity($0), labels: labels($0), isWorkload: true)
+                ResolvedIdentity(identity: identity($0), labels: labels($0), isWorkload: true)
             } + prefixes(),
             policies: (0..<policyCount).map(policy))
     }
@@ -57,9 +57,9 @@ package struct CompilerWorkload: Sendable {
         CIDR(IPAddress(v4: 0xc612_0000 &+ UInt32(truncatingIfNeeded: number % 400) << 8), length: 24)
     }
 
-    private func prefixes() -> [CompilePeer] {
+    private func prefixes() -> [ResolvedIdentity] {
         (0..<min(policyCount, 400)).map { number in
-            CompilePeer(
+            ResolvedIdentity(
                 identity: NumericIdentity(rawValue: NumericIdentity.localRange.lowerBound + UInt32(number)),
                 labels: LabelSet([Label(source: LabelSource.reserved, key: "world")]), prefix: prefix(number))
         }

@@ -26,7 +26,7 @@ extension RuleCompiler {
             found.append(RuleDiagnostic(kind: kind, origin: rule.rule.origin, message: message))
         }
         if rule.rule.action == .pass {
-            report(.passUnsupported, "action pass is not supported yet; the rule is left out: use allow or deny")
+            report(.passUnsupported, RuleDiagnostic.passMessage)
         }
         if rule.slot == RuleRegistry.unnumbered {
             report(

@@ -66,7 +66,7 @@ extension RuleCompiler {
     }
 
     /// Adds a peer, or replaces the one with the same identity.
-    package func setPeer(_ peer: CompilePeer) {
+    package func setPeer(_ peer: ResolvedIdentity) {
         lastInput = nil
         let number = peer.identity.rawValue
         guard peers[number] != peer else { return }

@@ -16,7 +16,7 @@ package final class RuleCompiler {
 
     var policies: [PolicyReference: CompiledPolicy] = [:]
     var subjects: [UInt16: CompileSubject] = [:]
-    var peers: [UInt32: CompilePeer] = [:]
+    var peers: [UInt32: ResolvedIdentity] = [:]
     var subjectIndex = LabelIndex<SubjectUser>()
     var peerIndex = LabelIndex<CompiledRule>()
     var prefixIndex = PrefixIndex<CompiledRule>()

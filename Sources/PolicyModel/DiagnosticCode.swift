@@ -88,6 +88,20 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let emptyFromAllowsAll = DiagnosticCode(
         2012, "an empty list of peers in NetworkPolicy means everyone")
 
+    // 21xx: accepted; found by looking at rules together, or at rules and workloads.
+    package static let selectsNoEndpoint = DiagnosticCode(2101, "a rule's subject selects no endpoint of this host")
+    package static let peerSelectsNothing = DiagnosticCode(2102, "a rule's peers match no identity known here")
+    package static let namedPortUndefined = DiagnosticCode(2103, "a port name that no endpoint it is meant for defines")
+    package static let namedPortConflicting = DiagnosticCode(
+        2104, "a port name with different numbers on endpoints with equal labels")
+    package static let prefixMissesWorkloads = DiagnosticCode(
+        2105, "a prefix covers workloads that a prefix of its kind never matches")
+    package static let passUnsupported = DiagnosticCode(2106, "action pass is not supported yet; the rule is left out")
+    package static let unnumbered = DiagnosticCode(
+        2107, "no rule number is left: enforced, but verdicts cannot name it")
+    package static let contradictory = DiagnosticCode(2108, "a selector contradicts itself: no labels can match it")
+    package static let unreachable = DiagnosticCode(2109, "an allow rule that a deny rule covers entirely")
+
     /// Every code, in order.
     package static let all: [DiagnosticCode] = [
         .unreadable, .tooLarge, .syntax, .tooDeep, .tooManyNodes, .duplicateKey, .undefinedAlias, .unsupportedYAML,
@@ -102,5 +116,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
         .unsupportedEntity, .unsupportedLabelSource,
         .emptyElement, .ownNamespaceOnly, .namespaceOverridden, .directionNotListed, .hostBits, .manyPorts,
         .selectsNothing, .endPortIgnored, .defaultDenyIgnored, .notRecorded, .denyOnly, .emptyFromAllowsAll,
+        .selectsNoEndpoint, .peerSelectsNothing, .namedPortUndefined, .namedPortConflicting, .prefixMissesWorkloads,
+        .passUnsupported, .unnumbered, .contradictory, .unreachable,
     ]
 }

@@ -86,6 +86,27 @@ import Testing
         #expect(bench.mapState.policy.count == 2)
     }
 
+    @Test func `status names what the kernel lacks and has, and counts flows when it is asked`() async throws {
+        let datapath = InMemoryDatapath()
+        datapath.withContent {
+            $0.support = KernelSupport(
+                available: ["membarrier"], gaps: [.init(feature: "tcx", reason: "too old", cost: "others")])
+        }
+        let bench = try await Bench(scratch: try Scratch(), datapath: datapath)
+        let report = try await bench.state.status()
+        #expect(report.kernel.available == ["membarrier"])
+        #expect(report.kernel.missing == [MissingFeature(feature: "tcx", reason: "too old", cost: "others")])
+        #expect(report.state.conntrackEntries == 0)
+    }
+
+    @Test func `counting flows takes a twentieth of the time at the most`() {
+        let now = ContinuousClock.now
+        #expect(ConntrackTally().isDue(at: now))
+        let tally = ConntrackTally(entries: 1, countedAt: now, cost: .milliseconds(100))
+        #expect(!tally.isDue(at: now + .seconds(2)))
+        #expect(tally.isDue(at: now + .milliseconds(2001)))
+    }
+
     @Test func `a refused commit leaves tables, endpoints and policies as they were`() async throws {
         let bench = try await Bench(scratch: try Scratch())
         await bench.update(Self.shop)

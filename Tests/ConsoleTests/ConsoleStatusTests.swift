@@ -11,6 +11,15 @@ import Testing
         ("frobnicate", 2), ("explain", 2), ("explain --from a --to b --port 70000", 2), ("map dump nothing", 2),
         ("audit maybe", 2), ("--help", 0), ("--version", 0), ("completions bash", 0), ("completions tcsh", 2),
         ("status --socket /nonexistent/bulkhead.sock", 3), ("policy apply -f /nonexistent/x.yaml", 4),
+        ("policy validate Examples/policies/default-deny.yaml", 0), ("policy validate /nonexistent/x.yaml", 4),
+        ("policy validate README.md", 1), ("policy validate", 2), ("policy compile --offline", 2),
+        ("policy compile --offline -f Examples/policies/default-deny.yaml", 0),
+        ("policy compile --offline -f README.md", 4), ("policy compile --socket /nonexistent/s -f README.md", 3),
+        ("policy diff -f Examples/shop/db.yaml -f Examples/shop/db.yaml", 0),
+        ("policy diff -f Examples/shop/db.yaml -f Examples/shop/api.yaml", 1),
+        ("policy diff -f Examples/shop/db.yaml --socket /nonexistent/s", 3),
+        ("policy diff -f a -f b -f c", 2), ("policy diff -f a --workload app=x", 2),
+        ("policy compile -f Examples/shop/db.yaml --workload =x", 2),
     ]
 
     @Test(arguments: commandLines)

@@ -40,17 +40,32 @@ import Testing
         var report = StatusReport(
             version: "1", abiVersion: 1, processID: 7, startedAt: "t", condition: .degraded, audit: true, dryRun: false,
             kernel: KernelReport(
-                release: "6.1", pinDirectory: "/p",
+                release: "6.1", pinDirectory: "/p", available: ["membarrier"],
                 missing: [MissingFeature(feature: "tcx", reason: "requires >= 6.6", cost: "order of programs")]),
             state: StateReport(), events: EventReport(), sources: [],
             problems: [ProblemReport(subject: "web.yaml", message: "web.yaml:3:1: error: x", since: "t")])
         report.events.lostInKernel = 5
+        report.state.conntrackEntries = 9
+        report.state.conntrackCapacity = 10
+        report.state.conntrackAgeSeconds = 3.2
         let text = StatusRendering.lines(report).joined(separator: "\n")
         for expected in [
-            "degraded, audit mode", "tcx: requires >= 6.6", "costs: order of programs", "lost: 5 in the kernel",
+            "degraded, audit mode", "missing tcx: requires >= 6.6", "present: membarrier",
+            "conntrack 9/10 (counted 3 s ago)", "costs: order of programs", "lost: 5 in the kernel",
             "web.yaml:3:1: error: x",
         ] { #expect(text.contains(expected)) }
     }
+
+    @Test func `a count of now has no age`() {
+        let text = StatusRendering.lines(RenderingTests.idle).joined(separator: "\n")
+        #expect(text.contains("conntrack 0/0\n") && !text.contains("ago"))
+        #expect(text.contains("not probed"))
+    }
+
+    private static let idle = StatusReport(
+        version: "1", abiVersion: 1, processID: 7, startedAt: "t", condition: .ready, audit: false, dryRun: true,
+        kernel: KernelReport(release: "6.1", pinDirectory: "/p"), state: StateReport(), events: EventReport(),
+        sources: [], problems: [])
 
     @Test func `an explanation shows each step with the rules that took part`() {
         let step = ExplainedStep(

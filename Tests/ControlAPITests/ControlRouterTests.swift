@@ -49,7 +49,7 @@ import Testing
             try await client().applyPolicies(PolicyDocument(name: "f.yaml", text: []), options: ChangeOptions())
         }
         #expect(error?.code == .invalidPolicy)
-        #expect(error?.description == "nothing was applied\nf.yaml:2:3: error: empty")
+        #expect(error?.description == "nothing was applied\nf.yaml:2:3: error[BH1003]: empty")
     }
 
     @Test func `an ordinary user may read and not change`() async throws {

@@ -60,7 +60,8 @@ final class RecordingService: ControlService {
     {
         note("apply \(document.name) \(document.text.count) dry=\(options.isDryRun) force=\(options.isForced)")
         if document.text.isEmpty {
-            let finding = DiagnosticRecord(severity: "error", file: document.name, line: 2, column: 3, message: "empty")
+            let finding = DiagnosticRecord(
+                severity: "error", code: "BH1003", file: document.name, line: 2, column: 3, message: "empty")
             throw APIError(.invalidPolicy, "nothing was applied", diagnostics: [finding])
         }
         return PolicyChangeReport(inForce: !options.isDryRun, added: ["NetworkPolicy/default/x"])

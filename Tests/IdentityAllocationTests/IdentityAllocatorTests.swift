@@ -58,7 +58,7 @@ import Testing
         #expect(NumericIdentity.localRange.contains(derived.rawValue))
         #expect(
             allocator.records[derived]
-                == IdentityRecord(identity: derived, labels: web, prefix: narrow, isWorkload: true))
+                == ResolvedIdentity(identity: derived, labels: web, prefix: narrow, isWorkload: true))
         #expect(allocator.mappings[CIDR(host: v4(0x0b00_0005))] == base.identity)
         allocator.releasePrefix(narrow, includesWorkloads: true)
         let changes = try allocator.settle()

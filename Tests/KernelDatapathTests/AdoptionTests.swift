@@ -126,9 +126,9 @@ extension DatapathKernelTests {
                     try datapath.replace(with: .closed)
                 }
                 #expect(!bench.canPing())
-                #expect(try Datapath.remove(directory: bench.directory))
+                #expect(try Datapath.remove(directory: bench.directory) == 1)
                 #expect(bench.canPing())
-                #expect(try !Datapath.remove(directory: bench.directory))
+                #expect(try Datapath.remove(directory: bench.directory) == nil)
                 try shell("! test -e \(bench.root)")
                 try shell("! tc qdisc show dev bhkd-w | grep -q clsact")
             }

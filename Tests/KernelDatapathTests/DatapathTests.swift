@@ -77,6 +77,8 @@ extension DatapathKernelTests {
                 #expect(flow.direction == .egress && flow.state == .icmp && flow.localPort == 8 << 8 | 1)
                 #expect(flow.sent.packets == 1 && flow.received.packets == 1)
                 #expect(flow.idle < .seconds(5) && flow.age < .seconds(5))
+                #expect(try datapath.conntrackCount() == datapath.conntrackFlows(of: nil).count)
+                #expect(try datapath.conntrackCount() >= 1)
                 #expect(try datapath.conntrackFlows(of: 2).isEmpty)
                 #expect(try datapath.sweepConntrack().expired == 0)
                 try datapath.detach(interface: bench.endpoint().interface)

@@ -48,7 +48,7 @@ struct CompiledScenario {
                     CompileSubject(
                         slot: slot, identity: .any, labels: key.labels, isHost: key.isHost, namedPorts: key.namedPorts)
                 },
-                peers: allocator.records.values.map(CompilePeer.init), policies: policies, options: compiler.options))
+                peers: Array(allocator.records.values), policies: policies, options: compiler.options))
         var changes = compiler.takeChanges()
         changes.mappingRemovals = identities.mappingRemovals
         changes.mappingSettings = identities.mappingSettings.map { .init(prefix: $0.key, identity: $0.value) }
@@ -63,13 +63,5 @@ struct CompiledScenario {
             shadow.decide(
                 subject: $0.subject, peer: peer.address, direction: direction, proto: proto, port: port)
         }
-    }
-}
-
-extension CompilePeer {
-    init(_ record: IdentityRecord) {
-        self.init(
-            identity: record.identity, labels: record.labels, prefix: record.prefix, isWorkload: record.isWorkload,
-            namedPorts: record.namedPorts)
     }
 }

@@ -49,9 +49,9 @@ extension CompileInput {
                 CompileSubject(slot: 2, identity: web, labels: .app("web")),
             ],
             peers: [
-                CompilePeer(identity: api, labels: .app("api"), isWorkload: true, namedPorts: apiPorts),
-                CompilePeer(identity: web, labels: .app("web"), isWorkload: true),
-                CompilePeer(
+                ResolvedIdentity(identity: api, labels: .app("api"), isWorkload: true, namedPorts: apiPorts),
+                ResolvedIdentity(identity: web, labels: .app("web"), isWorkload: true),
+                ResolvedIdentity(
                     identity: NumericIdentity(rawValue: 0x0100_0000),
                     labels: LabelSet([Label(source: "reserved", key: "world")]),
                     prefix: CIDR(IPAddress(v4: 0xc000_0200), length: 24)),

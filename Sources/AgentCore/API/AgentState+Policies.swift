@@ -62,20 +62,24 @@ extension AgentState {
 
     func validatePolicies(_ document: PolicyDocument) async throws(APIError) -> ValidationReport {
         let bundle = PolicyBundle(document.text, file: document.name, reader: reader)
+        var diagnostics = bundle.records
+        if !bundle.hasErrors { diagnostics += try compileAside(document).diagnostics.dropFirst(bundle.records.count) }
         return ValidationReport(
-            isValid: !bundle.hasErrors, policies: bundle.items.map(\.policy.reference.text), diagnostics: bundle.records
-        )
+            isValid: !bundle.hasErrors, policies: bundle.items.map(\.policy.reference.text), diagnostics: diagnostics)
     }
 
     func compilePolicies(_ document: PolicyDocument) async throws(APIError) -> CompileReport {
-        let (state, diagnostics) = try compileAside(document)
-        return CompileReport(lines: state.lines(), diagnostics: diagnostics)
+        let (aside, diagnostics) = try compileAside(document)
+        return CompileReport(
+            lines: aside.state.lines(), legend: aside.legend(MapLegend(aside.state)), diagnostics: diagnostics)
     }
 
     func diffPolicies(_ document: PolicyDocument) async throws(APIError) -> DiffReport {
-        let (state, diagnostics) = try compileAside(document)
+        let (aside, diagnostics) = try compileAside(document)
         let current = engine.completeState()
-        return DiffReport(lines: current.changes(to: state).lines(from: current), diagnostics: diagnostics)
+        let changes = current.changes(to: aside.state)
+        return DiffReport(
+            lines: changes.lines(from: current), legend: aside.legend(MapLegend(changes)), diagnostics: diagnostics)
     }
 }
 
@@ -123,16 +127,19 @@ extension AgentState {
     /// An empty document stands for nothing new.
     private func compileAside(
         _ document: PolicyDocument
-    ) throws(APIError) -> (state: MapState, diagnostics: [DiagnosticRecord]) {
-        guard !document.text.isEmpty else { return (engine.completeState(), engine.diagnostics().map(\.record)) }
+    ) throws(APIError) -> (aside: PolicyEngine.Aside, diagnostics: [DiagnosticRecord]) {
+        guard !document.text.isEmpty else {
+            let inForce = engine.inForce()
+            return (inForce, inForce.diagnostics.map(\.record))
+        }
         let bundle = try read(document)
         var input = desiredInput()
         for item in bundle.items { input.policies[item.policy.reference] = item.policy }
         do {
-            let (state, diagnostics) = try engine.compileAside(input)
+            let aside = try engine.compileAside(input)
             let references = Set(bundle.items.map(\.policy.reference))
-            let findings = diagnostics.filter { references.contains($0.origin.policy) }.map(\.record)
-            return (state, bundle.records + findings)
+            let findings = aside.diagnostics.adding(PolicyLint.diagnostics(Array(input.policies.values)))
+            return (aside, bundle.records + findings.filter { references.contains($0.origin.policy) }.map(\.record))
         } catch {
             throw APIError(.commitFailed, "\(error)")
         }
@@ -148,7 +155,8 @@ extension AgentState {
     }
 
     private func lint(_ references: [PolicyReference]) -> [DiagnosticRecord] {
-        engine.diagnostics().filter { references.contains($0.origin.policy) }.map(\.record)
+        let findings = engine.diagnostics().adding(PolicyLint.diagnostics(Array(engine.input.policies.values)))
+        return findings.filter { references.contains($0.origin.policy) }.map(\.record)
     }
 
     private func record(_ policy: Policy) -> PolicyRecord {
@@ -183,9 +191,5 @@ extension PolicyBundle {
 
 extension RuleDiagnostic {
     /// A lint finding as the API shows it.
-    var record: DiagnosticRecord {
-        DiagnosticRecord(
-            severity: "warning", file: origin.source.file, line: origin.source.line, column: origin.source.column,
-            message: "\(origin.text): \(message) [\(kind.rawValue)]")
-    }
+    var record: DiagnosticRecord { DiagnosticRecord(diagnostic) }
 }

@@ -36,14 +36,9 @@ extension AgentState {
                         endpoint: workload.name))
             }
         }
-        if let reason = status.fallbackReason {
-            report.missing.append(
-                MissingFeature(
-                    feature: "tcx", reason: reason,
-                    cost:
-                        "programs hang on clsact: another tool that deletes the qdisc or its filters also removes them")
-            )
-        }
+        let support = datapath.kernelSupport()
+        report.available = support.available
+        report.missing = support.gaps.map { MissingFeature(feature: $0.feature, reason: $0.reason, cost: $0.cost) }
         return report
     }
 
@@ -61,7 +56,9 @@ extension AgentState {
         report.policyEntries = status.policyEntryCount
         report.ipcacheEntries = engine.allocator.mappings.count
         report.rules = engine.input.policies.values.reduce(0) { $0 + $1.rules.count }
-        report.conntrackEntries = conntrackCount
+        let conntrack = conntrackCount()
+        report.conntrackEntries = conntrack.entries
+        report.conntrackAgeSeconds = conntrack.age.seconds
         report.conntrackCapacity = configuration.sizes.conntrackEntries
         report.commits = commits.made
         report.refusedCommits = commits.refused

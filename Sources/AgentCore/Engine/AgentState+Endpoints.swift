@@ -61,17 +61,6 @@ extension AgentState {
         endpointProblems = failures
     }
 
-    /// Removes expired flows and remembers how many there are.
-    func sweepConntrack() {
-        do {
-            let report = try datapath.sweepConntrack()
-            conntrackCount = report.visited - report.expired - report.orphaned
-            clearProblem("conntrack")
-        } catch {
-            self.report("conntrack", "\(error)")
-        }
-    }
-
     /// Tries again what could not be attached; called every now and then.
     func retryEndpoints() {
         if !endpointProblems.isEmpty { updateEndpoints() }

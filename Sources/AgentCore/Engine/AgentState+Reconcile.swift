@@ -179,6 +179,9 @@ extension MapChanges {
 extension Duration {
     /// Whole and fractional milliseconds.
     var milliseconds: Double { Double(components.seconds) * 1000 + Double(components.attoseconds) / 1e15 }
+
+    /// Whole and fractional seconds.
+    var seconds: Double { milliseconds / 1000 }
 }
 
 extension AgentState {

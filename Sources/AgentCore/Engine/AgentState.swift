@@ -36,8 +36,7 @@ actor AgentState {
     var attachments: [UInt32: AttachmentKind] = [:]
     var names = FlowNames()
     var commits = CommitLog()
-    /// Flows in the kernel's table at the last sweep.
-    var conntrackCount = 0
+    var conntrackTally = ConntrackTally()
     private var firstSeen: [String: (message: String, since: String)] = [:]
     /// False until the first complete state is in force.
     var isAdopted = false

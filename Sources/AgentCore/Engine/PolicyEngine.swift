@@ -97,15 +97,34 @@ final class PolicyEngine {
         return compiler.takeChanges()
     }
 
+    /// A complete state, what is to be said of it, and what its numbers stand for.
+    struct Aside {
+        var state: MapState
+        var diagnostics: [RuleDiagnostic]
+        var subjects: [CompileSubject]
+        var identities: [ResolvedIdentity]
+
+        func legend(_ legend: MapLegend) -> [String] { legend.lines(subjects: subjects, identities: identities) }
+    }
+
     /// Compiles another input from nothing, leaving this engine alone: for dry runs.
-    func compileAside(_ next: EngineInput) throws -> (state: MapState, diagnostics: [RuleDiagnostic]) {
+    func compileAside(_ next: EngineInput) throws -> Aside {
         var allocator = self.allocator
         try PolicyEngine.bring(&allocator, from: input, to: next)
         _ = try allocator.settle()
         var registry = compiler.registry
-        var output = RuleCompiler.compile(compileInput(allocator, policies: next.policies), registry: &registry)
+        let input = compileInput(allocator, policies: next.policies)
+        var output = RuleCompiler.compile(input, registry: &registry)
         output.state.ipcache = allocator.mappings
-        return (output.state, output.diagnostics)
+        return Aside(
+            state: output.state, diagnostics: output.diagnostics, subjects: input.subjects, identities: input.peers)
+    }
+
+    /// What is in force, in the form of a compilation aside.
+    func inForce() -> Aside {
+        Aside(
+            state: completeState(), diagnostics: diagnostics(), subjects: PolicyEngine.subjects(allocator),
+            identities: Array(allocator.records.values))
     }
 
     /// Lint findings about the policies in force.
@@ -145,7 +164,7 @@ extension PolicyEngine {
         policiesFrom old: [PolicyReference: Policy], to new: [PolicyReference: Policy]
     ) {
         for identity in changes.recordRemovals { compiler.removePeer(identity) }
-        for record in changes.recordSettings { compiler.setPeer(CompilePeer(record)) }
+        for record in changes.recordSettings { compiler.setPeer(record) }
         retire(subjects)
         for subject in PolicyEngine.subjects(pending?.allocator ?? allocator) { compiler.setSubject(subject) }
         for reference in old.keys where new[reference] == nil { compiler.removePolicy(reference) }
@@ -175,15 +194,7 @@ extension PolicyEngine {
     ) -> CompileInput {
         CompileInput(
             subjects: PolicyEngine.subjects(allocator),
-            peers: allocator.records.values.map(CompilePeer.init),
+            peers: Array(allocator.records.values),
             policies: policies.values.sorted { $0.reference < $1.reference }, options: options)
-    }
-}
-
-extension CompilePeer {
-    fileprivate init(_ record: IdentityRecord) {
-        self.init(
-            identity: record.identity, labels: record.labels, prefix: record.prefix, isWorkload: record.isWorkload,
-            namedPorts: record.namedPorts)
     }
 }

@@ -64,7 +64,12 @@ package struct Agent: Sendable {
     }
 
     private func openDatapath() throws -> any DatapathWriting {
-        guard !configuration.isDryRun else { return InMemoryDatapath() }
+        guard !configuration.isDryRun else {
+            let datapath = InMemoryDatapath()
+            let support = KernelSupport.probe()
+            datapath.withContent { $0.support = support }
+            return datapath
+        }
         return try Datapath(
             directory: PinDirectory(root: configuration.bpfDirectory), sizes: configuration.sizes,
             settings: configuration.settings)

@@ -24,12 +24,13 @@ struct DetachCommand: AsyncParsableCommand {
             let report = try await agent.client.detach()
             await waitForEnd()
             try agent.output.show(report) {
-                ["\($0.interfaces) interfaces detached, pins removed, the agent has ended"]
+                ["\(DetachCommand.count($0)) detached, pins removed, the agent has ended"]
             }
         } catch ControlClientError.unreachable(let reason) {
             let found = try detachDirectly(reason)
-            try agent.output.show(DetachReport(interfaces: found ? -1 : 0)) { _ in
-                [found ? "no agent was running; its programs and pins are removed" : "nothing to detach"]
+            try agent.output.show(DetachReport(interfaces: found ?? 0)) { report in
+                guard found != nil else { return ["nothing to detach"] }
+                return ["no agent was running; \(DetachCommand.count(report)) detached, pins removed"]
             }
         }
     }
@@ -42,7 +43,12 @@ struct DetachCommand: AsyncParsableCommand {
         }
     }
 
-    private func detachDirectly(_ reason: String) throws -> Bool {
+    private static func count(_ report: DetachReport) -> String {
+        "\(report.interfaces) interface\(report.interfaces == 1 ? "" : "s")"
+    }
+
+    /// The number of interfaces; nil if there was nothing.
+    private func detachDirectly(_ reason: String) throws -> Int? {
         do throws(DatapathError) {
             return try Datapath.remove(directory: PinDirectory(root: bpffs))
         } catch {

@@ -6,8 +6,12 @@ import ControlAPI
 extension PolicyCommand {
     struct Validate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Check policy files; needs no agent.",
-            discussion: "Exit status 1 if a file has an error. Warnings do not count.")
+            abstract: "Check policy files; needs no agent and no rights.",
+            discussion: """
+                The files are looked at together: the same policy in two of them is an error, an allow rule that a deny \
+                rule of another covers is a warning. Exit status 1 if there is an error, 4 if a file cannot be read. \
+                Warnings do not count.
+                """)
 
         @Argument(help: "YAML files, or directories of such; - for standard input.")
         var files: [String]
@@ -15,13 +19,9 @@ extension PolicyCommand {
         @OptionGroup var output: OutputOptions
 
         func run() async throws {
-            var isValid = true
-            for document in try files.flatMap(readDocuments) {
-                let report = OfflineValidation.validate(document)
-                isValid = isValid && report.isValid
-                try output.show(report, PolicyRendering.lines)
-            }
-            if !isValid { throw ConsoleFailure(.negative) }
+            let report = PolicyFiles(try files.flatMap(readDocuments)).report
+            try output.show(report, PolicyRendering.lines)
+            if !report.isValid { throw ConsoleFailure(.negative) }
         }
     }
 }

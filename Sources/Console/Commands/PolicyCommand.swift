@@ -73,40 +73,4 @@ struct PolicyCommand: AsyncParsableCommand {
                 try await agent.client.deletePolicy(policy, options: options), PolicyRendering.lines)
         }
     }
-
-    struct Compile: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Print the map state that policies make, as sorted lines.",
-            discussion: "Without a file: what is in force. With one: what would be, if it were applied.")
-
-        @Option(name: .shortAndLong, help: "YAML file; - for standard input.")
-        var file: String?
-
-        @OptionGroup var agent: AgentOptions
-
-        func run() async throws {
-            let document = try file.map(readDocument) ?? PolicyDocument(name: "", text: [])
-            let report = try await agent.client.compilePolicies(document)
-            try agent.output.show(report) { $0.diagnostics.map(\.text) + $0.lines }
-        }
-    }
-
-    struct Diff: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Print what applying a file would change in the map state.",
-            discussion: "Exit status 0 if nothing, 1 if something would change.")
-
-        @Option(name: .shortAndLong, help: "YAML file; - for standard input.")
-        var file: String
-
-        @OptionGroup var agent: AgentOptions
-
-        func run() async throws {
-            let report = try await agent.client.diffPolicies(try readDocument(file))
-            try agent.output.show(report) {
-                $0.diagnostics.map(\.text) + ($0.lines.isEmpty ? ["no difference"] : $0.lines)
-            }
-            if !report.lines.isEmpty { throw ConsoleFailure(.negative) }
-        }
-    }
 }

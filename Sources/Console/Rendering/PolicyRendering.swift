@@ -24,6 +24,16 @@ enum PolicyRendering {
             + (report.isValid ? [] : ["not valid: nothing of it would be applied"])
     }
 
+    static func lines(_ report: CompileReport) -> [String] {
+        report.diagnostics.map(\.text) + report.legend.map { "# \($0)" }
+            + (report.lines.isEmpty ? ["no entries: everything is open"] : report.lines)
+    }
+
+    static func lines(_ report: DiffReport) -> [String] {
+        report.diagnostics.map(\.text) + report.legend.map { "# \($0)" }
+            + (report.lines.isEmpty ? ["no difference"] : report.lines)
+    }
+
     static func lines(_ report: ExplainReport) -> [String] {
         var lines = ["\(report.verdict)  \(report.traffic)  \(side(report.from)) -> \(side(report.to))"]
         for step in report.steps { lines += [""] + self.lines(step) }

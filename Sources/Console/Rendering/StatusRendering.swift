@@ -9,11 +9,7 @@ enum StatusRendering {
         lines += section("Attached", attachments(report.kernel.attachments, condition: report.dryRun))
         lines += section("Sources", sources(report.sources))
         lines += section("Events", events(report.events))
-        if !report.kernel.missing.isEmpty {
-            lines += section(
-                "Missing on this kernel",
-                report.kernel.missing.flatMap { ["\($0.feature): \($0.reason)", "  costs: \($0.cost)"] })
-        }
+        lines += section("Kernel features", features(report.kernel))
         if !report.problems.isEmpty {
             lines += section(
                 "Problems",
@@ -35,7 +31,7 @@ enum StatusRendering {
             "  endpoints  \(state.endpoints), \(state.attachedEndpoints) attached",
             "  policies   \(state.policies) with \(state.rules) rules; \(state.identities) identities",
             "  tables     \(state.policyEntries) policy entries, \(state.ipcacheEntries) ipcache prefixes, "
-                + "conntrack \(state.conntrackEntries)/\(state.conntrackCapacity)",
+                + "conntrack \(state.conntrackEntries)/\(state.conntrackCapacity)" + age(state.conntrackAgeSeconds),
         ]
         var commit =
             "  commits    generation \(state.generation), \(state.commits) made, \(state.refusedCommits) refused"
@@ -44,6 +40,11 @@ enum StatusRendering {
         }
         lines.append(commit)
         return lines
+    }
+
+    /// Nothing to say about a count that is as good as now.
+    private static func age(_ seconds: Double) -> String {
+        seconds < 1 ? "" : " (counted \(Int(seconds.rounded())) s ago)"
     }
 
     private static func attachments(_ attachments: [AttachmentReport], condition isDryRun: Bool) -> [String] {
@@ -61,6 +62,12 @@ enum StatusRendering {
         var table = TextTable(["SOURCE", "STATE", "ITEMS", "LOCATION"])
         for source in sources { table.add([source.name, source.state, String(source.items), source.location]) }
         return table.lines(none: "none configured")
+    }
+
+    private static func features(_ kernel: KernelReport) -> [String] {
+        let missing = kernel.missing.flatMap { ["missing \($0.feature): \($0.reason)", "  costs: \($0.cost)"] }
+        guard !kernel.available.isEmpty else { return missing.isEmpty ? ["not probed: the agent runs dry"] : missing }
+        return missing + ["present: " + kernel.available.joined(separator: ", ")]
     }
 
     private static func events(_ events: EventReport) -> [String] {

@@ -3,35 +3,10 @@
 package import IdentityModel
 package import NetworkModel
 
-/// What an identity stands for.
-package struct IdentityRecord: Hashable, Sendable {
-    package var identity: NumericIdentity
-    package var labels: LabelSet
-    /// Prefix identities: the prefix.
-    ///
-    /// Derived identities: the innermost policy prefix around the workload's address.
-    package var prefix: CIDR?
-    /// A workload, or the host.
-    package var isWorkload: Bool
-    /// Of all endpoints with this identity.
-    package var namedPorts: NamedPorts
-
-    package init(
-        identity: NumericIdentity, labels: LabelSet, prefix: CIDR? = nil, isWorkload: Bool = false,
-        namedPorts: NamedPorts = NamedPorts()
-    ) {
-        self.identity = identity
-        self.labels = labels
-        self.prefix = prefix
-        self.isWorkload = isWorkload
-        self.namedPorts = namedPorts
-    }
-}
-
 /// What changed between two settled states.
 package struct IdentityChanges: Hashable, Sendable {
     package var recordRemovals: [NumericIdentity] = []
-    package var recordSettings: [IdentityRecord] = []
+    package var recordSettings: [ResolvedIdentity] = []
     package var mappingRemovals: [CIDR] = []
     package var mappingSettings: [CIDR: NumericIdentity] = [:]
 

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import KernelDatapath
+
+/// How many flows the kernel's table held, when that was counted, and what counting cost.
+struct ConntrackTally: Sendable {
+    var entries = 0
+    var countedAt: ContinuousClock.Instant?
+    var cost = Duration.zero
+
+    /// Who polls `status` must not keep a CPU busy: counting gets a twentieth of the time, at the most.
+    func isDue(at now: ContinuousClock.Instant) -> Bool {
+        guard let countedAt else { return true }
+        return now - countedAt > cost * 20
+    }
+}
+
+extension AgentState {
+    /// Removes expired flows and remembers how many are left.
+    func sweepConntrack() {
+        let begin = ContinuousClock.now
+        do {
+            let report = try datapath.sweepConntrack()
+            conntrackTally = ConntrackTally(
+                entries: report.visited - report.expired - report.orphaned, countedAt: begin,
+                cost: ContinuousClock.now - begin)
+            clearProblem("conntrack")
+        } catch {
+            self.report("conntrack", "\(error)")
+        }
+    }
+
+    /// Flows in the kernel's table, counted now unless that was done a moment ago; and how long ago.
+    func conntrackCount() -> (entries: Int, age: Duration) {
+        let begin = ContinuousClock.now
+        if conntrackTally.isDue(at: begin), let entries = try? datapath.conntrackCount() {
+            conntrackTally = ConntrackTally(
+                entries: entries, countedAt: begin, cost: ContinuousClock.now - begin)
+        }
+        return (conntrackTally.entries, conntrackTally.countedAt.map { ContinuousClock.now - $0 } ?? .zero)
+    }
+}

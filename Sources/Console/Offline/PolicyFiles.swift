@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import PolicyCompiler
+import PolicyModel
+import PolicyReading
+
+/// Policy files read the way the agent reads them, without one.
+struct PolicyFiles {
+    /// Without errors; no reference twice.
+    private(set) var policies: [Policy] = []
+    /// In the order of the files, and of the text in each.
+    private(set) var diagnostics: [Diagnostic] = []
+
+    var hasErrors: Bool { diagnostics.hasErrors }
+
+    init(_ documents: [PolicyDocument]) {
+        var set = PolicySet()
+        var read: [(name: String, diagnostics: [Diagnostic])] = []
+        for document in documents {
+            let result = PolicyReader().read(bytes: document.text, file: document.name)
+            read.append((document.name, result.diagnostics + set.merge(result.policies)))
+        }
+        policies = set.policies
+        // What looks unintended is told by file too, whatever files it takes to see it.
+        let lint = Dictionary(grouping: PolicyLint.diagnostics(policies).map(\.diagnostic)) { $0.location.file }
+        diagnostics = read.flatMap { name, found in
+            PolicyDocumentSet(policies: [], diagnostics: found + (lint[name] ?? [])).diagnostics
+        }
+    }
+
+    /// What `policy validate` says.
+    var report: ValidationReport {
+        ValidationReport(
+            isValid: !hasErrors, policies: policies.map(\.reference.text),
+            diagnostics: diagnostics.map(DiagnosticRecord.init))
+    }
+
+    /// Throws what the agent would answer if a file has an error.
+    func check() throws -> PolicyFiles {
+        guard hasErrors else { return self }
+        let errors = diagnostics.filter { $0.severity == .error }
+        throw APIError(
+            .invalidPolicy, "the policies have errors; nothing was compiled",
+            diagnostics: errors.map(DiagnosticRecord.init))
+    }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What can be said of selectors without any labels at hand.
+extension LabelSelector {
+    /// False if no label set can match: two requirements about one key exclude each other.
+    package var isSatisfiable: Bool {
+        requirements.enumerated().allSatisfy { index, first in
+            guard !first.isImpossible else { return false }
+            return requirements[(index + 1)...].allSatisfy { !first.excludes($0) }
+        }
+    }
+
+    /// True if every label set that `other` matches is matched by this one too.
+    ///
+    /// Cautious: false where that would take more than comparing requirements about the same key.
+    package func covers(_ other: LabelSelector) -> Bool {
+        requirements.allSatisfy { needed in other.requirements.contains { $0.implies(needed) } }
+    }
+}
+
+extension LabelRequirement {
+    private func isAbout(_ other: LabelRequirement) -> Bool { source == other.source && key == other.key }
+
+    /// An empty list of allowed values.
+    fileprivate var isImpossible: Bool {
+        if case .isIn(let values) = operation { return values.isEmpty }
+        return false
+    }
+
+    /// True if the two cannot hold at once.
+    fileprivate func excludes(_ other: LabelRequirement) -> Bool {
+        guard isAbout(other) else { return false }
+        switch (operation, other.operation) {
+        case (.isIn(let a), .isIn(let b)): return Set(a).isDisjoint(with: b)
+        case (.isIn(let values), .isNotIn(let others)), (.isNotIn(let others), .isIn(let values)):
+            return Set(values).isSubset(of: others)
+        case (.doesNotExist, .isIn), (.isIn, .doesNotExist), (.doesNotExist, .exists), (.exists, .doesNotExist):
+            return true
+        default: return false
+        }
+    }
+
+    /// True if `other` holds wherever this one does.
+    fileprivate func implies(_ other: LabelRequirement) -> Bool {
+        guard isAbout(other) else { return false }
+        switch (operation, other.operation) {
+        case (.isIn(let mine), .isIn(let theirs)): return Set(mine).isSubset(of: theirs)
+        case (.isIn(let mine), .isNotIn(let theirs)): return Set(mine).isDisjoint(with: theirs)
+        case (.isNotIn(let mine), .isNotIn(let theirs)): return Set(theirs).isSubset(of: mine)
+        case (.isIn, .exists), (.exists, .exists): return true
+        case (.doesNotExist, .doesNotExist), (.doesNotExist, .isNotIn): return true
+        default: return false
+        }
+    }
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NetworkModel
+
+/// What an identity stands for.
+package struct ResolvedIdentity: Hashable, Sendable {
+    package var identity: NumericIdentity
+    package var labels: LabelSet
+    /// Prefix identities: the prefix.
+    ///
+    /// Derived identities: the innermost policy prefix around the workload's address.
+    package var prefix: CIDR?
+    /// A workload, or the host: matched by a prefix only where the prefix includes workloads.
+    package var isWorkload: Bool
+    /// Of all endpoints with this identity.
+    package var namedPorts: NamedPorts
+
+    package init(
+        identity: NumericIdentity, labels: LabelSet, prefix: CIDR? = nil, isWorkload: Bool = false,
+        namedPorts: NamedPorts = NamedPorts()
+    ) {
+        self.identity = identity
+        self.labels = labels
+        self.prefix = prefix
+        self.isWorkload = isWorkload
+        self.namedPorts = namedPorts
+    }
+}

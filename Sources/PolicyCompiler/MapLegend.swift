@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import IdentityModel
+
+/// Which numbers the lines of a state or of a difference use, and what they stand for.
+package struct MapLegend: Hashable, Sendable {
+    private var subjects: Set<UInt16>
+    private var identities: Set<NumericIdentity>
+
+    /// Of everything in a state; a subject that is open both ways has no line.
+    package init(_ state: MapState) {
+        let closed = state.subjects.filter { $0.value.defaultDenyAll.contains(true) }.keys
+        subjects = Set(closed).union(state.policy.keys.map(\.subject))
+        identities = Set(state.policy.keys.map(\.peer)).union(state.ipcache.values)
+    }
+
+    /// Of what changes.
+    package init(_ changes: MapChanges) {
+        let keys = changes.policyRemovals + changes.policySettings.map(\.key)
+        subjects = Set(keys.map(\.subject)).union(changes.subjectRemovals).union(changes.subjectSettings.keys)
+        identities = Set(keys.map(\.peer)).union(changes.mappingSettings.map(\.identity))
+    }
+
+    /// Sorted lines: `subject 3 is k8s:app=web`, `identity 257 is k8s:app=db`; reserved identities go by name already.
+    package func lines(subjects known: [CompileSubject], identities records: [ResolvedIdentity]) -> [String] {
+        let first = known.filter { subjects.contains($0.slot) }.sorted { $0.slot < $1.slot }
+            .map { "subject \($0.slot) is \($0.labels)" }
+        let second = records.filter { record in
+            identities.contains(record.identity) && !reservedIdentities.contains { $0.identity == record.identity }
+        }
+        return first
+            + second.sorted { $0.identity < $1.identity }.map { record in
+                let prefix = record.prefix.map { record.isWorkload ? " in \($0)" : " at \($0)" } ?? ""
+                return "identity \(record.identity.rawValue) is \(record.labels)\(prefix)"
+            }
+    }
+}

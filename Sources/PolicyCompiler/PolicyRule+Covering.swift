@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+import NetworkModel
+import PolicyModel
+
+extension PolicyRule {
+    /// True if this rule decides all traffic that `other` speaks of, in the verdict that counts.
+    ///
+    /// Cautious: each part of `other` must lie within one part of this rule.
+    func covers(_ other: PolicyRule) -> Bool {
+        direction == other.direction && priority <= other.priority && (!isAudit || other.isAudit)
+            && subject.covers(other.subject) && peers.covers(other.peers) && ports.covers(other.ports)
+    }
+}
+
+extension SubjectSelector {
+    fileprivate func covers(_ other: SubjectSelector) -> Bool {
+        isForHosts == other.isForHosts && labels.covers(other.labels)
+    }
+}
+
+extension PeerSelection {
+    /// What it names; empty for any.
+    var selectors: [PeerSelector] {
+        if case .some(let selectors) = self { return selectors }
+        return []
+    }
+
+    fileprivate func covers(_ other: PeerSelection) -> Bool {
+        switch (self, other) {
+        case (.any, _): true
+        case (.some, .any): false
+        // What selects nothing has a finding of its own.
+        case (.some(let mine), .some(let theirs)):
+            !theirs.isEmpty && theirs.allSatisfy { their in mine.contains { $0.covers(their) } }
+        }
+    }
+}
+
+extension PeerSelector {
+    fileprivate func covers(_ other: PeerSelector) -> Bool {
+        switch (self, other) {
+        case (.labels(let mine), .labels(let theirs)): return mine.covers(theirs)
+        case (.prefix(let mine, let gaps, let withWorkloads), .prefix(let theirs, let theirGaps, let theirWorkloads)):
+            guard mine.contains(theirs), withWorkloads || !theirWorkloads else { return false }
+            return gaps.allSatisfy { gap in
+                let isApart = !gap.contains(theirs) && !theirs.contains(gap)
+                return isApart || theirGaps.contains { $0.contains(gap) }
+            }
+        default: return false
+        }
+    }
+}
+
+extension PortSelection {
+    fileprivate func covers(_ other: PortSelection) -> Bool {
+        switch (self, other) {
+        case (.all, _): true
+        case (.some, .all): false
+        case (.some(let mine), .some(let theirs)):
+            !theirs.isEmpty && theirs.allSatisfy { their in mine.contains { $0.covers(their) } }
+        }
+    }
+}
+
+extension PortMatch {
+    fileprivate func covers(_ other: PortMatch) -> Bool {
+        switch (self, other) {
+        case (.range(let mine, let ports), .range(let theirs, let others)):
+            mine == theirs && ports.contains(others.lowerBound) && ports.contains(others.upperBound)
+        case (.range(let mine, let ports), .named(let theirs, _)): mine == theirs && ports == 0...65535
+        case (.icmpType(let mine, let type), .icmpType(let theirs, let other)):
+            mine == theirs && (type == nil || type == other)
+        default: self == other
+        }
+    }
+}
