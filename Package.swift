@@ -45,6 +45,12 @@ let logicTargets: [Target] = [
     module("IdentityAllocation", ["CDatapathABI", "NetworkModel", "IdentityModel"]),
     module("PolicyCompiler", ["NetworkModel", "IdentityModel", "PolicyModel"]),
     module("TableEncoding", ["CDatapathABI", "NetworkModel", "IdentityModel", "PolicyCompiler"]),
+    module(
+        "PolicyTesting",
+        [
+            "NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading", "IdentityAllocation", "PolicyCompiler",
+            "TableEncoding",
+        ]),
     module("EventDecoding", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel"]),
     module("FlowAggregation", ["NetworkModel", "IdentityModel", "PolicyModel", "EventModel"]),
 ]
@@ -90,7 +96,7 @@ let compositionTargets: [Target] = [
         "Console",
         [
             "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading", "IdentityAllocation",
-            "PolicyCompiler", "ControlAPI", "LocalHTTP", "KernelDatapath", argumentParser,
+            "PolicyCompiler", "PolicyTesting", "ControlAPI", "LocalHTTP", "KernelDatapath", argumentParser,
         ]),
 ]
 
@@ -130,6 +136,9 @@ let unitTests: [Target] = [
         ["NetworkModel", "IdentityModel", "PolicyModel", "IdentityAllocation", "PolicyCompiler", "TableEncoding"]),
     tests(
         "TableEncodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "PolicyCompiler", "TableEncoding"]),
+    tests(
+        "PolicyTestingTests",
+        ["NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading", "PolicyTesting"]),
     tests("EventDecodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel", "EventDecoding"]),
     tests("FlowAggregationTests", ["NetworkModel", "IdentityModel", "EventModel", "FlowAggregation"]),
     tests("ControlAPITests", ["ControlAPI"]),
@@ -137,7 +146,8 @@ let unitTests: [Target] = [
     tests("LocalHTTPTests", ["LocalHTTP", "LinuxHost"]),
     tests("ContainerRuntimesTests", ["ContainerRuntimes", "IdentityModel", "LinuxHost", "NetworkModel"]),
     tests(
-        "ExamplesTests", ["NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading", "PolicyCompiler"]),
+        "ExamplesTests",
+        ["NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading", "PolicyCompiler", "PolicyTesting"]),
     tests(
         "AgentCoreTests",
         [
@@ -145,7 +155,9 @@ let unitTests: [Target] = [
             "NetworkModel",
             "PolicyModel", "PolicyCompiler", "PolicyReading", "EventModel", logging,
         ]),
-    tests("ConsoleTests", ["Console", "ControlAPI", "IdentityModel", argumentParser]),
+    tests(
+        "ConsoleTests",
+        ["Console", "ControlAPI", "IdentityModel", "PolicyReading", "PolicyTesting", argumentParser]),
     tests("ProgramVerificationTests", ["ProgramVerification"]),
     tests("TidyTests", []),
 ]

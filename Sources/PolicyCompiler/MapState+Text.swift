@@ -2,7 +2,7 @@
 
 package import IdentityModel
 package import NetworkModel
-import PolicyModel
+package import PolicyModel
 
 /// Map states as lines of text, sorted, the same for the same state: `policy compile` and golden tests.
 extension MapState {
@@ -53,6 +53,18 @@ extension MapState {
 }
 
 extension RuleDescription {
+    /// One line for flows and explanations.
+    package var nameText: String {
+        if case .defaultDeny(let direction, _) = self { return "no \(direction) rule of \(text)" }
+        return text
+    }
+
+    /// Where the rule stands, if it is one.
+    package var source: SourceLocation? {
+        guard case .rule(let origin) = self else { return nil }
+        return origin.source
+    }
+
     /// The name a verdict carries.
     package var text: String {
         switch self {

@@ -73,6 +73,9 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let unsupportedLabelSource = DiagnosticCode(
         1512, "selecting by a label source that is not supported")
 
+    // 16xx: policy tests.
+    package static let invalidTest = DiagnosticCode(1601, "a policy test names something that it does not describe")
+
     // 20xx: accepted, with a warning or a note.
     package static let emptyElement = DiagnosticCode(2001, "an empty element allows nothing in a Cilium policy")
     package static let ownNamespaceOnly = DiagnosticCode(2002, "an empty selector means the policy's own namespace")
@@ -114,6 +117,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
         .unsupportedL7, .unsupportedFQDN, .unsupportedServices, .unsupportedNodes, .unsupportedGroups,
         .unsupportedCIDRGroups, .unsupportedAuthentication, .unsupportedTLS, .removedField, .unsupportedProtocol,
         .unsupportedEntity, .unsupportedLabelSource,
+        .invalidTest,
         .emptyElement, .ownNamespaceOnly, .namespaceOverridden, .directionNotListed, .hostBits, .manyPorts,
         .selectsNothing, .endPortIgnored, .defaultDenyIgnored, .notRecorded, .denyOnly, .emptyFromAllowsAll,
         .selectsNoEndpoint, .peerSelectsNothing, .namedPortUndefined, .namedPortConflicting, .prefixMissesWorkloads,

@@ -11,6 +11,7 @@ import Testing
         ("frobnicate", 2), ("explain", 2), ("explain --from a --to b --port 70000", 2), ("map dump nothing", 2),
         ("audit maybe", 2), ("--help", 0), ("--version", 0), ("completions bash", 0), ("completions tcsh", 2),
         ("status --socket /nonexistent/bulkhead.sock", 3), ("policy apply -f /nonexistent/x.yaml", 4),
+        ("policy test /nonexistent/x.yaml", 2), ("policy test", 2),
         ("policy validate Examples/policies/default-deny.yaml", 0), ("policy validate /nonexistent/x.yaml", 4),
         ("policy validate README.md", 1), ("policy validate", 2), ("policy compile --offline", 2),
         ("policy compile --offline -f Examples/policies/default-deny.yaml", 0),

@@ -192,17 +192,3 @@ extension AgentState {
             options: CompileOptions(allowHost: configuration.allowsHostAccess))
     }
 }
-
-extension RuleDescription {
-    /// One line for flows and explanations.
-    var nameText: String {
-        if case .defaultDeny(let direction, _) = self { return "no \(direction) rule of \(text)" }
-        return text
-    }
-
-    /// Where the rule stands, if it is one.
-    var source: SourceLocation? {
-        guard case .rule(let origin) = self else { return nil }
-        return origin.source
-    }
-}

@@ -6,7 +6,7 @@ import ControlAPI
 struct PolicyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "policy", abstract: "Check, apply, show and compare policies.",
-        subcommands: [Apply.self, Get.self, Delete.self, Validate.self, Compile.self, Diff.self])
+        subcommands: [Apply.self, Get.self, Delete.self, Validate.self, Compile.self, Diff.self, Test.self])
 
     struct Apply: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

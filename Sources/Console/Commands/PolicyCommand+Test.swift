@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import ControlAPI
+import PolicyModel
+import PolicyReading
+import PolicyTesting
+
+extension PolicyCommand {
+    struct Test: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Run expectations about policies (kind PolicyTest); needs no agent and no root.",
+            discussion: """
+                Files of policies that a test names are found relative to the test's own file. Exit status 0 if all \
+                probes are as expected, 1 if one is not, 2 if a file cannot be read or has an error.
+                """)
+
+        @Argument(help: "YAML or JSON files, or directories of such; - for standard input.")
+        var files: [String]
+
+        @Option(name: .shortAndLong, help: "table for people, json for programs, junit for build servers.")
+        var output: TestOutputFormat = .table
+
+        func run() async throws {
+            var report = PolicyTestReport()
+            var isSound = true
+            for document in try files.flatMap(testDocuments) {
+                let set = PolicyTestReader().read(bytes: document.text, file: document.name)
+                isSound = isSound && show(set.diagnostics)
+                let runner = PolicyTestRunner { path, _ in
+                    try readDocument(path.hasPrefix("/") ? path : directory(of: document.name) + path).text
+                }
+                for test in set.tests {
+                    do {
+                        report.add(try runner.run(test))
+                    } catch let error as PolicyTestRunner.InputError {
+                        isSound = show(error.diagnostics) && isSound
+                    } catch let error as ConsoleFailure {
+                        printError("\(test.location.text): test \(test.name): \(error.message)")
+                        isSound = false
+                    }
+                }
+            }
+            switch output {
+            case .table: PolicyTestRendering.lines(report).forEach(printLine)
+            case .json: printLine(String(decoding: try APICoding.encode(report, pretty: true), as: UTF8.self))
+            case .junit: printLine(PolicyTestRendering.junit(report))
+            }
+            if !isSound { throw ConsoleFailure(.usage) }
+            if report.failed > 0 { throw ConsoleFailure(.negative) }
+        }
+
+        /// Prints diagnostics; false if there is an error among them.
+        private func show(_ diagnostics: [Diagnostic]) -> Bool {
+            for diagnostic in diagnostics { printError(DiagnosticRecord(diagnostic).text) }
+            return !diagnostics.contains { $0.severity == .error }
+        }
+
+        /// A file is a test because it was named; of a directory only what says so.
+        private func testDocuments(_ path: String) throws -> [PolicyDocument] {
+            do {
+                let documents = try readDocuments(path)
+                guard documents.count != 1 || documents[0].name != path else { return documents }
+                let tests = documents.filter { PolicyTestReader.isTest($0.text) }
+                if tests.isEmpty { throw ConsoleFailure(.usage, "no policy test (kind: PolicyTest) in \(path)") }
+                return tests
+            } catch let failure as ConsoleFailure {
+                // Bad input, for this verb.
+                throw ConsoleFailure(.usage, failure.message)
+            }
+        }
+
+        private func directory(of file: String) -> String {
+            guard let slash = file.lastIndex(of: "/") else { return "" }
+            return String(file[...slash])
+        }
+    }
+}
+
+/// How the results of policy tests are shown.
+enum TestOutputFormat: String, ExpressibleByArgument, CaseIterable {
+    case table
+    case json
+    case junit
+}

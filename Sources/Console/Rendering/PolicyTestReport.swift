@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PolicyCompiler
+import PolicyModel
+import PolicyReading
+import PolicyTesting
+
+/// The results of policy tests as they are printed.
+struct PolicyTestReport: Codable {
+    struct Test: Codable {
+        var name: String
+        /// `file:line:column`.
+        var source: String
+        var probes: [Probe]
+    }
+
+    struct Probe: Codable {
+        /// `shop/web-1 -> pay/api-1 tcp/8080`.
+        var probe: String
+        var source: String
+        var expected: String
+        var verdict: String
+        var passed: Bool
+        /// What each end says: `egress: allow by ...`.
+        var sides: [Side]
+        /// What went wrong; absent if nothing did.
+        var failure: String?
+    }
+
+    struct Side: Codable {
+        var direction: String
+        var verdict: String
+        /// The rule that decided; absent if no policy selects this end.
+        var rule: String?
+    }
+
+    private(set) var passed = 0
+    private(set) var failed = 0
+    private(set) var tests: [Test] = []
+
+    mutating func add(_ result: PolicyTestRunner.Result) {
+        let probes = result.outcomes.map(Probe.init)
+        let failures = probes.count { !$0.passed }
+        passed += probes.count - failures
+        failed += failures
+        tests.append(Test(name: result.test.name, source: result.test.location.text, probes: probes))
+    }
+}
+
+extension PolicyTestReport.Probe {
+    fileprivate init(_ outcome: ProbeOutcome) {
+        self.init(
+            probe: outcome.probe.text, source: outcome.probe.location.text,
+            expected: outcome.probe.expectation.rawValue, verdict: outcome.verdict.rawValue, passed: outcome.isMet,
+            sides: outcome.sides.map {
+                .init(direction: "\($0.direction)", verdict: $0.verdict.rawValue, rule: $0.cause?.nameText)
+            }, failure: outcome.failure)
+    }
+}
+
+/// Results of policy tests for people and for build servers.
+enum PolicyTestRendering {
+    /// A line for each test and each failure; closes with `N passed, N failed`.
+    static func lines(_ report: PolicyTestReport) -> [String] {
+        var lines: [String] = []
+        for test in report.tests {
+            let failures = test.probes.filter { !$0.passed }
+            let count = test.probes.count == 1 ? "1 probe" : "\(test.probes.count) probes"
+            lines.append("\(failures.isEmpty ? "ok    " : "FAILED") \(test.name): \(count)")
+            lines += failures.map { "  \($0.source): \($0.probe): \($0.failure ?? "")" }
+        }
+        return lines + ["\(report.passed) passed, \(report.failed) failed"]
+    }
+
+    /// JUnit's XML: a suite for each test, a case for each probe.
+    static func junit(_ report: PolicyTestReport) -> String {
+        var xml = #"<?xml version="1.0" encoding="UTF-8"?>"# + "\n"
+        xml += "<testsuites tests=\"\(report.passed + report.failed)\" failures=\"\(report.failed)\">\n"
+        for test in report.tests {
+            let failures = test.probes.count { !$0.passed }
+            xml +=
+                "  <testsuite name=\"\(escaped(test.name))\" tests=\"\(test.probes.count)\" failures=\"\(failures)\">\n"
+            for probe in test.probes {
+                xml += "    <testcase classname=\"\(escaped(test.name))\" name=\"\(escaped(probe.probe))\""
+                if let failure = probe.failure {
+                    xml += "><failure message=\"\(escaped(failure))\">\(escaped(probe.source))</failure></testcase>\n"
+                } else {
+                    xml += "/>\n"
+                }
+            }
+            xml += "  </testsuite>\n"
+        }
+        return xml + "</testsuites>"
+    }
+
+    /// Text inside XML; control characters, which XML cannot hold, become spaces.
+    private static func escaped(_ text: String) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "&": result += "&amp;"
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            case "\"": result += "&quot;"
+            default: result.unicodeScalars.append(scalar.value < 32 ? " " : scalar)
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NetworkModel
+package import PolicyCompiler
+import PolicyModel
+package import PolicyReading
+
+/// What became of one probe.
+package struct ProbeOutcome: Hashable, Sendable {
+    /// What the policies of one end say.
+    package struct Side: Hashable, Sendable {
+        package var direction: Direction
+        package var verdict: PolicyTest.Expectation
+        /// Nil: no policy selects this end in this direction.
+        package var cause: RuleDescription?
+    }
+
+    package var probe: PolicyTest.Probe
+    /// Of both ends together: denied if either denies, audited if either would.
+    package var verdict: PolicyTest.Expectation
+    /// Egress at the source, then ingress at the destination; ends outside the cluster judge nothing.
+    package var sides: [Side]
+
+    init(probe: PolicyTest.Probe, sides: [Side]) {
+        self.probe = probe
+        self.sides = sides
+        verdict =
+            sides.contains { $0.verdict == .deny }
+            ? .deny : sides.contains { $0.verdict == .audit } ? .audit : .allow
+    }
+
+    /// True if the verdict, and the rule where one is named, are as expected.
+    package var isMet: Bool { isVerdictMet && isRuleMet }
+
+    private var isVerdictMet: Bool {
+        verdict == probe.expectation || verdict == .audit && probe.expectation == .allow
+    }
+
+    /// The rule, or its whole policy, must be what decided at an end with the probe's verdict.
+    private var isRuleMet: Bool {
+        guard let rule = probe.rule else { return true }
+        return sides.contains { side in
+            guard side.verdict == verdict, let cause = side.cause else { return false }
+            if case .defaultDeny(_, let policies) = cause, policies.contains(where: { $0.text == rule }) { return true }
+            return cause.text == rule || cause.nameText == rule || cause.text.hasPrefix(rule + " ")
+        }
+    }
+
+    /// What went wrong, one line; nil if nothing did.
+    package var failure: String? {
+        if isMet { return nil }
+        let causes = sides.map { "\($0.direction): \($0.verdict.rawValue) by \($0.cause?.nameText ?? "no policy")" }
+        let expected = isVerdictMet ? "rule \(probe.rule ?? "")" : probe.expectation.rawValue
+        return "expected \(expected), got \(verdict.rawValue)"
+            + (causes.isEmpty ? " (neither end is a workload)" : " (\(causes.joined(separator: "; ")))")
+    }
+}
