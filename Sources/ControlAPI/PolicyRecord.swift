@@ -16,10 +16,12 @@ package struct PolicyRecord: Codable, Hashable, Sendable {
     package var endpoints: [String]
     /// The YAML text; only in the answer for a single policy applied through the API.
     package var document: String?
+    /// What about its rules looks unintended at present; only in the answer for a single policy.
+    package var warnings: [DiagnosticRecord]?
 
     package init(
         kind: String, namespace: String, name: String, origin: String, source: String, audit: Bool, rules: Int,
-        endpoints: [String], document: String? = nil
+        endpoints: [String], document: String? = nil, warnings: [DiagnosticRecord]? = nil
     ) {
         self.kind = kind
         self.namespace = namespace
@@ -30,6 +32,7 @@ package struct PolicyRecord: Codable, Hashable, Sendable {
         self.rules = rules
         self.endpoints = endpoints
         self.document = document
+        self.warnings = warnings
     }
 
     /// `kind/namespace/name`, or `kind/name` for cluster-wide kinds.

@@ -28,11 +28,13 @@ package struct StatusReport: Codable, Hashable, Sendable {
     package var events: EventReport
     package var sources: [SourceReport]
     package var problems: [ProblemReport]
+    /// What is in force but does not do what it seems to: port names of rules that no destination defines.
+    package var warnings: [DiagnosticRecord]
 
     package init(
         version: String, abiVersion: Int, processID: Int32, startedAt: String, condition: Condition, audit: Bool,
         dryRun: Bool, kernel: KernelReport, state: StateReport, events: EventReport, sources: [SourceReport],
-        problems: [ProblemReport]
+        problems: [ProblemReport], warnings: [DiagnosticRecord] = []
     ) {
         self.version = version
         self.abiVersion = abiVersion
@@ -46,6 +48,7 @@ package struct StatusReport: Codable, Hashable, Sendable {
         self.events = events
         self.sources = sources
         self.problems = problems
+        self.warnings = warnings
     }
 }
 

@@ -37,6 +37,9 @@ final class CompiledRule: SubjectUser {
         super.init(rule.subject)
     }
 
+    /// Port names that every peer is asked for: those of a rule that sends to anyone.
+    var namesOfAnyPeer: [NamedPort] { rule.direction == .egress && rule.peers == .any ? ports.names : [] }
+
     var description: RuleDescription { .rule(rule.origin) }
 
     /// Whether this one is named of two equally strong rules.

@@ -122,13 +122,17 @@ package struct Explainer: Sendable {
 
     /// The precedence of the most specific of the rule's ports that the flow meets; nil if it meets none.
     private func strongestMatch(_ rule: PolicyRule, _ flow: Flow) -> UInt32? {
-        let hasPeer = rule.peers != .any
         let lowered = LoweredPorts(rule.ports)
-        // Towards anybody there is nobody whose port names could be looked up.
-        let names = rule.direction == .egress && !hasPeer ? NamedPorts() : flow.destinationPorts
-        return lowered.keys(for: names, action: rule.action)
-            .filter { $0.covers(proto: flow.proto, port: flow.port) }
-            .map { Precedence.of(rule.action, priority: rule.priority, ports: $0, hasPeer: hasPeer) }.max()
+        let hasPeer = rule.peers != .any
+        func strongest(_ keys: [PortKey], hasPeer: Bool) -> UInt32? {
+            keys.filter { $0.covers(proto: flow.proto, port: flow.port) }
+                .map { Precedence.of(rule.action, priority: rule.priority, ports: $0, hasPeer: hasPeer) }.max()
+        }
+        // A name of the destination's makes the entry one for that destination, though the rule is for anyone.
+        let named = strongest(
+            lowered.namedKeys(for: flow.destinationPorts, action: rule.action),
+            hasPeer: hasPeer || rule.direction == .egress)
+        return [strongest(lowered.keys, hasPeer: hasPeer), named].compactMap { $0 }.max()
     }
 
     private func closers(of subject: ExplainedSide, _ direction: Direction, isAudit: Bool) -> [PolicyReference] {

@@ -44,10 +44,8 @@ extension PeerSelector {
         case (.labels(let mine), .labels(let theirs)): return mine.covers(theirs)
         case (.prefix(let mine, let gaps, let withWorkloads), .prefix(let theirs, let theirGaps, let theirWorkloads)):
             guard mine.contains(theirs), withWorkloads || !theirWorkloads else { return false }
-            return gaps.allSatisfy { gap in
-                let isApart = !gap.contains(theirs) && !theirs.contains(gap)
-                return isApart || theirGaps.contains { $0.contains(gap) }
-            }
+            let excluded = PrefixSet(theirGaps)
+            return gaps.allSatisfy { gap in !gap.overlaps(theirs) || excluded.contains(gap) }
         default: return false
         }
     }

@@ -77,7 +77,12 @@ struct LoweredPorts {
     /// a deny rule must not leave one open, so it covers all.
     func keys(for ports: NamedPorts, action: RuleAction) -> [PortKey] {
         guard !names.isEmpty else { return keys }
-        var result = keys
+        return keys + namedKeys(for: ports, action: action).filter { !keys.contains($0) }
+    }
+
+    /// Of these the keys that come from names.
+    func namedKeys(for ports: NamedPorts, action: RuleAction) -> [PortKey] {
+        var result: [PortKey] = []
         for name in names {
             let numbers = ports.numbers[name] ?? []
             guard numbers.count == 1 || action == .deny else { continue }

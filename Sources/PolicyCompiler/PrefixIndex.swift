@@ -10,11 +10,11 @@ import PolicyModel
 struct PrefixIndex<User: AnyObject> {
     struct Selector: Hashable {
         let prefix: CIDR
-        let except: [CIDR]
+        let except: PrefixSet
         let includesWorkloads: Bool
 
         func selects(_ other: CIDR, isWorkload: Bool) -> Bool {
-            (includesWorkloads || !isWorkload) && prefix.contains(other) && !except.contains { $0.contains(other) }
+            (includesWorkloads || !isWorkload) && prefix.contains(other) && !except.contains(other)
         }
     }
 
@@ -32,17 +32,17 @@ struct PrefixIndex<User: AnyObject> {
 
     private struct Entry {
         let selector: Selector
-        var members: [UInt32]
+        var members: MemberList
         var users: SelectorUsers<User>
     }
 
-    private var sorted: [Member] = []
+    private var sorted = SortedChunks(by: Member.precedes)
     private var entries: [Entry?] = []
     private var freeIDs: [Int] = []
     private var ids: [Selector: Int] = [:]
     private var idsByPrefix: [CIDR: [Int]] = [:]
 
-    func members(of id: Int) -> [UInt32] { entries[id]?.members ?? [] }
+    func members(of id: Int) -> [UInt32] { entries[id]?.members.list ?? [] }
 
     func users(of id: Int) -> [User] { entries[id]?.users.list ?? [] }
 
@@ -51,7 +51,8 @@ struct PrefixIndex<User: AnyObject> {
             entries[id]?.users.append(user)
             return id
         }
-        let entry = Entry(selector: selector, members: selected(by: selector), users: SelectorUsers(user))
+        let entry = Entry(
+            selector: selector, members: MemberList(selected(by: selector)), users: SelectorUsers(user))
         let id = freeIDs.popLast() ?? entries.count
         if id == entries.count { entries.append(entry) } else { entries[id] = entry }
         ids[selector] = id
@@ -69,28 +70,17 @@ struct PrefixIndex<User: AnyObject> {
         freeIDs.append(id)
     }
 
-    /// Adds many identities at once before any selector is in use.
-    mutating func load(_ members: [Member]) {
-        precondition(ids.isEmpty, "identities are loaded before selectors")
-        sorted = (sorted + members).sorted(by: Member.precedes)
-    }
-
-    /// True while no selector is in use.
-    var isUnused: Bool { ids.isEmpty }
-
     mutating func insert(_ member: Member) -> [Int] {
-        sorted.insert(member, at: position(of: member))
+        sorted.insert(member)
         let selected = selectors(of: member)
         for id in selected { entries[id]?.members.append(member.identity) }
         return selected
     }
 
     mutating func remove(_ member: Member) -> [Int] {
-        let position = position(of: member)
-        guard position < sorted.count, sorted[position] == member else { return [] }
-        sorted.remove(at: position)
+        guard sorted.remove(member) else { return [] }
         let selected = selectors(of: member)
-        for id in selected { entries[id]?.members.removeAll { $0 == member.identity } }
+        for id in selected { entries[id]?.members.remove(member.identity) }
         return selected
     }
 
@@ -107,24 +97,8 @@ struct PrefixIndex<User: AnyObject> {
     }
 
     private func selected(by selector: Selector) -> [UInt32] {
-        var index = position(of: Member(prefix: selector.prefix, identity: 0, isWorkload: false))
-        var members: [UInt32] = []
-        while index < sorted.count, selector.prefix.contains(sorted[index].prefix) {
-            if selector.selects(sorted[index].prefix, isWorkload: sorted[index].isWorkload) {
-                members.append(sorted[index].identity)
-            }
-            index += 1
-        }
-        return members
-    }
-
-    private func position(of member: Member) -> Int {
-        var low = 0
-        var high = sorted.count
-        while low < high {
-            let middle = (low + high) / 2
-            if Member.precedes(sorted[middle], member) { low = middle + 1 } else { high = middle }
-        }
-        return low
+        let first = Member(prefix: selector.prefix, identity: 0, isWorkload: false)
+        return sorted.elements(from: first) { selector.prefix.contains($0.prefix) }
+            .filter { selector.selects($0.prefix, isWorkload: $0.isWorkload) }.map(\.identity)
     }
 }

@@ -14,6 +14,7 @@ extension RuleCompiler {
     func contribute(_ rule: CompiledRule, to subject: UInt16, _ sign: Sign) {
         guard let uses = rule.peerUses else {
             contribute(rule, to: subject, peers: [NumericIdentity.any.rawValue], sign)
+            contribute(rule, to: subject, peers: portNameIndex.members(of: rule.namesOfAnyPeer), sign)
             return
         }
         for use in uses {
@@ -31,11 +32,9 @@ extension RuleCompiler {
         let isPerPeer = direction == .egress && !rule.ports.names.isEmpty
         let subjectPorts = isPerPeer ? NamedPorts() : subjects[subject]?.namedPorts ?? NamedPorts()
         let shared = isPerPeer ? [] : rule.ports.keys(for: subjectPorts, action: rule.rule.action)
-        let hasPeer = rule.peerUses != nil
         for peer in selected {
-            let ports =
-                isPerPeer
-                ? rule.ports.keys(for: peers[peer]?.namedPorts ?? NamedPorts(), action: rule.rule.action) : shared
+            let hasPeer = peer != NumericIdentity.any.rawValue
+            let ports = isPerPeer ? keys(of: rule, at: peer) : shared
             for port in ports {
                 let key = PolicyKey(
                     peer: NumericIdentity(rawValue: peer), subject: subject, port: port.port, proto: port.proto,
@@ -45,6 +44,15 @@ extension RuleCompiler {
                 change(key, Contribution(rule: rule.slot, precedence: precedence, isAudit: rule.rule.isAudit), sign)
             }
         }
+    }
+
+    /// An egress rule's keys for one peer; for any peer: those that are the same at every destination.
+    private func keys(of rule: CompiledRule, at peer: UInt32) -> [PortKey] {
+        guard peer != NumericIdentity.any.rawValue else { return rule.ports.keys }
+        let names = peers[peer]?.namedPorts ?? NamedPorts()
+        return rule.peerUses == nil
+            ? rule.ports.namedKeys(for: names, action: rule.rule.action)
+            : rule.ports.keys(for: names, action: rule.rule.action)
     }
 
     func change(_ key: PolicyKey, _ contribution: Contribution, _ sign: Sign) {

@@ -20,6 +20,20 @@ extension RuleCompiler {
         policies[reference]?.rules.flatMap { diagnostics(of: $0, workloadAddresses) } ?? []
     }
 
+    /// Of these only what concerns ports by name: a rule that silently covers no port, or not those it seems to.
+    ///
+    /// Looks at the rules with names only, so that it may be asked often.
+    package func portNameDiagnostics() -> [RuleDiagnostic] {
+        let rules = policies.values.flatMap(\.rules).filter { !$0.ports.names.isEmpty }.sorted { $0.precedes($1) }
+        var found: [RuleDiagnostic] = []
+        for rule in rules {
+            reportNames(of: rule, selectedSubjects(by: rule), rule.peerUses.map(members)) { kind, message in
+                found.append(RuleDiagnostic(kind: kind, origin: rule.rule.origin, message: message))
+            }
+        }
+        return found
+    }
+
     private func diagnostics(of rule: CompiledRule, _ addresses: [IPAddress]) -> [RuleDiagnostic] {
         var found: [RuleDiagnostic] = []
         func report(_ kind: RuleDiagnostic.Kind, _ message: String) {
@@ -64,10 +78,12 @@ extension RuleCompiler {
         of rule: CompiledRule, _ slots: [UInt16], _ selectedPeers: [UInt32]?,
         _ report: (RuleDiagnostic.Kind, String) -> Void
     ) {
+        let askedPeers = selectedPeers ?? portNameIndex.members(of: rule.namesOfAnyPeer)
         let owners =
             rule.rule.direction == .ingress
-            ? slots.compactMap { subjects[$0]?.namedPorts } : (selectedPeers ?? []).compactMap { peers[$0]?.namedPorts }
-        for name in rule.ports.names where !owners.isEmpty {
+            ? slots.compactMap { subjects[$0]?.namedPorts } : askedPeers.compactMap { peers[$0]?.namedPorts }
+        // Nobody selected has its own diagnostic; towards anyone the name itself selects.
+        for name in rule.ports.names where !owners.isEmpty || !rule.namesOfAnyPeer.isEmpty {
             let text = "port name '\(name.name)' (\(name.proto))"
             if owners.allSatisfy({ $0.numbers[name]?.isEmpty ?? true }) {
                 report(
@@ -81,12 +97,6 @@ extension RuleCompiler {
                         + ": give it one number or write the numbers")
             }
         }
-        if rule.rule.direction == .egress, selectedPeers == nil, let name = rule.ports.names.first {
-            report(
-                .namedPortUndefined,
-                "port name '\(name.name)' (\(name.proto)) belongs to the destination, but the rule names none; "
-                    + "name the peers or write the number")
-        }
     }
 
     private func reportPrefixes(
@@ -94,9 +104,8 @@ extension RuleCompiler {
     ) {
         guard case .some(let selectors) = rule.rule.peers else { return }
         for case .prefix(let prefix, let except, false) in selectors {
-            let covered = addresses.filter { address in
-                prefix.contains(address) && !except.contains { $0.contains(address) }
-            }
+            let excluded = PrefixSet(except)
+            let covered = addresses.filter { prefix.contains($0) && !excluded.contains($0) }
             guard let example = covered.first else { continue }
             report(
                 .prefixMissesWorkloads,

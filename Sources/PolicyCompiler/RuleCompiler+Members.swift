@@ -76,6 +76,8 @@ extension RuleCompiler {
             hostPeers.insert(number)
             touchedSubjects.formUnion(subjects.keys)
         }
+        portNameIndex.insert(number, peer.namedPorts)
+        for rule in portNameIndex.users(of: peer.namedPorts) { contributeEverywhere(rule, peer: number, .add) }
         for id in peerIndex.insert(number, peer.labels) {
             for rule in peerIndex.users(of: id) { contributeEverywhere(rule, peer: number, .add) }
         }
@@ -91,6 +93,8 @@ extension RuleCompiler {
         let number = identity.rawValue
         guard let peer = peers[number] else { return }
         if hostPeers.contains(number) { touchedSubjects.formUnion(subjects.keys) }
+        portNameIndex.remove(number, peer.namedPorts)
+        for rule in portNameIndex.users(of: peer.namedPorts) { contributeEverywhere(rule, peer: number, .remove) }
         for id in peerIndex.remove(number) {
             for rule in peerIndex.users(of: id) { contributeEverywhere(rule, peer: number, .remove) }
         }
@@ -125,10 +129,12 @@ extension RuleCompiler {
                 case .prefix(let prefix, let except, let includesWorkloads):
                     .prefix(
                         prefixIndex.use(
-                            .init(prefix: prefix, except: except, includesWorkloads: includesWorkloads), by: rule))
+                            .init(prefix: prefix, except: PrefixSet(except), includesWorkloads: includesWorkloads),
+                            by: rule))
                 }
             }
         }
+        portNameIndex.use(rule.namesOfAnyPeer, by: rule)
         rule.subjectUse = subjectIndex.use(rule.subject.labels, by: rule)
         for subject in selectedSubjects(by: rule) {
             connect(rule, to: subject)
@@ -148,6 +154,7 @@ extension RuleCompiler {
                 disconnect(rule, from: subject)
             }
             subjectIndex.release(rule.subjectUse, by: rule)
+            portNameIndex.release(rule.namesOfAnyPeer, by: rule)
             for use in rule.peerUses ?? [] {
                 switch use {
                 case .label(let id): peerIndex.release(id, by: rule)

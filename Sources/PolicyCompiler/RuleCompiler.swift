@@ -20,6 +20,8 @@ package final class RuleCompiler {
     var subjectIndex = LabelIndex<SubjectUser>()
     var peerIndex = LabelIndex<CompiledRule>()
     var prefixIndex = PrefixIndex<CompiledRule>()
+    /// Rules that ask any peer for a port by name.
+    var portNameIndex = PortNameIndex<CompiledRule>()
     var cells: [UInt16: SubjectCells] = [:]
     /// Peers that are the host itself, or the host inside a prefix.
     var hostPeers: Set<UInt32> = []

@@ -81,7 +81,8 @@ package enum PortSelection: Hashable, Sendable {
 package enum PortMatch: Hashable, Sendable {
     /// A closed range of destination ports; 0...65535 = every port of the protocol (also later fragments).
     case range(IPProtocol, ClosedRange<UInt16>)
-    /// A named port of the destination: on ingress of the subject itself, on egress of each peer.
+    /// A named port of the destination: on ingress of the subject itself, on egress of each peer, also
+    /// where the rule is for any peer. Peers outside have no names.
     case named(IPProtocol, String)
     /// An ICMP (or ICMPv6) type; nil = every type.
     case icmpType(IPProtocol, UInt8?)

@@ -196,6 +196,37 @@ import Testing
         #expect(bench.mapState != good)
     }
 
+    @Test func `a port name that no workload has is named in status and in the policy, and goes once one has it`()
+        async throws
+    {
+        let bench = try await Bench(scratch: try Scratch())
+        await bench.update(Self.shop)
+        _ = try await bench.apply(
+            """
+            apiVersion: cilium.io/v2
+            kind: CiliumNetworkPolicy
+            metadata: {name: out, namespace: shop}
+            spec:
+              endpointSelector: {matchLabels: {app: web}}
+              egress: [{toEntities: [all]}]
+              egressDeny: [{toPorts: [{ports: [{port: http, protocol: TCP}]}]}]
+            """)
+        func explain(_ port: UInt16) async throws -> String {
+            try await bench.state.explain(ExplainRequest(from: "web", to: "db", port: port, protocol: "tcp")).verdict
+        }
+        let status = try await bench.state.status()
+        #expect(status.condition == .ready && status.warnings.map(\.code) == ["BH2103"])
+        #expect(try await bench.state.policy("out").warnings?.map(\.code) == ["BH2103"])
+        #expect(try await explain(8080) == "allow")
+        var db = Self.shop[1]
+        db.namedPorts = NamedPorts([NamedPort(proto: .tcp, name: "http"): [8080]])
+        await bench.update([Self.shop[0], db])
+        #expect(try await bench.state.status().warnings.isEmpty)
+        #expect(try await explain(8080) == "deny")
+        #expect(try await explain(8081) == "allow")
+        #expect(bench.mapState.lines().contains { $0.contains("tcp/8080 -> deny") })
+    }
+
     @Test func `audit mode of the host and of an endpoint survive a restart`() async throws {
         let scratch = try Scratch()
         let datapath = InMemoryDatapath()

@@ -43,7 +43,8 @@ import Testing
                 release: "6.1", pinDirectory: "/p", available: ["membarrier"],
                 missing: [MissingFeature(feature: "tcx", reason: "requires >= 6.6", cost: "order of programs")]),
             state: StateReport(), events: EventReport(), sources: [],
-            problems: [ProblemReport(subject: "web.yaml", message: "web.yaml:3:1: error: x", since: "t")])
+            problems: [ProblemReport(subject: "web.yaml", message: "web.yaml:3:1: error: x", since: "t")],
+            warnings: [RenderingTests.warning])
         report.events.lostInKernel = 5
         report.state.conntrackEntries = 9
         report.state.conntrackCapacity = 10
@@ -52,7 +53,7 @@ import Testing
         for expected in [
             "degraded, audit mode", "missing tcx: requires >= 6.6", "present: membarrier",
             "conntrack 9/10 (counted 3 s ago)", "costs: order of programs", "lost: 5 in the kernel",
-            "web.yaml:3:1: error: x",
+            "web.yaml:3:1: error: x", "Warnings\n  web.yaml:9:1: warning[BH2103]: no such port",
         ] { #expect(text.contains(expected)) }
     }
 
@@ -61,6 +62,19 @@ import Testing
         #expect(text.contains("conntrack 0/0\n") && !text.contains("ago"))
         #expect(text.contains("not probed"))
     }
+
+    @Test func `a policy is shown with what is to be said of it`() {
+        let policy = PolicyRecord(
+            kind: "NetworkPolicy", namespace: "shop", name: "web", origin: "api", source: "web.yaml:1:1", audit: false,
+            rules: 1, endpoints: ["web"], document: "kind: NetworkPolicy\n", warnings: [RenderingTests.warning])
+        #expect(
+            ListRendering.lines(policy).suffix(4) == [
+                "  endpoints  web", "  web.yaml:9:1: warning[BH2103]: no such port", "", "kind: NetworkPolicy",
+            ])
+    }
+
+    private static let warning = DiagnosticRecord(
+        severity: "warning", code: "BH2103", file: "web.yaml", line: 9, column: 1, message: "no such port")
 
     private static let idle = StatusReport(
         version: "1", abiVersion: 1, processID: 7, startedAt: "t", condition: .ready, audit: false, dryRun: true,

@@ -76,8 +76,10 @@ struct RandomScenario {
     }
 
     private mutating func ports() -> NamedPorts {
-        guard chance(60) else { return NamedPorts() }
-        return NamedPorts([NamedPort(proto: .tcp, name: "http"): [pick([80, 80, 8080])]])
+        var ports = NamedPorts()
+        if chance(60) { ports.numbers[NamedPort(proto: .tcp, name: "http")] = [pick([80, 80, 8080])] }
+        if chance(25) { ports.numbers[NamedPort(proto: .tcp, name: "web")] = [pick([80, 443])] }
+        return ports
     }
 
     private mutating func address() -> IPAddress {
@@ -138,6 +140,7 @@ struct RandomScenario {
             let choices: [PortMatch] = [
                 .range(.tcp, 80...80), .range(.tcp, 0...65535), .range(.tcp, 80...1030), .range(.tcp, 1024...2047),
                 .range(.tcp, 1...1), .range(.udp, 53...53), .named(.tcp, "http"), .named(.tcp, "nowhere"),
+                .named(.tcp, "http"), .named(.tcp, "web"),
                 .icmpType(.icmp, 8), .icmpType(.icmp, nil), .wholeProtocol(.gre), .range(.sctp, 80...81),
             ]
             matches.append(pick(choices))

@@ -88,10 +88,7 @@ struct ReferenceEvaluator {
                 if wanted == proto, let port, port >> 8 == UInt16(type) { return true }
             case .named(let wanted, let name):
                 guard wanted == proto, let port else { continue }
-                let known =
-                    rule.direction == .ingress
-                    ? subject.ports
-                    : rule.peers == .any ? NamedPorts() : portsByLabels[peer.labels] ?? NamedPorts()
+                let known = rule.direction == .ingress ? subject.ports : portsByLabels[peer.labels] ?? NamedPorts()
                 let numbers = known.numbers[NamedPort(proto: proto, name: name)] ?? []
                 if numbers.contains(port), numbers.count == 1 || rule.action == .deny { return true }
             }

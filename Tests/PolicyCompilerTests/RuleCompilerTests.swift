@@ -66,6 +66,64 @@ import Testing
         #expect(lines.contains("subject 2 egress 1001 tcp/8080 -> allow CiliumNetworkPolicy/shop/out egress[0]"))
     }
 
+    @Test func `a port name towards anyone opens or closes it at every peer that has it, and nowhere else`() {
+        let name = NamedPort(proto: .tcp, name: "http")
+        let ports: PortSelection = .some([.named(.tcp, "http"), .range(.udp, 53...53)])
+        let policies = [
+            Policy.test("out", for: "web", closes: [.egress], rules: [(.egress, .allow, .any, ports)]),
+            Policy.test("deny", for: "api", closes: [], rules: [(.egress, .deny, .any, .some([.named(.tcp, "http")]))]),
+        ]
+        #expect(
+            compile(policies, apiPorts: NamedPorts([name: [8080]])).state.lines().filter { $0.contains(" egress ") }
+                == [
+                    "subject 2 egress default deny by CiliumNetworkPolicy/shop/out",
+                    "subject 1 egress 1001 tcp/8080 -> deny CiliumNetworkPolicy/shop/deny egress[0]",
+                    "subject 2 egress any udp/53 -> allow CiliumNetworkPolicy/shop/out egress[0]",
+                    "subject 2 egress 1001 tcp/8080 -> allow CiliumNetworkPolicy/shop/out egress[0]",
+                ])
+    }
+
+    @Test func `a port name towards anyone follows the peers that come, change their number, and go`() {
+        let name = NamedPort(proto: .tcp, name: "http")
+        let compiler = RuleCompiler()
+        compiler.update(
+            to: .shop([.test("out", for: "web", rules: [(.egress, .deny, .any, .some([.named(.tcp, "http")]))])]))
+        func peer(_ numbers: Set<UInt16>) -> ResolvedIdentity {
+            ResolvedIdentity(
+                identity: NumericIdentity(rawValue: 1003), labels: .app("db"), isWorkload: true,
+                namedPorts: NamedPorts([name: numbers]))
+        }
+        func egress() -> [String] { compiler.mapState().lines().filter { $0.contains(" egress ") } }
+        func line(_ port: Int) -> String {
+            "subject 2 egress 1003 tcp/\(port) -> deny CiliumNetworkPolicy/shop/out egress[0]"
+        }
+        #expect(egress() == [])
+        compiler.setPeer(peer([80]))
+        #expect(egress() == [line(80)])
+        compiler.setPeer(peer([443, 8080]))
+        #expect(egress() == [line(443), line(8080)])
+        compiler.removePolicy(PolicyReference(kind: "CiliumNetworkPolicy", namespace: "shop", name: "out"))
+        compiler.setPeer(peer([80]))
+        #expect(egress() == [])
+        compiler.setPolicy(.test("out", for: "web", rules: [(.egress, .deny, .any, .some([.named(.tcp, "http")]))]))
+        #expect(egress() == [line(80)])
+        compiler.removePeer(NumericIdentity(rawValue: 1003))
+        #expect(egress() == [])
+    }
+
+    @Test func `a port name that nobody has is reported for a rule towards anyone too`() {
+        let policies = [
+            Policy.test("out", for: "web", rules: [(.egress, .deny, .any, .some([.named(.tcp, "http")]))])
+        ]
+        func kinds(_ numbers: Set<UInt16>) -> [RuleDiagnostic.Kind] {
+            let ports = NamedPorts(numbers.isEmpty ? [:] : [NamedPort(proto: .tcp, name: "http"): numbers])
+            return compile(policies, apiPorts: ports).diagnostics.map(\.kind)
+        }
+        #expect(kinds([]) == [.namedPortUndefined])
+        #expect(kinds([80]) == [])
+        #expect(kinds([80, 81]) == [.namedPortConflicting])
+    }
+
     @Test func `rules that do not do what they seem to do are reported`() {
         let prefix = CIDR(IPAddress(v4: 0x0a00_0000), length: 8)
         let policies = [

@@ -14,6 +14,7 @@ extension AgentState {
         let policy = try find(reference)
         var record = record(policy)
         record.document = applied.entries[policy.reference].map { String($0.text.drop { $0 == "\n" }) }
+        record.warnings = lint([policy.reference])
         return record
     }
 

@@ -17,7 +17,8 @@ extension AgentState {
         return StatusReport(
             version: AgentState.version, abiVersion: AgentState.abiVersion, processID: getpid(), startedAt: startedAt,
             condition: condition, audit: isAudit, dryRun: configuration.isDryRun, kernel: kernelReport(),
-            state: stateReport(), events: eventReport(), sources: sourceReports(), problems: problems)
+            state: stateReport(), events: eventReport(), sources: sourceReports(), problems: problems,
+            warnings: engine.portNameDiagnostics().map(\.record))
     }
 
     private func kernelReport() -> KernelReport {

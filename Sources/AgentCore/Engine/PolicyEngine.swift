@@ -127,6 +127,9 @@ final class PolicyEngine {
             identities: Array(allocator.records.values))
     }
 
+    /// Rules in force whose ports by name are nobody's, or ambiguous.
+    func portNameDiagnostics() -> [RuleDiagnostic] { compiler.portNameDiagnostics() }
+
     /// Lint findings about the policies in force.
     func diagnostics() -> [RuleDiagnostic] {
         compiler.diagnostics(workloadAddresses: input.workloads.values.flatMap(\.addresses))

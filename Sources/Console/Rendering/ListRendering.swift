@@ -64,6 +64,7 @@ enum ListRendering {
             "  mode       \(policy.audit ? "audit" : "enforce")", "  rules      \(policy.rules)",
             "  endpoints  \(policy.endpoints.isEmpty ? "none" : policy.endpoints.joined(separator: ", "))",
         ]
+        lines += (policy.warnings ?? []).map { "  \($0.text)" }
         if let document = policy.document {
             lines += ["", document.hasSuffix("\n") ? String(document.dropLast()) : document]
         }

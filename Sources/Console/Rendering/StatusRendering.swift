@@ -18,6 +18,7 @@ enum StatusRendering {
                         + problem.message.split(separator: "\n", omittingEmptySubsequences: false).map { "  \($0)" }
                 })
         }
+        if !report.warnings.isEmpty { lines += section("Warnings", report.warnings.map(\.text)) }
         return lines
     }
 
