@@ -151,8 +151,8 @@ let unitTests: [Target] = [
     tests(
         "AgentCoreTests",
         [
-            "AgentCore", "LinuxHost", "ControlAPI", "FlowAggregation", "IdentityModel", "KernelDatapath",
-            "NetworkModel",
+            "AgentCore", "ContainerRuntimes", "LinuxHost", "ControlAPI", "FlowAggregation", "IdentityModel",
+            "KernelDatapath", "NetworkModel",
             "PolicyModel", "PolicyCompiler", "PolicyReading", "EventModel", logging,
         ]),
     tests(

@@ -5,7 +5,7 @@ import TestBed
 
 /// A small shop behind the real agent: a server, a client that may reach it, an intruder that may not.
 ///
-/// The server answers on tcp/80 and tcp/81 and echoes udp/7001 and udp/7002, over both families.
+/// The server speaks over both families.
 struct Shop {
     let host: TestHost
     let agent: TestAgent
@@ -15,27 +15,35 @@ struct Shop {
 
     var control: ControlClient { ControlClient(transport: SocketTransport(path: agent.socketPath)) }
 
+    /// What the server runs.
+    enum Services {
+        /// Echoes on tcp/80, tcp/81, udp/7001 and udp/7002.
+        case echo
+        /// nginx on tcp/80, redis on tcp/6379.
+        case real
+    }
+
     /// Builds it all, without starting the agent.
-    init(_ bed: TestBed, configuration: String = "") async throws {
+    init(_ bed: TestBed, configuration: String = "", services: Services = .echo) async throws {
         host = try await bed.host()
         agent = try await host.agent(configuration: configuration)
         server = try await host.addWorkload("srv", number: 2)
         client = try await host.addWorkload("cli", number: 3)
         intruder = try await host.addWorkload("intr", number: 4)
-        for port in [80, 81] {
-            _ = try server.namespace.start(
-                ["socat", "TCP6-LISTEN:\(port),ipv6only=0,fork,reuseaddr", "EXEC:cat"])
-        }
-        for port in [7001, 7002] {
-            _ = try server.namespace.start(["socat", "UDP6-RECVFROM:\(port),ipv6only=0,fork", "EXEC:cat"])
+        let ports = services == .echo ? [80, 81] : [80, 6379]
+        switch services {
+        case .echo: try server.startEchoes()
+        case .real:
+            try server.startNginx(page: "hello from nginx")
+            try server.startRedis()
         }
         try agent.writeWorkloads([
             (server, "server", ["app": "server"]), (client, "client", ["app": "client"]),
             (intruder, "intruder", ["app": "intruder"]),
         ])
         try await eventually("the server listens") {
-            let first = try await client.canConnect(to: server.address4, port: 80)
-            let second = try await client.canConnect(to: server.address6, port: 81)
+            let first = try await client.canConnect(to: server.address4, port: ports[0])
+            let second = try await client.canConnect(to: server.address6, port: ports[1])
             return first && second
         }
     }

@@ -63,6 +63,48 @@ let subnet = 40
     }
 }
 
+@Suite(.serialized) struct MountWatcherTests {
+    @Test(.timeLimit(.minutes(1))) func `a namespace that gets a name or loses it is told`() async throws {
+        try await withTestBed(subnet: subnet) { bed in
+            var changes = try MountWatcher.changes().makeAsyncIterator()
+            let namespace = try await bed.namespace("a")
+            // Others on this machine mount too: what counts is that the name means something when it is told.
+            while (try? namespace.reference.inode()) == nil { await changes.next() }
+            #expect(namespace.reference.isNamedByMount)
+            try await namespace.remove()
+            while (try? namespace.reference.inode()) != nil { await changes.next() }
+            #expect(!namespace.reference.isNamedByMount)
+            #expect(!NetworkNamespace.own.isNamedByMount)
+        }
+    }
+}
+
+@Suite(.serialized) struct NamespaceWatcherTests {
+    @Test(.timeLimit(.minutes(1))) func `a watched namespace is told of, and let go when it is not wanted any more`()
+        async throws
+    {
+        try await withTestBed(subnet: subnet) { bed in
+            let (first, second) = (try await bed.namespace("a"), try await bed.namespace("b"))
+            try await bed.veth(first, "v0", to: second, "v1")
+            let inode = try first.reference.inode()
+            let watcher = try NamespaceWatcher()
+            var changes = watcher.changes().makeAsyncIterator()
+            watcher.watch([inode: [first.reference], 1: [.path("/run/netns/\(bed.name("gone"))")]])
+            #expect(await changes.next() == inode)
+            try await eventually("what cannot be watched is named") { watcher.unwatched == [1] }
+            try await bed.ipBatch(first, ["address add 10.240.1.1/24 dev v0"])
+            #expect(await changes.next() == inode)
+            // The subscription keeps the namespace, and so both ends of the link, alive.
+            try await first.remove()
+            #expect(try await second.run(["ip", "link", "show", "dev", "v1"]).status == 0)
+            watcher.watch([:])
+            try await eventually("the link goes with the namespace", within: .seconds(2)) {
+                try await second.run(["ip", "link", "show", "dev", "v1"]).status != 0
+            }
+        }
+    }
+}
+
 @Suite(.serialized) struct NetworkMonitorTests {
     @Test(.timeLimit(.minutes(1))) func `a link that comes, gets an address and goes is reported`() async throws {
         try await withTestBed(subnet: subnet) { bed in

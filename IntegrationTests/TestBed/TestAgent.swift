@@ -7,16 +7,29 @@ package final class TestAgent: Sendable {
     package let host: TestHost
     package let directory: String
     package let pinDirectory: String
+    private let engines: Engines
     private let extraConfiguration: String
+
+    /// Sockets of the container engines that the agent asks; empty: none.
+    package struct Engines: Sendable {
+        package var podman = ""
+        package var docker = ""
+
+        package init(podman: String = "", docker: String = "") {
+            self.podman = podman
+            self.docker = docker
+        }
+    }
 
     package var socketPath: String { "\(directory)/run/bulkhead.sock" }
     package var policyDirectory: String { "\(directory)/policies" }
     package var workloadsPath: String { "\(directory)/workloads.yaml" }
 
-    init(host: TestHost, directory: String, pinDirectory: String, extraConfiguration: String) {
+    init(host: TestHost, directory: String, pinDirectory: String, engines: Engines, extraConfiguration: String) {
         self.host = host
         self.directory = directory
         self.pinDirectory = pinDirectory
+        self.engines = engines
         self.extraConfiguration = extraConfiguration
     }
 
@@ -37,6 +50,12 @@ package final class TestAgent: Sendable {
         try renameFile("\(policyDirectory)/.\(name).new", to: "\(policyDirectory)/\(name)")
     }
 
+    /// Writes the workloads file, over the old one at once.
+    package func writeWorkloads(text: String) throws {
+        try writeFile(workloadsPath + ".new", text)
+        try renameFile(workloadsPath + ".new", to: workloadsPath)
+    }
+
     /// Writes the workloads file.
     package func writeWorkloads(_ workloads: [(workload: TestWorkload, name: String, labels: [String: String])]) throws
     {
@@ -46,8 +65,7 @@ package final class TestAgent: Sendable {
             for (key, value) in labels.sorted(by: { $0.key < $1.key }) { text += "      \(key): \(value)\n" }
         }
         if workloads.isEmpty { text = "workloads: []\n" }
-        try writeFile(workloadsPath + ".new", text)
-        try renameFile(workloadsPath + ".new", to: workloadsPath)
+        try writeWorkloads(text: text)
     }
 
     func prepare() throws {
@@ -61,8 +79,8 @@ package final class TestAgent: Sendable {
             stateDirectory: \(directory)/state
             runDirectory: \(directory)/run
             bpfDirectory: \(pinDirectory)
-            podmanSocket: ""
-            dockerSocket: ""
+            podmanSocket: "\(engines.podman)"
+            dockerSocket: "\(engines.docker)"
             \(extraConfiguration)
 
             """)
@@ -79,12 +97,14 @@ package final class TestAgent: Sendable {
 extension TestHost {
     /// Prepares an agent for this host.
     /// - Parameter configuration: more lines for its configuration file.
-    package func agent(_ stem: String = "agent", configuration: String = "") async throws -> TestAgent {
+    package func agent(
+        _ stem: String = "agent", engines: TestAgent.Engines = TestAgent.Engines(), configuration: String = ""
+    ) async throws -> TestAgent {
         let directory = bed.path(stem)
         try makeDirectory(directory)
         let agent = TestAgent(
             host: self, directory: directory, pinDirectory: try await bed.makePinDirectory(),
-            extraConfiguration: configuration)
+            engines: engines, extraConfiguration: configuration)
         try agent.prepare()
         return agent
     }

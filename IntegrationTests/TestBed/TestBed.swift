@@ -16,17 +16,19 @@ package final class TestBed: Sendable {
     package let prefix: String
     /// The bed's own directory.
     package let directory: String
-    /// Number of the bed's address ranges: `10.<200 + subnet>.0.0/16` and `fdbb:<subnet>::/32`.
+    /// Number of the bed's address ranges: `10.<byte>.0.0/16` and `fdbb:<subnet>::/32`.
     package let subnet: Int
+    /// Second byte of the bed's IPv4 addresses: 200...255 for the subnets 0...55, 144...193 for 56...105.
+    package var byte: Int { subnet <= 55 ? 200 + subnet : 88 + subnet }
 
     private let counter = Atomic<Int>(0)
     private let started = Mutex<[SpawnedProcess]>([])
     private static let root = "/tmp/bulkhead-testbed"
     private static let bedCounter = Atomic<Int>(0)
 
-    /// - Parameter subnet: 0...55, another one for each suite that may run at the same time.
+    /// - Parameter subnet: 0...105, another one for each suite that may run at the same time.
     init(subnet: Int) async throws {
-        precondition((0...55).contains(subnet), "subnet is 0...55")
+        precondition((0...105).contains(subnet), "subnet is 0...105")
         let number = Self.bedCounter.wrappingAdd(1, ordering: .relaxed).newValue
         self.subnet = subnet
         prefix = "bh\(getpid())x\(number)"
@@ -143,7 +145,7 @@ package final class TestBed: Sendable {
 
 /// Gives `body` a fresh test bed and removes it afterwards, whatever happens.
 ///
-/// - Parameter subnet: 0...55; see `TestBed.subnet`.
+/// - Parameter subnet: 0...105; see `TestBed.subnet`.
 package func withTestBed<Result>(subnet: Int, _ body: (TestBed) async throws -> Result) async throws -> Result {
     guard geteuid() == 0 else { throw TestBedError("the test bed makes network namespaces: run as root") }
     await TestBed.removeStale()

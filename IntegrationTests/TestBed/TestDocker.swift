@@ -39,15 +39,18 @@ package final class TestDocker: Sendable {
 
     /// Starts the daemon and waits until it answers.
     package func startDaemon() async throws -> SpawnedProcess {
-        let byte = 200 + host.bed.subnet
+        let byte = host.bed.byte
         let daemon = try host.start([
             "dockerd", "--data-root", "\(directory)/data", "--exec-root", "\(directory)/exec",
             "-p", "\(directory)/docker.pid", "-H", "unix://\(socketPath)",
             "--containerd", "\(directory)/containerd.sock", "--bip", "10.\(byte).120.1/24",
             "--default-address-pool", "base=10.\(byte).128.0/17,size=24",
             "--default-ulimit", "nofile=1024:1024", "--ip-masq=false", "--userland-proxy=false",
+            // Its firewall would cut what podman's bridge forwards.
+            "--iptables=false",
         ])
-        try await eventually("dockerd answers on \(socketPath); \(daemon.errors.suffix(2000))", within: .seconds(30)) {
+        try await eventually("dockerd answers on \(socketPath)", within: .seconds(30)) {
+            if daemon.exitStatus != nil { throw TestBedError("dockerd ended: \(daemon.errors.suffix(2000))") }
             let probe = ["curl", "-sf", "--unix-socket", socketPath, "http://d/_ping"]
             return try await host.bed.run(probe).status == 0
         }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A host in the small: a namespace with a bridge `br0` (10.N.0.1/16, fdbb:n::1/64) and workloads behind veths on it.
+/// A host in the small: a namespace with a bridge `br0` and workloads behind veths on it.
+///
+/// The bridge has 10.N.0.1/16 and fdbb:n::1/64; see `TestBed.subnet`.
 package final class TestHost: Sendable {
     package let bed: TestBed
     /// The host's own namespace; the agent under test runs in it.
     package let namespace: TestNamespace
 
     /// The bridge's addresses: the workloads' gateway.
-    package var gateway4: String { "10.\(200 + bed.subnet).0.1" }
+    package var gateway4: String { "10.\(bed.byte).0.1" }
     package var gateway6: String { "fdbb:\(bed.subnet)::1" }
 
     init(bed: TestBed, namespace: TestNamespace) {
@@ -21,15 +23,27 @@ package final class TestHost: Sendable {
         let inside = try await bed.namespace(stem)
         let workload = TestWorkload(
             namespace: inside, hostInterface: "v\(number)",
-            address4: "10.\(200 + bed.subnet).\(number >> 8).\(number & 255)",
+            address4: "10.\(bed.byte).\(number >> 8).\(number & 255)",
             address6: "fdbb:\(bed.subnet)::\(String(number + 0x1000, radix: 16))")
+        try await connect(workload)
+        return workload
+    }
+
+    /// Makes the namespace of a workload that was removed anew, under the same name and with the same addresses.
+    package func remake(_ workload: TestWorkload) async throws {
+        try await workload.namespace.make(isForwarding: false)
+        try await connect(workload)
+    }
+
+    /// Links the workload's namespace with the bridge.
+    private func connect(_ workload: TestWorkload) async throws {
+        let inside = workload.namespace
         try await bed.veth(
             namespace, workload.hostInterface, to: inside, "eth0",
             peerAddresses: ["\(workload.address4)/16", "\(workload.address6)/64"])
         try await bed.ipBatch(namespace, ["link set \(workload.hostInterface) master br0"])
         try await bed.ipBatch(
             inside, ["route add default via \(gateway4)", "route add ::/0 via \(gateway6)"])
-        return workload
     }
 }
 
@@ -54,9 +68,11 @@ package struct TestWorkload: Sendable {
 }
 
 extension TestBed {
-    /// Makes a host with its bridge.
-    package func host(_ stem: String = "host") async throws -> TestHost {
+    /// Makes a host.
+    /// - Parameter isBridged: false: without the bridge, whose network is in the way of container engines' own.
+    package func host(_ stem: String = "host", isBridged: Bool = true) async throws -> TestHost {
         let host = TestHost(bed: self, namespace: try await namespace(stem, isForwarding: true))
+        guard isBridged else { return host }
         try await ipBatch(
             host.namespace,
             [

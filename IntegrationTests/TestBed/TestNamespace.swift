@@ -44,6 +44,20 @@ package final class TestNamespace: Sendable {
         try bed.start(command(arguments), environment: environment)
     }
 
+    /// Makes it in the kernel.
+    func make(isForwarding: Bool) async throws {
+        try await bed.shell("ip netns add \(name)")
+        try await shell(
+            """
+            ip link set lo up
+            cd /proc/sys/net
+            for f in ipv4/conf/all/rp_filter ipv4/conf/default/rp_filter ipv6/conf/all/accept_dad \
+                ipv6/conf/default/accept_dad; do echo 0 > $f; done
+            echo \(isForwarding ? 1 : 0) > ipv4/ip_forward
+            echo \(isForwarding ? 1 : 0) > ipv6/conf/all/forwarding
+            """)
+    }
+
     /// Removes it before the bed goes: as when a workload is deleted.
     package func remove() async throws {
         try await bed.shell("ip netns del \(name)")
@@ -56,16 +70,7 @@ extension TestBed {
     package func namespace(_ stem: String, isForwarding: Bool = false) async throws -> TestNamespace {
         let namespace = TestNamespace(bed: self, name: name(stem))
         try noteCleanup("ip netns del \(namespace.name)")
-        try await shell("ip netns add \(namespace.name)")
-        try await namespace.shell(
-            """
-            ip link set lo up
-            cd /proc/sys/net
-            for f in ipv4/conf/all/rp_filter ipv4/conf/default/rp_filter ipv6/conf/all/accept_dad \
-                ipv6/conf/default/accept_dad; do echo 0 > $f; done
-            echo \(isForwarding ? 1 : 0) > ipv4/ip_forward
-            echo \(isForwarding ? 1 : 0) > ipv6/conf/all/forwarding
-            """)
+        try await namespace.make(isForwarding: isForwarding)
         return namespace
     }
 

@@ -68,8 +68,14 @@ extension TestBed {
         try writeFile(path("podman/networks/testnet.conflist"), networkList("testnet", bridge: "cni0", block: block))
         try writeFile(path("podman/networks/second.conflist"), networkList("second", bridge: "cni1", block: block + 1))
         try noteMountCleanup()
-        // What podman could not remove: a container's monitor, found by its own directory, and the container below it.
-        try noteCleanup("for p in $(pgrep -f \(path("podman/root/"))); do pkill -9 -P $p; kill -9 $p; done")
+        // What podman could not remove: each container's monitor, by the number it left, and the container below it. A
+        // number may be another's by now: the monitor names its directory on its command line.
+        try noteCleanup(
+            """
+            for f in $(find \(path("podman/run")) -name conmon.pid); do p=$(cat $f); \
+            grep -q \(path("podman/")) /proc/$p/cmdline || continue; \
+            kill -9 $(cat /proc/$p/task/$p/children) $p; done
+            """)
         // Containers that others depend on go in the second round.
         let removal = podman.command(["rm", "-f", "-a", "-t", "0"]).joined(separator: " ")
         try noteCleanup("\(removal) || \(removal) || \(removal)")
@@ -107,7 +113,7 @@ extension TestBed {
         """
 
     private func networkList(_ name: String, bridge: String, block: Int) -> String {
-        let range4 = "10.\(200 + subnet).\(block)"
+        let range4 = "10.\(byte).\(block)"
         let range6 = "fdbb:\(subnet):\(block):"
         return """
             {"cniVersion": "0.4.0", "name": "\(name)", "plugins": [{

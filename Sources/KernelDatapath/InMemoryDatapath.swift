@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import EventModel
+import Glibc
 package import PolicyCompiler
 import Synchronization
 
@@ -21,6 +22,8 @@ package final class InMemoryDatapath: DatapathWriting {
         package var ruleTraffic: [UInt32: RuleTraffic] = [:]
         /// Names of the calls in order, as in `attach 7`.
         package var calls: [String] = []
+        /// How long each attachment takes.
+        package var attachDuration: Duration = .zero
         /// What the next call that may fail throws.
         package var nextError: DatapathError?
         fileprivate var readers: [Int: @Sendable (EventBatch) -> Void] = [:]
@@ -54,7 +57,10 @@ package final class InMemoryDatapath: DatapathWriting {
 
     @discardableResult
     package func attach(_ endpoint: DatapathEndpoint) throws(DatapathError) -> AttachmentKind {
-        try record("attach \(endpoint.interface)") { content in
+        let (seconds, attoseconds) = content.withLock { $0.attachDuration.components }
+        var pause = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
+        unsafe nanosleep(&pause, nil)
+        return try record("attach \(endpoint.interface)") { content in
             content.endpoints[endpoint.interface] = endpoint
             return .tcx
         }

@@ -12,6 +12,8 @@ package final class NamespaceWatcher: Sendable {
     private final class Shared: Sendable {
         struct State {
             var wanted: [UInt64: [NetworkNamespace]] = [:]
+            /// Wanted, but could not be subscribed to.
+            var unwatched: Set<UInt64> = []
             var isStopped = false
             var consumer: AsyncStream<UInt64>.Continuation?
         }
@@ -36,14 +38,20 @@ package final class NamespaceWatcher: Sendable {
     }
 
     /// Watches exactly these namespaces from now on.
-    /// - Parameter namespaces: by inode, with the ways to reach each; one that cannot be reached is not watched.
+    ///
+    /// A watched namespace lives on, and keeps its inode, until it is watched no more.
+    /// - Parameter namespaces: by inode, with the ways to reach each; one that cannot be reached is `unwatched` and tried
+    ///   again at the next call.
     package func watch(_ namespaces: [UInt64: [NetworkNamespace]]) {
         let isChange = shared.state.withLock { state in
             defer { state.wanted = namespaces }
-            return state.wanted.keys != namespaces.keys
+            return state.wanted.keys != namespaces.keys || !state.unwatched.isEmpty
         }
         if isChange { shared.wake.raise() }
     }
+
+    /// Namespaces that could not be subscribed to, for want of descriptors say: look into them yourself.
+    package var unwatched: Set<UInt64> { shared.state.withLock { $0.unwatched } }
 
     /// The inodes of namespaces in which something changed; a namespace newly watched is reported once.
     ///
@@ -61,6 +69,8 @@ package final class NamespaceWatcher: Sendable {
             let (wanted, isStopped) = shared.state.withLock { ($0.wanted, $0.isStopped) }
             guard !isStopped else { return }
             let added = update(&sockets, wanted)
+            let unwatched = Set(wanted.keys).subtracting(sockets.keys)
+            shared.state.withLock { $0.unwatched = unwatched }
             // Between the reading of a namespace and the subscription something may have changed.
             report(added, shared)
             report(waitForChanges(sockets, shared.wake), shared)

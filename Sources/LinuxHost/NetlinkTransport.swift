@@ -18,7 +18,8 @@ final class NetlinkSocket: NetlinkTransport {
     private static let datagramBytesMax = 65_536
 
     let descriptor: OwnedDescriptor
-    private var buffer = [UInt8](repeating: 0, count: datagramBytesMax)
+    /// Made when first needed: a socket that only tells *that* something changed stays small.
+    private lazy var buffer = [UInt8](repeating: 0, count: NetlinkSocket.datagramBytesMax)
 
     /// - Parameter groups: `RTMGRP_*` bits of the notifications wanted; none for requests only.
     init(groups: UInt32 = 0, receiveBufferBytes: Int32 = 0) throws(HostError) {
@@ -50,9 +51,11 @@ final class NetlinkSocket: NetlinkTransport {
 
     /// Throws away what waits to be read, lost notifications included.
     func drain() {
+        var byte: UInt8 = 0
         repeat {
             errno = 0
-        } while unsafe recv(descriptor.rawValue, &buffer, buffer.count, Int32(MSG_DONTWAIT)) > 0
+            // What does not fit into the buffer goes with the datagram.
+        } while unsafe recv(descriptor.rawValue, &byte, 1, Int32(MSG_DONTWAIT)) > 0
             || errno == EINTR || errno == ENOBUFS
     }
 }

@@ -23,6 +23,14 @@ package enum NetworkNamespace: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { path }
 
+    /// True if `MountWatcher` tells when the name gets another meaning.
+    ///
+    /// False for symbolic links, such as `/proc/PID/ns/net`, and for what does not exist: it may come as one.
+    package var isNamedByMount: Bool {
+        var info = stat()
+        return unsafe lstat(path, &info) == 0 && info.st_mode & S_IFMT != S_IFLNK
+    }
+
     /// Opens it; the descriptor keeps the namespace alive.
     package func open() throws(HostError) -> OwnedDescriptor {
         try OwnedDescriptor(opening: path, purpose: "network namespace")

@@ -107,6 +107,26 @@ import Testing
         #expect(tally.isDue(at: now + .milliseconds(2001)))
     }
 
+    @Test func `many programs are put on in turns, and a change need not wait for them`() async throws {
+        let bench = try await Bench(scratch: try Scratch())
+        bench.datapath.withContent { $0.attachDuration = .milliseconds(20) }
+        let crowd = (0..<40).map { Self.workload("w\($0)", interface: UInt32(100 + $0), labels: ["app": "db"]) }
+        await bench.update(crowd)
+        #expect(bench.endpoints.count < 20, "the first turn ends after 100 ms")
+        // Comes into force between two turns; what the first turn attached is judged by it already.
+        _ = try await bench.apply(Self.policy("db", from: "web"))
+        #expect(bench.endpoints.count < 30)
+        #expect(!bench.mapState.policy.isEmpty)
+        // What goes while it waits is never attached.
+        await bench.update(Array(crowd.dropLast()))
+        let clock = ContinuousClock()
+        let deadline = clock.now + .seconds(10)
+        while bench.endpoints.count < 39, clock.now < deadline { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(Set(bench.endpoints.keys) == Set(100..<139))
+        let subjects = Set(bench.endpoints.values.map(\.subject))
+        #expect(subjects.allSatisfy { bench.mapState.subjects[$0] != nil })
+    }
+
     @Test func `a refused commit leaves tables, endpoints and policies as they were`() async throws {
         let bench = try await Bench(scratch: try Scratch())
         await bench.update(Self.shop)

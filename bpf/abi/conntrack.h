@@ -72,7 +72,7 @@ struct fragment_key {
 	struct ip_address destination;
 	__u32 identification;
 	__u16 endpoint;
-	__u8 protocol;
+	__u8 protocol;                    /* IPv6: 0; only the first fragment tells it (RFC 8200 §4.5) */
 	__u8 direction;
 };
 _Static_assert(sizeof(struct fragment_key) == 40, "fragment_key");
@@ -83,7 +83,8 @@ struct fragment_entry {
 	__u32 last_seen;
 	__u8 icmp_type;
 	__u8 icmp_code;
-	__u8 pad[6];
+	__u8 protocol;
+	__u8 pad[5];
 };
 _Static_assert(sizeof(struct fragment_entry) == 16, "fragment_entry");
 

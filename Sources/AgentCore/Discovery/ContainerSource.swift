@@ -38,7 +38,7 @@ struct ContainerSource: Sendable {
         }
     }
 
-    private func adapt(_ found: ContainerRuntimes.Workload) -> Workload {
+    func adapt(_ found: ContainerRuntimes.Workload) -> Workload {
         let ports = found.namedPorts.map {
             (IdentityModel.NamedPort(proto: $0.transport, name: $0.name), Set([$0.port]))
         }
@@ -47,7 +47,8 @@ struct ContainerSource: Sendable {
         details["pid"] = found.pid.map { String($0) }
         return Workload(
             key: found.id, name: found.name, source: source.name, labels: filter.identityLabels(of: found.labels),
-            addresses: Set(found.interfaces.flatMap(\.addresses)),
+            // Link-local addresses are the workload's own too: it speaks from them to its neighbours.
+            addresses: Set(found.interfaces.flatMap { $0.addresses + $0.linkLocalAddresses }),
             interfaces: found.interfaces.map { interface in
                 .init(name: deviceName(interface.hostIndex) ?? interface.name, index: UInt32(interface.hostIndex))
             },

@@ -4,93 +4,95 @@ import LinuxHost
 import NetworkModel
 
 /// Follows the workloads file and the interfaces of what it names.
+///
+/// Nothing is polled as long as the kernel tells: the file through inotify, the host's links and those inside the
+/// namespaces through netlink, names of namespaces through the mount table.
 struct WorkloadsFileSource: Sendable {
     static let name = "workloads"
-    /// How often namespaces are looked into: changes inside them make no noise on the host.
-    private static let interval: Duration = .milliseconds(500)
+    /// How often what the kernel does not tell about is looked at.
+    private static let pollInterval: Duration = .milliseconds(500)
+    /// How often everything is looked at although nothing asked for it: in so many polls.
+    private static let pollsPerResync = 120
+    /// Changes come in bursts: what comes within this time after a round is handled together.
+    private static let pause: Duration = .milliseconds(20)
 
     let path: String
     let state: AgentState
 
+    /// What is to be looked at again.
+    private enum Work: Hashable {
+        case file
+        /// The host's links, and which namespace is behind each name.
+        case names
+        case namespace(UInt64)
+        case everything
+    }
+
     /// Runs until cancelled.
     func run() async throws {
-        let thread = try NamespaceThread()
+        let watcher = try NamespaceWatcher()
+        let resolver = WorkloadsFileResolver(thread: try NamespaceThread(), watcher: watcher)
+        let needsPolling = PollNeed()
+        let work = DirtySet<Work>()
+        let files = try DirectoryWatcher.changes(ofFile: path)
+        let links = try NetworkMonitor.updates()
+        let mounts = try MountWatcher.changes()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            defer { group.cancelAll() }
+            group.addTask { for await _ in files { work.insert([.file]) } }
+            group.addTask { for await update in links where update.concernsLinks { work.insert([.names]) } }
+            group.addTask { for await _ in mounts { work.insert([.names]) } }
+            group.addTask { for await inode in watcher.changes() { work.insert([.namespace(inode)]) } }
+            group.addTask {
+                for round in 1... {
+                    try await Task.sleep(for: Self.pollInterval)
+                    if round % Self.pollsPerResync == 0 || !watcher.unwatched.isEmpty {
+                        work.insert([.everything])
+                    } else if await needsPolling.value {
+                        work.insert([.names])
+                    }
+                }
+            }
+            try await follow(work, resolver, needsPolling)
+        }
+    }
+
+    private func follow(_ work: DirtySet<Work>, _ resolver: WorkloadsFileResolver, _ needsPolling: PollNeed)
+        async throws
+    {
+        var resolver = resolver
         let content = WorkloadsFileContent(path: path)
-        let changes = try DirectoryWatcher.changes(ofFile: path)
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                for await _ in changes {
-                    await content.read(state)
-                    await resolve(content, thread)
-                }
-            }
-            group.addTask {
-                while (try? await Task.sleep(for: WorkloadsFileSource.interval)) != nil {
-                    await resolve(content, thread)
-                }
-            }
-            await group.waitForAll()
+        try await work.forEachRound { round in
+            if round.contains(.file) { await content.read(state) }
+            guard let file = await content.current else { return }
+            let inodes = round.compactMap { if case .namespace(let inode) = $0 { inode } else { nil } }
+            resolver.forget(round.contains(.everything) ? nil : inodes)
+            let workloads = await resolver.workloads(file)
+            await needsPolling.set(resolver.needsPolling)
+            await state.update(
+                source: WorkloadsFileSource.name, workloads: workloads, state: await content.state, location: path)
+            try await Task.sleep(for: Self.pause)
         }
     }
+}
 
-    private func resolve(_ content: WorkloadsFileContent, _ thread: NamespaceThread) async {
-        guard let file = await content.current else { return }
-        let links = (try? RouteSession().links()) ?? []
-        let namespaces = file.entries.compactMap { entry -> NetworkNamespace? in
-            guard case .namespace(let text) = entry.place else { return nil }
-            return WorkloadsFileSource.namespace(text)
-        }
-        let found = namespaces.isEmpty ? [] : await thread.interfaces(of: namespaces)
-        var places = zip(namespaces, found).makeIterator()
-        var workloads: [Workload] = []
-        for entry in file.entries {
-            var workload = Workload(
-                key: "workload:\(entry.name)", name: entry.name, source: WorkloadsFileSource.name,
-                labels: entry.labels, addresses: entry.addresses, interfaces: [], namedPorts: entry.namedPorts,
-                options: entry.options)
-            switch entry.place {
-            case .interface(let device): place(&workload, on: device, links)
-            case .namespace:
-                if let (namespace, result) = places.next() { place(&workload, in: namespace, result, links) }
-            }
-            workloads.append(workload)
-        }
-        await state.update(
-            source: WorkloadsFileSource.name, workloads: workloads, state: await content.state, location: path)
-    }
+/// Whether some namespace can come or go without the kernel telling.
+private actor PollNeed {
+    private(set) var value = false
 
-    private func place(_ workload: inout Workload, on device: String, _ links: [NetworkLink]) {
-        workload.details["interface"] = device
-        guard let link = links.first(where: { $0.name == device }) else {
-            workload.problem = "no device \(device) on this host: create it, or correct the workloads file"
-            return
-        }
-        workload.interfaces = [.init(name: device, index: UInt32(link.index))]
-    }
+    func set(_ value: Bool) { self.value = value }
+}
 
-    private func place(
-        _ workload: inout Workload, in namespace: NetworkNamespace, _ result: Result<NamespaceInterfaces, any Error>,
-        _ links: [NetworkLink]
-    ) {
-        workload.details["netns"] = namespace.path
-        switch result {
-        case .failure(let error): workload.problem = "\(error)"
-        case .success(let inside):
-            for interface in inside.interfaces {
-                // Link-local addresses are the workload's own too: neighbour discovery needs them.
-                workload.addresses.formUnion(interface.addresses.map(\.address))
-                guard let index = interface.hostIndex else { continue }
-                let name = links.first { $0.index == index }?.name ?? "index \(index)"
-                workload.interfaces.append(.init(name: name, index: UInt32(index)))
-            }
-            if workload.interfaces.isEmpty {
-                workload.problem = "no veth of \(namespace.path) leads to this host: connect it, or name its device"
+extension NetworkUpdate {
+    /// False if nothing but addresses changed.
+    fileprivate var concernsLinks: Bool {
+        guard case .changes(let changes) = self else { return true }
+        return changes.contains { change in
+            switch change {
+            case .linkSet, .linkRemoved: true
+            case .addressSet, .addressRemoved: false
             }
         }
-    }
-
-    private static func namespace(_ text: String) -> NetworkNamespace {
-        .path(text.contains("/") ? text : "/run/netns/\(text)")
     }
 }
 

@@ -35,13 +35,50 @@ extension AgentState {
         return desired
     }
 
+    /// How long programs are put on and taken off before others get their turn: for each, the kernel waits some 20 ms
+    /// until no packet is using what was there before.
+    private static let turn: Duration = .milliseconds(100)
+
     /// Attaches, updates and detaches so that the kernel has what is desired; an interface that fails is tried again.
-    func updateEndpoints() {
+    ///
+    /// If there is much to do the rest follows in turns: meanwhile the API answers and changes come into force.
+    /// - Returns: true if all is done.
+    @discardableResult
+    func updateEndpoints() -> Bool {
+        guard !updateSomeEndpoints() else { return true }
+        if !isUpdatingEndpoints {
+            isUpdatingEndpoints = true
+            Task { await finishEndpoints() }
+        }
+        return false
+    }
+
+    private func finishEndpoints() async {
+        // Each turn works from what is desired then.
+        while !updateSomeEndpoints() { await Task.yield() }
+        isUpdatingEndpoints = false
+        do {
+            try forgetFormerEndpoints()
+        } catch {
+            report("commit", "\(error)")
+        }
+    }
+
+    /// One turn; returns true if nothing is left to do.
+    private func updateSomeEndpoints() -> Bool {
+        guard !isDetached else { return true }
+        let end = ContinuousClock.now + AgentState.turn
+        var isDone = true
         let desired = desiredEndpoints()
         let present = Dictionary(datapath.endpoints().map { ($0.interface, $0) }) { first, _ in first }
         var failures: [String: String] = [:]
         for (interface, (key, endpoint)) in desired.sorted(by: { $0.key < $1.key }) {
             if present[interface] == endpoint && attachments[interface] != nil { continue }
+            // Records of what is attached are written in any case: that takes no time.
+            if present[interface] == nil && ContinuousClock.now > end {
+                isDone = false
+                continue
+            }
             do {
                 attachments[interface] = try datapath.attach(endpoint)
             } catch {
@@ -52,6 +89,10 @@ extension AgentState {
         // Whose workload nobody has named yet may be named by a source that is still silent.
         let isComplete = sources.values.allSatisfy { $0.hasReported || !$0.isExpected }
         for interface in present.keys where desired[interface] == nil && isComplete {
+            guard ContinuousClock.now <= end else {
+                isDone = false
+                break
+            }
             _ = try? datapath.detach(interface: interface)
             attachments[interface] = nil
         }
@@ -59,6 +100,7 @@ extension AgentState {
             logger.warning("\(message)", metadata: ["endpoint": "\(engine.input.workloads[key]?.name ?? key)"])
         }
         endpointProblems = failures
+        return isDone
     }
 
     /// Tries again what could not be attached; called every now and then.

@@ -127,10 +127,8 @@ extension AgentState {
         }
         isAdopted = true
         engine.accept()
-        for key in endpointNumbers.assigned.keys where input.workloads[key] == nil { endpointNumbers.release(key) }
         updateNames(preparation, workloadsChanged: workloadsChanged)
-        updateEndpoints()
-        try dropRetiredSubjects()
+        if updateEndpoints() { try forgetFormerEndpoints() }
         guard touchesKernel else { return }
         commits.made += 1
         commits.lastAt = Timestamp.now()
@@ -138,7 +136,11 @@ extension AgentState {
         logCommit(preparation.changes, took: ContinuousClock.now - begin)
     }
 
-    private func dropRetiredSubjects() throws {
+    /// Frees the numbers and subjects of what is gone: only when no endpoint record names them any more.
+    func forgetFormerEndpoints() throws {
+        for key in endpointNumbers.assigned.keys where engine.input.workloads[key] == nil {
+            endpointNumbers.release(key)
+        }
         let cleanup = engine.dropRetiredSubjects()
         if cleanup.touchesKernel { try datapath.commit(cleanup) }
     }

@@ -34,6 +34,8 @@ actor AgentState {
     var problems: [String: (message: String, since: String)] = [:]
     var endpointProblems: [String: String] = [:]
     var attachments: [UInt32: AttachmentKind] = [:]
+    /// True while programs are still being put on or taken off, turn by turn.
+    var isUpdatingEndpoints = false
     var names = FlowNames()
     var commits = CommitLog()
     var conntrackTally = ConntrackTally()

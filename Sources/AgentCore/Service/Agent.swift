@@ -30,6 +30,11 @@ package struct Agent: Sendable {
         } catch {
             throw AgentError("\(error)")
         }
+        do throws(HostError) {
+            try OpenFileLimit.raise()
+        } catch {
+            logger.warning("\(error)", metadata: ["consequence": "many namespaces can only be polled"])
+        }
         let lock = try InstanceLock(path: configuration.lockPath)
         let isDetached = try await enforce(since: begin)
         if isDetached && !configuration.isDryRun {

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import TestBed
+import Testing
+
+/// Containers of podman and Docker under one agent: whatever happens to them is in force within a second.
+@Suite(.serialized) struct ContainerTests {
+    private static let second = Duration.seconds(1)
+
+    /// Lets containers with `app: client` reach the web server.
+    private static let policy = """
+        apiVersion: networking.k8s.io/v1
+        kind: NetworkPolicy
+        metadata: {name: web, namespace: default}
+        spec:
+          podSelector: {matchLabels: {app: web}}
+          policyTypes: [Ingress]
+          ingress:
+            - from: [{podSelector: {matchLabels: {app: client}}}]
+              ports: [{port: 80}]
+
+        """
+
+    @Test(.timeLimit(.minutes(3))) func `what happens to containers is in force within a second`() async throws {
+        try await withTestBed(subnet: 63) { bed in
+            let yard = try await ContainerYard(bed)
+            let podman = yard.podman
+            try await podman.runContainer(
+                "web", labels: ["app": "web"], command: ["httpd", "-f", "-p", "[::]:80", "-h", "/www"])
+            try await podman.runContainer("client", labels: ["app": "client"])
+            try await podman.runContainer("intruder", labels: ["app": "intruder"])
+            try await yard.startAgent(expecting: 3)
+            let web = try await yard.addresses("web")
+            try await yard.enforce(Self.policy)
+            for address in web {
+                try await yard.expectReach(address, from: "client")
+                #expect(try await !yard.canReach(address, from: "intruder"))
+            }
+            // Neighbour discovery and what else is link-local belongs to a container like its other addresses.
+            try await eventually("the bridge answers under its link-local address", within: .seconds(5)) {
+                try await yard.pingsLinkLocal(from: "client")
+            }
+
+            // Another client with equal labels: the same identity, let in as soon as it is known.
+            try await podman.runContainer("second", labels: ["app": "client"])
+            try await within(Self.second, "podman run") { try await yard.endpoint("second")?.condition == .enforced }
+            try await yard.expectReach(web[0], from: "second")
+            let (one, two) = (try await yard.endpoint("client"), try await yard.endpoint("second"))
+            #expect(one?.identity == two?.identity && one?.id != two?.id)
+
+            try await podman.run("rename", "second", "renamed")
+            try await within(Self.second, "podman rename") { try await yard.endpoint("renamed")?.id == two?.id }
+
+            try await podman.run("restart", "-t", "0", "renamed")
+            let index = try await yard.hostIndex(of: "renamed")
+            try await within(Self.second, "podman restart") {
+                let endpoint = try await yard.endpoint("renamed")
+                return endpoint?.interfaceIndex == index && endpoint?.condition == .enforced
+            }
+            #expect(try await yard.endpoint("renamed")?.identity == one?.identity)
+            try await yard.expectReach(web[1], from: "renamed")
+
+            // Off its network and back: another link and another address.
+            let before = try await yard.addresses("renamed")
+            try await podman.run("network", "disconnect", "testnet", "renamed")
+            try await within(Self.second, "podman network disconnect") {
+                try await yard.endpoint("renamed")?.condition != .enforced
+            }
+            try await podman.run("network", "connect", "testnet", "renamed")
+            let after = try await yard.addresses("renamed")
+            #expect(before != after)
+            try await within(Self.second, "podman network connect") {
+                let endpoint = try await yard.endpoint("renamed")
+                return endpoint?.condition == .enforced && Set(after).isSubset(of: endpoint?.addresses ?? [])
+            }
+            try await yard.expectReach(web[0], from: "renamed")
+
+            try await podman.run("rm", "-f", "-t", "0", "renamed")
+            try await within(Self.second, "podman rm") { try await yard.endpoint("renamed") == nil }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(3))) func `podman and Docker are followed at once, and either may restart`() async throws
+    {
+        try await withTestBed(subnet: 63) { bed in
+            let yard = try await ContainerYard(bed, withDocker: true)
+            let (podman, docker) = (yard.podman, try #require(yard.docker))
+            try await podman.runContainer(
+                "web", labels: ["app": "web"], command: ["httpd", "-f", "-p", "[::]:80", "-h", "/www"])
+            try await docker.engine.runContainer("client", labels: ["app": "client"])
+            try await podman.run("pod", "create", "--name", "pod", "--label", "app=client", "--network", "testnet")
+            try await podman.run("run", "-d", "--pod", "pod", "--name", "inner", TestPodman.image)
+            try await yard.startAgent(expecting: 3)
+            try await yard.enforce(Self.policy)
+            let web = try await yard.addresses("web")[0]
+            #expect(try await yard.endpoint("client")?.source == "docker")
+            #expect(try await yard.endpoint("pod")?.source == "podman")
+            // Who runs it does not matter: labels decide.
+            #expect(try await yard.endpoint("client")?.identity == yard.endpoint("pod")?.identity)
+            try await yard.expectReach(web, from: "inner")
+            #expect(try await docker.engine.canReach(web, from: "client"))
+
+            try await docker.engine.runContainer("intruder", labels: ["app": "intruder"])
+            try await within(Self.second, "docker run") {
+                try await yard.endpoint("intruder")?.condition == .enforced
+            }
+            #expect(try await !docker.engine.canReach(web, from: "intruder"))
+            try await docker.engine.run("restart", "-t", "0", "intruder")
+            try await within(Self.second, "docker restart") {
+                try await yard.endpoint("intruder")?.condition == .enforced
+            }
+            #expect(try await !docker.engine.canReach(web, from: "intruder"))
+
+            // The event stream breaks, things happen, the service returns: everything is read anew.
+            await yard.service.kill()
+            try await podman.run("pod", "rm", "-f", "-t", "0", "pod")
+            try await podman.runContainer("late", labels: ["app": "intruder"])
+            #expect(try await docker.engine.canReach(web, from: "client"), "the other engine is not concerned")
+            _ = try await podman.startService()
+            try await within(.seconds(2), "podman's service restarted") {
+                let (late, pod) = (try await yard.endpoint("late"), try await yard.endpoint("pod"))
+                return late?.condition == .enforced && pod == nil
+            }
+            #expect(try await !yard.canReach(web, from: "late"))
+
+            // Docker takes its containers down with it; as long as it is away nobody can tell the agent so.
+            await docker.daemon.stop(within: .seconds(20))
+            _ = try await docker.engine.startDaemon()
+            try await within(.seconds(2), "Docker restarted") { try await yard.endpoint("client") == nil }
+            try await docker.engine.run("start", "client")
+            try await within(Self.second, "docker start") {
+                try await yard.endpoint("client")?.condition == .enforced
+            }
+            #expect(try await docker.engine.canReach(web, from: "client"))
+        }
+    }
+}
