@@ -69,6 +69,7 @@ extension DatapathTests {
             let record = endpoint_entry(
                 ifindex: 1, subject: UInt32(Fixture.subject), identity: 99, endpoint: 8, flags: 0)
             try fixture.maps.endpoints.update(1, to: record)
+            try fixture.maps.addresses.update(family.own.endpointKey(8), to: 1)
             let reply = Packet.ip(family.peer, to: family.own).udp(2, 1)
             try fixture.send(reply, .toEndpoint).expectDrop(DROP_POLICY_DEFAULT_DENY, rule: 60)
             try fixture.setEndpoint()

@@ -77,5 +77,8 @@ extension DropReason {
         Text(
             "policy-table", "the policy table is damaged: a chain is longer than its bound",
             remedy: "restart the agent so that it writes the table anew; report it if it comes back"),
+        Text(
+            "destination-address", "a packet for an address that is not the endpoint's own reached its interface",
+            remedy: "if it forwards for others, set `sourceCheck: false`; otherwise frames of another are led to it"),
     ]
 }

@@ -25,6 +25,7 @@ package enum DropReason: UInt8, Hashable, Sendable, CaseIterable {
     case neighborSpoofed = 18
     case tcpFlags = 19
     case policyTable = 20
+    case destinationAddress = 21
 
     /// The C constant in kebab-case without its prefix: `DROP_POLICY_DEFAULT_DENY` is `policy-default-deny`.
     package var name: String { DropReason.texts[Int(rawValue)].name }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One entry per flow and endpoint. The key is canonical because it is written from the endpoint's view: whichever way
- * a packet travels, `local` is the endpoint's side. So forward and reply meet the same entry with one lookup.
+ * a packet travels, `local` is the endpoint's side. So forward and reply meet the same entry with one lookup. An entry
+ * that a packet of the endpoint can meet is under an address of the endpoint: so an established packet needs no check
+ * of its source. What the endpoint may receive under another address (a group's) is noted with `one_way` set, where no
+ * packet that it sends looks.
  *
  * For ICMP requests (echo, timestamp) and their replies remote_port is the identifier and local_port the request's
  * type << 8 | who asked: 1 the endpoint, 0 the peer; so a request never passes as somebody else's reply, nor as one of
@@ -20,7 +23,7 @@ struct conntrack_key {
 	__u16 remote_port;                /* network order */
 	__u16 endpoint;
 	__u8 protocol;
-	__u8 pad;
+	__u8 one_way;                     /* 1: `local` is not the endpoint's own (a group's, or lent to it by DHCP): answers nothing */
 };
 _Static_assert(sizeof(struct conntrack_key) == 40, "conntrack_key");
 

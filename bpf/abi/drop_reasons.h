@@ -28,7 +28,8 @@ enum {
 	DROP_NEIGHBOR_SPOOFED = 18,      /* IPv6 neighbour discovery for an address that is not the endpoint's own */
 	DROP_TCP_FLAGS = 19,             /* an impossible combination: SYN+FIN, SYN+RST, none at all */
 	DROP_POLICY_TABLE = 20,          /* the policy table is damaged: a chain longer than its bound */
-	DROP_REASON_COUNT = 21,
+	DROP_DESTINATION_ADDRESS = 21,   /* a packet for one address, which is not the endpoint's own, has reached it */
+	DROP_REASON_COUNT = 22,
 };
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "fragment.h"
 #include "neighbor.h"
+#include "one_way.h"
 #include "rule.h"
 
 static __attribute__((noinline)) int create_entry(struct scene *s, int direction, int opener, const struct ruling *r,
@@ -61,10 +62,16 @@ static __attribute__((noinline)) int judge_first(struct scene *s, int direction,
 			return TC_ACT_UNSPEC;
 		flags = CONNTRACK_FORWARDED;
 		r.rule = RULE_FORWARDED;
-	} else if (!is_host && direction == DIRECTION_EGRESS) {
-		reason = check_source(&s->p, s->ep);
+	} else if (!is_host) {
+		reason = direction == DIRECTION_EGRESS ? check_source(&s->p, s->ep) : check_destination(s);
 		if (reason)
 			return drop_packet(s, direction, reason, RULE_NONE, IDENTITY_UNKNOWN);
+		if (s->p.key.one_way) {
+			int action = continue_one_way(s);
+
+			if (action != CONTINUE)
+				return action;
+		}
 	}
 	if (!flags && is_host && is_failsafe(&s->p.key, opener)) {
 		r.rule = RULE_FAILSAFE;
@@ -90,9 +97,6 @@ static __attribute__((noinline)) int judge_first(struct scene *s, int direction,
 	       opener == direction ? FLOW_NEW : FLOW_REPLY, r.rule, r.peer, 0);
 	return pass_packet(s, direction, r.rule);
 }
-
-/* Not a tc action: what a step returns that has not decided. */
-#define CONTINUE 100
 
 /*
  * The quoted packet belongs to a flow that was allowed and still is: its errors are welcome. A flow that has not been

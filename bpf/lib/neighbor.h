@@ -94,6 +94,17 @@ static __always_inline int check_neighbor_discovery(struct cursor *c, struct pac
 	return DROP_NEIGHBOR_SPOOFED;
 }
 
+/* To more than one: by its IP address, or by the frame's, which alone tells a subnet's broadcast address. */
+static __always_inline bool is_to_group(struct __sk_buff *skb, const struct ip_address *to, const struct packet *p,
+					const struct endpoint_entry *ep)
+{
+	__u8 first = 0;
+
+	if (p->family == 6 ? to->bytes[0] == 0xff : to->bytes[12] >> 4 == 14 || *(const __u32 *)(to->bytes + 12) == ~0u)
+		return true;
+	return !(ep->flags & ENDPOINT_NO_LINK_LAYER) && !bpf_skb_load_bytes(skb, 0, &first, 1) && first & 1;
+}
+
 static __always_inline bool is_dhcp_client(const struct packet *p)
 {
 	if (p->key.protocol != PROTOCOL_UDP)
@@ -101,6 +112,17 @@ static __always_inline bool is_dhcp_client(const struct packet *p)
 	if (p->family == 4)
 		return is_unspecified(&p->key.local) && p->key.local_port == network16(68) &&
 		       p->key.remote_port == network16(67);
+	return is_link_local(&p->key.local) && p->key.local_port == network16(546) &&
+	       p->key.remote_port == network16(547);
+}
+
+/* A server's offer goes to the address that it offers; with IPv6 to the client's address of the link. */
+static __always_inline bool is_dhcp_offer(const struct packet *p)
+{
+	if (p->key.protocol != PROTOCOL_UDP)
+		return false;
+	if (p->family == 4)
+		return p->key.local_port == network16(68) && p->key.remote_port == network16(67);
 	return is_link_local(&p->key.local) && p->key.local_port == network16(546) &&
 	       p->key.remote_port == network16(547);
 }

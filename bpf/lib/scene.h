@@ -20,6 +20,9 @@ struct scene {
 	__u32 generation;
 };
 
+/* Not a tc action: what a step returns that has not decided. */
+#define CONTINUE 100
+
 static __always_inline void report(struct scene *s, int direction, __u8 verdict, __u8 reason, __u8 state, __u32 rule,
 				   __u32 peer, const struct conntrack_entry *e)
 {
