@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help bootstrap build run demo test test-unit test-datapath test-integration verify bench fuzz fmt check package clean
+.PHONY: help bootstrap build run demo test test-unit test-datapath test-integration verify bench fuzz fmt check docs package clean
 
 help: ## print this list
 	@printf 'Bulkhead: verbs of this repository (root = asks for root or sudo)\n\n'
@@ -56,11 +56,16 @@ fuzz: ## fuzz the parsers that read strangers' bytes, SECONDS=30 each
 fmt: ## format the Swift sources in place
 	@scripts/check --fix
 
-check: ## format lint, import check and tidy test
+check: ## format lint, import check, tidy test, manual pages
 	@scripts/bootstrap --quiet build
 	@scripts/check
 
-package: ## release binaries, units and man page as an archive in dist/
+docs: ## write the manual pages in docs/man from the commands' own declarations
+	@scripts/bootstrap --quiet build
+	@scripts/build-tests
+	@scripts/man
+
+package: ## a .deb and a .tar.gz in dist/: static binaries, unit, manual pages, completions, licences
 	@scripts/bootstrap --quiet build
 	@scripts/package
 

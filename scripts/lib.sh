@@ -42,7 +42,9 @@ ensure_home() {
     export HOME
 }
 
-minimum_swift=6.2
+# The one place that says which Swift: bootstrap installs this release, any of the same or a later series will do.
+swift_release=$(<"$repository/.swift-version")
+minimum_swift=${swift_release%.*}
 
 # Prints "6.3" for the compiler at path $1, nothing when it does not run.
 swift_version_of() {
@@ -57,8 +59,10 @@ version_at_least() { # have, wanted
 find_swift() {
     local candidate version
     local swiftly=${SWIFTLY_TOOLCHAINS_DIR:-${SWIFTLY_HOME_DIR:-${HOME:-/nonexistent}/.local/share/swiftly}/toolchains}
+    # BULKHEAD_TOOLCHAIN_ROOT: where to look in place of / (tests of bootstrap).
+    local root=${BULKHEAD_TOOLCHAIN_ROOT:-}
     for candidate in "$(command -v swift || true)" "${swiftly%/toolchains}"/bin/swift \
-        "$swiftly"/*/usr/bin/swift /opt/*/usr/bin/swift /usr/local/*/usr/bin/swift; do
+        "$swiftly"/*/usr/bin/swift "$root"/opt/*/usr/bin/swift "$root"/usr/local/*/usr/bin/swift; do
         [ -x "$candidate" ] || continue
         version=$(swift_version_of "$candidate")
         if [ -n "$version" ] && version_at_least "$version" "$minimum_swift"; then

@@ -46,4 +46,23 @@ import Testing
             #expect(report.isValid && report.diagnostics.contains { $0.code == "BH2101" && $0.line > 0 })
         }
     }
+
+    @Test func `who may not open the socket is told so, and a reader that has gone is no failure`() async throws {
+        try await withTestBed(subnet: 29) { bed in
+            let shop = try await Shop(bed)
+            _ = try await shop.startAgent()
+            let tool = TestAgent.product("bulkhead")
+            let environment = ["BULKHEAD_SOCKET": shop.agent.socketPath]
+            let stranger = try await bed.run(
+                ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", tool, "status"],
+                environment: environment)
+            #expect(stranger.status == 3 && stranger.errors.contains("no right to open"), "\(stranger.errors)")
+            // Everything is written to a pipe that nobody reads any more.
+            for command in ["status", "completions zsh", "--help", "map dump metrics -o json"] {
+                let script = "(sleep 0.3; exec \(tool) \(command)) | true; exit ${PIPESTATUS[0]}"
+                let result = try await bed.run(["bash", "-c", script], environment: environment)
+                #expect(result.status == 0 && result.errors.isEmpty, "\(command): \(result.status) \(result.errors)")
+            }
+        }
+    }
 }

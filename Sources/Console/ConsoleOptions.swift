@@ -12,7 +12,7 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
 
 /// `--output`, shared by every command.
 struct OutputOptions: ParsableArguments {
-    @Option(name: .shortAndLong, help: "table for people, json for programs.")
+    @Option(name: .shortAndLong, help: ArgumentHelp("table for people, json for programs.", valueName: "format"))
     var output: OutputFormat = .table
 
     /// Prints a value as JSON or as the lines made for people.
@@ -26,7 +26,7 @@ struct OutputOptions: ParsableArguments {
 
 /// `--socket`, shared by every command that asks the agent.
 struct AgentOptions: ParsableArguments {
-    @Option(help: "The agent's API socket (or the variable BULKHEAD_SOCKET).")
+    @Option(help: ArgumentHelp("The agent's API socket (or the variable BULKHEAD_SOCKET).", valueName: "path"))
     var socket: String?
 
     @OptionGroup var output: OutputOptions

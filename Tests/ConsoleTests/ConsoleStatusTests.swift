@@ -19,6 +19,11 @@ import Testing
         ("policy diff -f Examples/shop/db.yaml -f Examples/shop/db.yaml", 0),
         ("policy diff -f Examples/shop/db.yaml -f Examples/shop/api.yaml", 1),
         ("policy diff -f Examples/shop/db.yaml --socket /nonexistent/s", 3),
+        ("", 0), ("policy", 0), ("map", 0), ("help policy diff", 0), ("endpoint get", 2), ("status -o xml", 2),
+        ("observe --direction sideways", 2), ("observe --verdict maybe", 2), ("observe --last=-3", 2),
+        ("map dump policy --limit=-1", 2), ("explain --from a --to b --socket /nonexistent/s", 3),
+        ("policy apply -f Examples --socket /nonexistent/s", 4),
+        ("detach --bpffs /nonexistent/pins --socket /nonexistent/s", 0),
         ("policy diff -f a -f b -f c", 2), ("policy diff -f a --workload app=x", 2),
         ("policy compile -f Examples/shop/db.yaml --workload =x", 2),
     ]

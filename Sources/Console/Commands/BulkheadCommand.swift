@@ -33,7 +33,7 @@ package func runConsole(_ arguments: [String]) async -> Int32 {
     } catch let error where isParserError(error) {
         let text = BulkheadCommand.fullMessage(for: error)
         guard BulkheadCommand.exitCode(for: error) == .success else {
-            printError(text)
+            printError(inOurWords(text))
             return ConsoleStatus.usage.rawValue
         }
         printLine(text)
@@ -43,6 +43,14 @@ package func runConsole(_ arguments: [String]) async -> Int32 {
         if !failure.message.isEmpty { printError("bulkhead: \(failure.message)") }
         return failure.status.rawValue
     }
+}
+
+/// The parser's `Error: Missing …` in the form of every other error here.
+private func inOurWords(_ text: String) -> String {
+    let mark = "Error: "
+    guard text.hasPrefix(mark) else { return text }
+    let message = text.dropFirst(mark.count)
+    return "bulkhead: " + message.prefix(1).lowercased() + message.dropFirst()
 }
 
 /// True for help requests, and for errors in the command line itself.

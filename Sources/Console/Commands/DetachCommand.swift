@@ -14,7 +14,7 @@ struct DetachCommand: AsyncParsableCommand {
             """,
         aliases: ["cleanup"])
 
-    @Option(help: "Directory of the pins, if no agent answers.")
+    @Option(help: ArgumentHelp("Directory of the pins, if no agent answers.", valueName: "directory"))
     var bpffs: String = PinDirectory.defaultRoot
 
     @OptionGroup var agent: AgentOptions

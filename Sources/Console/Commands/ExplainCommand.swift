@@ -56,7 +56,7 @@ struct ObserveCommand: AsyncParsableCommand {
     var identity: [String] = []
 
     @Option(help: "allow, deny, audit or redirect.")
-    var verdict: [String] = []
+    var verdict: [VerdictName] = []
 
     @Option(help: "Drop reason, such as policy-default-deny.")
     var reason: [String] = []
@@ -71,9 +71,21 @@ struct ObserveCommand: AsyncParsableCommand {
     var cidr: [String] = []
 
     @Option(help: "ingress or egress, as seen from the endpoint.")
-    var direction: String?
+    var direction: DirectionName?
 
     @OptionGroup var agent: AgentOptions
+
+    enum VerdictName: String, ExpressibleByArgument, CaseIterable {
+        case allow, deny, audit, redirect
+    }
+
+    enum DirectionName: String, ExpressibleByArgument, CaseIterable {
+        case ingress, egress
+    }
+
+    func validate() throws {
+        guard (last ?? 0) >= 0 else { throw ValidationError("--last is a number of flows, not \(last ?? 0)") }
+    }
 
     func run() async throws {
         let color = isInteractive
@@ -99,12 +111,12 @@ struct ObserveCommand: AsyncParsableCommand {
         query.endpoints = endpoint
         query.labels = label
         query.identities = identity
-        query.verdicts = verdict
+        query.verdicts = verdict.map(\.rawValue)
         query.reasons = reason
         query.ports = port
         query.protocols = `protocol`
         query.prefixes = cidr
-        query.direction = direction
+        query.direction = direction?.rawValue
         return query
     }
 }

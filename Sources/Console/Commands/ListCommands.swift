@@ -63,6 +63,10 @@ struct MapCommand: AsyncParsableCommand {
 
         @OptionGroup var agent: AgentOptions
 
+        func validate() throws {
+            guard limit > 0 else { throw ValidationError("--limit is a number of rows, not \(limit)") }
+        }
+
         func run() async throws {
             try agent.output.show(try await agent.client.dump(name, limit: limit), ListRendering.lines)
         }

@@ -14,7 +14,10 @@ struct PolicyCommand: AsyncParsableCommand {
             discussion: "The agent keeps them over restarts. A policy of the same kind, namespace and name is replaced."
         )
 
-        @Option(name: .shortAndLong, help: "YAML file, or a directory of such; - for standard input. May be repeated.")
+        @Option(
+            name: .shortAndLong,
+            help: ArgumentHelp(
+                "YAML file, or a directory of such; - for standard input. May be repeated.", valueName: "path"))
         var file: [String]
 
         @Flag(help: "Show what would change and change nothing.")
