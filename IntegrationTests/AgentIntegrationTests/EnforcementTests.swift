@@ -78,6 +78,40 @@ import Testing
         }
     }
 
+    @Test func `a port denied by its name towards everyone is closed as soon as a workload has the name`() async throws
+    {
+        try await withTestBed(subnet: 20) { bed in
+            let shop = try await Shop(bed)
+            _ = try await shop.startAgent()
+            try await shop.enforce(
+                """
+                apiVersion: cilium.io/v2
+                kind: CiliumNetworkPolicy
+                metadata: {name: out, namespace: shop}
+                spec:
+                  endpointSelector: {matchLabels: {app: client}}
+                  egress: [{toEntities: [all]}]
+                  egressDeny: [{toPorts: [{ports: [{port: http, protocol: TCP}]}]}]
+
+                """)
+            #expect(try await shop.client.canConnect(to: shop.server.address4, port: 80), "nobody has the name")
+            #expect(try await shop.control.status().warnings.map(\.code) == ["BH2103"])
+            try shop.agent.writeWorkloads(
+                [
+                    (shop.server, "server", ["app": "server"]), (shop.client, "client", ["app": "client"]),
+                    (shop.intruder, "intruder", ["app": "intruder"]),
+                ], ports: ["server": ["http": 80]])
+            try await eventually("the name is known", within: .seconds(3)) {
+                try await shop.control.status().warnings.isEmpty
+            }
+            for address in [shop.server.address4, shop.server.address6] {
+                #expect(try await !shop.client.canConnect(to: address, port: 80))
+                #expect(try await shop.client.canConnect(to: address, port: 81))
+                #expect(try await shop.intruder.canConnect(to: address, port: 80))
+            }
+        }
+    }
+
     @Test func `a workload cannot send from another's address`() async throws {
         try await withTestBed(subnet: 20) { bed in
             let shop = try await Shop(bed)

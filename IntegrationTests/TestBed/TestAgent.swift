@@ -57,12 +57,16 @@ package final class TestAgent: Sendable {
     }
 
     /// Writes the workloads file.
-    package func writeWorkloads(_ workloads: [(workload: TestWorkload, name: String, labels: [String: String])]) throws
-    {
+    package func writeWorkloads(
+        _ workloads: [(workload: TestWorkload, name: String, labels: [String: String])],
+        ports: [String: [String: Int]] = [:]
+    ) throws {
         var text = "workloads:\n"
         for (workload, name, labels) in workloads {
             text += "  - name: \(name)\n    namespace: shop\n    netns: \(workload.namespace.path)\n    labels:\n"
             for (key, value) in labels.sorted(by: { $0.key < $1.key }) { text += "      \(key): \(value)\n" }
+            guard let named = ports[name] else { continue }
+            text += "    ports:\n" + named.sorted { $0.key < $1.key }.map { "      \($0.key): \($0.value)\n" }.joined()
         }
         if workloads.isEmpty { text = "workloads: []\n" }
         try writeWorkloads(text: text)

@@ -9,12 +9,15 @@ package struct ExplainRequest: Codable, Hashable, Sendable {
     package var port: UInt16?
     /// Protocol name or number; TCP if absent.
     package var `protocol`: String?
+    /// 4 or 6: of workloads with addresses of both families; 4 if absent.
+    package var family: Int?
 
-    package init(from: String, to: String, port: UInt16?, protocol: String?) {
+    package init(from: String, to: String, port: UInt16?, protocol: String?, family: Int? = nil) {
         self.from = from
         self.to = to
         self.port = port
         self.protocol = `protocol`
+        self.family = family
     }
 }
 
@@ -28,12 +31,36 @@ package struct ExplainReport: Codable, Hashable, Sendable {
     package var traffic: String
     /// Egress at the sender, then ingress at the receiver; a side that is no endpoint of this host judges nothing.
     package var steps: [ExplainedStep]
+    /// How many other pairs of the two sides' addresses are judged the same.
+    package var agreeing: Int
+    /// Pairs of addresses with another verdict, one for each verdict and family.
+    package var differing: [ExplainedVariant]
 
-    package init(verdict: String, from: ExplainedSide, to: ExplainedSide, traffic: String, steps: [ExplainedStep]) {
+    package init(
+        verdict: String, from: ExplainedSide, to: ExplainedSide, traffic: String, steps: [ExplainedStep],
+        agreeing: Int = 0, differing: [ExplainedVariant] = []
+    ) {
         self.verdict = verdict
         self.from = from
         self.to = to
         self.traffic = traffic
+        self.steps = steps
+        self.agreeing = agreeing
+        self.differing = differing
+    }
+}
+
+/// The judgement of other addresses of the same two sides.
+package struct ExplainedVariant: Codable, Hashable, Sendable {
+    package var verdict: String
+    package var fromAddress: String?
+    package var toAddress: String?
+    package var steps: [ExplainedStep]
+
+    package init(verdict: String, fromAddress: String?, toAddress: String?, steps: [ExplainedStep]) {
+        self.verdict = verdict
+        self.fromAddress = fromAddress
+        self.toAddress = toAddress
         self.steps = steps
     }
 }
@@ -47,13 +74,19 @@ package struct ExplainedSide: Codable, Hashable, Sendable {
     package var endpoint: String?
     package var identity: UInt32
     package var labels: [String]
+    /// The one judged, of several perhaps; nil: none is known, no prefix matches.
+    package var address: String?
 
-    package init(text: String, kind: String, endpoint: String? = nil, identity: UInt32, labels: [String]) {
+    package init(
+        text: String, kind: String, endpoint: String? = nil, identity: UInt32, labels: [String],
+        address: String? = nil
+    ) {
         self.text = text
         self.kind = kind
         self.endpoint = endpoint
         self.identity = identity
         self.labels = labels
+        self.address = address
     }
 }
 

@@ -15,15 +15,27 @@ package struct Explainer: Sendable {
         self.options = options
     }
 
+    /// The same with those policies only that select one of these endpoints: cheaper if much is asked about them.
+    package func focused(on sides: [ExplainedSide]) -> Explainer {
+        Explainer(
+            policies: policies.filter { policy in
+                let subjects = policy.rules.map(\.subject) + policy.defaultDeny.map(\.subject)
+                return subjects.contains { subject in sides.contains(where: subject.selects) }
+            }, options: options)
+    }
+
     /// Explains a flow's first packet.
     ///
     /// `port`: of the destination; ICMP: the type in the high byte; nil: no port.
     package func explain(
         from source: ExplainedSide, to destination: ExplainedSide, proto: IPProtocol, port: UInt16?
     ) -> Explanation {
-        let flow = Flow(proto: proto, port: port, destinationPorts: destination.namedPorts)
-        let egress = source.isEndpoint ? side(of: source, peer: destination, .egress, flow) : nil
-        let ingress = destination.isEndpoint ? side(of: destination, peer: source, .ingress, flow) : nil
+        let egress =
+            source.isEndpoint
+            ? explain(at: source, peer: destination, direction: .egress, proto: proto, port: port) : nil
+        let ingress =
+            destination.isEndpoint
+            ? explain(at: destination, peer: source, direction: .ingress, proto: proto, port: port) : nil
         let sides = [egress, ingress].compactMap { $0 }
         let isDenied = sides.contains { $0.verdict == .deny }
         let verdict: Explanation.Verdict =
@@ -35,7 +47,7 @@ package struct Explainer: Sendable {
     package func explain(
         at subject: ExplainedSide, peer: ExplainedSide, direction: Direction, proto: IPProtocol, port: UInt16?
     ) -> Explanation.Side {
-        let ports = direction == .ingress ? subject.namedPorts : peer.namedPorts
+        let ports = direction == .ingress ? subject.namedPorts : peer.sharedPorts
         return side(of: subject, peer: peer, direction, Flow(proto: proto, port: port, destinationPorts: ports))
     }
 
@@ -79,6 +91,7 @@ package struct Explainer: Sendable {
             }
         }
         conclude(&side, candidates, hostEnters: options.allowHost && !subject.isHost && peer.isHost)
+        if side.verdict == .deny && subject.isAudited { side.verdict = .audit }
         return side
     }
 

@@ -9,7 +9,10 @@ package struct ExplainedSide: Hashable, Sendable {
     package var labels: LabelSet
     /// Nil: unknown; then no prefix matches it.
     package var address: IPAddress?
+    /// Its own, which its ingress rules mean.
     package var namedPorts: NamedPorts
+    /// Those of all endpoints with its labels, which others' egress rules mean: peers are known by identity.
+    package var sharedPorts: NamedPorts
     /// The host itself.
     package var isHost: Bool
     /// An endpoint of this host: policy is evaluated at it.
@@ -18,17 +21,23 @@ package struct ExplainedSide: Hashable, Sendable {
     package var isEndpoint: Bool
     /// A workload or the host: matched by prefixes only where they include workloads.
     package var isWorkload: Bool
+    /// In audit mode: what its policies deny is reported and passes.
+    package var isAudited: Bool
 
+    /// `sharedPorts` nil: the same as `namedPorts`.
     package init(
-        labels: LabelSet, address: IPAddress? = nil, namedPorts: NamedPorts = NamedPorts(), isHost: Bool = false,
-        isEndpoint: Bool = true, isWorkload: Bool = true
+        labels: LabelSet, address: IPAddress? = nil, namedPorts: NamedPorts = NamedPorts(),
+        sharedPorts: NamedPorts? = nil, isHost: Bool = false, isEndpoint: Bool = true, isWorkload: Bool = true,
+        isAudited: Bool = false
     ) {
         self.labels = labels
         self.address = address
         self.namedPorts = namedPorts
+        self.sharedPorts = sharedPorts ?? namedPorts
         self.isHost = isHost
         self.isEndpoint = isEndpoint
         self.isWorkload = isWorkload
+        self.isAudited = isAudited
     }
 
     /// An address outside: `reserved:world`.
@@ -39,10 +48,12 @@ package struct ExplainedSide: Hashable, Sendable {
     }
 
     /// The host, which is an endpoint itself only if the host endpoint is enabled.
-    package static func host(_ address: IPAddress?, labels: [Label] = [], isEndpoint: Bool) -> ExplainedSide {
+    package static func host(
+        _ address: IPAddress?, labels: [Label] = [], isEndpoint: Bool, isAudited: Bool = false
+    ) -> ExplainedSide {
         ExplainedSide(
             labels: LabelSet(labels + [Label(source: LabelSource.reserved, key: "host")]), address: address,
-            isHost: true, isEndpoint: isEndpoint)
+            isHost: true, isEndpoint: isEndpoint, isAudited: isAudited)
     }
 }
 
@@ -51,7 +62,7 @@ package struct Explanation: Hashable, Sendable {
     package enum Verdict: String, Hashable, Sendable {
         case allow
         case deny
-        /// Allowed, but the policies in audit mode would deny it.
+        /// It passes, but policies in audit mode would deny it, or policies deny it at an endpoint in audit mode.
         case audit
     }
 

@@ -8,7 +8,8 @@ import Testing
 
 @Suite struct ConsoleStatusTests {
     private static let commandLines: [(arguments: String, status: Int32)] = [
-        ("frobnicate", 2), ("explain", 2), ("explain --from a --to b --port 70000", 2), ("map dump nothing", 2),
+        ("frobnicate", 2), ("explain", 2), ("explain --from a --to b --port 70000", 2),
+        ("explain --from a --to b --family 5", 2), ("map dump nothing", 2),
         ("audit maybe", 2), ("--help", 0), ("--version", 0), ("completions bash", 0), ("completions tcsh", 2),
         ("status --socket /nonexistent/bulkhead.sock", 3), ("policy apply -f /nonexistent/x.yaml", 4),
         ("policy test /nonexistent/x.yaml", 2), ("policy test", 2),

@@ -91,13 +91,25 @@ import Testing
                     note: "port 80 is not 6379")
             ])
         let side = ExplainedSide(text: "web", kind: "endpoint", endpoint: "web", identity: 300, labels: ["k8s:app=web"])
-        let report = ExplainReport(verdict: "deny", from: side, to: side, traffic: "tcp/6379", steps: [step])
+        var report = ExplainReport(verdict: "deny", from: side, to: side, traffic: "tcp/6379", steps: [step])
         #expect(
             PolicyRendering.lines(report) == [
                 "deny  tcp/6379  web [identity 300 k8s:app=web] -> web [identity 300 k8s:app=web]", "",
                 "ingress of redis: deny (policy-default-deny)", "  by default deny by NetworkPolicy/shop/redis",
                 "  did not match:",
                 "    allow NetworkPolicy/shop/redis ingress[0] at r.yaml:9:5: port 80 is not 6379",
+            ])
+        report.from.address = "10.0.0.2"
+        report.to.address = "10.0.0.3"
+        report.agreeing = 2
+        report.steps = []
+        report.differing = [
+            ExplainedVariant(verdict: "allow", fromAddress: "fd00::2", toAddress: "fd00::3", steps: [])
+        ]
+        #expect(
+            PolicyRendering.lines(report).dropFirst() == [
+                "for 10.0.0.2 -> 10.0.0.3; 2 other pairs of addresses: the same", "",
+                "but allow  for fd00::2 -> fd00::3",
             ])
     }
 }

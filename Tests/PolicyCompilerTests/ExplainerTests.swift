@@ -79,4 +79,38 @@ import Testing
         #expect(found.verdict == .audit)
         #expect(found.ingress?.cause?.text == "CiliumNetworkPolicy/shop/watch")
     }
+
+    @Test func `at an endpoint in audit mode a denial is an audit, and the other end still denies`() {
+        var watched = api
+        watched.isAudited = true
+        let explainer = Explainer(policies: policies + [.test("out", for: "web", closes: [.egress], rules: [])])
+        let found = explainer.explain(from: intruder, to: watched, proto: .tcp, port: 443)
+        #expect(found.verdict == .audit && found.ingress?.verdict == .audit)
+        #expect(found.ingress?.cause?.text == "CiliumNetworkPolicy/shop/block ingress[0]")
+        #expect(explainer.explain(from: web, to: watched, proto: .tcp, port: 8443).verdict == .deny)
+    }
+
+    @Test func `egress means the names of all endpoints with the labels, ingress the endpoint's own`() {
+        let http = NamedPort(proto: .tcp, name: "http")
+        var twin = api
+        twin.namedPorts = NamedPorts([http: [80]])
+        twin.sharedPorts = NamedPorts([http: [80, 8080]])
+        let named = PortSelection.some([.named(.tcp, "http")])
+        let explainer = Explainer(policies: [
+            .test("in", for: "api", rules: [(.ingress, .allow, .any, named)]),
+            .test("out", for: "web", closes: [.egress], rules: [(.egress, .allow, .any, named)]),
+        ])
+        let found = explainer.explain(from: web, to: twin, proto: .tcp, port: 80)
+        #expect(found.ingress?.verdict == .allow && found.egress?.verdict == .deny)
+    }
+
+    @Test func `policies that select neither side may be left out`() {
+        let sides = [web, api]
+        let other = Policy.test("other", for: "other", rules: [])
+        let explainer = Explainer(policies: policies + [other])
+        #expect(
+            explainer.focused(on: sides).explain(from: web, to: api, proto: .tcp, port: 443)
+                == explainer.explain(from: web, to: api, proto: .tcp, port: 443))
+        #expect(explainer.focused(on: [web]).explain(from: web, to: api, proto: .tcp, port: 9).verdict == .allow)
+    }
 }

@@ -9,8 +9,8 @@ import PolicyModel
 
 extension AgentState {
     func explain(_ request: ExplainRequest) async throws(APIError) -> ExplainReport {
-        let (source, sourceRecord) = try side(request.from)
-        let (destination, destinationRecord) = try side(request.to)
+        let source = try party(request.from)
+        let destination = try party(request.to)
         let name = request.protocol ?? "tcp"
         guard let proto = IPProtocol(name) else {
             throw APIError(.badRequest, "no protocol \"\(name)\": tcp, udp, sctp, icmp, icmpv6 or a number")
@@ -19,81 +19,66 @@ extension AgentState {
         guard !isICMP || (request.port ?? 0) < 256 else {
             throw APIError(.badRequest, "ICMP type \(request.port ?? 0) is greater than 255")
         }
+        let pairs = try AddressPair.all(from: source, to: destination, family: try family(request, proto))
         let explainer = Explainer(
             policies: Array(engine.input.policies.values),
-            options: CompileOptions(allowHost: configuration.allowsHostAccess))
-        let explanation = explainer.explain(
-            from: source, to: destination, proto: proto, port: isICMP ? request.port.map { $0 << 8 } : request.port)
-        var steps: [ExplainedStep] = []
-        if let egress = explanation.egress { steps.append(step(egress, of: sourceRecord, peer: destinationRecord)) }
-        if let ingress = explanation.ingress { steps.append(step(ingress, of: destinationRecord, peer: sourceRecord)) }
+            options: CompileOptions(allowHost: configuration.allowsHostAccess)
+        ).focused(on: [source.side, destination.side])
+        var judgements: [(pair: AddressPair, explanation: Explanation)] = pairs.map { pair in
+            (
+                pair,
+                explainer.explain(
+                    from: source.side(at: pair.source), to: destination.side(at: pair.destination), proto: proto,
+                    port: isICMP ? request.port.map { $0 << 8 } : request.port)
+            )
+        }
+        let first = judgements.removeFirst()
         let port = request.port.map { isICMP ? " type \($0)" : "/\($0)" } ?? ""
-        return ExplainReport(
-            verdict: explanation.verdict.rawValue, from: sourceRecord, to: destinationRecord,
-            traffic: "\(proto)\(port)", steps: steps)
+        var report = ExplainReport(
+            verdict: first.explanation.verdict.rawValue, from: source.record(at: first.pair.source),
+            to: destination.record(at: first.pair.destination), traffic: "\(proto)\(port)",
+            steps: steps(first.explanation, source, destination))
+        var shown: Set<String> = []
+        for (pair, explanation) in judgements {
+            if explanation.verdict == first.explanation.verdict {
+                report.agreeing += 1
+            } else if shown.insert("\(explanation.verdict) \(pair.family ?? 0)").inserted {
+                report.differing.append(
+                    ExplainedVariant(
+                        verdict: explanation.verdict.rawValue, fromAddress: pair.source.map { "\($0)" },
+                        toAddress: pair.destination.map { "\($0)" },
+                        steps: steps(explanation, source, destination)))
+            }
+        }
+        return report
     }
 
-    /// Understands one end: an endpoint, an address, a reserved name or labels.
-    private func side(_ text: String) throws(APIError) -> (PolicyCompiler.ExplainedSide, ControlAPI.ExplainedSide) {
-        if let workload = workload(text) { return side(of: workload, text) }
-        if let address = IPAddress(text) { return side(at: address, text) }
-        if text == "world" || text == "reserved:world" {
-            return (.world(nil), record(text, "address", .world, labels: ["reserved:world"]))
+    /// The family asked for, or the only one that has the protocol; nil: either.
+    private func family(_ request: ExplainRequest, _ proto: IPProtocol) throws(APIError) -> Int? {
+        guard request.family.map([4, 6].contains) ?? true else {
+            throw APIError(.badRequest, "no address family \(request.family ?? 0): 4 or 6")
         }
-        if text == "host" || text == "reserved:host" { return host(nil, text) }
-        guard text.contains(":") || text.contains("=") else {
+        guard proto == .icmp || proto == .icmpv6 else { return request.family }
+        let family = proto == .icmp ? 4 : 6
+        guard request.family ?? family == family else {
             throw APIError(
                 .badRequest,
-                "\"\(text)\" is no endpoint, no address and no labels: `bulkhead endpoint list` shows names; "
-                    + "labels look like k8s:app=web")
+                "\(proto) is not sent over IPv\(request.family ?? 0): write \(family == 4 ? "icmpv6" : "icmp")")
         }
-        let labels = try parseLabels(text)
-        let identity = engine.allocator.records.values.first { $0.labels == labels && $0.prefix == nil }?.identity
-        return (
-            PolicyCompiler.ExplainedSide(labels: labels),
-            record(text, "labels", identity ?? .any, labels: labels.labels.map(\.description))
-        )
+        return family
     }
 
-    private func side(
-        of workload: Workload, _ text: String
-    ) -> (PolicyCompiler.ExplainedSide, ControlAPI.ExplainedSide) {
-        let identity = engine.allocator.assignments[workload.key]?.identity ?? .unmanaged
-        var record = record(text, "endpoint", identity, labels: workload.labels.labels.map(\.description))
-        record.endpoint = workload.name
-        let side = PolicyCompiler.ExplainedSide(
-            labels: workload.labels, address: workload.addresses.sorted().first, namedPorts: workload.namedPorts,
-            isHost: workload.isHost)
-        return (side, record)
-    }
-
-    private func side(
-        at address: IPAddress, _ text: String
-    ) -> (PolicyCompiler.ExplainedSide, ControlAPI.ExplainedSide) {
-        if let workload = engine.input.workloads.values.first(where: { $0.addresses.contains(address) }) {
-            var (side, record) = side(of: workload, text)
-            side.address = address
-            record.kind = "address"
-            return (side, record)
+    private func steps(
+        _ explanation: Explanation, _ source: ExplainedParty, _ destination: ExplainedParty
+    ) -> [ExplainedStep] {
+        var steps: [ExplainedStep] = []
+        if let egress = explanation.egress {
+            steps.append(step(egress, of: source.record, peer: destination.record))
         }
-        if hostAddresses.contains(address) { return host(address, text) }
-        let prefix = engine.allocator.mappings.filter { $0.key.contains(address) }.max { $0.key.length < $1.key.length }
-        return (.world(address), record(text, "address", prefix?.value ?? .world, labels: ["reserved:world"]))
-    }
-
-    private func host(
-        _ address: IPAddress?, _ text: String
-    ) -> (PolicyCompiler.ExplainedSide, ControlAPI.ExplainedSide) {
-        let labels = configuration.hostEndpoint.labels
-        let side = PolicyCompiler.ExplainedSide.host(
-            address ?? hostAddresses.first, labels: labels, isEndpoint: configuration.hostEndpoint.isEnabled)
-        return (side, record(text, "address", .host, labels: side.labels.labels.map(\.description)))
-    }
-
-    private func record(
-        _ text: String, _ kind: String, _ identity: NumericIdentity, labels: [String]
-    ) -> ControlAPI.ExplainedSide {
-        ControlAPI.ExplainedSide(text: text, kind: kind, identity: identity.rawValue, labels: labels)
+        if let ingress = explanation.ingress {
+            steps.append(step(ingress, of: destination.record, peer: source.record))
+        }
+        return steps
     }
 
     private func step(

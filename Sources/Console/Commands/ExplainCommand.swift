@@ -9,7 +9,9 @@ struct ExplainCommand: AsyncParsableCommand {
         abstract: "Say whether X would reach Y, and which rules make it so.",
         discussion: """
             X and Y: the name or number of an endpoint, an address, or labels such as k8s:app=web,k8s:tier=front, also \
-            of workloads that do not exist yet. Exit status 0 if the traffic passes, 1 if it is denied.
+            of workloads that do not exist yet. A workload with several addresses is judged at its first, IPv4 before \
+            IPv6; what is judged otherwise at another is shown too. Exit status 0 if the traffic passes, in audit mode \
+            also, 1 if it is denied.
             """)
 
     @Option(help: "The sender.")
@@ -24,10 +26,17 @@ struct ExplainCommand: AsyncParsableCommand {
     @Option(help: "tcp, udp, sctp, icmp, icmpv6 or a number.")
     var `protocol`: String = "tcp"
 
+    @Option(help: "4 or 6, of workloads with addresses of both; 4 unless given.")
+    var family: Int?
+
     @OptionGroup var agent: AgentOptions
 
+    func validate() throws {
+        guard family.map([4, 6].contains) ?? true else { throw ValidationError("--family is 4 or 6") }
+    }
+
     func run() async throws {
-        let request = ExplainRequest(from: from, to: to, port: port, protocol: `protocol`)
+        let request = ExplainRequest(from: from, to: to, port: port, protocol: `protocol`, family: family)
         let report = try await agent.client.explain(request)
         try agent.output.show(report, PolicyRendering.lines)
         if report.verdict == "deny" { throw ConsoleFailure(.negative) }

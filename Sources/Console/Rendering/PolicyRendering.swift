@@ -36,8 +36,20 @@ enum PolicyRendering {
 
     static func lines(_ report: ExplainReport) -> [String] {
         var lines = ["\(report.verdict)  \(report.traffic)  \(side(report.from)) -> \(side(report.to))"]
+        if let pair = pair(report.from.address, report.to.address) {
+            let others = report.agreeing == 1 ? "1 other pair" : "\(report.agreeing) other pairs"
+            lines.append("for \(pair)" + (report.agreeing > 0 ? "; \(others) of addresses: the same" : ""))
+        }
         for step in report.steps { lines += [""] + self.lines(step) }
+        for variant in report.differing {
+            lines += ["", "but \(variant.verdict)  for \(pair(variant.fromAddress, variant.toAddress) ?? "others")"]
+            for step in variant.steps { lines += [""] + self.lines(step) }
+        }
         return lines
+    }
+
+    private static func pair(_ from: String?, _ to: String?) -> String? {
+        from == nil && to == nil ? nil : "\(from ?? "any address") -> \(to ?? "any address")"
     }
 
     private static func lines(_ step: ExplainedStep) -> [String] {

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import IdentityAllocation
+import IdentityModel
+import NetworkModel
+import PolicyCompiler
+
+/// One end of what is to be explained, with all the addresses it may have.
+struct ExplainedParty: Sendable {
+    var side: PolicyCompiler.ExplainedSide
+    var record: ControlAPI.ExplainedSide
+    /// IPv4 first; empty: none is known, it may be of either family.
+    var addresses: [IPAddress]
+
+    /// More than these are not looked at: nobody would read it.
+    private static var addressesPerFamilyMax: Int { 8 }
+
+    /// `addresses`: in any order; those of one link count only if there are no others.
+    init(side: PolicyCompiler.ExplainedSide, record: ControlAPI.ExplainedSide, addresses: some Sequence<IPAddress>) {
+        self.side = side
+        self.record = record
+        let sorted = addresses.sorted()
+        let wide = sorted.filter { !$0.isLinkLocal }
+        let chosen = wide.isEmpty ? sorted : wide
+        self.addresses = [4, 6].flatMap { family in
+            chosen.filter { $0.family == family }.prefix(ExplainedParty.addressesPerFamilyMax)
+        }
+    }
+
+    func side(at address: IPAddress?) -> PolicyCompiler.ExplainedSide {
+        var side = side
+        side.address = address
+        return side
+    }
+
+    func record(at address: IPAddress?) -> ControlAPI.ExplainedSide {
+        var record = record
+        record.address = address.map { "\($0)" }
+        return record
+    }
+
+    fileprivate func addresses(of family: Int?) -> [IPAddress?] {
+        guard !addresses.isEmpty else { return [nil] }
+        return addresses.filter { family == nil || $0.family == family }
+    }
+
+    fileprivate func isSame(as other: ExplainedParty) -> Bool {
+        record.endpoint != nil && record.endpoint == other.record.endpoint && addresses == other.addresses
+    }
+
+    /// As it was asked for.
+    fileprivate var name: String { record.text }
+}
+
+/// A sender's and a receiver's address between which a packet can travel.
+struct AddressPair: Hashable, Sendable {
+    var source: IPAddress?
+    var destination: IPAddress?
+
+    /// Nil: neither address is known.
+    var family: Int? { (source ?? destination)?.family }
+
+    /// Every pair of one family, IPv4 first; at least one.
+    static func all(
+        from source: ExplainedParty, to destination: ExplainedParty, family: Int?
+    ) throws(APIError) -> [AddressPair] {
+        for party in [source, destination] where party.addresses(of: family).isEmpty {
+            throw APIError(.badRequest, "\(party.name) has no IPv\(family ?? 0) address")
+        }
+        let pairs = source.addresses(of: family).flatMap { from in
+            destination.addresses(of: family).map { AddressPair(source: from, destination: $0) }
+        }.filter { pair in
+            guard let from = pair.source, let to = pair.destination else { return true }
+            // What a party sends to itself has one address at both ends, as far as policy is concerned.
+            return source.isSame(as: destination) ? from == to : from.family == to.family
+        }
+        guard !pairs.isEmpty else {
+            throw APIError(
+                .badRequest,
+                "\(source.name) and \(destination.name) have no address family in common: no packet travels between "
+                    + "IPv4 and IPv6")
+        }
+        // By pairs the order of the source's addresses rules; the family comes first.
+        return pairs.filter { $0.family != 6 } + pairs.filter { $0.family == 6 }
+    }
+}
+
+extension IPAddress {
+    /// 169.254.0.0/16 or fe80::/10.
+    fileprivate var isLinkLocal: Bool {
+        isIPv4 ? v4Bits >> 16 == 0xa9fe : high >> 54 == 0xfe80 >> 6
+    }
+}
+
+extension AgentState {
+    /// Understands one end: an endpoint, an address, a reserved name or labels.
+    func party(_ text: String) throws(APIError) -> ExplainedParty {
+        if let workload = workload(text) { return party(workload, text, workload.addresses) }
+        if let address = IPAddress(text) { return party(address, text) }
+        if text == "world" || text == "reserved:world" { return world(text, [], .world) }
+        if text == "host" || text == "reserved:host" { return host(text, hostAddresses) }
+        guard text.contains(":") || text.contains("=") else {
+            throw APIError(
+                .badRequest,
+                "\"\(text)\" is no endpoint, no address and no labels: `bulkhead endpoint list` shows names; "
+                    + "labels look like k8s:app=web")
+        }
+        let labels = try parseLabels(text)
+        let known = engine.allocator.records.values.first { $0.labels == labels && $0.prefix == nil }
+        return ExplainedParty(
+            side: PolicyCompiler.ExplainedSide(
+                labels: labels, namedPorts: known?.namedPorts ?? NamedPorts(), isAudited: isAudit),
+            record: ControlAPI.ExplainedSide(
+                text: text, kind: "labels", identity: (known?.identity ?? .any).rawValue,
+                labels: labels.labels.map(\.description)), addresses: [])
+    }
+
+    private func party(_ workload: Workload, _ text: String, _ addresses: Set<IPAddress>) -> ExplainedParty {
+        let identity = engine.allocator.assignments[workload.key]?.identity ?? .unmanaged
+        return ExplainedParty(
+            side: PolicyCompiler.ExplainedSide(
+                labels: workload.labels, namedPorts: workload.namedPorts,
+                sharedPorts: engine.allocator.records[identity]?.namedPorts, isHost: workload.isHost,
+                isAudited: isAudit || auditedWorkloads.contains(workload.key)),
+            record: ControlAPI.ExplainedSide(
+                text: text, kind: "endpoint", endpoint: workload.name, identity: identity.rawValue,
+                labels: workload.labels.labels.map(\.description)), addresses: addresses)
+    }
+
+    private func party(_ address: IPAddress, _ text: String) -> ExplainedParty {
+        if let workload = engine.input.workloads.values.first(where: { $0.addresses.contains(address) }) {
+            var party = party(workload, text, [address])
+            party.record.kind = "address"
+            return party
+        }
+        if hostAddresses.contains(address) { return host(text, [address]) }
+        let prefix = engine.allocator.mappings.filter { $0.key.contains(address) }.max { $0.key.length < $1.key.length }
+        return world(text, [address], prefix?.value ?? .world)
+    }
+
+    private func world(_ text: String, _ addresses: [IPAddress], _ identity: NumericIdentity) -> ExplainedParty {
+        ExplainedParty(
+            side: .world(nil),
+            record: ControlAPI.ExplainedSide(
+                text: text, kind: "address", identity: identity.rawValue, labels: ["reserved:world"]),
+            addresses: addresses)
+    }
+
+    private func host(_ text: String, _ addresses: [IPAddress]) -> ExplainedParty {
+        let endpoint = engine.input.workloads.values.first(where: \.isHost)
+        let side = PolicyCompiler.ExplainedSide.host(
+            nil, labels: configuration.hostEndpoint.labels, isEndpoint: configuration.hostEndpoint.isEnabled,
+            isAudited: isAudit || endpoint.map { auditedWorkloads.contains($0.key) } ?? false)
+        return ExplainedParty(
+            side: side,
+            record: ControlAPI.ExplainedSide(
+                text: text, kind: "address", identity: NumericIdentity.host.rawValue,
+                labels: side.labels.labels.map(\.description)), addresses: addresses)
+    }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import FlowAggregation
+import IdentityModel
+import KernelDatapath
+import Logging
+import NetworkModel
+import Testing
+
+@testable import AgentCore
+@testable import LinuxHost
+
+@Suite struct ExplainTests {
+    private let scratch: Scratch
+    private let state: AgentState
+
+    /// `web` and `db` with addresses of both families, `old` with IPv4 and `new` with IPv6 alone; who may reach `db` on
+    /// tcp/80: the IPv4 addresses but one.
+    init() async throws {
+        scratch = try Scratch()
+        var configuration = AgentConfiguration()
+        configuration.policyDirectory = "\(scratch.path)/policies"
+        configuration.stateDirectory = "\(scratch.path)/state"
+        try createDirectory(configuration.policyDirectory)
+        try createDirectory(configuration.stateDirectory)
+        state = try AgentState(
+            configuration: configuration, datapath: InMemoryDatapath(), aggregator: FlowAggregator(capacity: 8),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        await state.expect(sources: ["test"])
+        await state.adopt()
+        let workloads = [
+            try Self.workload("web", 2, ["10.0.0.2", "10.0.0.9", "fd00::2", "fe80::2"]),
+            try Self.workload("db", 3, ["10.0.0.3", "fd00::3", "fe80::3"]),
+            try Self.workload("old", 4, ["10.0.0.4"]), try Self.workload("new", 5, ["fd00::5", "fe80::5"]),
+        ]
+        await state.update(source: "test", workloads: workloads, state: "ok", location: "")
+        let policy = """
+            apiVersion: networking.k8s.io/v1
+            kind: NetworkPolicy
+            metadata: {name: db, namespace: shop}
+            spec:
+              podSelector: {matchLabels: {app: db}}
+              ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.0.0.9/32]}}], ports: [{port: 80}]}]
+            """
+        _ = try await state.applyPolicies(
+            PolicyDocument(name: "db.yaml", text: Array(policy.utf8)), options: ChangeOptions())
+    }
+
+    private static func workload(_ name: String, _ interface: UInt32, _ addresses: [String]) throws -> Workload {
+        Workload(
+            key: "test:\(name)", name: name, source: "test",
+            labels: LabelSet([
+                Label(source: LabelSource.kubernetes, key: "app", value: name),
+                Label(source: LabelSource.kubernetes, key: WellKnownLabel.namespace, value: "shop"),
+            ]), addresses: Set(try addresses.map { try #require(IPAddress($0)) }),
+            interfaces: [.init(name: "veth\(interface)", index: interface)])
+    }
+
+    private func explain(
+        _ from: String, _ to: String = "db", protocol name: String = "tcp", family: Int? = nil
+    ) async throws -> ExplainReport {
+        try await state.explain(ExplainRequest(from: from, to: to, port: 80, protocol: name, family: family))
+    }
+
+    private func refusal(_ from: String, _ to: String = "db", protocol name: String = "tcp", family: Int? = nil) async
+        -> String
+    {
+        do {
+            return "not refused: \(try await explain(from, to, protocol: name, family: family))"
+        } catch {
+            return (error as? APIError)?.message ?? "\(error)"
+        }
+    }
+
+    @Test func `IPv4 comes first, and what is judged otherwise at another address is shown too`() async throws {
+        let report = try await explain("web")
+        #expect(report.verdict == "allow" && report.from.address == "10.0.0.2" && report.to.address == "10.0.0.3")
+        #expect(report.agreeing == 0)
+        #expect(
+            report.differing.map { "\($0.verdict) \($0.fromAddress ?? "") \($0.toAddress ?? "")" } == [
+                "deny 10.0.0.9 10.0.0.3", "deny fd00::2 fd00::3",
+            ])
+        #expect(report.differing.allSatisfy { $0.steps.last?.reason == "policy-default-deny" })
+    }
+
+    @Test func `one family alone is judged when asked for`() async throws {
+        let six = try await explain("web", family: 6)
+        #expect(six.verdict == "deny" && six.from.address == "fd00::2" && six.differing.isEmpty && six.agreeing == 0)
+        let four = try await explain("web", family: 4)
+        #expect(four.verdict == "allow" && four.differing.count == 1)
+        #expect(try await explain("world", family: 6).to.address == "fd00::3")
+    }
+
+    @Test func `an address is judged as it is, towards its own family`() async throws {
+        #expect(try await explain("10.0.0.9").verdict == "deny")
+        #expect(try await explain("10.0.0.2").verdict == "allow")
+        let six = try await explain("fd00::2")
+        #expect(six.verdict == "deny" && six.to.address == "fd00::3" && six.from.endpoint == "web")
+        // Towards itself: each address to the same address.
+        let own = try await explain("web", "web")
+        #expect(own.verdict == "allow" && own.agreeing == 2 && own.steps.last?.cause == "self")
+    }
+
+    @Test func `no packet travels between IPv4 and IPv6`() async throws {
+        #expect(await refusal("10.0.0.2", "fd00::3").contains("no address family in common"))
+        #expect(await refusal("old", "new").contains("no address family in common"))
+        #expect(await refusal("old", family: 6) == "old has no IPv6 address")
+        #expect(await refusal("fd00::2", protocol: "icmp") == "fd00::2 has no IPv4 address")
+        #expect(await refusal("web", protocol: "icmp", family: 6).contains("write icmpv6"))
+        #expect(await refusal("web", family: 5) == "no address family 5: 4 or 6")
+        #expect(try await explain("web", protocol: "icmpv6").from.address == "fd00::2")
+    }
+
+    @Test func `under audit mode what would be denied is an audit`() async throws {
+        #expect(try await explain("world").verdict == "deny")
+        _ = try await state.setEndpointAudit("db", true)
+        let one = try await explain("world")
+        #expect(one.verdict == "audit" && one.steps.last?.reason == "policy-default-deny")
+        #expect(one.steps.last?.cause == "no ingress rule of NetworkPolicy/shop/db")
+        #expect(try await explain("k8s:app=x,k8s:\(WellKnownLabel.namespace)=shop").verdict == "audit")
+        _ = try await state.setEndpointAudit("db", false)
+        #expect(try await explain("world").verdict == "deny")
+        _ = try await state.setAudit(true)
+        #expect(try await explain("world").verdict == "audit")
+        #expect(try await explain("10.0.0.2").verdict == "allow")
+    }
+}
