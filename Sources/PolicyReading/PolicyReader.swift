@@ -39,29 +39,11 @@ package struct PolicyReader: Sendable {
     /// checks `hasErrors` and keeps the old state.
     package func read(bytes: [UInt8], file: String) -> PolicyDocumentSet {
         let context = ReadingContext(file: file, bytes: bytes, options: options)
-        guard bytes.count <= options.limits.byteCountMax else {
-            context.report(
-                YAMLError(
-                    code: .tooLarge, start: YAMLMark(line: 1, column: 1),
-                    message: "the file has \(bytes.count) bytes, the limit is \(options.limits.byteCountMax)",
-                    remedy: "split it into several files"))
-            return PolicyDocumentSet(policies: [], diagnostics: context.diagnostics)
-        }
         var policies = PolicySet()
         var duplicates: [Diagnostic] = []
-        do {
-            var composer = try YAMLComposer(bytes, limits: options.limits)
-            var isSound = true
-            while let document = try composer.nextDocument(reporting: { error in
-                isSound = false
-                context.report(error)
-            }) {
-                let lowered = DocumentReading(context: context).policies(in: document)
-                if isSound { duplicates += policies.merge(lowered) }
-                isSound = true
-            }
-        } catch {
-            context.report(error)
+        context.forEachDocument(of: bytes) { document in
+            let lowered = DocumentReading(context: context).policies(in: document)
+            return { duplicates += policies.merge(lowered) }
         }
         return PolicyDocumentSet(policies: policies.policies, diagnostics: context.diagnostics + duplicates)
     }

@@ -46,3 +46,33 @@ final class ReadingContext {
             related: related ?? [])
     }
 }
+
+extension ReadingContext {
+    /// Composes each document of a text and hands it on; errors of the YAML itself are reported here.
+    ///
+    /// `read` returns what keeps its result: called only if the document's YAML was sound.
+    func forEachDocument(of bytes: [UInt8], _ read: (YAMLNode) -> () -> Void) {
+        guard bytes.count <= options.limits.byteCountMax else {
+            report(
+                YAMLError(
+                    code: .tooLarge, start: YAMLMark(line: 1, column: 1),
+                    message: "the file has \(bytes.count) bytes, the limit is \(options.limits.byteCountMax)",
+                    remedy: "split it into several files"))
+            return
+        }
+        do {
+            var composer = try YAMLComposer(bytes, limits: options.limits)
+            var isSound = true
+            while let document = try composer.nextDocument(reporting: { error in
+                isSound = false
+                report(error)
+            }) {
+                let keep = read(document)
+                if isSound { keep() }
+                isSound = true
+            }
+        } catch {
+            report(error)
+        }
+    }
+}

@@ -17,26 +17,9 @@ package struct PolicyTestReader: Sendable {
     package func read(bytes: [UInt8], file: String) -> PolicyTestSet {
         let context = ReadingContext(file: file, bytes: bytes, options: options)
         var tests: [PolicyTest] = []
-        guard bytes.count <= options.limits.byteCountMax else {
-            context.report(
-                YAMLError(
-                    code: .tooLarge, start: YAMLMark(line: 1, column: 1),
-                    message: "the file has \(bytes.count) bytes, the limit is \(options.limits.byteCountMax)",
-                    remedy: "split it into several files"))
-            return PolicyTestSet(tests: [], diagnostics: context.diagnostics)
-        }
-        do {
-            var composer = try YAMLComposer(bytes, limits: options.limits)
-            var isSound = true
-            while let document = try composer.nextDocument(reporting: { error in
-                isSound = false
-                context.report(error)
-            }) {
-                if let test = read(document, context), isSound { tests.append(test) }
-                isSound = true
-            }
-        } catch {
-            context.report(error)
+        context.forEachDocument(of: bytes) { document in
+            let test = read(document, context)
+            return { if let test { tests.append(test) } }
         }
         return PolicyTestSet(tests: tests, diagnostics: context.diagnostics)
     }
