@@ -24,6 +24,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let duplicateKey = DiagnosticCode(1006, "a mapping has the same key twice")
     package static let undefinedAlias = DiagnosticCode(1007, "an alias names no anchor")
     package static let unsupportedYAML = DiagnosticCode(1008, "a YAML feature that policies cannot use: tag, merge key")
+    package static let emptyFile = DiagnosticCode(1009, "the file is empty, or nothing but white space")
 
     // 11xx: the shape of the document.
     package static let wrongType = DiagnosticCode(1101, "a field has the wrong type")
@@ -32,6 +33,8 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let noValue = DiagnosticCode(1104, "a field has no value (null)")
     package static let unknownValue = DiagnosticCode(1105, "a value is not one of the allowed ones")
     package static let invalidName = DiagnosticCode(1106, "a name or namespace is not a DNS name")
+    package static let ambiguousNumber = DiagnosticCode(
+        1107, "a number that versions of YAML read differently: a leading zero")
 
     // 12xx: kinds and references.
     package static let unknownKind = DiagnosticCode(1201, "the kind or its API version is not one of a policy")
@@ -40,7 +43,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
 
     // 13xx: values.
     package static let invalidCIDR = DiagnosticCode(1301, "a text is not an address prefix")
-    package static let exceptOutside = DiagnosticCode(1302, "an exception is not inside its prefix")
+    package static let exceptOutside = DiagnosticCode(1302, "an exception is not inside its prefix, or all of it")
     package static let invalidPort = DiagnosticCode(1303, "a port, port name or port range is wrong")
     package static let invalidSelector = DiagnosticCode(1304, "a label selector is wrong")
     package static let unknownEntity = DiagnosticCode(1305, "an entity does not exist")
@@ -90,6 +93,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let denyOnly = DiagnosticCode(2011, "a policy that only denies also ends allowing by default")
     package static let emptyFromAllowsAll = DiagnosticCode(
         2012, "an empty list of peers in NetworkPolicy means everyone")
+    package static let noPolicy = DiagnosticCode(2013, "a file without a policy")
 
     // 21xx: accepted; found by looking at rules together, or at rules and workloads.
     package static let selectsNoEndpoint = DiagnosticCode(2101, "a rule's subject selects no endpoint of this host")
@@ -108,7 +112,9 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     /// Every code, in order.
     package static let all: [DiagnosticCode] = [
         .unreadable, .tooLarge, .syntax, .tooDeep, .tooManyNodes, .duplicateKey, .undefinedAlias, .unsupportedYAML,
+        .emptyFile,
         .wrongType, .unknownField, .missingField, .noValue, .unknownValue, .invalidName,
+        .ambiguousNumber,
         .unknownKind, .unsupportedKind, .duplicatePolicy,
         .invalidCIDR, .exceptOutside, .invalidPort, .invalidSelector, .unknownEntity, .invalidICMPType,
         .unknownProtocol, .invalidMode,
@@ -120,6 +126,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
         .invalidTest,
         .emptyElement, .ownNamespaceOnly, .namespaceOverridden, .directionNotListed, .hostBits, .manyPorts,
         .selectsNothing, .endPortIgnored, .defaultDenyIgnored, .notRecorded, .denyOnly, .emptyFromAllowsAll,
+        .noPolicy,
         .selectsNoEndpoint, .peerSelectsNothing, .namedPortUndefined, .namedPortConflicting, .prefixMissesWorkloads,
         .passUnsupported, .unnumbered, .contradictory, .unreachable,
     ]

@@ -28,10 +28,13 @@ enum CIDRReading {
     }
 
     /// The exceptions of a prefix; each must be inside it.
-    static func exceptions(_ field: Field?, of prefix: CIDR?) -> [CIDR] {
+    ///
+    /// One that is all of it: Kubernetes wants a strict subset, Cilium takes it.
+    static func exceptions(_ field: Field?, of prefix: CIDR?, mayBeWhole: Bool) -> [CIDR] {
         guard let elements = field?.elements() else { return [] }
         return elements.compactMap { element in
             guard let exception = CIDRReading.prefix(element) else { return nil }
+            if exception == prefix { return whole(element, exception, isAllowed: mayBeWhole) }
             guard let prefix, !prefix.contains(exception) else { return exception }
             element.error(
                 .exceptOutside,
@@ -41,5 +44,18 @@ enum CIDRReading {
                 remedy: "delete the exception or widen the prefix")
             return nil
         }
+    }
+
+    private static func whole(_ element: Field, _ exception: CIDR, isAllowed: Bool) -> CIDR? {
+        guard !isAllowed else {
+            element.report(
+                .warning, .selectsNothing, "exception \(exception) is all of its prefix, so that nothing is left",
+                remedy: "delete the element, or except less")
+            return exception
+        }
+        element.error(
+            .exceptOutside, "exception \(exception) is all of its prefix, so that nothing is left",
+            remedy: "delete the peer, or except less")
+        return nil
     }
 }

@@ -39,13 +39,32 @@ package struct PolicyReader: Sendable {
     /// checks `hasErrors` and keeps the old state.
     package func read(bytes: [UInt8], file: String) -> PolicyDocumentSet {
         let context = ReadingContext(file: file, bytes: bytes, options: options)
+        guard !PolicyReader.isBlank(bytes) else {
+            context.report(
+                YAMLError(
+                    code: .emptyFile, start: YAMLMark(line: 1, column: 1),
+                    message: "no policy in \(file): the file is empty",
+                    remedy: "delete the file if its policies are to go, else write them again"))
+            return PolicyDocumentSet(policies: [], diagnostics: context.diagnostics)
+        }
         var policies = PolicySet()
         var duplicates: [Diagnostic] = []
         context.forEachDocument(of: bytes) { document in
             let lowered = DocumentReading(context: context).policies(in: document)
             return { duplicates += policies.merge(lowered) }
         }
+        if policies.policies.isEmpty, !context.diagnostics.hasErrors {
+            context.report(
+                .warning, .noPolicy, from: YAMLMark(line: 1, column: 1), to: nil, path: "", "no policy in \(file)",
+                remedy: "delete the file if that is meant to stay so")
+        }
         return PolicyDocumentSet(policies: policies.policies, diagnostics: context.diagnostics + duplicates)
+    }
+
+    /// A file cut to nothing, or filled with zeros by a crash, was hardly meant to open everything.
+    private static func isBlank(_ bytes: [UInt8]) -> Bool {
+        let text = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? bytes.dropFirst(3) : bytes[...]
+        return text.allSatisfy { $0 == 32 || (9...13).contains($0) || $0 == 0 }
     }
 }
 

@@ -27,7 +27,8 @@ struct SelectorReading {
         var requirements: [LabelRequirement] = []
         if let labels = mapping["matchLabels"]?.entries() {
             for label in labels {
-                guard let (source, key) = readKey(label.key, at: label.keyField), let value = label.value.string()
+                guard let (source, key) = readKey(label.key, at: label.keyField),
+                    let value = readValue(label.value, source: source)
                 else { continue }
                 requirements.append(.equal(source: source, key: key, value: value))
             }
@@ -44,7 +45,10 @@ struct SelectorReading {
             let (source, key) = readKey(text, at: keyField),
             let operatorField = mapping.required("operator"), let name = operatorField.string()
         else { return nil }
-        let values = mapping["values"].flatMap { $0.elements()?.compactMap { $0.string() } }
+        let elements = mapping["values"].flatMap { $0.elements() }
+        let values = elements?.compactMap { readValue($0, source: source) }
+        // What is wrong with a value is said already.
+        guard values?.count == elements?.count else { return nil }
         switch name {
         case "In", "NotIn":
             guard let values, !values.isEmpty else {
@@ -74,11 +78,21 @@ struct SelectorReading {
     }
 
     private func readKey(_ text: String, at field: Field) -> (source: String, key: String)? {
-        guard !text.isEmpty, !text.contains(where: { $0.isWhitespace || $0 == "=" || $0 == "," }) else {
-            field.error(.invalidSelector, "`\(text)` is not a label key", remedy: "a key has no space, `=` or comma")
+        guard !text.isEmpty, !text.contains(where: { $0.isWhitespace || $0 == "=" || $0 == "," }),
+            LabelSyntax.isPrintable(text)
+        else {
+            field.error(
+                .invalidSelector, "\(field.quoted) is not a label key",
+                remedy: "a key has no space, `=`, comma or control character")
             return nil
         }
         let (source, key) = LabelSource.split(text)
+        guard key.isEmpty || !LabelSyntax.isStrict(source: source) || LabelSyntax.isKey(key) else {
+            field.error(
+                .invalidSelector, "\(field.quoted) is not a label key of Kubernetes: \(LabelSyntax.keyRule)",
+                remedy: keys == .sourced ? "for a label of a container's own write container:\(key)" : nil)
+            return nil
+        }
         switch keys {
         case .pods, .namespaces:
             guard source == nil else {
@@ -90,6 +104,21 @@ struct SelectorReading {
             return keys == .pods ? (LabelSource.any, key) : SelectorReading.namespaceKey(key)
         case .sourced: return sourcedKey(source, key, at: field)
         }
+    }
+
+    private func readValue(_ field: Field, source: String) -> String? {
+        guard let text = field.string() else { return nil }
+        let isStrict = keys != .sourced || LabelSyntax.isStrict(source: source)
+        guard isStrict ? LabelSyntax.isValue(text) : LabelSyntax.isPrintable(text) else {
+            field.error(
+                .invalidSelector,
+                isStrict
+                    ? "\(field.quoted) is not a label value of Kubernetes: \(LabelSyntax.valueRule)"
+                    : "\(field.quoted) has a control character, which no label has",
+                remedy: keys == .sourced && isStrict ? "for a label of a container's own write container:KEY" : nil)
+            return nil
+        }
+        return text
     }
 
     private func sourcedKey(_ source: String?, _ key: String, at field: Field) -> (source: String, key: String)? {

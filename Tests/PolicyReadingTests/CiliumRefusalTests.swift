@@ -58,6 +58,16 @@ private func egress(_ rule: String) -> String { "endpointSelector: {}\negress:\n
             ingress("fromCIDRSet: [{cidr: 10.0.0.0/8, except: [8.0.0.0/6]}]"),
             ["7:47 BH1302 spec.ingress[0].fromCIDRSet[0].except[0]"]),
         .init(
+            "an ICMP type that Kubernetes reads in base 8", ingress("icmps: [{fields: [{type: 010}]}]"),
+            ["7:30 BH1107 spec.ingress[0].icmps[0].fields[0].type"]),
+        .init(
+            "a value that no label of Kubernetes has", ingress("fromEndpoints: [{matchLabels: {\"k8s:a\": \"b c\"}}]"),
+            ["7:45 BH1304 spec.ingress[0].fromEndpoints[0].matchLabels.k8s:a"]),
+        .init(
+            "a control character in a container's label",
+            ingress("fromEndpoints: [{matchLabels: {\"container:a\": \"b\\t\"}}]"),
+            ["7:51 BH1304 spec.ingress[0].fromEndpoints[0].matchLabels.container:a"]),
+        .init(
             "a port without quotes", ingress("toPorts: [{ports: [{port: 80}]}]"),
             ["7:31 BH1101 spec.ingress[0].toPorts[0].ports[0].port"]),
         .init(

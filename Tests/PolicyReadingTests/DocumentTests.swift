@@ -31,10 +31,19 @@ private func policy(metadata: String) -> String { header + "metadata: \(metadata
     }
 
     @Test(
-        "nothing, comments and empty documents are fine",
-        arguments: ["", "\n", "# only a comment\n", "---\n---\n# x\n"])
-    func acceptsNothing(text: String) {
-        #expect(read(text) == PolicyDocumentSet(policies: [], diagnostics: []))
+        "comments and empty documents are taken with a warning", arguments: ["# only a comment\n", "---\n---\n# x\n"])
+    func acceptsNoPolicy(text: String) {
+        #expect(read(text).policies.isEmpty && !read(text).hasErrors)
+        #expect(findings(text) == ["1:1 BH2013 "])
+        #expect(findings(text + "---\n" + policy(metadata: "{name: b}")) == [])
+    }
+
+    @Test(
+        "a file of nothing, of white space or of zeros is refused",
+        arguments: ["", "\n", " \t\r\n\n", "\u{feff}", "\u{feff}\n", "\0\0\0\0"])
+    func refusesNothing(text: String) {
+        #expect(findings(text) == ["1:1 BH1009 "])
+        #expect(read(text).diagnostics.first?.message == "no policy in policy.yaml: the file is empty")
     }
 
     @Test("reads several documents and keeps those without errors")

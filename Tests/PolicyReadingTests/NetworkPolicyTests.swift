@@ -188,6 +188,39 @@ private let namespaceLabel = "k8s:io.cilium.k8s.namespace.labels."
             "podSelector: {}\ningress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/8]}}]}]",
             ["6:59 BH1302 spec.ingress[0].from[0].ipBlock.except[0]"]),
         .init(
+            "an exception that is the whole block",
+            "podSelector: {}\ningress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.0.0.0/8]}}]}]",
+            ["6:59 BH1302 spec.ingress[0].from[0].ipBlock.except[0]"]),
+        .init(
+            "the whole block with bits set outside it as an exception",
+            "podSelector: {}\ningress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.1.2.3/8]}}]}]",
+            [
+                "6:59 BH1302 spec.ingress[0].from[0].ipBlock.except[0]",
+                "6:59 BH2005 spec.ingress[0].from[0].ipBlock.except[0]",
+            ]),
+        .init(
+            "a number that Kubernetes reads in base 8", "podSelector: {}\ningress: [{ports: [{port: 0120}]}]",
+            ["6:29 BH1107 spec.ingress[0].ports[0].port"]),
+        .init(
+            "the end of a range that Kubernetes reads in base 8",
+            "podSelector: {}\ningress: [{ports: [{port: 80, endPort: 0120}]}]",
+            ["6:42 BH1107 spec.ingress[0].ports[0].endPort"]),
+        .init(
+            "a key that is no label key", "podSelector: {matchLabels: {-a: b}}",
+            ["5:31 BH1304 spec.podSelector.matchLabels.-a"]),
+        .init(
+            "a key with a control character", "podSelector: {matchLabels: {\"a\\u0007\": b}}",
+            ["5:31 BH1304 spec.podSelector.matchLabels.a\u{7}"]),
+        .init(
+            "a key of three parts", "podSelector: {matchLabels: {a/b/c: d}}",
+            ["5:31 BH1304 spec.podSelector.matchLabels[\"a/b/c\"]"]),
+        .init(
+            "a value with a space", "podSelector: {matchLabels: {a: b c}}",
+            ["5:34 BH1304 spec.podSelector.matchLabels.a"]),
+        .init(
+            "a value with a line feed", "podSelector: {matchExpressions: [{key: a, operator: In, values: [\"b\\n\"]}]}",
+            ["5:68 BH1304 spec.podSelector.matchExpressions[0].values[0]"]),
+        .init(
             "an exception of the other family",
             "podSelector: {}\ningress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [\"::/0\"]}}]}]",
             ["6:59 BH1302 spec.ingress[0].from[0].ipBlock.except[0]"]),

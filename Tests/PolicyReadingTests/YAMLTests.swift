@@ -197,7 +197,7 @@ import Testing
     @Test("the caret stays under the text on long lines and beside odd characters")
     func rendersLongLines() {
         let padding = String(repeating: "é", count: 300)
-        let set = read(networkPolicy("podSelector: {matchLabels: {\"\(padding)\": 7}}\n"))
+        let set = read(ciliumPolicy("endpointSelector: {matchLabels: {\"container:\(padding)\": 7}}\ningress: [{}]\n"))
         let lines = set.diagnostics[0].rendered.split(separator: "\n").map(String.init)
         #expect(lines[3].count < 120)
         let caret = lines[4].firstIndex(of: "^").map { lines[4].distance(from: lines[4].startIndex, to: $0) }

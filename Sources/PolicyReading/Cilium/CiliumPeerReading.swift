@@ -63,7 +63,7 @@ struct CiliumPeerReading {
         let isGroup = mapping.has("cidrGroupRef") || mapping.has("cidrGroupSelector")
         let cidr = isGroup ? mapping["cidr"] : mapping.required("cidr")
         let prefix = cidr.flatMap { CIDRReading.prefix($0) }
-        let exceptions = CIDRReading.exceptions(mapping["except"], of: prefix)
+        let exceptions = CIDRReading.exceptions(mapping["except"], of: prefix, mayBeWhole: true)
         return prefix.map { [.prefix($0, except: exceptions, includesWorkloads: false)] } ?? []
     }
 }

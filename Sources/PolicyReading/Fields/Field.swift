@@ -57,6 +57,13 @@ struct Field {
             error(.wrongType, "the number \(quoted) is too large")
             return nil
         }
+        guard !scalar.isAmbiguousNumber else {
+            error(
+                .ambiguousNumber,
+                "the number \(quoted) begins with a zero, so that Kubernetes reads it in base 8 and YAML 1.2 may not",
+                remedy: "write it in decimal without the zero")
+            return nil
+        }
         return value
     }
 

@@ -130,7 +130,7 @@ struct NetworkPolicyPeerReading {
     private func read(block field: Field) -> PeerSelector? {
         guard let mapping = field.mapping(NetworkPolicyPeerReading.blockFields) else { return nil }
         let prefix = mapping.required("cidr").flatMap { CIDRReading.prefix($0) }
-        let exceptions = CIDRReading.exceptions(mapping["except"], of: prefix)
+        let exceptions = CIDRReading.exceptions(mapping["except"], of: prefix, mayBeWhole: false)
         return prefix.map {
             .prefix($0, except: exceptions, includesWorkloads: field.context.options.ipBlockMatchesWorkloads)
         }

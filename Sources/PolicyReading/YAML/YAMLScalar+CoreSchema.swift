@@ -43,6 +43,13 @@ extension YAMLScalar {
         return isFloat ? .float : .string(text)
     }
 
+    /// `0120` is 80 in YAML 1.1, which Kubernetes speaks, and 120 in YAML 1.2; `0o120` is no number there.
+    var isAmbiguousNumber: Bool {
+        let digits = text.utf8.drop { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") }
+        guard digits.count > 1, digits.first == UInt8(ascii: "0") else { return false }
+        return digits.dropFirst().first != UInt8(ascii: "x")
+    }
+
     /// The rest of the text if it is not empty and every byte of it fits.
     private func digits(after count: Int, where fits: (UInt8) -> Bool) -> Substring? {
         let rest = text.utf8.dropFirst(count)
