@@ -208,7 +208,7 @@ private let echo: LocalHTTPServer.Handler = { request in
     }
 
     @Test func `a path that does not fit is refused in words`() {
-        let path = "/tmp/" + String(repeating: "x", count: 120)
+        let path = "/tmp/bulkhead-" + String(repeating: "x", count: 120)
         let error = #expect(throws: LocalHTTPError.self) {
             try SocketListener.listen(at: path, mode: 0o600, groupID: nil)
         }

@@ -13,6 +13,10 @@ struct BannedConstruct: Sendable {
     private static let shippedSwift: @Sendable (SourceFile) -> Bool = {
         $0.isUnder("Sources") && $0.hasSuffix(".swift")
     }
+    private static let testSwift: @Sendable (SourceFile) -> Bool = {
+        $0.isUnder("Tests", "DatapathTests", "IntegrationTests") && $0.hasSuffix(".swift")
+            && !$0.isUnder("Tests/TidyTests")
+    }
     private static let kernelSource: @Sendable (SourceFile) -> Bool = { $0.isUnder("bpf") && $0.hasSuffix(".c", ".h") }
     private static let shellScript: @Sendable (SourceFile) -> Bool = { $0.isUnder("scripts", ".ci") }
     private static let anyText: @Sendable (SourceFile) -> Bool = { _ in true }
@@ -33,7 +37,10 @@ struct BannedConstruct: Sendable {
             text: "fatalError(", instead: "throw; a precondition if only a programmer can cause it",
             applies: shippedSwift),
         .init(text: "usleep(", instead: "wait for the event itself, or Task.sleep", applies: everySwiftFile),
-        .init(text: ".disabled(", instead: "delete the test or make it pass", applies: everySwiftFile),
+        .init(text: ".disabled", instead: "delete the test or make it pass", applies: everySwiftFile),
+        .init(
+            text: ".enabled", instead: "a test that cannot run here fails and says what is missing", applies: testSwift),
+        .init(text: "ConditionTrait", instead: "a test runs, or it is deleted", applies: testSwift),
         .init(
             text: "withKnownIssue", instead: "mend the fault, or list it in KNOWN_ISSUES.md", applies: everySwiftFile),
         .init(

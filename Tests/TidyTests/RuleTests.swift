@@ -16,6 +16,10 @@ import Testing
             ("Sources/A/x.swift", "fatalError(\"no\")"),
             ("Tests/A/x.swift", "usleep(10)"),
             ("Tests/A/x.swift", "@Test(.disabled(\"later\")) func a() {}"),
+            ("Tests/A/x.swift", "@Test(.disabled (\"later\")) func a() {}"),
+            ("Tests/A/x.swift", "@Suite(Trait.disabled()) struct A {}"),
+            ("IntegrationTests/A/x.swift", "@Test(.enabled(if: false)) func a() {}"),
+            ("DatapathTests/A/x.swift", "let never: ConditionTrait = later"),
             ("bpf/lib/x.h", "\tbpf_printk(\"x\");"),
             ("scripts/x", "pkill nginx"),
             ("Sources/A/x.swift", "// TO" + "DO: later"),
@@ -33,7 +37,7 @@ import Testing
             ("Sources/A/x.swift", "let text = \"\"\"\n  print(a)\n  \"\"\""),
             ("Sources/A/x.swift", "debugprint(a)"),
             ("scripts/x", "mktemp /tmp/a.XX" + "XXXX"),
-            ("Sources/Console/x.swift", "print(a)"),
+            ("Sources/Console/x.swift", "print(a)"), ("Sources/A/x.swift", "case .enabled: a"),
             ("Sources/bulkhead/main.swift", "print(a)"),
             ("Tests/A/x.swift", "fatalError()"),
         ])
@@ -91,6 +95,21 @@ import Testing
             let ratchet = "# comment\n\(limit) \(path) long\n"
             #expect(Sizes.functionFindings(in: Repository([path: text, Sizes.ratchetPath: ratchet])).count == count)
         }
+        for (head, name) in [
+            ("var all: Int {", "all"), ("package static var all: Int {", "all"), ("lazy var all: () -> Int = {", "all"),
+            ("private let all = {", "all"), ("subscript(a: Int) -> Int {", "subscript"), ("deinit {", "deinit"),
+            ("private func a<B>(_ b: B) -> B\n    where B: C {", "a"),
+            ("func a<B>(_ b: B)\n    where B: C\n    {", "a"),
+            ("init?<B>(\n        _ b: B = { 0 }()\n    ) throws -> B\n    where B: C {", "init"),
+            ("@Test(arguments: [(1, 2)]) func a() async throws\n    {", "a"),
+        ] {
+            let text = "struct A {\n    \(head)\n\(body)    }\n    let b = 1\n}\n"
+            let found = Sizes.functionFindings(in: Repository([path: text]))
+            #expect(found.map(\.line) == [2] && found[0].message.hasPrefix("\(name) has"), "\(head)")
+        }
+        let without =
+            "protocol A {\n    func a() -> Int\n    var b: Int { get }\n}\nlet c = [\n    1\n]\nstruct D {\n\(body)}\n"
+        #expect(Sizes.functions(in: SourceFile(path: path, text: without)).map(\.length) == [1])
         let stale = Repository([Sizes.ratchetPath: "90 Sources/A/gone.swift old\n"])
         #expect(Sizes.functionFindings(in: stale).map(\.path) == [Sizes.ratchetPath])
     }
@@ -178,5 +197,13 @@ import Testing
         let path = "cat " + "/ro" + "ot/secret"
         #expect(Hygiene.locationFindings(in: Repository(["docs/a.md": path])).count == 1)
         #expect(Hygiene.locationFindings(in: Repository(["docs/a.md": "https://example.org/wo" + "rk/a"])).isEmpty)
+        for path in [
+            "/wo" + "rk", "/mn" + "t/disk", "(/mn" + "t)", "/ho" + "me/x", "x=/tm" + "p/out.log", "`/tm" + "p/a`",
+        ] {
+            #expect(Hygiene.locationFindings(in: Repository(["docs/a.md": "see \(path)"])).count == 1, "\(path)")
+        }
+        for path in ["/wo" + "rkloads", "/tm" + "p/bulkhead-test", "a/tm" + "p/b", "/tm" + "p", "$(root)/mn" + "t/a"] {
+            #expect(Hygiene.locationFindings(in: Repository(["docs/a.md": "see \(path)"])).isEmpty, "\(path)")
+        }
     }
 }

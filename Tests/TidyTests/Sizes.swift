@@ -58,28 +58,9 @@ enum Sizes {
     }
 
     static func functions(in file: SourceFile) -> [Function] {
-        if file.hasSuffix(".swift") { return swiftFunctions(SwiftCode(file.text).lines) }
+        if file.hasSuffix(".swift") { return SwiftBodies(SwiftCode(file.text).lines).all }
         if file.hasSuffix(".c", ".h") { return kernelFunctions(file.lines) }
         return []
-    }
-
-    /// By indentation, which the formatter guarantees: a declaration ends at the first `}` as deep as itself.
-    private static func swiftFunctions(_ lines: [String]) -> [Function] {
-        lines.enumerated().compactMap { index, line in
-            guard let name = declaredFunction(line) else { return nil }
-            let closing = line.prefix { $0 == " " } + "}"
-            let end = lines[index...].firstIndex { $0 == closing || $0.hasPrefix(closing + " ") } ?? index
-            return Function(name: name, line: index + 1, length: end - index + 1)
-        }
-    }
-
-    private static func declaredFunction(_ line: String) -> String? {
-        let words = line.split(separator: " ", omittingEmptySubsequences: true)
-        guard line.last == "{" || line.last == "(" else { return nil }
-        if let keyword = words.firstIndex(of: "func"), keyword + 1 < words.count {
-            return String(words[keyword + 1].prefix { $0 != "(" && $0 != "<" })
-        }
-        return words.contains { $0.hasPrefix("init(") || $0.hasPrefix("init?(") } ? "init" : nil
     }
 
     /// Kernel style: the opening and the closing brace of a function stand alone in the first column.
