@@ -41,5 +41,5 @@ package struct MapDefinition: Hashable, Sendable {
     var isMemoryMapped: Bool { flags & UInt32(BPF_F_MMAPABLE) != 0 }
 
     /// Bytes from one array element to the next; the kernel rounds values up to eight.
-    var elementStride: Int { (valueSize + 7) & ~7 }
+    package var elementStride: Int { (valueSize + 7) & ~7 }
 }

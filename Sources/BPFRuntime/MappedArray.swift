@@ -2,38 +2,51 @@
 import CLinuxShim
 import Glibc
 
-/// A memory-mapped array map (`BPF_F_MMAPABLE`): the kernel programs see every store at once.
+/// A memory-mapped array map (`BPF_F_MMAPABLE`), or a part of one: the kernel programs see every store at once.
 ///
-/// Every access is bounds-checked; an offset outside is a programmer's error and stops the process.
+/// Every access is bounds-checked; an offset outside is a programmer's error and stops the process. All pages of the
+/// part are in this process's page tables from the beginning and count as its resident memory.
 @safe package struct MappedArray: ~Copyable, Sendable {
     package let name: String
     /// Bytes of all elements.
     package let byteCount: Int
     /// Bytes from one element to the next.
     package let elementStride: Int
+    /// The mapped bytes; offsets of every access count from the beginning of the array.
+    private let mapped: Range<Int>
     // Sendable although it holds a pointer: the memory is shared with the kernel anyway, and who may write which part
     // is the datapath's duty, not this type's.
     private nonisolated(unsafe) let base: UnsafeMutableRawPointer
 
-    /// Maps all of the array; throws `EINVAL` if the map is not memory-mapped.
-    package init(_ descriptor: borrowing FileDescriptor, name: String) throws(BPFError) {
+    /// Maps the array, or the pages that hold some of its bytes.
+    ///
+    /// Throws `EINVAL` if the map is not memory-mapped.
+    package init(_ descriptor: borrowing FileDescriptor, name: String, covering part: Range<Int>? = nil)
+        throws(BPFError)
+    {
         let definition = try MapDefinition(of: descriptor, name: name)
         guard definition.isMemoryMapped else {
             throw BPFError(errno: EINVAL, operation: "map \(name) into memory: it is not a memory-mapped array")
         }
         let size = definition.elementStride * definition.entryCountMax
-        let address = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.rawValue, 0)
+        let part = part ?? 0..<size
+        precondition(part.lowerBound >= 0 && part.upperBound <= size, "bytes \(part) lie outside \(name)")
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let start = part.lowerBound / page * page
+        let length = part.upperBound - start
+        let address = unsafe mmap(nil, length, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.rawValue, start)
         let number = errno
         guard let address = unsafe address, unsafe address != MAP_FAILED else {
-            throw BPFError(errno: number, operation: "map \(name) (\(size) bytes) into memory")
+            throw BPFError(errno: number, operation: "map \(length) bytes of \(name) into memory")
         }
         self.name = name
         byteCount = size
         elementStride = definition.elementStride
+        mapped = start..<part.upperBound
         unsafe base = address
     }
 
-    deinit { unsafe munmap(base, byteCount) }
+    deinit { unsafe munmap(base, mapped.count) }
 
     /// Copies bytes in; plain stores, in no order that a reader may rely on.
     package func write(_ bytes: RawSpan, at offset: Int) {
@@ -87,8 +100,8 @@ import Glibc
 
     private func address(_ offset: Int, byteCount count: Int) -> UnsafeMutableRawPointer {
         precondition(
-            offset >= 0 && count >= 0 && offset <= byteCount - count,
-            "bytes \(offset)..<\(offset + count) lie outside \(name) (\(byteCount) bytes)")
-        return unsafe base + offset
+            count >= 0 && offset >= mapped.lowerBound && offset <= mapped.upperBound - count,
+            "bytes \(offset)..<\(offset + count) lie outside the mapped part \(mapped) of \(name)")
+        return unsafe base + (offset - mapped.lowerBound)
     }
 }

@@ -2,8 +2,10 @@
 import CLinuxShim
 import Glibc
 
-/// The memory of one ring buffer: consumer page (ours to write), producer page and the data, which is mapped twice in a
-/// row so that no record wraps.
+/// The memory of one ring buffer: consumer page (ours to write), producer page and the data.
+///
+/// The kernel offers the data twice in a row, so that no record wraps. Mapped twice it would count twice as our resident
+/// memory; we map it once and copy the rare record that wraps.
 @safe package final class RingBufferMemory: Sendable {
     let descriptor: FileDescriptor
     private let byteCount: Int
@@ -24,7 +26,7 @@ import Glibc
         let consumer = try unsafe RingBufferMemory.map(borrowed, page, PROT_READ | PROT_WRITE, offset: 0, name)
         unsafe self.consumer = consumer
         do throws(BPFError) {
-            let producer = try unsafe RingBufferMemory.map(borrowed, page + 2 * size, PROT_READ, offset: page, name)
+            let producer = try unsafe RingBufferMemory.map(borrowed, page + size, PROT_READ, offset: page, name)
             unsafe self.producer = UnsafeRawPointer(producer)
             unsafe data = UnsafeRawPointer(producer + page)
         } catch {
@@ -35,7 +37,7 @@ import Glibc
 
     deinit {
         unsafe munmap(consumer, pageSize)
-        unsafe munmap(UnsafeMutableRawPointer(mutating: producer), pageSize + 2 * byteCount)
+        unsafe munmap(UnsafeMutableRawPointer(mutating: producer), pageSize + byteCount)
     }
 
     private static func map(
@@ -62,7 +64,7 @@ import Glibc
             guard word & RecordHeader.busy == 0 else { break }
             let length = Int(word & RecordHeader.lengthMask)
             if word & RecordHeader.discarded == 0 {
-                unsafe body(UnsafeRawBufferPointer(start: header + RecordHeader.byteCount, count: length).bytes)
+                read(Int(position % UInt64(byteCount)) + RecordHeader.byteCount, length, body)
                 records += 1
                 bytes += length
             }
@@ -70,6 +72,24 @@ import Glibc
         }
         if position != start { unsafe bulkhead_store_release_u64(consumer, position) }
         return (records, bytes)
+    }
+}
+
+extension RingBufferMemory {
+    /// Hands out the bytes of a record whose header may have been the last before the end.
+    private func read(_ offset: Int, _ length: Int, _ body: (RawSpan) -> Void) {
+        let start = offset == byteCount ? 0 : offset
+        let untilEnd = byteCount - start
+        guard length > untilEnd else {
+            unsafe body(UnsafeRawBufferPointer(start: data + start, count: length).bytes)
+            return
+        }
+        unsafe withUnsafeTemporaryAllocation(byteCount: length, alignment: 8) { copy in
+            unsafe copy.copyMemory(from: UnsafeRawBufferPointer(start: data + start, count: untilEnd))
+            unsafe UnsafeMutableRawBufferPointer(rebasing: copy[untilEnd...]).copyMemory(
+                from: UnsafeRawBufferPointer(start: data, count: length - untilEnd))
+            unsafe body(UnsafeRawBufferPointer(copy).bytes)
+        }
     }
 }
 

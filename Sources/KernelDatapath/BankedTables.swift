@@ -8,16 +8,19 @@ import TableEncoding
 
 /// The memory-mapped tables of which there are two banks, and the switch between them.
 ///
+/// Only the configuration stays mapped. Of the other tables a commit maps what it writes, before it writes anything:
+/// mapped pages count as memory of the agent, and a mapping that fails must not leave a commit half done.
+///
 /// A packet reads `active_bank` once and stays with that bank. We write only the other one, which nobody reads; one
 /// store switches; after a grace period nobody reads the old bank any more, and it gets the same bytes. So both banks
 /// are equal between commits, and a crash at any point leaves the active one whole: the next start writes everything
 /// that tells used from unused into the inactive bank, whatever it holds.
 struct BankedTables: ~Copyable {
     private let config: MappedArray
-    private let policyHeads: MappedArray
-    private let policyEntries: MappedArray
-    private let ipcache: MappedArray
-    private let subjects: MappedArray
+    private let policyHeads: TableFile
+    private let policyEntries: TableFile
+    private let ipcache: TableFile
+    private let subjects: TableFile
     private let shadow: ShadowTables
     /// True once the banks are known to be level with the shadow.
     private(set) var isComplete = false
@@ -26,11 +29,11 @@ struct BankedTables: ~Copyable {
 
     /// Opens the pinned tables; their sizes say how much fits.
     init(_ pins: borrowing PinnedObjects, policyBuckets: Int) throws(BPFError) {
-        let config = try BankedTables.open(MapName.config, in: pins)
-        let policyHeads = try BankedTables.open(MapName.policyHeads, in: pins)
-        let policyEntries = try BankedTables.open(MapName.policyEntries, in: pins)
-        let ipcache = try BankedTables.open(MapName.ipcache, in: pins)
-        let subjects = try BankedTables.open(MapName.subjects, in: pins)
+        let config = try MappedArray(pins.mapDescriptor(MapName.config), name: MapName.config)
+        let policyHeads = try TableFile(MapName.policyHeads, in: pins)
+        let policyEntries = try TableFile(MapName.policyEntries, in: pins)
+        let ipcache = try TableFile(MapName.ipcache, in: pins)
+        let subjects = try TableFile(MapName.subjects, in: pins)
         let banks = Int(BANK_COUNT)
         let buckets = min(policyBuckets, policyHeads.byteCount / banks / MemoryLayout<UInt32>.stride)
         shadow = ShadowTables(
@@ -38,17 +41,13 @@ struct BankedTables: ~Copyable {
                 policyBuckets: 1 << (Int.bitWidth - 1 - max(1, buckets).leadingZeroBitCount),
                 policyEntries: policyEntries.byteCount / banks / MemoryLayout<policy_entry>.stride,
                 ipcacheChunks: ipcache.byteCount / banks / Int(IPCACHE_CHUNK_BYTES)),
-            lastEpoch: BankedTables.highestEpoch(subjects))
+            lastEpoch: try BankedTables.highestEpoch(subjects))
         // Assigned last: a type that cannot be copied is built whole or not at all.
         self.config = config
         self.policyHeads = policyHeads
         self.policyEntries = policyEntries
         self.ipcache = ipcache
         self.subjects = subjects
-    }
-
-    private static func open(_ name: String, in pins: borrowing PinnedObjects) throws(BPFError) -> MappedArray {
-        try MappedArray(pins.mapDescriptor(name), name: name)
     }
 
     var activeBank: UInt32 { config.loadAcquiring(at: ConfigOffset.activeBank) & 1 }
@@ -106,25 +105,37 @@ struct BankedTables: ~Copyable {
         return try publish(since: start)
     }
 
-    private func publish(since start: ContinuousClock.Instant) throws(DatapathError) -> CommitReport {
+    /// Writes what the shadow has ahead of the banks, and switches.
+    ///
+    /// If it throws, the shadow is ahead for good: the next commit must be a `replace`.
+    private mutating func publish(since start: ContinuousClock.Instant) throws(DatapathError) -> CommitReport {
+        let wasComplete = isComplete
+        isComplete = false
+        let report = try writeAndSwitch(since: start)
+        isComplete = wasComplete
+        return report
+    }
+
+    private func writeAndSwitch(since start: ContinuousClock.Instant) throws(DatapathError) -> CommitReport {
         let writes = shadow.takeWrites()
         let old = activeBank
         let new = 1 - old
         let generations = [old, new].map { config.value(at: ConfigOffset.generation($0), as: UInt32.self) }
         let next = (generations.max() ?? 0) &+ 1
-        let half = writes.count / 2
-        write(writes[..<half], to: new)
+        let halves = [writes[..<(writes.count / 2)], writes[(writes.count / 2)...]]
+        let newWindows = try windows(on: halves, in: new), oldWindows = try windows(on: halves, in: old)
+        newWindows[0].forEach { $0.fill(from: shadow) }
         try pass(.inactiveBankHalfWritten)
-        write(writes[half...], to: new)
+        newWindows[1].forEach { $0.fill(from: shadow) }
         try pass(.inactiveBankWritten)
         label(new, generation: next)
         config.storeReleasing(new, at: ConfigOffset.activeBank)
         let switched = ContinuousClock.now
         try pass(.switched)
         waitForRunningPrograms()
-        write(writes[..<half], to: old)
+        oldWindows[0].forEach { $0.fill(from: shadow) }
         try pass(.otherBankHalfWritten)
-        write(writes[half...], to: old)
+        oldWindows[1].forEach { $0.fill(from: shadow) }
         label(old, generation: next)
         return CommitReport(
             generation: next, byteCount: writes.reduce(0) { $0 + $1.range.bytes.count },
@@ -143,22 +154,26 @@ struct BankedTables: ~Copyable {
         config.storeReleasing(generation, at: ConfigOffset.generation(bank))
     }
 
-    /// Copies ranges of the shadow into a bank that nobody reads.
-    private func write(_ writes: ArraySlice<TableWrite>, to bank: UInt32) {
-        for write in writes {
-            let chunkBytes = ShadowTables.chunkBytes(of: write.table)
-            let chunk = write.range.chunk * Int(BANK_COUNT) + Int(bank)
-            let offset = chunk * chunkBytes + write.range.bytes.lowerBound
-            unsafe shadow.withBytes(of: write) { bytes in
-                let bytes = unsafe bytes.bytes
-                switch write.table {
-                case .policyHeads: policyHeads.write(bytes, at: offset)
-                case .policyEntries: policyEntries.write(bytes, at: offset)
-                case .ipcache: ipcache.write(bytes, at: offset)
-                case .subjects: subjects.write(bytes, at: offset)
+    /// Maps what these writes need of a bank, list by list.
+    private func windows(on halves: [ArraySlice<TableWrite>], in bank: UInt32) throws(DatapathError) -> [[TableWindow]]
+    {
+        var windows: [[TableWindow]] = []
+        for half in halves {
+            var part: [TableWindow] = []
+            for group in TableWindow.groups(half) {
+                let window = try kernel { () throws(BPFError) in
+                    switch group.table {
+                    case .policyHeads: try TableWindow(on: policyHeads, bank: bank, group)
+                    case .policyEntries: try TableWindow(on: policyEntries, bank: bank, group)
+                    case .ipcache: try TableWindow(on: ipcache, bank: bank, group)
+                    case .subjects: try TableWindow(on: subjects, bank: bank, group)
+                    }
                 }
+                part.append(window)
             }
+            windows.append(part)
         }
+        return windows
     }
 
     /// Returns when no program that began before the call still runs.
@@ -171,10 +186,11 @@ struct BankedTables: ~Copyable {
     }
 
     /// Cached verdicts may carry any epoch found here: the next one must be higher.
-    private static func highestEpoch(_ subjects: borrowing MappedArray) -> UInt32 {
+    private static func highestEpoch(_ table: borrowing TableFile) throws(BPFError) -> UInt32 {
+        let subjects = try table.map(0..<table.byteCount)
         let size = MemoryLayout<subject_entry>.stride
         var highest: UInt32 = 0
-        for index in 0..<(subjects.byteCount / size) {
+        for index in 0..<(table.byteCount / size) {
             highest = max(highest, subjects.value(at: index * size, as: UInt32.self))
         }
         return highest

@@ -12,6 +12,8 @@ import Synchronization
 /// Programs, links and tables are pinned: they go on working when this object, or the process, is gone.
 package final class Datapath: DatapathWriting {
     private let state: Mutex<DatapathState>
+    /// For what takes long and must not hold up a commit.
+    private let conntrack: BPFMap<conntrack_key, conntrack_entry>
 
     /// Loads the datapath, or takes over the one an earlier agent left under the same directory.
     ///
@@ -22,6 +24,9 @@ package final class Datapath: DatapathWriting {
     ) throws(DatapathError) {
         let loaded = try DatapathState.load(directory: directory, sizes: sizes, attachment: attachment)
         _ = loaded.tables.configure(settings, loaded.clock)
+        conntrack = try kernel { () throws(BPFError) in
+            try BPFMap(descriptor: loaded.objects.conntrack.descriptor.duplicate(), name: MapName.conntrack)
+        }
         state = Mutex(loaded)
     }
 
@@ -84,9 +89,25 @@ package final class Datapath: DatapathWriting {
         try state.withLock { state throws(DatapathError) in try state.tables.commit(changes) }
     }
 
+    /// Removes what is expired (the programs ignore it anyway: this frees room) or nobody's.
+    ///
+    /// An entry that gets a packet between our look and our deletion was expired to the kernel too. Commits go on while
+    /// a large table is read; only orphans are removed under the lock, because their endpoint may have come back.
     @discardableResult
     package func sweepConntrack() throws(DatapathError) -> SweepReport {
-        try withKernel { state throws(BPFError) in try state.sweepConntrack() }
+        let criteria = try withKernel { state throws(BPFError) in try state.sweepCriteria() }
+        let findings = try kernel { () throws(BPFError) in
+            let findings = try conntrack.findSweepable(criteria)
+            try conntrack.remove(findings.expired)
+            return findings
+        }
+        let step = 1024
+        for start in stride(from: 0, to: findings.orphaned.count, by: step) {
+            let part = findings.orphaned[start..<min(start + step, findings.orphaned.count)]
+            try withKernel { state throws(BPFError) in try state.remove(orphaned: part) }
+        }
+        return SweepReport(
+            visited: findings.visited, expired: findings.expired.count, orphaned: findings.orphaned.count)
     }
 
     package func conntrackFlows(of endpoint: UInt16?) throws(DatapathError) -> [ConntrackFlow] {

@@ -2,31 +2,55 @@
 import BPFRuntime
 import CDatapathABI
 
-extension DatapathState {
-    /// Removes what is expired (the programs ignore it anyway: this frees room) or nobody's.
-    ///
-    /// An entry that gets a packet between our look and our deletion was expired to the kernel too.
-    func sweepConntrack() throws(BPFError) -> SweepReport {
-        let now = try clock.now()
-        let timeouts = tables.timeoutTicks
-        let numbers = Set(attached.values.map(\.number))
-        var report = SweepReport()
-        var condemned: [conntrack_key] = []
-        try objects.conntrack.forEach { key, entry in
-            report.visited += 1
-            // Signed: an entry may be younger than `now`.
-            let idle = Int64(Int32(bitPattern: now &- entry.last_seen))
-            if !numbers.contains(key.endpoint) {
-                report.orphaned += 1
-            } else if Int(entry.state) >= timeouts.count || idle > Int64(timeouts[Int(entry.state)]) {
-                report.expired += 1
-            } else {
-                return
+/// What a sweep needs to know to condemn a flow.
+struct SweepCriteria: Sendable {
+    /// In jiffies.
+    let now: UInt32
+    let timeouts: [UInt32]
+    /// Numbers of attached endpoints.
+    let numbers: Set<UInt16>
+
+    func isOrphaned(_ key: conntrack_key) -> Bool { !numbers.contains(key.endpoint) }
+
+    func isExpired(_ entry: conntrack_entry) -> Bool {
+        // Signed: an entry may be younger than `now`.
+        let idle = Int64(Int32(bitPattern: now &- entry.last_seen))
+        return Int(entry.state) >= timeouts.count || idle > Int64(timeouts[Int(entry.state)])
+    }
+}
+
+/// The flows that a sweep found to be of no more use.
+struct SweepFindings: Sendable {
+    var visited = 0
+    var expired: [conntrack_key] = []
+    var orphaned: [conntrack_key] = []
+}
+
+extension BPFMap<conntrack_key, conntrack_entry> {
+    /// Looks at every flow; takes long when there are many.
+    func findSweepable(_ criteria: SweepCriteria) throws(BPFError) -> SweepFindings {
+        var findings = SweepFindings()
+        try forEach { key, entry in
+            findings.visited += 1
+            if criteria.isOrphaned(key) {
+                findings.orphaned.append(key)
+            } else if criteria.isExpired(entry) {
+                findings.expired.append(key)
             }
-            condemned.append(key)
         }
-        try objects.conntrack.remove(condemned)
-        return report
+        return findings
+    }
+}
+
+extension DatapathState {
+    func sweepCriteria() throws(BPFError) -> SweepCriteria {
+        SweepCriteria(now: try clock.now(), timeouts: tables.timeoutTicks, numbers: Set(attached.values.map(\.number)))
+    }
+
+    /// Removes flows of endpoints that are still not attached.
+    func remove(orphaned keys: some Sequence<conntrack_key>) throws(BPFError) {
+        let criteria = try sweepCriteria()
+        try objects.conntrack.remove(keys.filter(criteria.isOrphaned))
     }
 
     func conntrackCount() throws(BPFError) -> Int {

@@ -15,6 +15,8 @@ package final class InMemoryDatapath: DatapathWriting {
         package var endpoints: [UInt32: DatapathEndpoint] = [:]
         /// The complete state in force; nil before the first `replace`.
         package var mapState: MapState?
+        /// What the last `commit` was asked for.
+        package var lastChanges: MapChanges?
         package var generation: UInt32 = 0
         package var flows: [ConntrackFlow] = []
         package var metrics = DatapathMetrics()
@@ -88,6 +90,7 @@ package final class InMemoryDatapath: DatapathWriting {
         guard content.withLock({ $0.mapState != nil }) else { throw .incomplete }
         return try record("commit") { content in
             content.mapState?.apply(changes)
+            content.lastChanges = changes
             return content.nextReport()
         }
     }

@@ -15,7 +15,7 @@ extension KernelTests {
             let reader = try RingBufferReader(
                 object.mapDescriptor("events_ringbuf"), name: "events_ringbuf", batchRecordCountMax: 64,
                 handler: received.handler)
-            // 1000 records of 16 bytes are four turns of the 4096-byte ring, in steps that fit.
+            // 1000 records of 24 bytes are almost six turns of the 4096-byte ring, in steps that fit.
             for round in 0..<10 {
                 for index in 0..<100 { _ = try program.testRun(packet: frame(UInt8(index))) }
                 try await received.wait(until: (round + 1) * 100)
@@ -24,7 +24,7 @@ extension KernelTests {
             let bytes = received.firstBytes.withLock { $0 }
             #expect(bytes == (0..<10).flatMap { _ in (0..<100).map(UInt32.init) })
             #expect(reader.counts.records == 1000)
-            #expect(reader.counts.bytes == 8000)
+            #expect(reader.counts.bytes == 16_000)
             #expect(reader.counts.batches <= 1000)
         }
 
@@ -54,6 +54,7 @@ private final class Received: Sendable {
         RingBufferHandler(
             record: { record in
                 let value = unsafe record.unsafeLoad(fromByteOffset: 4, as: UInt32.self)
+                #expect(unsafe record.unsafeLoad(fromByteOffset: 12, as: UInt32.self) == ~value)
                 self.firstBytes.withLock { $0.append(value) }
             },
             batchEnd: { count in #expect(count > 0) })

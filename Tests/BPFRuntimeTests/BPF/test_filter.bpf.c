@@ -34,9 +34,12 @@ struct {
 	__uint(max_entries, 4096);
 } events_ringbuf SEC(".maps");
 
+/* 24 bytes with the header: no divisor of the ring's size, so that records wrap. */
 struct test_event {
 	__u32 length;
 	__u32 first_byte;
+	__u32 pad;
+	__u32 inverted_byte;
 };
 
 SEC("tc")
@@ -60,6 +63,8 @@ int test_filter(struct __sk_buff *skb)
 	if (event) {
 		event->length = skb->len;
 		event->first_byte = key;
+		event->pad = 0;
+		event->inverted_byte = ~key;
 		bpf_ringbuf_submit(event, 0);
 	}
 	key = verdict == TC_SHOT;
