@@ -151,7 +151,8 @@ let unitTests: [Target] = [
     tests(
         "AgentCoreTests",
         [
-            "AgentCore", "ContainerRuntimes", "LinuxHost", "ControlAPI", "FlowAggregation", "IdentityModel",
+            "AgentCore", "ContainerRuntimes", "LinuxHost", "ControlAPI", "FlowAggregation", "IdentityAllocation",
+            "IdentityModel",
             "KernelDatapath", "NetworkModel",
             "PolicyModel", "PolicyCompiler", "PolicyReading", "EventModel", logging,
         ]),

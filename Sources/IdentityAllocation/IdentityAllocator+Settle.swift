@@ -35,9 +35,7 @@ extension IdentityAllocator {
             if let prefix = prefixes.innermost(address) {
                 let key = LocalKey(base: base, prefix: prefix)
                 if let number = locals.assign(key) {
-                    if wantedDerived.insert(key).inserted, !derived.contains(key) {
-                        touchedIdentities.insert(NumericIdentity(rawValue: number))
-                    }
+                    if wantedDerived.insert(key).inserted, !derived.contains(key) { touch(key) }
                     identity = NumericIdentity(rawValue: number)
                 } else {
                     isComplete = false
@@ -64,8 +62,7 @@ extension IdentityAllocator {
         for prefix in touchedPrefixes {
             let key = LocalKey(base: .any, prefix: prefix)
             if prefixes.contains(prefix) {
-                guard let identity = localIdentity(key) else { continue }
-                touchedIdentities.insert(identity)
+                guard let identity = touch(key) else { continue }
                 // An endpoint's own address is the endpoint, whatever a policy calls a prefix.
                 if addressMappings[prefix] == nil { setMapping(prefix, to: identity, &changes) }
             } else {
@@ -79,18 +76,25 @@ extension IdentityAllocator {
     private mutating func settleRecords(_ changes: inout IdentityChanges) {
         guard !touchedIdentities.isEmpty else { return }
         // A derived identity has its base's labels and port names.
-        touchedIdentities.formUnion(derived.filter { touchedIdentities.contains($0.base) }.compactMap(localIdentity))
-        var localKeys: [NumericIdentity: LocalKey] = [:]
-        for (key, number) in locals.assigned where touchedIdentities.contains(NumericIdentity(rawValue: number)) {
-            localKeys[NumericIdentity(rawValue: number)] = key
-        }
+        for key in derived where touchedIdentities.contains(key.base) { touch(key) }
         for identity in touchedIdentities.sorted() {
-            let record = localKeys[identity].map { self.record(of: $0, identity) } ?? baseRecord(identity)
+            let key = touchedLocals[identity].flatMap { localIdentity($0) == identity ? $0 : nil }
+            let record = key.map { self.record(of: $0, identity) } ?? baseRecord(identity)
             guard record != records[identity] else { continue }
             records[identity] = record
             if let record { changes.recordSettings.append(record) } else { changes.recordRemovals.append(identity) }
         }
         touchedIdentities.removeAll()
+        touchedLocals.removeAll()
+    }
+
+    /// Has the record of a local number that is in use worked out anew.
+    @discardableResult
+    private mutating func touch(_ key: LocalKey) -> NumericIdentity? {
+        guard let identity = localIdentity(key) else { return nil }
+        touchedIdentities.insert(identity)
+        touchedLocals[identity] = key
+        return identity
     }
 
     private func record(of key: LocalKey, _ identity: NumericIdentity) -> ResolvedIdentity? {

@@ -45,22 +45,15 @@ extension IdentityAllocator {
     }
 
     /// Takes a snapshot; sorted, so that equal states give equal bytes.
-    package var snapshot: Snapshot {
-        var snapshot = Snapshot()
-        let (workloads, locals, subjects) = (self.workloads.snapshot, self.locals.snapshot, subjectPool.snapshot)
-        snapshot.nextFresh = [workloads.nextFresh, locals.nextFresh, subjects.nextFresh]
-        snapshot.workloads = workloads.numbers.map { .init(number: $1, labels: $0.plain) }
-            .sorted { $0.number < $1.number }
-        snapshot.locals = locals.numbers.map {
-            .init(number: $1, base: $0.base.rawValue, prefix: $0.prefix.description)
-        }.sorted { $0.number < $1.number }
-        snapshot.subjects = subjects.numbers.map { key, number in
-            let ports = key.namedPorts.numbers.map { port, numbers in
-                Snapshot.Subject.Port(proto: port.proto.rawValue, name: port.name, numbers: numbers.sorted())
-            }.sorted { ($0.proto, $0.name) < ($1.proto, $1.name) }
-            return .init(number: number, labels: key.labels.plain, ports: ports, isHost: key.isHost)
-        }.sorted { $0.number < $1.number }
-        return snapshot
+    package var snapshot: Snapshot { Snapshot(workloads.snapshot, locals.snapshot, subjectPool.snapshot) }
+
+    /// What the snapshot has gained since the last call; nil if nothing.
+    package mutating func takeIssued() -> Snapshot? {
+        let (workloads, locals, subjects) = (workloads.takeIssued(), locals.takeIssued(), subjectPool.takeIssued())
+        guard workloads != nil || locals != nil || subjects != nil else { return nil }
+        return Snapshot(
+            workloads ?? .init(nextFresh: 0, numbers: [:]), locals ?? .init(nextFresh: 0, numbers: [:]),
+            subjects ?? .init(nextFresh: 0, numbers: [:]))
     }
 
     /// Starts where a snapshot ended: every number is remembered for its owner, none is in use.
@@ -87,6 +80,38 @@ extension IdentityAllocator {
             restoring: .init(
                 nextFresh: snapshot.nextFresh[2],
                 numbers: Dictionary(snapshot.subjects.map { ($0.key, $0.number) }) { first, _ in first }))
+    }
+}
+
+extension IdentityAllocator.Snapshot {
+    fileprivate init(
+        _ workloads: NumberPool<LabelSet>.Snapshot, _ locals: NumberPool<IdentityAllocator.LocalKey>.Snapshot,
+        _ subjects: NumberPool<IdentityAllocator.SubjectKey>.Snapshot
+    ) {
+        nextFresh = [workloads.nextFresh, locals.nextFresh, subjects.nextFresh]
+        self.workloads = workloads.numbers.map { Workload(number: $1, labels: $0.plain) }
+            .sorted { $0.number < $1.number }
+        self.locals = locals.numbers.map {
+            Local(number: $1, base: $0.base.rawValue, prefix: $0.prefix.description)
+        }.sorted { $0.number < $1.number }
+        self.subjects = subjects.numbers.map { key, number in
+            let ports = key.namedPorts.numbers.map { port, numbers in
+                Subject.Port(proto: port.proto.rawValue, name: port.name, numbers: numbers.sorted())
+            }.sorted { ($0.proto, $0.name) < ($1.proto, $1.name) }
+            return Subject(number: number, labels: key.labels.plain, ports: ports, isHost: key.isHost)
+        }.sorted { $0.number < $1.number }
+    }
+
+    /// Adds what was issued later, oldest first; of several owners of a number the last one has it.
+    package mutating func merge(_ later: [IdentityAllocator.Snapshot]) {
+        func merged<Entry>(_ list: KeyPath<Self, [Entry]>, _ number: KeyPath<Entry, UInt32>) -> [Entry] {
+            let all = ([self] + later).flatMap { $0[keyPath: list] }
+            return Array(Dictionary(all.map { ($0[keyPath: number], $0) }) { $1 }.values)
+        }
+        workloads = merged(\.workloads, \.number)
+        locals = merged(\.locals, \.number)
+        subjects = merged(\.subjects, \.number)
+        for snapshot in later { nextFresh = zip(nextFresh, snapshot.nextFresh).map { max($0, $1) } }
     }
 }
 

@@ -68,6 +68,8 @@ package struct IdentityAllocator: Sendable {
     var prefixes = PrefixUses()
 
     var touchedIdentities: Set<NumericIdentity> = Set(reservedIdentities.map(\.identity))
+    /// The owners of touched numbers that are local.
+    var touchedLocals: [NumericIdentity: LocalKey] = [:]
     var touchedPrefixes: Set<CIDR> = []
     var areAddressesTouched = true
     /// Derived identities in use since the last `settle`.
@@ -121,7 +123,6 @@ package struct IdentityAllocator: Sendable {
         hostLabels = all
         hostAddresses = addresses
         touchedIdentities.insert(.host)
-        touchedIdentities.formUnion(derived.filter { $0.base == .host }.compactMap(localIdentity))
         areAddressesTouched = true
     }
 

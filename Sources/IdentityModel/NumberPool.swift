@@ -20,6 +20,8 @@ package struct NumberPool<Owner: Hashable & Sendable>: Sendable {
     package let range: ClosedRange<UInt32>
     /// Owners that hold a number now.
     package private(set) var assigned: [Owner: UInt32] = [:]
+    /// Owners that were given a number they did not have before, since the last `takeIssued`.
+    private var issued: [Owner] = []
 
     private var nextFresh: UInt32
     private var remembered: [Owner: UInt32] = [:]
@@ -48,6 +50,16 @@ package struct NumberPool<Owner: Hashable & Sendable>: Sendable {
 
     package var snapshot: Snapshot {
         Snapshot(nextFresh: nextFresh, numbers: remembered.merging(assigned) { $1 })
+    }
+
+    /// What the snapshot has gained since the last call; nil if nothing.
+    ///
+    /// A number given to another owner than before is among it.
+    package mutating func takeIssued() -> Snapshot? {
+        guard !issued.isEmpty else { return nil }
+        defer { issued = [] }
+        let numbers = issued.compactMap { owner in (assigned[owner] ?? remembered[owner]).map { (owner, $0) } }
+        return Snapshot(nextFresh: nextFresh, numbers: Dictionary(numbers) { $1 })
     }
 
     /// The owner's number, its old one if it is still free; nil if all are assigned.
@@ -79,6 +91,7 @@ package struct NumberPool<Owner: Hashable & Sendable>: Sendable {
         }
         if nextFresh <= range.upperBound {
             defer { nextFresh += 1 }
+            issued.append(owner)
             return nextFresh
         }
         while queueStart < queue.count {
@@ -90,6 +103,7 @@ package struct NumberPool<Owner: Hashable & Sendable>: Sendable {
             }
             guard let previous = rememberedOwners.removeValue(forKey: number) else { continue }
             remembered[previous] = nil
+            issued.append(owner)
             return number
         }
         return nil

@@ -115,7 +115,9 @@ package final class Datapath: DatapathWriting {
     }
 
     package func conntrackCount() throws(DatapathError) -> Int {
-        try withKernel { state throws(BPFError) in try state.conntrackCount() }
+        var count = 0
+        try kernel { () throws(BPFError) in try conntrack.forEach { _, _ in count += 1 } }
+        return count
     }
 
     package func metrics() throws(DatapathError) -> DatapathMetrics {

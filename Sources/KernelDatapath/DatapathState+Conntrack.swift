@@ -53,12 +53,6 @@ extension DatapathState {
         try objects.conntrack.remove(keys.filter(criteria.isOrphaned))
     }
 
-    func conntrackCount() throws(BPFError) -> Int {
-        var count = 0
-        try objects.conntrack.forEach { _, _ in count += 1 }
-        return count
-    }
-
     func conntrackFlows(of endpoint: UInt16?) throws(BPFError) -> [ConntrackFlow] {
         let now = try clock.now()
         var flows: [ConntrackFlow] = []

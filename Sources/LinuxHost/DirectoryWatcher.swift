@@ -19,8 +19,10 @@ package struct DirectoryChange: Hashable, Sendable {
 /// Follows the files of a directory through inotify.
 ///
 /// A file counts as changed when its writer has closed it, or when it was renamed, linked or removed: never half-written.
-/// Changes are held back until the directory was quiet for the debounce time (or ten times that has passed), so an
-/// editor's write-rename-unlink is one report. A directory that is absent is waited for.
+/// So a change is reported as soon as the directory was quiet for a tenth of the debounce time: a burst of files is one
+/// report. Only what went away and was not replaced is held back for all of that time, because an editor that removes
+/// and writes anew is about to bring it back. After ten times the debounce time a report comes in any case. A directory
+/// that is absent is waited for.
 package enum DirectoryWatcher {
     /// How soon an absent directory is looked for again.
     static let retryMilliseconds: Int32 = 200
@@ -103,16 +105,17 @@ private struct DirectoryWatchLoop {
 
     /// Reads events until the directory is quiet; nil if stopped.
     private func collect() -> DirectoryChange? {
-        var change = DirectoryChange()
+        var batch = WatchBatch()
         let deadline = HostClock.monotonicNanoseconds() + UInt64(debounceMilliseconds) * 10_000_000
         repeat {
-            watch.read(into: &change)
-            switch try? waitForInput(watch.descriptor.rawValue, or: signal, milliseconds: debounceMilliseconds) {
+            watch.read(into: &batch)
+            let patience = batch.mayContinue ? debounceMilliseconds : max(1, debounceMilliseconds / 10)
+            switch try? waitForInput(watch.descriptor.rawValue, or: signal, milliseconds: patience) {
             case .readable: break
-            case .timedOut: return change
+            case .timedOut: return batch.change
             case .signalled, nil: return nil
             }
         } while HostClock.monotonicNanoseconds() < deadline
-        return change
+        return batch.change
     }
 }

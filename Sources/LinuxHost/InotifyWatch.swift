@@ -42,7 +42,7 @@ final class InotifyWatch: Sendable {
     }
 
     /// Reads the events that wait.
-    func read(into change: inout DirectoryChange) {
+    func read(into batch: inout WatchBatch) {
         var buffer = [UInt8](repeating: 0, count: 16_384)
         let count = unsafe Glibc.read(descriptor.rawValue, &buffer, buffer.count)
         guard count > 0 else { return }
@@ -50,27 +50,66 @@ final class InotifyWatch: Sendable {
         while rest.count >= Self.headerLength {
             let length = Self.headerLength + Int(rest.read32(at: 12))
             let name = rest.prefix(length).dropFirst(Self.headerLength).zeroTerminatedText
-            take(Int32(bitPattern: rest.read32(at: 0)), Int32(bitPattern: rest.read32(at: 4)), name, into: &change)
+            let event = Event(
+                watch: Int32(bitPattern: rest.read32(at: 0)), mask: Int32(bitPattern: rest.read32(at: 4)),
+                cookie: rest.read32(at: 8), name: name)
+            take(event, into: &batch)
             rest = rest.dropFirst(length)
         }
     }
 
-    private func take(_ number: Int32, _ event: Int32, _ name: String, into change: inout DirectoryChange) {
-        if event & Int32(IN_Q_OVERFLOW) != 0 {
-            change.isComplete = false
+    /// One `struct inotify_event`.
+    private struct Event {
+        let watch: Int32
+        let mask: Int32
+        let cookie: UInt32
+        let name: String
+
+        func has(_ bits: Int32) -> Bool { mask & bits != 0 }
+    }
+
+    private func take(_ event: Event, into batch: inout WatchBatch) {
+        if event.has(Int32(IN_Q_OVERFLOW)) {
+            batch.change.isComplete = false
             return
         }
         // Events of a watch that was given up may still be queued.
-        guard watch.withLock({ $0 == number }) else { return }
-        if event & Int32(IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT) != 0 {
-            change.isComplete = false
-            _ = inotify_rm_watch(descriptor.rawValue, number)
+        guard watch.withLock({ $0 == event.watch }) else { return }
+        if event.has(Int32(IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT)) {
+            batch.change.isComplete = false
+            _ = inotify_rm_watch(descriptor.rawValue, event.watch)
             watch.withLock { $0 = nil }
-        } else if event & Int32(IN_CREATE) != 0 {
+        } else if event.has(Int32(IN_CREATE)) {
             // A new plain file is reported when its writer closes it; a link has no writer.
-            if unsafe bulkhead_entry_is_complete("\(directory)/\(name)") == 1 { change.names.insert(name) }
-        } else if !name.isEmpty {
-            change.names.insert(name)
+            if unsafe bulkhead_entry_is_complete("\(directory)/\(event.name)") == 1 { batch.note(event.name) }
+        } else if event.has(Int32(IN_DELETE)) {
+            batch.noteGone(event.name)
+        } else if event.has(Int32(IN_MOVED_FROM)) {
+            batch.noteGone(event.name, movedBy: event.cookie)
+        } else if !event.name.isEmpty {
+            batch.note(event.name, movedBy: event.has(Int32(IN_MOVED_TO)) ? event.cookie : nil)
         }
+    }
+}
+
+/// The events of one report.
+struct WatchBatch {
+    var change = DirectoryChange()
+    /// Names that went, each with the number of its move if it was moved.
+    private var gone: [String: UInt32?] = [:]
+
+    /// True if something went and nothing came in its place: more is likely to follow.
+    var mayContinue: Bool { !gone.isEmpty }
+
+    /// A whole file has this name now; it may have been moved here.
+    mutating func note(_ name: String, movedBy cookie: UInt32? = nil) {
+        change.names.insert(name)
+        gone[name] = nil
+        if let cookie { gone = gone.filter { $0.value != cookie } }
+    }
+
+    mutating func noteGone(_ name: String, movedBy cookie: UInt32? = nil) {
+        change.names.insert(name)
+        gone.updateValue(cookie, forKey: name)
     }
 }

@@ -92,6 +92,9 @@ package final class RuleCompiler {
             options: options)
     }
 
+    /// The rule numbers given out since the last call; nil if none was.
+    package func takeIssuedRules() -> RuleRegistry.Snapshot? { registry.takeIssued() }
+
     /// The complete state: policy entries, subjects and rules, without the ipcache.
     package func mapState() -> MapState {
         settleSubjects()

@@ -94,11 +94,10 @@ extension RuleRegistry {
         }
     }
 
-    package var snapshot: Snapshot {
-        let plain = pool.snapshot
-        return Snapshot(
-            nextFresh: plain.nextFresh, entries: plain.numbers.map(Snapshot.Entry.init).sorted { $0.slot < $1.slot })
-    }
+    package var snapshot: Snapshot { Snapshot(pool.snapshot) }
+
+    /// What the snapshot has gained since the last call; nil if nothing.
+    package mutating func takeIssued() -> Snapshot? { pool.takeIssued().map(Snapshot.init) }
 
     /// Starts where a snapshot ended: all slots are remembered, none is in use.
     ///
@@ -108,6 +107,23 @@ extension RuleRegistry {
         pool = NumberPool(
             RuleRegistry.slotRange,
             restoring: .init(nextFresh: snapshot.nextFresh, numbers: Dictionary(numbers) { $1 }))
+    }
+}
+
+extension RuleRegistry.Snapshot {
+    fileprivate init(_ plain: NumberPool<RuleRegistry.Owner>.Snapshot) {
+        self.init(
+            nextFresh: plain.nextFresh, entries: plain.numbers.map(Entry.init).sorted { $0.slot < $1.slot })
+    }
+
+    /// Adds what was issued later, oldest first; of several owners of a number the last one has it.
+    package mutating func merge(_ later: some Sequence<RuleRegistry.Snapshot>) {
+        var owners = Dictionary(entries.map { ($0.slot, $0) }) { $1 }
+        for snapshot in later {
+            for entry in snapshot.entries { owners[entry.slot] = entry }
+            nextFresh = max(nextFresh, snapshot.nextFresh)
+        }
+        entries = Array(owners.values)
     }
 }
 

@@ -22,12 +22,7 @@ package struct PolicySet: Hashable, Sendable {
                 byReference[policy.reference] = policy
                 continue
             }
-            diagnostics.append(
-                Diagnostic(
-                    severity: .error, code: .duplicatePolicy, location: policy.source,
-                    message: "\(policy.reference.text) is defined twice",
-                    remedy: "rename one of the two or delete it; a policy is replaced by changing it in place",
-                    related: [.init(message: "first defined here", location: first.source)]))
+            diagnostics.append(.duplicate(policy, of: first))
         }
         return diagnostics
     }
@@ -36,5 +31,16 @@ package struct PolicySet: Hashable, Sendable {
     @discardableResult
     package mutating func remove(_ reference: PolicyReference) -> Bool {
         byReference.removeValue(forKey: reference) != nil
+    }
+}
+
+extension Diagnostic {
+    /// Says that a policy does not count because another one has its reference, naming both places.
+    package static func duplicate(_ policy: Policy, of first: Policy) -> Diagnostic {
+        Diagnostic(
+            severity: .error, code: .duplicatePolicy, location: policy.source,
+            message: "\(policy.reference.text) is defined twice",
+            remedy: "rename one of the two or delete it; a policy is replaced by changing it in place",
+            related: [.init(message: "first defined here", location: first.source)])
     }
 }

@@ -2,6 +2,8 @@
 
 import ControlAPI
 import FlowAggregation
+import Glibc
+import IdentityAllocation
 import IdentityModel
 import KernelDatapath
 import Logging
@@ -44,6 +46,17 @@ import Testing
                 PolicyDocument(name: "p.yaml", text: Array(text.utf8)), options: ChangeOptions(isForced: force))
         }
 
+        /// Puts a file into the policy directory and says so.
+        func write(_ text: String, to name: String) async {
+            try? AtomicFile.write(Array(text.utf8), to: "\(scratch.path)/policies/\(name)")
+            await state.update(policyDirectory: DirectoryChange(names: [name]))
+        }
+
+        func remove(_ name: String) async {
+            unsafe unlink("\(scratch.path)/policies/\(name)")
+            await state.update(policyDirectory: DirectoryChange(names: [name]))
+        }
+
         var endpoints: [UInt32: DatapathEndpoint] { datapath.withContent { $0.endpoints } }
 
         var mapState: MapState { datapath.withContent { $0.mapState ?? MapState() } }
@@ -67,6 +80,20 @@ import Testing
           endpointSelector: {matchLabels: {app: db}}
           ingress:
             - fromEndpoints: [{matchLabels: {app: \(peer)}}]
+              toPorts: [{ports: [{port: "\(port)", protocol: TCP}]}]
+
+        """
+    }
+
+    private static func prefixPolicy(_ name: String, prefix: String, port: Int) -> String {
+        """
+        apiVersion: cilium.io/v2
+        kind: CiliumNetworkPolicy
+        metadata: {name: \(name), namespace: shop}
+        spec:
+          endpointSelector: {matchLabels: {app: db}}
+          ingress:
+            - fromCIDR: ["\(prefix)"]
               toPorts: [{ports: [{port: "\(port)", protocol: TCP}]}]
 
         """
@@ -245,6 +272,127 @@ import Testing
         #expect(try await explain(8080) == "deny")
         #expect(try await explain(8081) == "allow")
         #expect(bench.mapState.lines().contains { $0.contains("tcp/8080 -> deny") })
+    }
+
+    @Test func `a change of one file writes what it changes and nothing else`() async throws {
+        let bench = try await Bench(scratch: try Scratch())
+        await bench.update(Self.shop)
+        await bench.write(Self.policy("db", from: "web") + "---\n" + Self.policy("other", from: "x"), to: "1.yaml")
+        await bench.write(Self.policy("more", from: "web", port: 80), to: "2.yaml")
+        let before = bench.mapState
+        await bench.write(
+            Self.policy("db", from: "web", port: 6380) + "---\n" + Self.policy("other", from: "x"), to: "1.yaml")
+        let changes = before.changes(to: bench.mapState)
+        #expect(changes.policyRemovals.count == 1 && changes.policySettings.count == 1)
+        let committed = try #require(bench.datapath.withContent { $0.lastChanges })
+        #expect(committed.policySettings == changes.policySettings)
+        #expect(committed.policyRemovals == changes.policyRemovals)
+        #expect(committed.mappingSettings.isEmpty && committed.ruleSettings.count <= 1)
+        // Read again without a difference: no commit.
+        let calls = bench.datapath.withContent { $0.calls.count }
+        await bench.state.update(policyDirectory: DirectoryChange(isComplete: false))
+        #expect(bench.datapath.withContent { $0.calls.count } == calls)
+    }
+
+    @Test func `a file whose change was refused comes into force with the next change`() async throws {
+        let bench = try await Bench(scratch: try Scratch())
+        await bench.update(Self.shop)
+        await bench.write(Self.policy("db", from: "web"), to: "1.yaml")
+        let before = bench.mapState
+        bench.datapath.withContent { $0.nextError = .incomplete }
+        await bench.write(Self.policy("db", from: "web", port: 6380), to: "1.yaml")
+        #expect(bench.mapState == before)
+        #expect(try await bench.state.status().problems.map(\.subject) == ["commit"])
+        await bench.write(Self.policy("second", from: "web", port: 80), to: "2.yaml")
+        #expect(try await bench.state.status().condition == .ready)
+        let texts = bench.mapState.lines()
+        for port in ["tcp/6380", "tcp/80"] { #expect(texts.contains { $0.contains(port) }) }
+        #expect(!texts.contains { $0.contains("tcp/6379") })
+    }
+
+    @Test func `a new policy adds a line to the number log, and a restart takes the log over`() async throws {
+        let scratch = try Scratch()
+        let first = try await Bench(scratch: scratch)
+        await first.update(Self.shop)
+        let files = ["rules.json", "identities.json", "state.json"].map { "\(scratch.path)/state/\($0)" }
+        let before = files.map { try? readFile($0) }
+        let linesBefore = try readTextFile("\(scratch.path)/state/numbers.log").split(separator: "\n").count
+        for number in 1...3 {
+            await first.write(
+                Self.prefixPolicy("p\(number)", prefix: "192.0.2.\(number)/32", port: number), to: "\(number).yaml")
+        }
+        #expect(files.map { try? readFile($0) } == before)
+        let log = try readTextFile("\(scratch.path)/state/numbers.log")
+        #expect(log.split(separator: "\n").count == linesBefore + 3)
+        // A crash while the next line was written.
+        try AtomicFile.append(
+            Array("{\"identities\":".utf8), to: "\(scratch.path)/state/numbers.log", at: log.utf8.count)
+        let second = try await Bench(scratch: scratch)
+        #expect(second.mapState.lines() == first.mapState.lines())
+        #expect(throws: HostError.self) { try readFile("\(scratch.path)/state/numbers.log") }
+        // Numbers of what is gone stay its own.
+        await second.remove("1.yaml")
+        await second.write(Self.prefixPolicy("p4", prefix: "192.0.2.4/32", port: 4), to: "4.yaml")
+        let third = try await Bench(scratch: scratch)
+        await third.write(Self.prefixPolicy("p1", prefix: "192.0.2.1/32", port: 1), to: "1.yaml")
+        await third.remove("4.yaml")
+        #expect(third.mapState.lines() == first.mapState.lines())
+    }
+
+    @Test func `identities that an earlier version kept in its state file are taken over`() async throws {
+        let scratch = try Scratch()
+        let first = try await Bench(scratch: scratch)
+        await first.update([Self.workload("zeta", interface: 9)] + Self.shop)
+        let path = "\(scratch.path)/state"
+        let again = try await Bench(scratch: scratch)
+        var old = try #require(try StateStorage.read(StateFile.self, from: "\(path)/state.json"))
+        old.identities = try StateStorage.read(IdentityAllocator.Snapshot.self, from: "\(path)/identities.json")
+        try StateStorage.write(old, to: "\(path)/state.json")
+        unsafe unlink("\(path)/identities.json")
+        let second = try await Bench(scratch: scratch)
+        #expect(second.mapState.lines() == again.mapState.lines() && second.endpoints == first.endpoints)
+        #expect(try StateStorage.read(StateFile.self, from: "\(path)/state.json")?.identities == nil)
+    }
+
+    @Test func `a damaged line of the number log is an error, not a renaming of what the kernel holds`() async throws {
+        let scratch = try Scratch()
+        let first = try await Bench(scratch: scratch)
+        await first.update(Self.shop)
+        await first.write(Self.prefixPolicy("p", prefix: "192.0.2.1/32", port: 1), to: "1.yaml")
+        let path = "\(scratch.path)/state/numbers.log"
+        try AtomicFile.write(Array("{oops\n".utf8) + readFile(path), to: path)
+        let error = await #expect(throws: AgentError.self) { _ = try await Bench(scratch: scratch) }
+        #expect(error?.description.contains("line 1 is damaged") == true)
+    }
+
+    @Test(arguments: 0..<8) func `after any changes of files a restart makes the same tables`(seed: UInt64) async throws
+    {
+        let scratch = try Scratch()
+        var bench = try await Bench(scratch: scratch)
+        await bench.update(Self.shop)
+        var random = seed &* 0x9e37_79b9_7f4a_7c15 &+ 1
+        func next(_ limit: UInt64) -> Int {
+            random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int((random >> 33) % limit)
+        }
+        for step in 0..<30 {
+            let file = "\(next(4)).yaml"
+            let documents = (0..<next(4)).map { _ in
+                Self.prefixPolicy("p\(next(6))", prefix: "192.0.2.\(next(4))/32", port: 1 + next(3))
+            }
+            // Two of one name are an error of the file: what it held stays, and is gone after a restart.
+            guard Set(documents.map { $0.split(separator: "\n")[2] }).count == documents.count else { continue }
+            if documents.isEmpty {
+                await bench.remove(file)
+            } else {
+                await bench.write(documents.joined(separator: "---\n"), to: file)
+            }
+            guard step % 5 == 4 else { continue }
+            let lines = bench.mapState.lines()
+            let again = try await Bench(scratch: scratch)
+            #expect(again.mapState.lines() == lines, "seed \(seed), step \(step)")
+            bench = again
+        }
     }
 
     @Test func `audit mode of the host and of an endpoint survive a restart`() async throws {

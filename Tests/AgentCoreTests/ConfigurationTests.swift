@@ -128,12 +128,32 @@ import Testing
         let policies = PolicyReader().read(close, file: "host.yaml").policies
         try #require(policies.count == 1)
         let lockout = LockoutGuard(host: host, inForce: [:], options: .init())
-        try lockout.check(Dictionary(policies.map { ($0.reference, $0) }) { first, _ in first })
+        try lockout.check(PolicyDelta(setting: policies))
     }
 
     @Test func `a policy that would close SSH is refused and named`() {
         let error = #expect(throws: AgentError.self) { try check([]) }
         #expect(error?.description.contains("CiliumClusterwideNetworkPolicy/host") == true)
+    }
+
+    @Test func `removing the policy that kept SSH open is refused like adding one that closes it`() throws {
+        let open = close.replacing("name: host", with: "name: ssh").replacing("[cluster]", with: "[all]")
+        let policies = PolicyReader().read(close + "\n---\n" + open, file: "host.yaml").policies
+        try #require(policies.count == 2)
+        var host = AgentConfiguration.HostEndpoint()
+        host.isEnabled = true
+        host.failsafes = []
+        let inForce = Dictionary(policies.map { ($0.reference, $0) }) { first, _ in first }
+        let lockout = LockoutGuard(host: host, inForce: inForce, options: .init())
+        for name in ["ssh", "host"] {
+            var delta = PolicyDelta()
+            delta[PolicyReference(kind: "CiliumClusterwideNetworkPolicy", namespace: "", name: name)] = nil
+            if name == "host" {
+                try lockout.check(delta)
+            } else {
+                #expect(throws: AgentError.self) { try lockout.check(delta) }
+            }
+        }
     }
 
     @Test func `with SSH among the failsafe ports, or no host endpoint, nothing can happen`() throws {

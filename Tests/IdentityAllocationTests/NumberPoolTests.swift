@@ -24,6 +24,20 @@ import Testing
         #expect(pool.assign("b") == nil)
     }
 
+    @Test func `what was issued is what the snapshot gained, stolen numbers too`() {
+        var pool = NumberPool<String>(1...2)
+        _ = pool.assign("a")
+        #expect(pool.takeIssued() == .init(nextFresh: 2, numbers: ["a": 1]))
+        _ = pool.assign("a")
+        _ = pool.release("a")
+        _ = pool.assign("a")
+        #expect(pool.takeIssued() == nil)
+        _ = pool.assign("b")
+        _ = pool.release("a")
+        _ = pool.assign("c")
+        #expect(pool.takeIssued() == .init(nextFresh: 3, numbers: ["b": 2, "c": 1]))
+    }
+
     @Test func `a snapshot remembers who had what`() {
         var pool = NumberPool<String>(10...20)
         for owner in ["a", "b", "c"] { #expect(pool.assign(owner) != nil) }

@@ -24,9 +24,8 @@ extension AgentState {
         guard !bundle.items.isEmpty else {
             throw APIError(.invalidPolicy, "\(document.name) holds no policy", diagnostics: bundle.records)
         }
-        let files = directory.policies
         for item in bundle.items {
-            guard let file = files[item.policy.reference] else { continue }
+            guard let file = directory[item.policy.reference] else { continue }
             throw APIError(
                 .refused,
                 "\(item.policy.reference.text) is defined in \(file.source.text): change that file, or remove it first")
@@ -47,7 +46,7 @@ extension AgentState {
 
     func deletePolicy(_ reference: String, options: ChangeOptions) async throws(APIError) -> PolicyChangeReport {
         let policy = try find(reference)
-        guard applied.policies[policy.reference] != nil, directory.policies[policy.reference] == nil else {
+        guard applied.policies[policy.reference] != nil, directory[policy.reference] == nil else {
             throw APIError(
                 .refused, "\(policy.reference.text) comes from \(policy.source.text): remove it there")
         }
@@ -88,20 +87,15 @@ extension AgentState {
     /// Changes the policies as one transaction, or says what that would change.
     private func change(
         _ options: ChangeOptions, diagnostics: [DiagnosticRecord],
-        _ edit: (inout [PolicyReference: Policy]) -> Void
+        _ edit: (inout PolicyDelta) -> Void
     ) throws(APIError) -> PolicyChangeReport {
-        var input = desiredInput()
-        let before = engine.input.policies
-        edit(&input.policies)
+        var change = desiredChange()
+        edit(&change.policies)
         var report = PolicyChangeReport(
             inForce: !options.isDryRun, generation: datapath.status().generation, diagnostics: diagnostics)
-        report.added = input.policies.keys.filter { before[$0] == nil }.map(\.text).sorted()
-        report.removed = before.keys.filter { input.policies[$0] == nil }.map(\.text).sorted()
-        report.changed = input.policies.values.filter { policy in
-            before[policy.reference] != nil && before[policy.reference] != policy
-        }.map(\.reference.text).sorted()
+        name(change.policies, in: &report)
         do {
-            if !options.isForced { try lockoutGuard.check(input.policies) }
+            if !options.isForced { try lockoutGuard.check(change.policies) }
         } catch {
             throw APIError(.refused, "\(error)")
         }
@@ -109,9 +103,9 @@ extension AgentState {
             let old = engine.completeState()
             let changes: MapChanges
             if options.isDryRun {
-                changes = old.changes(to: try engine.compileAside(input).state)
+                changes = old.changes(to: try engine.compileAside(change).state)
             } else {
-                try bringIntoForce(input)
+                try bringIntoForce(change)
                 changes = old.changes(to: engine.completeState())
             }
             report.entriesChanged = changes.policySettings.count { setting in old.policy[setting.key] != nil }
@@ -125,6 +119,17 @@ extension AgentState {
         return report
     }
 
+    /// Says which policies a change adds, removes and replaces.
+    private func name(_ delta: PolicyDelta, in report: inout PolicyChangeReport) {
+        for reference in delta.references.sorted(by: { $0.text < $1.text }) {
+            switch (engine.input.policies[reference], delta[reference]) {
+            case (nil, .some): report.added.append(reference.text)
+            case (.some, nil): report.removed.append(reference.text)
+            case (let old, let new): if old != new { report.changed.append(reference.text) }
+            }
+        }
+    }
+
     /// An empty document stands for nothing new.
     private func compileAside(
         _ document: PolicyDocument
@@ -134,12 +139,14 @@ extension AgentState {
             return (inForce, inForce.diagnostics.map(\.record))
         }
         let bundle = try read(document)
-        var input = desiredInput()
-        for item in bundle.items { input.policies[item.policy.reference] = item.policy }
+        var change = desiredChange()
+        for item in bundle.items { change.policies[item.policy.reference] = item.policy }
         do {
-            let aside = try engine.compileAside(input)
+            let aside = try engine.compileAside(change)
+            var policies = engine.input.policies
+            policies.apply(change.policies)
             let references = Set(bundle.items.map(\.policy.reference))
-            let findings = aside.diagnostics.adding(PolicyLint.diagnostics(Array(input.policies.values)))
+            let findings = aside.diagnostics.adding(PolicyLint.diagnostics(Array(policies.values)))
             return (aside, bundle.records + findings.filter { references.contains($0.origin.policy) }.map(\.record))
         } catch {
             throw APIError(.commitFailed, "\(error)")

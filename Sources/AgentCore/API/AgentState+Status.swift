@@ -97,7 +97,7 @@ extension AgentState {
             SourceReport(
                 name: "policies", location: directory.path,
                 state: directory.problems.isEmpty ? "watching" : "has errors",
-                items: directory.policies.count))
+                items: directory.count))
         reports.append(
             SourceReport(
                 name: "applied policies", location: configuration.appliedPolicyDirectory, state: "kept",

@@ -52,7 +52,7 @@ package struct AgentConfiguration: Sendable {
     /// Flows kept in memory.
     package var flowCapacity = 16_384
     package var settings = DatapathSettings()
-    /// Smaller than what the datapath allows: mapped tables count as memory of the agent.
+    /// Smaller than what the datapath allows: the kernel takes the memory of a table whether it is used or not.
     package var sizes = DatapathSizes(ipcacheChunks: 8, eventBytes: 4 << 20)
     package var sweepInterval: Duration = .seconds(10)
     /// Whether the host reaches its workloads unless a rule denies it.
@@ -65,6 +65,8 @@ package struct AgentConfiguration: Sendable {
     package var socketPath: String { "\(runDirectory)/bulkhead.sock" }
     var lockPath: String { "\(runDirectory)/bulkhead.lock" }
     var statePath: String { "\(stateDirectory)/state.json" }
+    var identitiesPath: String { "\(stateDirectory)/identities.json" }
     var rulesPath: String { "\(stateDirectory)/rules.json" }
+    var numberLogPath: String { "\(stateDirectory)/numbers.log" }
     var appliedPolicyDirectory: String { "\(stateDirectory)/policies" }
 }

@@ -29,7 +29,7 @@ struct WorkloadsFileResolver {
     /// The workloads of the file as they are now.
     mutating func workloads(_ file: WorkloadsFile) async -> [Workload] {
         let found = await findNamespaces(file)
-        let links = (try? RouteSession().links()) ?? []
+        let links = KnownLinks((try? RouteSession().links()) ?? [])
         return file.entries.map { entry in
             var workload = Workload(
                 key: "workload:\(entry.name)", name: entry.name, source: WorkloadsFileSource.name,
@@ -81,9 +81,9 @@ struct WorkloadsFileResolver {
         return result
     }
 
-    private func place(_ workload: inout Workload, on device: String, _ links: [NetworkLink]) {
+    private func place(_ workload: inout Workload, on device: String, _ links: KnownLinks) {
         workload.details["interface"] = device
-        guard let link = links.first(where: { $0.name == device }) else {
+        guard let link = links.byName[device] else {
             workload.problem = "no device \(device) on this host: create it, or correct the workloads file"
             return
         }
@@ -92,7 +92,7 @@ struct WorkloadsFileResolver {
 
     private func place(
         _ workload: inout Workload, in namespace: NetworkNamespace, _ result: Result<NamespaceInterfaces, any Error>?,
-        _ links: [NetworkLink]
+        _ links: KnownLinks
     ) {
         workload.details["netns"] = namespace.path
         switch result {
@@ -103,7 +103,7 @@ struct WorkloadsFileResolver {
                 // Link-local addresses are the workload's own too: neighbour discovery needs them.
                 workload.addresses.formUnion(interface.addresses.map(\.address))
                 guard let index = interface.hostIndex else { continue }
-                let name = links.first { $0.index == index }?.name ?? "index \(index)"
+                let name = links.byIndex[Int(index)]?.name ?? "index \(index)"
                 workload.interfaces.append(.init(name: name, index: UInt32(index)))
             }
             if workload.interfaces.isEmpty {
@@ -114,5 +114,16 @@ struct WorkloadsFileResolver {
 
     private static func namespace(_ text: String) -> NetworkNamespace {
         .path(text.contains("/") ? text : "/run/netns/\(text)")
+    }
+}
+
+/// The host's links, for many look-ups.
+private struct KnownLinks {
+    let byName: [String: NetworkLink]
+    let byIndex: [Int: NetworkLink]
+
+    init(_ links: [NetworkLink]) {
+        byName = Dictionary(links.map { ($0.name, $0) }) { first, _ in first }
+        byIndex = Dictionary(links.map { (Int($0.index), $0) }) { first, _ in first }
     }
 }

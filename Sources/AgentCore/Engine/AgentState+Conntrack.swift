@@ -17,13 +17,19 @@ struct ConntrackTally: Sendable {
 
 extension AgentState {
     /// Removes expired flows and remembers how many are left.
-    func sweepConntrack() {
+    ///
+    /// Not on the actor: a change need not wait until a large table is read.
+    nonisolated func sweepConntrack() async {
         let begin = ContinuousClock.now
+        let report = Result { try datapath.sweepConntrack() }
+        await note(report, begin, cost: ContinuousClock.now - begin)
+    }
+
+    private func note(_ sweep: Result<SweepReport, any Error>, _ begin: ContinuousClock.Instant, cost: Duration) {
         do {
-            let report = try datapath.sweepConntrack()
+            let report = try sweep.get()
             conntrackTally = ConntrackTally(
-                entries: report.visited - report.expired - report.orphaned, countedAt: begin,
-                cost: ContinuousClock.now - begin)
+                entries: report.visited - report.expired - report.orphaned, countedAt: begin, cost: cost)
             clearProblem("conntrack")
         } catch {
             self.report("conntrack", "\(error)")

@@ -112,16 +112,12 @@ extension AgentState {
     func updateNames(_ preparation: PolicyEngine.Preparation, workloadsChanged: Bool) {
         let changes = preparation.changes
         let rulesChanged = !changes.ruleSettings.isEmpty
-        guard workloadsChanged || preparation.touchesIdentities || rulesChanged else { return }
+        guard workloadsChanged || !preparation.identities.isEmpty || rulesChanged else { return }
         for (slot, description) in changes.ruleSettings {
             names.setRule(RuleName(slot: slot, text: description.nameText, source: description.source))
         }
-        if preparation.touchesIdentities {
-            for record in engine.allocator.records.values {
-                guard names.identity(record.identity)?.labels != record.labels else { continue }
-                names.setIdentity(
-                    IdentityName(identity: record.identity, labels: record.labels, prefix: record.prefix))
-            }
+        for record in preparation.identities where names.identity(record.identity)?.labels != record.labels {
+            names.setIdentity(IdentityName(identity: record.identity, labels: record.labels, prefix: record.prefix))
         }
         if workloadsChanged {
             var addresses: [IPAddress: EndpointName] = [:]

@@ -23,7 +23,7 @@ extension AgentState {
         } catch {
             report("datapath", "\(error)")
         }
-        _ = directory.refreshAll()
+        unsettled.policies = directory.refreshAll().union(applied.policies.keys)
         reconcile()
     }
 
@@ -37,7 +37,9 @@ extension AgentState {
         known.state = state
         known.location = location
         sources[source] = known
-        if isNews || isFirst { reconcile() }
+        guard isNews || isFirst else { return }
+        unsettled.areWorkloadsTouched = true
+        reconcile()
     }
 
     /// The host's own addresses.
@@ -45,28 +47,32 @@ extension AgentState {
         let sorted = Set(addresses).sorted()
         guard sorted != hostAddresses else { return }
         hostAddresses = sorted
+        unsettled.areWorkloadsTouched = true
         reconcile()
     }
 
     /// Something happened in the policy directory.
     func update(policyDirectory change: DirectoryChange) {
-        if directory.refresh(change) { reconcile() }
+        let touched = directory.refresh(change)
+        guard !touched.isEmpty else { return }
+        unsettled.policies.formUnion(touched)
+        reconcile()
     }
 
     /// Brings what is desired into force; what cannot be is a problem in `status`, and the old state stays.
     func reconcile() {
-        var input = desiredInput()
+        var change = desiredChange()
         do {
             // What is found on disk was in force before, perhaps by force.
-            if isAdopted { try lockoutGuard.check(input.policies) }
+            if isAdopted { try lockoutGuard.check(change.policies) }
             clearProblem("policies")
         } catch {
             // The rest of the change is innocent: workloads go on under the policies in force.
             report("policies", "\(error)")
-            input.policies = engine.input.policies
+            change.policies = PolicyDelta()
         }
         do {
-            try bringIntoForce(input)
+            try bringIntoForce(change)
             clearProblem("commit")
         } catch {
             commits.refused += 1
@@ -74,10 +80,20 @@ extension AgentState {
         }
     }
 
-    /// Workloads by unique name, host addresses and policies as they should be.
-    func desiredInput() -> EngineInput {
-        var input = EngineInput(
-            hostAddresses: hostAddresses, hostLabels: configuration.hostEndpoint.labels, policies: desiredPolicies())
+    /// How what is in force must change to be what is desired.
+    func desiredChange() -> EngineChange {
+        var change = EngineChange()
+        for reference in unsettled.policies { change.policies[reference] = desiredPolicy(reference) }
+        guard unsettled.areWorkloadsTouched else { return change }
+        change.hostAddresses = hostAddresses
+        change.hostLabels = configuration.hostEndpoint.labels
+        change.workloads = desiredWorkloads()
+        return change
+    }
+
+    /// Workloads by key; names are unique.
+    private func desiredWorkloads() -> [String: Workload] {
+        var workloads: [String: Workload] = [:]
         var names: Set<String> = []
         for (_, source) in sources.sorted(by: { $0.key < $1.key }) {
             for var workload in source.workloads {
@@ -85,55 +101,76 @@ extension AgentState {
                     workload.name = "\(workload.source)/\(workload.name)"
                     if !names.insert(workload.name).inserted { workload.name = workload.key }
                 }
-                input.workloads[workload.key] = workload
+                workloads[workload.key] = workload
             }
         }
-        return input
+        return workloads
     }
 
-    /// The policies of the directory and those applied; a file wins over an applied policy of the same name.
-    func desiredPolicies() -> [PolicyReference: Policy] {
-        var policies = applied.policies
-        for policy in directory.policies.policies { policies[policy.reference] = policy }
-        return policies
+    /// A policy of the directory or an applied one; a file wins over an applied policy of the same name.
+    private func desiredPolicy(_ reference: PolicyReference) -> Policy? {
+        directory[reference] ?? applied.policies[reference]
     }
 
     /// One transaction: numbers to disk, tables, endpoint records, names.
     ///
     /// Throws if the tables did not take it.
-    func bringIntoForce(_ input: EngineInput) throws {
+    func bringIntoForce(_ change: EngineChange) throws {
         let begin = ContinuousClock.now
-        let workloadsChanged = input.workloads != engine.input.workloads
-        let preparation = try engine.prepare(input)
-        for key in input.workloads.keys.sorted() where endpointNumbers.assign(key) == nil {
-            engine.rollBack()
-            throw AgentError("cannot number another endpoint: all 65535 numbers are in use")
-        }
-        let touchesKernel = preparation.changes.touchesKernel || !isAdopted
+        let workloadsChanged = change.workloads.map { $0 != engine.input.workloads } ?? false
+        let preparation = try engine.prepare(change)
+        let touchesKernel = preparation.changes.touchesKernel || !areTablesKnown
         do {
-            if workloadsChanged || preparation.touchesIdentities || !isAdopted {
-                try persist(preparation, workloads: Array(input.workloads.values))
+            try number(change.workloads)
+            if workloadsChanged || !isAdopted {
+                let workloads = change.workloads ?? engine.input.workloads
+                try persist(preparation, workloads: Array(workloads.values))
             } else {
-                try persistRules(preparation.changes.ruleSettings)
+                try persistNumbers(preparation)
             }
-            if !isAdopted {
-                try datapath.replace(with: engine.completeState())
-            } else if touchesKernel {
-                try datapath.commit(preparation.changes)
-            }
+            if touchesKernel { try commit(preparation.changes) }
         } catch {
             engine.rollBack()
             throw error
         }
+        let needsEndpoints = change.workloads != nil || !isAdopted
         isAdopted = true
         engine.accept()
+        settle(change)
         updateNames(preparation, workloadsChanged: workloadsChanged)
-        if updateEndpoints() { try forgetFormerEndpoints() }
+        if needsEndpoints, updateEndpoints() { try forgetFormerEndpoints() }
         guard touchesKernel else { return }
         commits.made += 1
         commits.lastAt = Timestamp.now()
         commits.lastDuration = ContinuousClock.now - begin
         logCommit(preparation.changes, took: ContinuousClock.now - begin)
+    }
+
+    /// Gives new workloads endpoint numbers.
+    private func number(_ workloads: [String: Workload]?) throws(AgentError) {
+        for key in (workloads ?? [:]).keys.sorted() where endpointNumbers.assign(key) == nil {
+            throw AgentError("cannot number another endpoint: all 65535 numbers are in use")
+        }
+    }
+
+    /// Notes that a change is in force.
+    private func settle(_ change: EngineChange) {
+        unsettled.policies.subtract(change.policies.references)
+        if change.workloads != nil { unsettled.areWorkloadsTouched = false }
+    }
+
+    /// Writes changes of the tables, or all of them where it is not known what they hold.
+    private func commit(_ changes: MapChanges) throws {
+        let areKnown = areTablesKnown
+        areTablesKnown = false
+        do throws(DatapathError) {
+            if areKnown { try datapath.commit(changes) } else { try datapath.replace(with: engine.completeState()) }
+            areTablesKnown = true
+        } catch {
+            // What does not fit was refused before anything was written.
+            if case .table = error { areTablesKnown = areKnown }
+            throw error
+        }
     }
 
     /// Frees the numbers and subjects of what is gone: only when no endpoint record names them any more.
@@ -142,7 +179,7 @@ extension AgentState {
             endpointNumbers.release(key)
         }
         let cleanup = engine.dropRetiredSubjects()
-        if cleanup.touchesKernel { try datapath.commit(cleanup) }
+        if cleanup.touchesKernel { try commit(cleanup) }
     }
 
     private func logCommit(_ changes: MapChanges, took duration: Duration) {

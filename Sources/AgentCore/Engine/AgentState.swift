@@ -26,6 +26,8 @@ actor AgentState {
     var applied: AppliedPolicies
     var sources: [String: SourceState] = [:]
     var hostAddresses: [IPAddress] = []
+    /// What may differ between what is desired and what is in force.
+    var unsettled = Unsettled()
     var endpointNumbers: NumberPool<String>
     var isAudit: Bool
     var auditedWorkloads: Set<String>
@@ -42,13 +44,15 @@ actor AgentState {
     private var firstSeen: [String: (message: String, since: String)] = [:]
     /// False until the first complete state is in force.
     var isAdopted = false
+    /// False if the tables must be written whole: at first, and after a commit that the kernel broke off.
+    var areTablesKnown = false
     /// Set once `detach` was asked for: the process ends and takes the pins with it.
     private(set) var isDetached = false
     private var onDetach: (@Sendable () -> Void)?
 
+    /// As it stands on disk.
     private var stateFile: StateFile
-    /// Owners of rule slots as they stand on disk.
-    private var persistedRules: [UInt32: RuleRegistry.Owner] = [:]
+    private let numbers: NumberFiles
 
     /// Reads the state directory and prepares; the kernel is not touched before `adopt`.
     init(
@@ -59,17 +63,17 @@ actor AgentState {
         self.aggregator = aggregator
         self.logger = logger
         reader = PolicyReader()
+        numbers = NumberFiles(configuration)
         let file = try StateStorage.read(StateFile.self, from: configuration.statePath) ?? StateFile()
-        let rules = try StateStorage.read(RuleRegistry.Snapshot.self, from: configuration.rulesPath)
         guard file.version == StateFile.currentVersion else {
             throw AgentError(
                 "cannot read \(configuration.statePath): it is of version \(file.version), this agent knows "
                     + "\(StateFile.currentVersion); use the agent that wrote it, or move it away")
         }
-        stateFile = file
+        let (identities, rules) = try numbers.read(olderIdentities: file.identities)
         engine = PolicyEngine(
-            identities: file.identities, rules: rules ?? RuleRegistry.Snapshot(nextFresh: 0, entries: []),
-            options: CompileOptions(allowHost: configuration.allowsHostAccess))
+            identities: identities, rules: rules, options: CompileOptions(allowHost: configuration.allowsHostAccess))
+        stateFile = file
         directory = PolicyDirectory(path: configuration.policyDirectory, reader: reader)
         applied = try AppliedPolicies(directory: configuration.appliedPolicyDirectory, reader: reader)
         endpointNumbers = NumberPool(1...65535, restoring: file.endpoints)
@@ -111,34 +115,41 @@ actor AgentState {
         return count
     }
 
-    /// Writes numbers down before they can appear in the kernel.
+    /// Writes numbers down before they can appear in the kernel, and workloads and audit modes as they are; nothing if
+    /// it stands there already.
     func persist(_ preparation: PolicyEngine.Preparation?, workloads: [Workload]) throws(AgentError) {
         guard !configuration.isDryRun else { return }
-        if let preparation { try persistRules(preparation.changes.ruleSettings) }
         var file = stateFile
+        file.identities = nil
         file.bootID = (try? HostClock.bootID()) ?? ""
-        if let preparation, preparation.touchesIdentities { file.identities = preparation.allocator.snapshot }
         file.endpoints = endpointNumbers.snapshot
         file.workloads = workloads.filter { !$0.isHost }.sorted { $0.key < $1.key }
             .map(StateFile.RememberedWorkload.init)
         file.isAudit = isAudit == configuration.isAudit ? nil : isAudit
         file.auditedWorkloads = auditedWorkloads.sorted()
+        try persistNumbers(preparation)
+        guard file != stateFile else { return }
         try StateStorage.write(file, to: configuration.statePath)
         stateFile = file
     }
 
-    /// Writes the rule slots down if any is new; most policy changes reuse the slots they had.
-    func persistRules(_ settings: [UInt32: RuleDescription]) throws(AgentError) {
+    /// Writes new numbers down.
+    func persistNumbers(_ preparation: PolicyEngine.Preparation?) throws(AgentError) {
+        let rules = engine.takeIssuedRules()
         guard !configuration.isDryRun else { return }
-        var fresh: [UInt32: RuleRegistry.Owner] = [:]
-        for (slot, description) in settings {
-            guard let owner = RuleRegistry.Owner(description), persistedRules[slot] != owner else { continue }
-            fresh[slot] = owner
-        }
-        guard !fresh.isEmpty else { return }
-        try StateStorage.write(engine.registry.snapshot, to: configuration.rulesPath)
-        persistedRules.merge(fresh) { $1 }
+        try numbers.note(
+            identities: preparation?.issued, rules: rules,
+            all: { (preparation?.allocator ?? engine.allocator).snapshot }, allRules: { engine.registry.snapshot })
     }
+}
+
+/// What has to be looked at again before the desired state and the one in force are known to be equal.
+///
+/// A change that is refused stays in here, so that the next one brings it along.
+struct Unsettled: Sendable {
+    var policies: Set<PolicyReference> = []
+    /// Workloads and host addresses.
+    var areWorkloadsTouched = true
 }
 
 /// What one source last said.

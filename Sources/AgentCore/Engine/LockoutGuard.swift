@@ -22,21 +22,36 @@ struct LockoutGuard {
         self.options = options
     }
 
-    func check(_ policies: [PolicyReference: Policy]) throws(AgentError) {
+    func check(_ delta: PolicyDelta) throws(AgentError) {
         let ssh = FailsafePort(port: 22, proto: .tcp, direction: .ingress)
-        guard host.isEnabled, !host.failsafes.contains(ssh) else { return }
+        guard host.isEnabled, !host.failsafes.contains(ssh), concernsHosts(delta) else { return }
+        var policies = inForce
+        policies.apply(delta)
         guard let cause = closer(policies), closer(inForce) == nil else { return }
         throw AgentError(
             "refused: \(cause) would close TCP port 22 of this host to the outside, and `failsafePorts` does not keep "
                 + "it open; allow it in a policy, add `ingress tcp/22` to the failsafe ports, or use --force")
     }
 
+    /// Only a policy that speaks for hosts, or did so before, can make a difference.
+    private func concernsHosts(_ delta: PolicyDelta) -> Bool {
+        delta.references.contains { delta[$0]?.speaksForHosts ?? false || inForce[$0]?.speaksForHosts ?? false }
+    }
+
     /// What closes SSH from outside; nil if it is open.
     private func closer(_ policies: [PolicyReference: Policy]) -> String? {
-        let explainer = Explainer(policies: Array(policies.values), options: options)
+        let explainer = Explainer(policies: policies.values.filter(\.speaksForHosts), options: options)
         let explanation = explainer.explain(
             from: .world(nil), to: .host(nil, labels: host.labels, isEndpoint: true), proto: .tcp, port: 22)
         guard explanation.verdict == .deny else { return nil }
         return explanation.ingress?.cause?.text ?? "a policy"
+    }
+}
+
+extension Policy {
+    fileprivate var speaksForHosts: Bool {
+        (rules.map(\.subject) + defaultDeny.map(\.subject)).contains { subject in
+            if case .hosts = subject { true } else { false }
+        }
     }
 }

@@ -7,21 +7,13 @@ import NetworkModel
 import PolicyCompiler
 import PolicyModel
 
-/// What the tables depend on.
-struct EngineInput: Sendable {
-    /// By key.
-    var workloads: [String: Workload] = [:]
-    var hostAddresses: [IPAddress] = []
-    var hostLabels: [Label] = []
-    var policies: [PolicyReference: Policy] = [:]
-}
-
 /// Turns workloads and policies into identities and table content, step by step.
 ///
 /// No I/O, no clock; one owner.
 ///
-/// `prepare` works out what a new input changes; then either `accept` (it is in force) or `rollBack` (it is not: the
-/// engine is where it was before).
+/// `prepare` works out what a change of the input means; then either `accept` (it is in force) or `rollBack` (it is not:
+/// the engine is where it was before). A change costs what it names: nobody here looks at all policies because one of
+/// them is another one now.
 final class PolicyEngine {
     private(set) var allocator: IdentityAllocator
     private var compiler: RuleCompiler
@@ -29,7 +21,7 @@ final class PolicyEngine {
     private let options: CompileOptions
 
     /// What is prepared but not accepted.
-    private var pending: (input: EngineInput, allocator: IdentityAllocator)?
+    private var pending: (change: EngineChange, allocator: IdentityAllocator)?
     /// Subjects that no workload uses any more but that the kernel's endpoint records may still name.
     private var retiredSubjects: Set<UInt16> = []
 
@@ -41,6 +33,9 @@ final class PolicyEngine {
 
     var registry: RuleRegistry { compiler.registry }
 
+    /// The rule numbers given out since the last call; nil: none.
+    func takeIssuedRules() -> RuleRegistry.Snapshot? { compiler.takeIssuedRules() }
+
     /// The complete state that is prepared or in force.
     func completeState() -> MapState {
         var state = compiler.mapState()
@@ -51,33 +46,35 @@ final class PolicyEngine {
     /// What `prepare` found.
     struct Preparation {
         var changes: MapChanges
-        /// True if numbers of identities or subjects may have been given out.
-        var touchesIdentities: Bool
+        /// Identities that are new or mean something else.
+        var identities: [ResolvedIdentity]
+        /// Numbers of identities and subjects that are not on disk; nil: none.
+        var issued: IdentityAllocator.Snapshot?
         /// Of the prepared state.
         var allocator: IdentityAllocator
     }
 
-    /// Works out what `next` changes.
+    /// Works out what a change of the input means.
     ///
     /// Throws, and is where it was before, if numbers run out.
-    func prepare(_ next: EngineInput) throws -> Preparation {
+    func prepare(_ change: EngineChange) throws -> Preparation {
         var allocator = self.allocator
-        try PolicyEngine.bring(&allocator, from: input, to: next)
+        try PolicyEngine.bring(&allocator, from: input, change)
         let identityChanges = try allocator.settle()
-        pending = (next, allocator)
-        apply(identityChanges, subjects: allocator.subjects, policiesFrom: input.policies, to: next.policies)
+        let issued = allocator.takeIssued()
+        pending = (change, allocator)
+        apply(change, identityChanges, allocator)
         var changes = compiler.takeChanges()
         changes.mappingRemovals = identityChanges.mappingRemovals
         changes.mappingSettings = identityChanges.mappingSettings.map { .init(prefix: $0.key, identity: $0.value) }
         return Preparation(
-            changes: changes, touchesIdentities: !identityChanges.isEmpty || !changes.subjectSettings.isEmpty,
-            allocator: allocator)
+            changes: changes, identities: identityChanges.recordSettings, issued: issued, allocator: allocator)
     }
 
     /// What was prepared is in force.
     func accept() {
         guard let pending else { return }
-        input = pending.input
+        input.apply(pending.change)
         allocator = pending.allocator
         self.pending = nil
     }
@@ -107,10 +104,12 @@ final class PolicyEngine {
         func legend(_ legend: MapLegend) -> [String] { legend.lines(subjects: subjects, identities: identities) }
     }
 
-    /// Compiles another input from nothing, leaving this engine alone: for dry runs.
-    func compileAside(_ next: EngineInput) throws -> Aside {
+    /// Compiles the input with a change from nothing, leaving this engine alone: for dry runs.
+    func compileAside(_ change: EngineChange) throws -> Aside {
         var allocator = self.allocator
-        try PolicyEngine.bring(&allocator, from: input, to: next)
+        try PolicyEngine.bring(&allocator, from: input, change)
+        var next = input
+        next.apply(change)
         _ = try allocator.settle()
         var registry = compiler.registry
         let input = compileInput(allocator, policies: next.policies)
@@ -138,41 +137,50 @@ final class PolicyEngine {
 
 extension PolicyEngine {
     private static func bring(
-        _ allocator: inout IdentityAllocator, from old: EngineInput, to new: EngineInput
+        _ allocator: inout IdentityAllocator, from input: EngineInput, _ change: EngineChange
     ) throws {
-        for (reference, policy) in new.policies where old.policies[reference] != policy {
-            for use in policy.prefixes {
-                try allocator.usePrefix(use.prefix, includesWorkloads: use.includesWorkloads)
-            }
+        try bringPrefixes(&allocator, from: input, change.policies)
+        if change.hostLabels != nil || change.hostAddresses != nil {
+            allocator.setHost(
+                labels: change.hostLabels ?? input.hostLabels, addresses: change.hostAddresses ?? input.hostAddresses)
         }
-        for (reference, policy) in old.policies where new.policies[reference] != policy {
-            for use in policy.prefixes {
-                allocator.releasePrefix(use.prefix, includesWorkloads: use.includesWorkloads)
-            }
-        }
-        allocator.setHost(labels: new.hostLabels, addresses: new.hostAddresses)
+        guard let workloads = change.workloads else { return }
         // In order, so that the same workloads get the same numbers.
-        for workload in new.workloads.values.sorted(by: { $0.key < $1.key }) {
+        for workload in workloads.values.sorted(by: { $0.key < $1.key }) where input.workloads[workload.key] != workload
+        {
             try allocator.setEndpoint(
                 workload.key,
                 .init(
                     labels: workload.labels, addresses: workload.addresses.sorted(), namedPorts: workload.namedPorts,
                     isHost: workload.isHost))
         }
-        for key in old.workloads.keys where new.workloads[key] == nil { allocator.removeEndpoint(key) }
+        for key in input.workloads.keys where workloads[key] == nil { allocator.removeEndpoint(key) }
     }
 
-    private func apply(
-        _ changes: IdentityChanges, subjects: [UInt16: IdentityAllocator.SubjectKey],
-        policiesFrom old: [PolicyReference: Policy], to new: [PolicyReference: Policy]
-    ) {
-        for identity in changes.recordRemovals { compiler.removePeer(identity) }
-        for record in changes.recordSettings { compiler.setPeer(record) }
-        retire(subjects)
-        for subject in PolicyEngine.subjects(pending?.allocator ?? allocator) { compiler.setSubject(subject) }
-        for reference in old.keys where new[reference] == nil { compiler.removePolicy(reference) }
-        let changed = new.values.filter { old[$0.reference] != $0 }
-        for policy in changed.sorted(by: { $0.reference < $1.reference }) { compiler.setPolicy(policy) }
+    /// New uses first, so that what is used before and after keeps its number; what stays is left alone.
+    private static func bringPrefixes(
+        _ allocator: inout IdentityAllocator, from input: EngineInput, _ policies: PolicyDelta
+    ) throws {
+        var released: [PolicyPrefix] = []
+        for reference in policies.references.sorted() {
+            let old = input.policies[reference]?.prefixes ?? [], new = policies[reference]?.prefixes ?? []
+            released += old.subtracting(new)
+            for use in new.subtracting(old) {
+                try allocator.usePrefix(use.prefix, includesWorkloads: use.includesWorkloads)
+            }
+        }
+        for use in released { allocator.releasePrefix(use.prefix, includesWorkloads: use.includesWorkloads) }
+    }
+
+    private func apply(_ change: EngineChange, _ identities: IdentityChanges, _ next: IdentityAllocator) {
+        for identity in identities.recordRemovals { compiler.removePeer(identity) }
+        for record in identities.recordSettings { compiler.setPeer(record) }
+        if change.workloads != nil {
+            retire(next.subjects)
+            for subject in PolicyEngine.subjects(next) { compiler.setSubject(subject) }
+        }
+        for reference in change.policies.removals { compiler.removePolicy(reference) }
+        for (_, policy) in change.policies.settings.sorted(by: { $0.key < $1.key }) { compiler.setPolicy(policy) }
     }
 
     /// Subjects of the accepted state that the new one lacks stay until the endpoint records are up to date.

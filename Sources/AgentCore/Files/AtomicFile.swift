@@ -18,10 +18,30 @@ enum AtomicFile {
         syncDirectory(of: path)
     }
 
+    /// Adds bytes behind the first `length` bytes of a file, which it has at least, and syncs.
+    ///
+    /// What lies behind them (the rest of an addition that failed) goes.
+    static func append(_ bytes: [UInt8], to path: String, at length: Int) throws(HostError) {
+        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw HostError.last("open \(path)") }
+        defer { close(descriptor) }
+        guard ftruncate(descriptor, length) == 0, lseek(descriptor, 0, SEEK_END) == length else {
+            throw HostError.last("extend \(path)")
+        }
+        try write(bytes, to: descriptor, path)
+        guard fdatasync(descriptor) == 0 else { throw HostError.last("sync \(path)") }
+        if length == 0 { syncDirectory(of: path) }
+    }
+
     private static func writeAndSync(_ bytes: [UInt8], to path: String, mode: mode_t) throws(HostError) {
         let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw HostError.last("create \(path)") }
         defer { close(descriptor) }
+        try write(bytes, to: descriptor, path)
+        guard fsync(descriptor) == 0 else { throw HostError.last("sync \(path)") }
+    }
+
+    private static func write(_ bytes: [UInt8], to descriptor: Int32, _ path: String) throws(HostError) {
         var written = 0
         while written < bytes.count {
             let count = unsafe bytes.withUnsafeBytes { buffer in
@@ -33,7 +53,6 @@ enum AtomicFile {
             }
             written += count
         }
-        guard fsync(descriptor) == 0 else { throw HostError.last("sync \(path)") }
     }
 
     /// Makes the rename itself durable.

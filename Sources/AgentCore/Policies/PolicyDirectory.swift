@@ -6,15 +6,17 @@ import PolicyReading
 
 /// The policies in the files of the watched directory.
 ///
-/// A file with an error keeps what it held when it was last right.
+/// A file with an error keeps what it held when it was last right. What changes comes out as references, so that
+/// everything behind it looks at these policies and no others.
 struct PolicyDirectory: Sendable {
     /// A larger file is refused before it is read.
     static let fileBytesMax = 16 << 20
 
     private struct File: Sendable {
-        var bytes: [UInt8] = []
-        var policies: [Policy] = []
-        var diagnostics: [Diagnostic] = []
+        /// Of the content in force.
+        var fingerprint: ContentFingerprint?
+        /// The policies in force.
+        var references: [PolicyReference] = []
         /// Why the file's present content is not in force.
         var problem: String?
     }
@@ -22,6 +24,7 @@ struct PolicyDirectory: Sendable {
     let path: String
     private let reader: PolicyReader
     private var files: [String: File] = [:]
+    private var definitions = PolicyDefinitions()
     /// Why the directory itself cannot be read.
     private var directoryProblem: String?
 
@@ -32,39 +35,28 @@ struct PolicyDirectory: Sendable {
 
     /// Takes over what changed on disk.
     ///
-    /// Returns false if it makes no difference.
-    mutating func refresh(_ change: DirectoryChange) -> Bool {
+    /// Returns the references of policies that are new, other than before, or gone.
+    mutating func refresh(_ change: DirectoryChange) -> Set<PolicyReference> {
         guard change.directoryExists else {
             // A directory that is gone is more likely a slip than the wish to open everything: keep what was in force.
-            let isNews = directoryProblem == nil
             directoryProblem = files.isEmpty ? nil : "\(path) is gone; its policies stay in force until it is back"
-            return isNews
+            return []
         }
-        return refresh(only: change.isComplete ? change.names : nil)
+        // `..data` of a mounted ConfigMap switches all files at once.
+        let isWhole = !change.isComplete || directoryProblem != nil || change.names.contains { $0.hasPrefix("..") }
+        return isWhole ? refreshAll() : read(change.names.filter(PolicyDirectory.isPolicyFile))
     }
 
     /// Reads the whole directory; one that does not exist holds nothing.
-    mutating func refreshAll() -> Bool {
-        refresh(only: nil)
-    }
-
-    private mutating func refresh(only changed: Set<String>?) -> Bool {
+    mutating func refreshAll() -> Set<PolicyReference> {
         directoryProblem = nil
         do throws(HostError) {
             let names = Set(try directoryEntries(path).filter(PolicyDirectory.isPolicyFile))
-            let candidates = changed?.filter(PolicyDirectory.isPolicyFile) ?? names
-            var isChanged = false
-            for name in files.keys where !names.contains(name) {
-                files[name] = nil
-                isChanged = true
-            }
-            for name in candidates.intersection(names).sorted() where read(name) { isChanged = true }
-            return isChanged
+            return read(names.union(files.keys))
         } catch {
             // The watcher waits for a directory that is not there yet.
-            if error.code == 2 && files.isEmpty { return false }
-            directoryProblem = "\(error); its policies stay in force"
-            return true
+            if error.code != 2 || !files.isEmpty { directoryProblem = "\(error); its policies stay in force" }
+            return []
         }
     }
 
@@ -72,46 +64,66 @@ struct PolicyDirectory: Sendable {
         !name.hasPrefix(".") && [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) }
     }
 
-    /// False if the file is as it was.
-    private mutating func read(_ name: String) -> Bool {
+    /// In order, so that of two new files with one policy it is clear which was first.
+    private mutating func read(_ names: Set<String>) -> Set<PolicyReference> {
+        names.sorted().reduce(into: []) { $0.formUnion(read($1)) }
+    }
+
+    private mutating func read(_ name: String) -> Set<PolicyReference> {
         var file = files[name] ?? File()
         do throws(HostError) {
             let bytes = try readFile("\(path)/\(name)", bytesMax: PolicyDirectory.fileBytesMax)
-            if files[name] != nil && bytes == file.bytes && file.problem == nil { return false }
+            let fingerprint = ContentFingerprint(bytes)
+            if fingerprint == file.fingerprint && file.problem == nil { return [] }
             let result = reader.read(bytes: bytes, file: "\(path)/\(name)")
-            file.diagnostics = result.diagnostics
-            if result.hasErrors {
+            guard !result.hasErrors else {
                 let errors = result.diagnostics.filter { $0.severity == .error }
                 file.problem = errors.map(\.rendered).joined(separator: "\n")
-            } else {
-                file.bytes = bytes
-                file.policies = result.policies
-                file.problem = nil
+                files[name] = file
+                return []
             }
+            let touched = definitions.replace(file.references, with: result.policies, in: name)
+            files[name] = File(fingerprint: fingerprint, references: result.policies.map(\.reference))
+            return touched
         } catch {
+            guard error.code != 2 else {
+                files[name] = nil
+                return definitions.replace(file.references, with: [], in: name)
+            }
             file.problem = "\(error)"
+            files[name] = file
+            return []
         }
-        files[name] = file
-        return true
     }
 
-    /// Every policy; of two with one reference the one in the file that sorts first.
-    var policies: PolicySet {
-        var set = PolicySet()
-        for (_, file) in files.sorted(by: { $0.key < $1.key }) { _ = set.merge(file.policies) }
-        return set
-    }
+    /// The policy of a reference; of two the one in the file that sorts first.
+    subscript(reference: PolicyReference) -> Policy? { definitions[reference] }
+
+    var references: some Collection<PolicyReference> { definitions.references }
+
+    var count: Int { definitions.count }
 
     /// What is not in force and why, by file.
     var problems: [String: String] {
-        var problems: [String: String] = [:]
-        var set = PolicySet()
-        for (name, file) in files.sorted(by: { $0.key < $1.key }) {
-            let duplicates = set.merge(file.policies)
-            let all = [file.problem].compactMap { $0 } + duplicates.map(\.rendered)
-            if !all.isEmpty { problems["\(path)/\(name)"] = all.joined(separator: "\n") }
+        var problems = files.reduce(into: [:]) { $0["\(path)/\($1.key)"] = $1.value.problem }
+        for (name, diagnostic) in definitions.duplicates {
+            problems["\(path)/\(name)", default: ""] +=
+                (problems["\(path)/\(name)"] == nil ? "" : "\n") + diagnostic.rendered
         }
         if let directoryProblem { problems[path] = directoryProblem }
         return problems
+    }
+}
+
+/// Tells whether a file still has the content that was read before, without keeping that content.
+///
+/// The hash is keyed anew in every process.
+private struct ContentFingerprint: Equatable {
+    private let byteCount: Int
+    private let hash: Int
+
+    init(_ bytes: [UInt8]) {
+        byteCount = bytes.count
+        hash = bytes.hashValue
     }
 }

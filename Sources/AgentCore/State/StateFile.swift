@@ -9,9 +9,9 @@ import NetworkModel
 import PolicyCompiler
 
 /// What must survive the agent so that numbers in the kernel and in old events keep their meaning.
-struct StateFile: Codable, Sendable {
+struct StateFile: Codable, Equatable, Sendable {
     /// A workload as it was last seen: in force from the first moment after a restart, also while its source is away.
-    struct RememberedWorkload: Codable, Sendable {
+    struct RememberedWorkload: Codable, Equatable, Sendable {
         var key: String
         var name: String
         var source: String
@@ -30,7 +30,8 @@ struct StateFile: Codable, Sendable {
     /// Interfaces are numbered anew at each boot: workloads of another boot are forgotten.
     var bootID = ""
     var endpoints = NumberPool<String>.Snapshot(nextFresh: 0, numbers: [:])
-    var identities = IdentityAllocator.Snapshot()
+    /// Of a file that was written before identities had a file of their own.
+    var identities: IdentityAllocator.Snapshot?
     var workloads: [RememberedWorkload] = []
     /// Global audit mode as set through the API; nil: as configured.
     var isAudit: Bool?
