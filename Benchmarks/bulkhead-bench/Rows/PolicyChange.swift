@@ -45,12 +45,11 @@ enum PolicyChange: Benchmark {
         ]
     }
 
-    /// Milliseconds from writing the file until a packet is judged by it, for each of `changes` changes.
+    /// Milliseconds from renaming the file into place until a packet is judged by it, for each of `changes` changes.
     private static func measure(_ changes: Int, _ field: AgentField, _ prober: VerdictProber) throws -> Samples {
         var delays = Samples(), source: UInt16 = 30_000
         for change in 1...changes {
-            let begin = Clocks.wall
-            try field.change(to: change % 2)
+            let begin = try field.change(to: change % 2)
             repeat {
                 guard Clocks.wall - begin < 30_000_000_000 else {
                     throw BenchError("a changed policy was not in force after 30 s")
@@ -84,9 +83,8 @@ private final class VerdictProber: @unchecked Sendable {
     private(set) var tally = Tally()
 
     init(field: AgentField) throws {
-        let maps = field.pinnedVersion + "/maps/", programs = field.pinnedVersion + "/programs/"
-        guard let table = try FileDescriptor.pinned(at: maps + "config_map"),
-            let judge = try FileDescriptor.pinned(at: programs + "tc_to_endpoint")
+        guard let table = try FileDescriptor.pinned(at: field.pinnedVersion + "/maps/config_map"),
+            let path = field.pinnedProgram("tc_to_endpoint"), let judge = try FileDescriptor.pinned(at: path)
         else { throw BenchError("the agent has pinned nothing under \(field.pinnedVersion)") }
         configuration = try MappedArray(table, name: "config_map")
         program = BPFProgram(descriptor: judge, name: "tc_to_endpoint")

@@ -71,6 +71,13 @@ final class AgentField {
         (try? FileManager.default.contentsOfDirectory(atPath: pinnedVersion + "/links"))?.count ?? 0
     }
 
+    /// Path of a pinned program; a fingerprint of its build follows its name.
+    func pinnedProgram(_ name: String) -> String? {
+        let folder = pinnedVersion + "/programs"
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return names.first { $0.hasPrefix(name + "-") }.map { "\(folder)/\($0)" }
+    }
+
     var memory: AgentProcess.Memory {
         get throws {
             guard let process else { throw BenchError("the agent is not running") }
@@ -79,9 +86,15 @@ final class AgentField {
     }
 
     /// Puts a variant of the changing policy in place, whole: written aside and renamed.
-    func change(to variant: Int) throws {
-        try PolicyCorpus.changing(variant: variant).write(
-            toFile: "\(scratch.path)/policies/\(PolicyCorpus.changingFile)", atomically: true, encoding: .utf8)
+    ///
+    /// Returns when that was, by `Clocks.wall`; how long the disk takes for the file is not the agent's doing.
+    @discardableResult
+    func change(to variant: Int) throws -> UInt64 {
+        let aside = "\(scratch.path)/next.yaml", path = "\(scratch.path)/policies/\(PolicyCorpus.changingFile)"
+        try PolicyCorpus.changing(variant: variant).write(toFile: aside, atomically: false, encoding: .utf8)
+        let begin = Clocks.wall
+        guard unsafe rename(aside, path) == 0 else { throw BenchError("cannot put \(path) in place: errno \(errno)") }
+        return begin
     }
 
     private func makeLinks() throws {

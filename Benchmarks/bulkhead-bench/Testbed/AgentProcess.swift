@@ -27,6 +27,8 @@ final class AgentProcess {
         var own = 0.0
         /// Kernel tables that it has mapped; they are the kernel's, with or without the agent.
         var kernelTables = 0.0
+        /// What `VmRSS` says.
+        var total: Double { own + kernelTables }
     }
 
     var memory: Memory {
