@@ -375,13 +375,17 @@ import Testing
             random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             return Int((random >> 33) % limit)
         }
-        for step in 0..<30 {
+        var held: [String: Set<Int>] = [:]
+        for step in 0..<40 {
             let file = "\(next(4)).yaml"
-            let documents = (0..<next(4)).map { _ in
-                Self.prefixPolicy("p\(next(6))", prefix: "192.0.2.\(next(4))/32", port: 1 + next(3))
+            let names = (0..<next(4)).map { _ in next(6) }
+            let documents = names.map {
+                Self.prefixPolicy("p\($0)", prefix: "192.0.2.\(next(4))/32", port: 1 + next(3))
             }
             // Two of one name are an error of the file: what it held stays, and is gone after a restart.
-            guard Set(documents.map { $0.split(separator: "\n")[2] }).count == documents.count else { continue }
+            let others = held.filter { $0.key != file }.values.reduce(into: Set<Int>()) { $0.formUnion($1) }
+            guard Set(names).count == names.count, others.isDisjoint(with: names) else { continue }
+            held[file] = Set(names)
             if documents.isEmpty {
                 await bench.remove(file)
             } else {

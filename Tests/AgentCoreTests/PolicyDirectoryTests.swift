@@ -69,26 +69,82 @@ import Testing
         #expect(touched(by: "1.yaml") == [])
     }
 
-    @Test mutating func `of two files with one policy the first counts, and the other takes over when it goes`() throws
+    @Test mutating func `a policy that another file has refuses the whole file, until the other one gives it up`()
+        throws
     {
         try write(Self.text("a", app: "second"), to: "2.yaml")
         #expect(touched(by: "2.yaml") == ["a"])
-        try write(Self.text("a", app: "first"), to: "1.yaml")
-        #expect(touched(by: "1.yaml") == ["a"])
+        try write(Self.text("a", "x", app: "first"), to: "1.yaml")
+        #expect(touched(by: "1.yaml") == [], "who has it keeps it, wherever its file sorts")
+        #expect(subject(of: "a")?.contains("second") == true && subject(of: "x") == nil)
+        let problem = try #require(directory.problems["\(scratch.path)/1.yaml"])
+        #expect(problem.contains("defined twice") && problem.contains("2.yaml"))
+        // A file with good content keeps that, the duplicate and everything else that is new stay out.
+        try write(Self.text("c"), to: "3.yaml")
+        #expect(touched(by: "3.yaml") == ["c"])
+        try write(Self.text("a", "c", app: "third"), to: "3.yaml")
+        #expect(touched(by: "3.yaml") == [])
+        #expect(subject(of: "c")?.contains("db") == true && directory.problems.count == 2)
+        remove("2.yaml")
+        #expect(touched(by: "2.yaml") == ["a", "x"])
         #expect(subject(of: "a")?.contains("first") == true)
-        let problem = try #require(directory.problems["\(scratch.path)/2.yaml"])
-        #expect(problem.contains("defined twice") && problem.contains("1.yaml"))
-        try write(Self.text("a", app: "third"), to: "3.yaml")
-        #expect(touched(by: "3.yaml") == [])
-        #expect(directory.problems.count == 2)
-        remove("1.yaml")
-        #expect(touched(by: "1.yaml") == ["a"])
-        #expect(subject(of: "a")?.contains("second") == true)
         #expect(directory.problems.keys.map { $0.hasSuffix("3.yaml") } == [true])
-        // What does not count may go without anybody noticing.
+        // What is refused may go without anybody noticing; what it held goes with it.
         remove("3.yaml")
-        #expect(touched(by: "3.yaml") == [])
-        #expect(directory.problems.isEmpty && directory.count == 1)
+        #expect(touched(by: "3.yaml") == ["c"])
+        #expect(directory.problems.isEmpty && directory.count == 2)
+    }
+
+    @Test mutating func `of two files that are new at once the one that sorts first is taken`() throws {
+        try write(Self.text("a", "b", app: "second"), to: "2.yaml")
+        try write(Self.text("a", app: "first"), to: "1.yaml")
+        #expect(directory.refreshAll().map(\.name) == ["a"])
+        #expect(subject(of: "a")?.contains("first") == true)
+        #expect(directory.problems.keys.map { $0.hasSuffix("2.yaml") } == [true])
+    }
+
+    @Test mutating func `two files may swap their policies, at once or one after the other`() throws {
+        try write(Self.text("a"), to: "1.yaml")
+        try write(Self.text("b"), to: "2.yaml")
+        _ = directory.refreshAll()
+        try write(Self.text("b", app: "one"), to: "1.yaml")
+        try write(Self.text("a", app: "two"), to: "2.yaml")
+        #expect(touched(by: "1.yaml", "2.yaml") == ["a", "b"])
+        #expect(directory.problems.isEmpty && subject(of: "a")?.contains("two") == true)
+        try write(Self.text("a"), to: "1.yaml")
+        #expect(touched(by: "1.yaml") == [] && directory.problems.count == 1)
+        try write(Self.text("b"), to: "2.yaml")
+        #expect(touched(by: "2.yaml") == ["a", "b"])
+        #expect(directory.problems.isEmpty && directory.count == 2)
+    }
+
+    @Test mutating func `a refused file keeps its policies, which may refuse another file`() throws {
+        for name in ["a", "b", "c"] { try write(Self.text(name), to: "\(name).yaml") }
+        _ = directory.refreshAll()
+        // `b.yaml` takes over a, but `a.yaml` cannot give it up, because `c.yaml` keeps c.
+        try write(Self.text("c"), to: "a.yaml")
+        try write(Self.text("a", "b"), to: "b.yaml")
+        #expect(touched(by: "a.yaml", "b.yaml") == [])
+        #expect(directory.count == 3 && directory.problems.count == 2)
+        remove("c.yaml")
+        #expect(Set(touched(by: "c.yaml")).isSuperset(of: ["a", "c"]))
+        #expect(directory.problems.isEmpty && directory.count == 3)
+    }
+
+    @Test(arguments: ["", "\n \n"])
+    mutating func `a file cut to nothing keeps what it held, and status says how to be rid of it`(_ text: String) throws
+    {
+        try write(Self.text("a"), to: "1.yaml")
+        _ = directory.refreshAll()
+        try write(text, to: "1.yaml")
+        #expect(touched(by: "1.yaml") == [])
+        #expect(directory.count == 1)
+        let problem = try #require(directory.problems["\(scratch.path)/1.yaml"])
+        #expect(problem.contains("the file is empty") && problem.contains("delete the file"))
+        // Comments are meant.
+        try write("# nothing for now\n", to: "1.yaml")
+        #expect(touched(by: "1.yaml") == ["a"])
+        #expect(directory.count == 0 && directory.problems.isEmpty)
     }
 
     @Test mutating func `a policy that moves from one file to another is never without a definition`() throws {

@@ -2,7 +2,7 @@
 
 import PolicyModel
 
-/// Which file defines which policy; of several with one reference the one in the file that sorts first counts.
+/// Which file defines which policy: one file each.
 ///
 /// Kept up to date file by file, so that a changed file costs what it holds.
 struct PolicyDefinitions: Sendable {
@@ -11,66 +11,69 @@ struct PolicyDefinitions: Sendable {
         var policy: Policy
     }
 
-    private var first: [PolicyReference: Definition] = [:]
-    /// Those that do not count, in the order of their files.
-    private var others: [PolicyReference: [Definition]] = [:]
+    private var definitions: [PolicyReference: Definition] = [:]
 
-    /// Number of policies that count.
-    var count: Int { first.count }
+    var count: Int { definitions.count }
 
-    var references: some Collection<PolicyReference> { first.keys }
+    var references: some Collection<PolicyReference> { definitions.keys }
 
-    /// The policy that counts.
-    subscript(reference: PolicyReference) -> Policy? { first[reference]?.policy }
+    subscript(reference: PolicyReference) -> Policy? { definitions[reference]?.policy }
 
-    /// Makes a file hold these policies instead of the ones with the references of `old`.
+    /// Why some of these files cannot hold what is new in them together with everything else: another file defines it.
     ///
-    /// Returns the references whose policy is another one now, or none any more.
-    mutating func replace(_ old: [PolicyReference], with policies: [Policy], in file: String) -> Set<PolicyReference> {
-        let kept = Set(policies.map(\.reference))
-        var touched: Set<PolicyReference> = []
-        for reference in old where !kept.contains(reference) {
-            if take(reference, from: file) { touched.insert(reference) }
+    /// Who has a policy keeps it; of two files to which it is new, the one that sorts first gets it. A file is a unit:
+    /// one that is refused keeps all that it holds, which may refuse others.
+    func conflicts(_ news: [String: [Policy]]) -> [String: [Diagnostic]] {
+        var refused: [String: [Diagnostic]] = [:]
+        while true {
+            let found = nextConflicts(news.filter { refused[$0.key] == nil })
+            if found.isEmpty { return refused }
+            refused.merge(found) { $0 + $1 }
         }
-        for policy in policies where put(Definition(file: file, policy: policy)) { touched.insert(policy.reference) }
-        return touched
     }
 
-    /// What is wrong with policies that do not count, by file.
-    var duplicates: [(file: String, diagnostic: Diagnostic)] {
-        others.sorted { $0.key < $1.key }.flatMap { reference, definitions in
-            definitions.compactMap { definition in
-                self[reference].map { (definition.file, .duplicate(definition.policy, of: $0)) }
+    private func nextConflicts(_ news: [String: [Policy]]) -> [String: [Diagnostic]] {
+        var found: [String: [Diagnostic]] = [:]
+        var claims: [PolicyReference: Definition] = [:]
+        for (file, policies) in news.sorted(by: { $0.key < $1.key }) {
+            for policy in policies {
+                let holder = definitions[policy.reference]
+                if let holder, news[holder.file] == nil {
+                    found[file, default: []].append(.duplicate(policy, of: holder.policy))
+                } else if let other = claims[policy.reference] {
+                    let (loser, lost, kept) =
+                        holder?.file == file ? (other.file, other.policy, policy) : (file, policy, other.policy)
+                    found[loser, default: []].append(.duplicate(lost, of: kept))
+                    if loser == other.file { claims[policy.reference] = Definition(file: file, policy: policy) }
+                } else {
+                    claims[policy.reference] = Definition(file: file, policy: policy)
+                }
             }
         }
+        return found
     }
 
-    /// True if the policy that counts is another one now.
-    private mutating func put(_ definition: Definition) -> Bool {
-        let reference = definition.policy.reference
-        let before = first[reference]
-        guard let before, before.file != definition.file else {
-            first[reference] = definition
-            return before?.policy != definition.policy
+    /// Makes files hold these policies, and no others; there must be no conflict.
+    ///
+    /// `old`: the references that each file held. Returns those whose policy is another one now, or none any more.
+    mutating func replace(
+        _ old: [String: [PolicyReference]], with news: [String: [Policy]]
+    ) -> Set<PolicyReference> {
+        var before: [PolicyReference: Policy] = [:]
+        for file in news.keys {
+            for reference in old[file] ?? [] { before[reference] = definitions.removeValue(forKey: reference)?.policy }
         }
-        var rest = (others[reference] ?? []).filter { $0.file != definition.file }
-        let isFirst = definition.file < before.file
-        rest.append(isFirst ? before : definition)
-        others[reference] = rest.sorted { $0.file < $1.file }
-        if isFirst { first[reference] = definition }
-        return isFirst && before.policy != definition.policy
-    }
-
-    /// True if the policy that counts is another one now, or none.
-    private mutating func take(_ reference: PolicyReference, from file: String) -> Bool {
-        var rest = others.removeValue(forKey: reference) ?? []
-        let isFirst = first[reference]?.file == file
-        if isFirst {
-            first[reference] = rest.isEmpty ? nil : rest.removeFirst()
-        } else {
-            rest.removeAll { $0.file == file }
+        var touched = Set(before.keys)
+        for (file, policies) in news {
+            for policy in policies {
+                definitions[policy.reference] = Definition(file: file, policy: policy)
+                if before[policy.reference] == policy {
+                    touched.remove(policy.reference)
+                } else {
+                    touched.insert(policy.reference)
+                }
+            }
         }
-        if !rest.isEmpty { others[reference] = rest }
-        return isFirst
+        return touched
     }
 }

@@ -6,7 +6,8 @@ import PolicyReading
 
 /// The policies in the files of the watched directory.
 ///
-/// A file with an error keeps what it held when it was last right. What changes comes out as references, so that
+/// A file is a unit: one with an error, or with a policy that another file has, keeps what it held when it was last
+/// right. What changes comes out as references, so that
 /// everything behind it looks at these policies and no others.
 struct PolicyDirectory: Sendable {
     /// A larger file is refused before it is read.
@@ -21,10 +22,18 @@ struct PolicyDirectory: Sendable {
         var problem: String?
     }
 
+    /// What a file holds now; without fingerprint it is gone.
+    private struct Content {
+        var fingerprint: ContentFingerprint?
+        var policies: [Policy] = []
+    }
+
     let path: String
     private let reader: PolicyReader
     private var files: [String: File] = [:]
     private var definitions = PolicyDefinitions()
+    /// Files that only policies of other files keep out.
+    private var waiting: Set<String> = []
     /// Why the directory itself cannot be read.
     private var directoryProblem: String?
 
@@ -64,39 +73,46 @@ struct PolicyDirectory: Sendable {
         !name.hasPrefix(".") && [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) }
     }
 
-    /// In order, so that of two new files with one policy it is clear which was first.
+    /// All together, so that a policy may move from one file to another.
     private mutating func read(_ names: Set<String>) -> Set<PolicyReference> {
-        names.sorted().reduce(into: []) { $0.formUnion(read($1)) }
+        var news: [String: Content] = [:]
+        for name in names.union(waiting) { news[name] = content(of: name) }
+        waiting = waiting.filter { news[$0] != nil }
+        for (name, diagnostics) in definitions.conflicts(news.mapValues(\.policies)) {
+            news[name] = nil
+            files[name, default: File()].problem = diagnostics.map(\.rendered).joined(separator: "\n")
+            waiting.insert(name)
+        }
+        waiting.subtract(news.keys)
+        let held = news.keys.reduce(into: [:]) { $0[$1] = files[$1]?.references }
+        let touched = definitions.replace(held, with: news.mapValues(\.policies))
+        for (name, content) in news {
+            files[name] = content.fingerprint.map {
+                File(fingerprint: $0, references: content.policies.map(\.reference))
+            }
+        }
+        return touched
     }
 
-    private mutating func read(_ name: String) -> Set<PolicyReference> {
+    /// What a file holds; nil if that is what is in force, or if it is wrong, which is noted.
+    private mutating func content(of name: String) -> Content? {
         var file = files[name] ?? File()
         do throws(HostError) {
             let bytes = try readFile("\(path)/\(name)", bytesMax: PolicyDirectory.fileBytesMax)
             let fingerprint = ContentFingerprint(bytes)
-            if fingerprint == file.fingerprint && file.problem == nil { return [] }
+            if fingerprint == file.fingerprint && file.problem == nil { return nil }
             let result = reader.read(bytes: bytes, file: "\(path)/\(name)")
-            guard !result.hasErrors else {
-                let errors = result.diagnostics.filter { $0.severity == .error }
-                file.problem = errors.map(\.rendered).joined(separator: "\n")
-                files[name] = file
-                return []
-            }
-            let touched = definitions.replace(file.references, with: result.policies, in: name)
-            files[name] = File(fingerprint: fingerprint, references: result.policies.map(\.reference))
-            return touched
+            guard result.hasErrors else { return Content(fingerprint: fingerprint, policies: result.policies) }
+            file.problem = result.diagnostics.filter { $0.severity == .error }.map(\.rendered).joined(separator: "\n")
         } catch {
-            guard error.code != 2 else {
-                files[name] = nil
-                return definitions.replace(file.references, with: [], in: name)
-            }
+            guard error.code != 2 else { return Content() }
             file.problem = "\(error)"
-            files[name] = file
-            return []
         }
+        files[name] = file
+        return nil
     }
 
-    /// The policy of a reference; of two the one in the file that sorts first.
+    /// The policy of a reference.
     subscript(reference: PolicyReference) -> Policy? { definitions[reference] }
 
     var references: some Collection<PolicyReference> { definitions.references }
@@ -106,10 +122,6 @@ struct PolicyDirectory: Sendable {
     /// What is not in force and why, by file.
     var problems: [String: String] {
         var problems = files.reduce(into: [:]) { $0["\(path)/\($1.key)"] = $1.value.problem }
-        for (name, diagnostic) in definitions.duplicates {
-            problems["\(path)/\(name)", default: ""] +=
-                (problems["\(path)/\(name)"] == nil ? "" : "\n") + diagnostic.rendered
-        }
         if let directoryProblem { problems[path] = directoryProblem }
         return problems
     }
