@@ -146,7 +146,12 @@ extension DatapathTests {
                 try fixture.tcp(talk, .egress, .finAck)
             case CONNTRACK_CLOSED:
                 try fixture.establish(talk, openedBy: .egress)
+                try fixture.tcp(talk, .egress, .finAck)
+                try fixture.tcp(talk, .ingress, .finAck)
+            case CONNTRACK_RESET:
+                try fixture.establish(talk, openedBy: .egress)
                 try fixture.tcp(talk, .egress, .rst)
+            case CONNTRACK_PICKED_UP: try fixture.tcp(talk, .egress, .ack)
             case CONNTRACK_UNREPLIED: try fixture.udp(talk, .egress)
             case CONNTRACK_REPLIED:
                 try fixture.udp(talk, .egress)
@@ -198,7 +203,7 @@ extension DatapathTests {
                 try fixture.age(byTicks: 600)
                 try fixture.tcp(talk, .ingress, .ack).expectPass(state: nil)
             }
-            try fixture.tcp(talk, .egress, .rst)
+            for direction in Direction.allCases { try fixture.tcp(talk, direction, .finAck) }
             try fixture.age(byTicks: 600)
             try fixture.tcp(talk, .ingress, .ack).expectPass(state: nil)
             try fixture.age(byTicks: 600)

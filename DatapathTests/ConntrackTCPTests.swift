@@ -54,7 +54,7 @@ extension DatapathTests {
             try fixture.tcp(talk, opener.opposite, .ack).expectPass(state: nil)
         }
 
-        @Test(arguments: openings) func `a reset by either end closes the flow`(
+        @Test(arguments: openings) func `a reset by either end ends the flow and is reported`(
             family: Family, opener: Direction
         ) throws {
             for side in Direction.allCases {
@@ -62,7 +62,9 @@ extension DatapathTests {
                 let talk = talk(family, opener)
                 try fixture.establish(talk, openedBy: opener)
                 try fixture.tcp(talk, side, [.rst, .ack]).expectPass(state: .closed)
-                #expect(try fixture.state() == CONNTRACK_CLOSED)
+                #expect(try fixture.state() == CONNTRACK_RESET)
+                try fixture.tcp(talk, side, .rst).expectPass(state: nil)
+                #expect(try fixture.state() == CONNTRACK_RESET)
             }
         }
 
@@ -118,8 +120,26 @@ extension DatapathTests {
             }
             try fixture.commit(TestPolicy())
             try fixture.establish(talk, openedBy: .egress)
+            for direction in [Direction.egress, .ingress] { try fixture.tcp(talk, direction, .finAck) }
+            #expect(try fixture.state() == CONNTRACK_CLOSED)
             try fixture.tcp(talk, .ingress, .syn).expectPass(state: .new)
             #expect(try fixture.onlyFlow()?.isOpenedByPeer == true)
+        }
+
+        /// Else a forged SYN, after a forged RST, would make the server of a live connection its client.
+        @Test(arguments: openings) func `no SYN turns a living connection round`(
+            family: Family, opener: Direction
+        ) throws {
+            let talk = talk(family, opener)
+            for before in [TCPFlags.ack, .finAck, .rst] {
+                try fixture.forgetFlows()
+                try fixture.establish(talk, openedBy: opener)
+                try fixture.tcp(talk, opener, before)
+                let state = try fixture.state()
+                try fixture.tcp(talk, opener.opposite, .syn).expectPass(state: .new)
+                let flow = try #require(try fixture.onlyFlow())
+                #expect(flow.isOpenedByPeer == (opener == .ingress) && flow.state == state)
+            }
         }
 
         @Test(arguments: Family.allCases) func `a stream met in the middle belongs to the side with the lower port`(
@@ -132,7 +152,7 @@ extension DatapathTests {
             let server = Talk.server(family)
             try fixture.tcp(server, .egress, .ack).expectPass(rule: 20, state: .reply)
             #expect(try fixture.onlyFlow()?.isOpenedByPeer == true)
-            #expect(try fixture.state() == CONNTRACK_ESTABLISHED)
+            #expect(try fixture.state() == CONNTRACK_PICKED_UP)
             try fixture.forgetFlows()
             try fixture.tcp(server, .ingress, [.ack, .psh], payload: 5).expectPass(rule: 20, state: .new)
             let client = Talk.client(family)
@@ -140,13 +160,13 @@ extension DatapathTests {
             try fixture.tcp(client, .egress, .ack).expectDrop(DROP_POLICY_DEFAULT_DENY, rule: 60)
             var equal = Talk.server(family)
             equal.remotePort = 80
-            try fixture.tcp(equal, .egress, .ack).expectDrop(DROP_POLICY_DEFAULT_DENY, rule: 60)
+            try fixture.tcp(equal, .egress, .ack).expectPass(rule: 20, state: .reply)
         }
 
         @Test(arguments: Family.allCases) func `the first packet met sets the state`(family: Family) throws {
             let cases: [(TCPFlags, Int)] = [
-                (.syn, CONNTRACK_SYN_SENT), (.synAck, CONNTRACK_SYN_RECEIVED), (.ack, CONNTRACK_ESTABLISHED),
-                (.finAck, CONNTRACK_CLOSING), (.rst, CONNTRACK_CLOSED),
+                (.syn, CONNTRACK_SYN_SENT), (.synAck, CONNTRACK_SYN_RECEIVED), (.ack, CONNTRACK_PICKED_UP),
+                (.finAck, CONNTRACK_PICKED_UP), (.rst, CONNTRACK_RESET),
             ]
             for (flags, state) in cases {
                 try fixture.forgetFlows()

@@ -52,6 +52,7 @@ final class Fixture: @unchecked Sendable {
         config.flags = UInt32(CONFIG_READY)
         config.ticks_per_second = Fixture.ticksPerSecond
         config.report_interval_ticks = 3600 * Fixture.ticksPerSecond
+        config.conntrack_share = 0
         config.bank_generation = (Fixture.initialGeneration, Fixture.initialGeneration)
         config.policy_bucket_mask = (4095, 4095)
         setTimeouts { _ in 60 * Fixture.ticksPerSecond }

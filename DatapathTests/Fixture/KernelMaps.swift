@@ -16,6 +16,7 @@ final class KernelMaps: Sendable {
     let failsafe: BPFMap<failsafe_key, UInt32>
     let conntrack: BPFMap<conntrack_key, conntrack_entry>
     let fragments: BPFMap<fragment_key, fragment_entry>
+    let endpointFlows: BPFMap<UInt32, UInt32>
     let config: MappedArray
     private let metricsMap: BPFMap<UInt32, metric>
     private let ruleStats: BPFMap<UInt32, rule_stats>
@@ -42,6 +43,7 @@ final class KernelMaps: Sendable {
         failsafe = try object.map("failsafe_map")
         conntrack = try object.map("conntrack_map")
         fragments = try object.map("fragment_map")
+        endpointFlows = try object.map("endpoint_flows_map")
         metricsMap = try object.map("metrics_map")
         ruleStats = try object.map("rule_stats_map")
         config = try MappedArray(object.mapDescriptor("config_map"), name: "config_map")
@@ -63,6 +65,7 @@ final class KernelMaps: Sendable {
         try KernelMaps.empty(failsafe)
         try KernelMaps.empty(conntrack)
         try KernelMaps.empty(fragments)
+        for endpoint in [UInt32(Fixture.endpoint), 8] { try endpointFlows.update(endpoint, to: 0) }
     }
 
     private static func empty<Key, Value>(_ map: borrowing BPFMap<Key, Value>) throws(BPFError) {

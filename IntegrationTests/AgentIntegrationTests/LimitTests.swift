@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    @Test func `a full conntrack table refuses new flows, counts them and says so`() async throws {
+    @Test func `a workload that fills its share of the conntrack table harms itself only, and status says so`() async throws {
         try await withTestBed(subnet: 23) { bed in
             let shop = try await Shop(bed, configuration: "tables: {conntrackEntries: 1024}")
             _ = try await shop.startAgent()
@@ -41,11 +41,17 @@ import Testing
                 within: .seconds(60))
             try await eventually("the refusal is counted") {
                 try await shop.control.status().events.drops.contains {
-                    $0.reason == "conntrack-full" && $0.packets > 0
+                    $0.reason == "conntrack-share" && $0.packets > 0
                 }
             }
-            let flows = try await eventuallyFlows(shop) { $0.reasons = ["conntrack-full"] }
-            #expect(flows.allSatisfy { $0.verdict == "deny" })
+            let flows = try await eventuallyFlows(shop) { $0.reasons = ["conntrack-share"] }
+            #expect(flows.contains { $0.verdict == "deny" && $0.source.endpoint == "client" })
+            #expect(try await shop.intruder.canPing(shop.host.gateway4), "another workload has room")
+            try await eventually("the problem is shown", within: .seconds(15)) {
+                try await shop.control.status().problems.contains {
+                    $0.subject == "conntrack" && $0.message.contains("client")
+                }
+            }
         }
     }
 

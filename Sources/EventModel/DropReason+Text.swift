@@ -80,5 +80,9 @@ extension DropReason {
         Text(
             "destination-address", "a packet for an address that is not the endpoint's own reached its interface",
             remedy: "if it forwards for others, set `sourceCheck: false`; otherwise frames of another are led to it"),
+        Text(
+            "conntrack-share", "the endpoint holds its share of the conntrack table: no room for a new flow of it",
+            remedy: "find its flood with `bulkhead observe`, or raise `conntrackEntries` (a share is a quarter of them)"
+        ),
     ]
 }

@@ -63,6 +63,12 @@ struct BankedTables: ~Copyable {
         (0..<Int(CONNTRACK_TIMEOUT_COUNT)).map { config.loadAcquiring(at: ConfigOffset.timeouts + 4 * $0) }
     }
 
+    /// Flows that one endpoint may hold; zero: as many as there is room for.
+    var conntrackShare: Int {
+        get { Int(config.loadAcquiring(at: ConfigOffset.conntrackShare)) }
+        nonmutating set { config.storeReleasing(UInt32(clamping: newValue), at: ConfigOffset.conntrackShare) }
+    }
+
     /// Writes what may be switched at any time: flags, tick, reporting, time-outs.
     ///
     /// True if audit mode was switched: flows that are open were judged under the other mode.
@@ -212,6 +218,7 @@ private enum ConfigOffset {
     static let ticksPerSecond = offset(\.ticks_per_second)
     static let reportInterval = offset(\.report_interval_ticks)
     static let timeouts = offset(\.timeout_ticks)
+    static let conntrackShare = offset(\.conntrack_share)
 
     static func generation(_ bank: UInt32) -> Int { offset(\.bank_generation) + 4 * Int(bank) }
     static func bucketMask(_ bank: UInt32) -> Int { offset(\.policy_bucket_mask) + 4 * Int(bank) }

@@ -47,6 +47,8 @@ package enum ConntrackState: UInt8, Hashable, Sendable, CaseIterable {
     case icmp = 7
     case sctpEstablished = 8
     case sctpClosed = 9
+    case pickedUp = 10
+    case reset = 11
 }
 
 extension ConntrackFlow {

@@ -106,8 +106,14 @@ package final class Datapath: DatapathWriting {
             let part = findings.orphaned[start..<min(start + step, findings.orphaned.count)]
             try withKernel { state throws(BPFError) in try state.remove(orphaned: part) }
         }
-        return SweepReport(
+        var report = SweepReport(
             visited: findings.visited, expired: findings.expired.count, orphaned: findings.orphaned.count)
+        report.held = findings.held
+        (report.capacity, report.share) = try withKernel { state throws(BPFError) in
+            try state.writeHeldFlows(findings)
+            return (state.conntrackCapacity, state.tables.conntrackShare)
+        }
+        return report
     }
 
     package func conntrackFlows(of endpoint: UInt16?) throws(DatapathError) -> [ConntrackFlow] {

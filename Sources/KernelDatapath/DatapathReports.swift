@@ -28,6 +28,12 @@ package struct SweepReport: Hashable, Sendable {
     package var expired: Int
     /// Flows of endpoints that are no longer attached.
     package var orphaned: Int
+    /// Flows that the table has room for.
+    package var capacity = 0
+    /// Flows that one endpoint may hold.
+    package var share = 0
+    /// Flows in the table before, by the endpoint's number.
+    package var held: [UInt16: Int] = [:]
 
     package init(visited: Int = 0, expired: Int = 0, orphaned: Int = 0) {
         self.visited = visited

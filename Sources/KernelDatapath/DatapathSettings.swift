@@ -21,8 +21,9 @@ package struct DatapathSettings: Hashable, Sendable {
 
 /// How long a silent flow is remembered, by its state.
 package struct ConntrackTimeouts: Hashable, Sendable {
-    package var tcpSynSent: Duration = .seconds(60)
-    package var tcpSynReceived: Duration = .seconds(60)
+    // What only one side says lives shortly: it costs that side nothing, and us an entry of the table.
+    package var tcpSynSent: Duration = .seconds(30)
+    package var tcpSynReceived: Duration = .seconds(30)
     /// Above the two hours and four minutes of RFC 5382.
     package var tcpEstablished: Duration = .seconds(8000)
     package var tcpClosing: Duration = .seconds(120)
@@ -33,6 +34,8 @@ package struct ConntrackTimeouts: Hashable, Sendable {
     package var icmp: Duration = .seconds(30)
     package var sctpEstablished: Duration = .seconds(8000)
     package var sctpClosed: Duration = .seconds(10)
+    package var tcpPickedUp: Duration = .seconds(30)
+    package var tcpReset: Duration = .seconds(10)
 
     package init() {}
 
@@ -40,7 +43,7 @@ package struct ConntrackTimeouts: Hashable, Sendable {
     var byState: [Duration] {
         [
             tcpSynSent, tcpSynReceived, tcpEstablished, tcpClosing, tcpClosed, unreplied, replied, icmp,
-            sctpEstablished, sctpClosed,
+            sctpEstablished, sctpClosed, tcpPickedUp, tcpReset,
         ]
     }
 }
@@ -58,6 +61,9 @@ package struct DatapathSizes: Hashable, Sendable {
     package var conntrackEntries: Int
     /// A power of two and a multiple of the page size.
     package var eventBytes: Int
+
+    /// An endpoint may hold this part of the conntrack table, so that no one of them can starve the others.
+    package static let conntrackShareDivisor = 4
 
     package init(
         policyBuckets: Int = 131_072, policyEntries: Int = 131_072, ipcacheChunks: Int = 16,
@@ -96,6 +102,7 @@ enum MapName {
     static let policyEntries = "policy_entries_map"
     static let ipcache = "ipcache_map"
     static let conntrack = "conntrack_map"
+    static let endpointFlows = "endpoint_flows_map"
     static let ruleStats = "rule_stats_map"
     static let metrics = "metrics_map"
     static let events = "events_ringbuf"

@@ -24,6 +24,10 @@ struct SweepFindings: Sendable {
     var visited = 0
     var expired: [conntrack_key] = []
     var orphaned: [conntrack_key] = []
+    /// Flows before the sweep, by the endpoint's number.
+    var held: [UInt16: Int] = [:]
+    /// Of these, the ones to keep.
+    var kept: [UInt16: Int] = [:]
 }
 
 extension BPFMap<conntrack_key, conntrack_entry> {
@@ -32,10 +36,13 @@ extension BPFMap<conntrack_key, conntrack_entry> {
         var findings = SweepFindings()
         try forEach { key, entry in
             findings.visited += 1
+            findings.held[key.endpoint, default: 0] += 1
             if criteria.isOrphaned(key) {
                 findings.orphaned.append(key)
             } else if criteria.isExpired(entry) {
                 findings.expired.append(key)
+            } else {
+                findings.kept[key.endpoint, default: 0] += 1
             }
         }
         return findings
@@ -45,6 +52,15 @@ extension BPFMap<conntrack_key, conntrack_entry> {
 extension DatapathState {
     func sweepCriteria() throws(BPFError) -> SweepCriteria {
         SweepCriteria(now: try clock.now(), timeouts: tables.timeoutTicks, numbers: Set(attached.values.map(\.number)))
+    }
+
+    /// Tells the programs, which only count up, how many flows each endpoint holds.
+    ///
+    /// What they added while we looked is missing until the next sweep.
+    func writeHeldFlows(_ findings: SweepFindings) throws(BPFError) {
+        for number in Set(attached.values.map(\.number)).union(findings.held.keys) {
+            try objects.endpointFlows.update(UInt32(number), to: UInt32(clamping: findings.kept[number] ?? 0))
+        }
     }
 
     /// Removes flows of endpoints that are still not attached.

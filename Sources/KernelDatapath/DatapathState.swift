@@ -16,6 +16,8 @@ struct DatapathState: ~Copyable {
     let attachment: AttachmentKind
     let fallbackReason: String?
     let isAdopted: Bool
+    /// Flows that the table has room for: an adopted one keeps its size.
+    let conntrackCapacity: Int
     var notes: [String]
     /// Probed once, when it is first asked for.
     var support: KernelSupport?
@@ -51,10 +53,14 @@ extension DatapathState {
             let objects = try KernelObjects(loading.pins)
             let tables = try BankedTables(loading.pins, policyBuckets: sizes.policyBuckets)
             let clock = try KernelClock()
+            let conntrack = try MapDefinition(
+                of: loading.pins.mapDescriptor(MapName.conntrack), name: MapName.conntrack)
+            tables.conntrackShare = conntrack.entryCountMax / DatapathSizes.conntrackShareDivisor
             var state = DatapathState(
                 directory: directory, lock: lock, objects: objects, clock: clock, tables: tables,
                 attachment: reason == nil ? .tcx : .clsact, fallbackReason: reason,
-                isAdopted: !loading.adoptedMaps.isEmpty, notes: loading.notes)
+                isAdopted: !loading.adoptedMaps.isEmpty, conntrackCapacity: conntrack.entryCountMax,
+                notes: loading.notes)
             try state.adoptEndpoints()
             return state
         } catch {

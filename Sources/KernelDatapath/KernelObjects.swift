@@ -15,6 +15,7 @@ struct KernelObjects: ~Copyable {
     let endpointAddresses: BPFMap<endpoint_address_key, UInt32>
     let failsafes: BPFMap<failsafe_key, UInt32>
     let conntrack: BPFMap<conntrack_key, conntrack_entry>
+    let endpointFlows: BPFMap<UInt32, UInt32>
     let ruleStats: BPFMap<UInt32, rule_stats>
     let metrics: BPFMap<UInt32, metric>
     let events: FileDescriptor
@@ -48,6 +49,7 @@ extension KernelObjects {
             endpointAddresses: pins.map(MapName.endpointAddresses),
             failsafes: pins.map(MapName.failsafes),
             conntrack: pins.map(MapName.conntrack),
+            endpointFlows: pins.map(MapName.endpointFlows),
             ruleStats: pins.map(MapName.ruleStats),
             metrics: pins.map(MapName.metrics),
             events: pins.mapDescriptor(MapName.events))

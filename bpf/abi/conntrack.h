@@ -31,24 +31,28 @@ _Static_assert(sizeof(struct conntrack_key) == 40, "conntrack_key");
 enum {
 	CONNTRACK_SYN_SENT = 0,           /* TCP: SYN from the opener */
 	CONNTRACK_SYN_RECEIVED = 1,       /* TCP: SYN+ACK from the other side */
-	CONNTRACK_ESTABLISHED = 2,        /* TCP: acknowledged, or picked up mid-stream */
+	CONNTRACK_ESTABLISHED = 2,        /* TCP: both sides were heard */
 	CONNTRACK_CLOSING = 3,            /* TCP: one side has sent FIN */
-	CONNTRACK_CLOSED = 4,             /* TCP: both FINs, or RST */
+	CONNTRACK_CLOSED = 4,             /* TCP: both FINs */
 	CONNTRACK_UNREPLIED = 5,          /* UDP, SCTP, other: one direction seen */
 	CONNTRACK_REPLIED = 6,            /* UDP, other: both directions seen */
 	CONNTRACK_ICMP = 7,
 	CONNTRACK_SCTP_ESTABLISHED = 8,
 	CONNTRACK_SCTP_CLOSED = 9,
-	CONNTRACK_TIMEOUT_COUNT = 10,
+	CONNTRACK_PICKED_UP = 10,         /* TCP: met mid-stream, or alive after a reset; one side was heard so far */
+	CONNTRACK_RESET = 11,             /* TCP: RST, perhaps a forged one: what follows it revives the flow */
+	CONNTRACK_TIMEOUT_COUNT = 12,
 };
 
 enum {
 	CONNTRACK_OPENED_INGRESS = 1 << 0, /* the peer opened the flow; otherwise the endpoint did */
-	CONNTRACK_FIN_OPENER = 1 << 1,
-	CONNTRACK_FIN_OTHER = 1 << 2,
+	CONNTRACK_HEARD_OPENER = 1 << 1,   /* PICKED_UP: who was heard */
+	CONNTRACK_HEARD_OTHER = 1 << 2,
 	CONNTRACK_AUDITED = 1 << 3,        /* allowed only because of audit mode */
 	CONNTRACK_FORWARDED = 1 << 4,      /* host endpoint: already judged at a workload's program, only tracked here */
 	CONNTRACK_DENIED = 1 << 5,         /* revoked: both directions are cut while anybody still sends */
+	CONNTRACK_GUESSED = 1 << 6,        /* TCP: no SYN was seen, the opener is inferred; every SYN is judged by itself */
+	CONNTRACK_EITHER = 1 << 7,         /* nor do the ports tell who opened it: allowed if either may have */
 };
 
 struct conntrack_entry {

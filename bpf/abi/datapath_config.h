@@ -21,7 +21,8 @@ struct datapath_config {
 	__u32 report_interval_ticks;      /* an allowed flow is reported again after this long; 0 = every packet */
 	__u32 policy_bucket_mask[BANK_COUNT]; /* buckets of the policy table, minus one */
 	__u32 timeout_ticks[CONNTRACK_TIMEOUT_COUNT];
+	__u32 conntrack_share;            /* flows that one endpoint may hold; 0 = as many as there is room for */
 };
-_Static_assert(sizeof(struct datapath_config) == 32 + 4 * CONNTRACK_TIMEOUT_COUNT, "datapath_config");
+_Static_assert(sizeof(struct datapath_config) == 36 + 4 * CONNTRACK_TIMEOUT_COUNT, "datapath_config");
 
 #endif

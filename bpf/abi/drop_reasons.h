@@ -29,7 +29,8 @@ enum {
 	DROP_TCP_FLAGS = 19,             /* an impossible combination: SYN+FIN, SYN+RST, none at all */
 	DROP_POLICY_TABLE = 20,          /* the policy table is damaged: a chain longer than its bound */
 	DROP_DESTINATION_ADDRESS = 21,   /* a packet for one address, which is not the endpoint's own, has reached it */
-	DROP_REASON_COUNT = 22,
+	DROP_CONNTRACK_SHARE = 22,       /* the endpoint holds its share of the conntrack table: no room for a new flow of it */
+	DROP_REASON_COUNT = 23,
 };
 
 #endif

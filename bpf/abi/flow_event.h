@@ -32,14 +32,14 @@ struct flow_event {
 	__u8 reason;                      /* DROP_* of a deny or audit, else DROP_NONE */
 	__u8 direction;                   /* DIRECTION_* of the packet as seen from the endpoint */
 	__u8 conntrack;                   /* FLOW_* */
-	__u8 protocol;                    /* IP protocol; 0 with ethertype 0x0806 for ARP */
-	__u8 family;                      /* 4, 6; 0 for other ethertypes */
+	__u8 protocol;                    /* IP protocol; 0 for other ethertypes */
+	__u8 family;                      /* 4, 6; 0 for other ethertypes, ARP among them */
 	__u8 tcp_flags;                   /* of this packet */
 	__u64 timestamp;                  /* CLOCK_MONOTONIC nanoseconds */
 	struct ip_address source;
 	struct ip_address destination;
 	__u16 source_port;                /* network order; ICMP: identifier of a request, else 0 */
-	__u16 destination_port;           /* network order; ICMP: type << 8 | code in network order */
+	__u16 destination_port;           /* network order; ICMP: type << 8 | code; family 0: the ethertype */
 	__u16 endpoint;
 	__u16 vlan;                       /* outermost VLAN id, 0 = none */
 	__u32 subject;                    /* subject slot of the endpoint */

@@ -29,6 +29,11 @@ struct occasion {
 
 static __always_inline void fill_ports(struct flow_event *e, const struct packet *p, int direction)
 {
+	if (!p->family) {
+		e->source_port = 0;
+		e->destination_port = network16(p->ethertype);
+		return;
+	}
 	if (is_icmp(p->key.protocol)) {
 		e->source_port = p->flags & (PACKET_ICMP_REQUEST | PACKET_ICMP_REPLY) ? p->key.remote_port : 0;
 		e->destination_port = (__u16)p->icmp_code << 8 | p->icmp_type;

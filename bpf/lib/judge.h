@@ -14,6 +14,7 @@
 #include "fragment.h"
 #include "neighbor.h"
 #include "one_way.h"
+#include "related.h"
 #include "rule.h"
 
 static __attribute__((noinline)) int create_entry(struct scene *s, int direction, int opener, const struct ruling *r,
@@ -23,10 +24,18 @@ static __attribute__((noinline)) int create_entry(struct scene *s, int direction
 		.last_seen = s->now, .last_report = s->now, .created = s->now, .epoch = s->subject->epoch,
 		.peer_identity = r->peer, .rule = r->rule, .state = first_state(&s->p),
 		.flags = flags | (opener == DIRECTION_INGRESS ? CONNTRACK_OPENED_INGRESS : 0) |
+			 (opener == direction ? CONNTRACK_HEARD_OPENER : CONNTRACK_HEARD_OTHER) |
 			 (r->audited ? CONNTRACK_AUDITED : 0),
 		.reason = r->audited ? r->reason : DROP_NONE, .icmp_type = opening_icmp_type(&s->p),
 	};
 
+	__u32 endpoint = s->ep->endpoint, *held = bpf_map_lookup_elem(&endpoint_flows_map, &endpoint);
+	bool is_more = !(s->met & MET_ENTRY);
+
+	if (is_more && held && s->config->conntrack_share && *held >= s->config->conntrack_share) {
+		count_metric(METRIC_CONNTRACK_FULL, s->p.length);
+		return DROP_CONNTRACK_SHARE;
+	}
 	if (opener == direction) {
 		e.packets[0] = 1;
 		e.bytes[0] = s->p.length;
@@ -40,6 +49,8 @@ static __attribute__((noinline)) int create_entry(struct scene *s, int direction
 		count_metric(METRIC_CONNTRACK_FULL, s->p.length);
 		return DROP_CONNTRACK_FULL;
 	}
+	if (is_more && held)
+		__sync_fetch_and_add(held, 1);
 	count_metric(METRIC_CONNTRACK_CREATED, s->p.length);
 	return DROP_NONE;
 }
@@ -52,15 +63,15 @@ static __always_inline bool is_forwarded(const struct scene *s, int direction)
 
 static __attribute__((noinline)) int judge_first(struct scene *s, int direction, __u32 is_host)
 {
-	int opener = opener_of(&s->p, direction), reason;
+	int opening = opening_of(&s->p, direction, s->met), opener = opening & 1, reason = DROP_NONE;
 	struct ruling r = { .rule = RULE_NONE, .peer = IDENTITY_UNKNOWN };
-	__u8 flags = 0;
+	__u8 flags = opening >> 8;
 
 	if (is_host && is_forwarded(s, direction)) {
 		/* Traffic of others is not the host's; what leaves under the host's address is tracked for its replies. */
 		if (direction == DIRECTION_INGRESS || !owns_address(s->ep, &s->p.key.local))
 			return TC_ACT_UNSPEC;
-		flags = CONNTRACK_FORWARDED;
+		flags |= CONNTRACK_FORWARDED;
 		r.rule = RULE_FORWARDED;
 	} else if (!is_host) {
 		reason = direction == DIRECTION_EGRESS ? check_source(&s->p, s->ep) : check_destination(s);
@@ -73,12 +84,14 @@ static __attribute__((noinline)) int judge_first(struct scene *s, int direction,
 				return action;
 		}
 	}
-	if (!flags && is_host && is_failsafe(&s->p.key, opener)) {
+	if (!(flags & CONNTRACK_FORWARDED) && is_host && is_failsafe_flow(&s->p.key, opener, flags)) {
 		r.rule = RULE_FAILSAFE;
 		r.peer = identify(&s->p.key.remote, s->p.family, s->bank);
-	} else if (!flags) {
+	} else if (!(flags & CONNTRACK_FORWARDED)) {
 		r.icmp_type = opening_icmp_type(&s->p);
-		reason = rule_on(s, &s->p.key, opener, &r);
+		reason = rule_on_either(s, &s->p.key, opener, flags, &r);
+		if (r.reversed)
+			opener = reverse_of(opener);
 		if (reason == DROP_POLICY_TABLE && is_host)
 			reason = DROP_NONE;
 		if (reason && s->p.flags & PACKET_ICMP_ERROR && reason == DROP_POLICY_DEFAULT_DENY)
@@ -86,7 +99,8 @@ static __attribute__((noinline)) int judge_first(struct scene *s, int direction,
 		if (reason)
 			return drop_packet(s, direction, reason, r.rule, r.peer);
 	}
-	reason = create_entry(s, direction, opener, &r, flags);
+	if (!(s->met & MET_BESIDE))
+		reason = create_entry(s, direction, opener, &r, flags);
 	if (reason && !is_host)
 		return drop_packet(s, direction, reason, r.rule, r.peer);
 	if (s->p.flags & PACKET_FRAGMENT)
@@ -96,37 +110,6 @@ static __attribute__((noinline)) int judge_first(struct scene *s, int direction,
 	report(s, direction, r.audited ? VERDICT_AUDIT : VERDICT_ALLOW, r.audited ? r.reason : DROP_NONE,
 	       opener == direction ? FLOW_NEW : FLOW_REPLY, r.rule, r.peer, 0);
 	return pass_packet(s, direction, r.rule);
-}
-
-/*
- * The quoted packet belongs to a flow that was allowed and still is: its errors are welcome. A flow that has not been
- * judged since the policy changed does not count: the packet that the error is about would have been judged.
- */
-static __attribute__((noinline)) int judge_related(struct scene *s, int direction, __u32 is_host)
-{
-	struct packet quoted = {
-		.key.endpoint = s->ep->endpoint, .ethertype = s->p.ethertype, .l3_offset = s->p.l4_offset + 8,
-	};
-	struct conntrack_entry *e;
-	int reason = parse_quoted_skb(s->skb, &quoted, direction);
-
-	if (reason)
-		return drop_packet(s, direction, reason, RULE_NONE, IDENTITY_UNKNOWN);
-	/* The error goes to whom sent the quoted packet, and to nobody else. */
-	if (direction == DIRECTION_INGRESS && !same_address(&s->p.key.local, &quoted.key.local))
-		return drop_packet(s, direction, DROP_ICMP_UNRELATED, RULE_NONE, IDENTITY_UNKNOWN);
-	if (direction == DIRECTION_EGRESS && !same_address(&s->p.key.remote, &quoted.key.remote))
-		return CONTINUE;
-	e = quoted.flags & PACKET_LATER_FRAGMENT ? 0 : bpf_map_lookup_elem(&conntrack_map, &quoted.key);
-	if (!e || !is_alive(e, s->config, s->now) || e->epoch != s->subject->epoch || e->flags & CONNTRACK_DENIED)
-		return CONTINUE;
-	if (!is_host && direction == DIRECTION_EGRESS) {
-		reason = check_source(&s->p, s->ep);
-		if (reason)
-			return drop_packet(s, direction, reason, RULE_NONE, IDENTITY_UNKNOWN);
-	}
-	report(s, direction, VERDICT_ALLOW, DROP_NONE, FLOW_RELATED, RULE_RELATED, e->peer_identity, 0);
-	return pass_packet(s, direction, RULE_RELATED);
 }
 
 /* The verdict is of an older epoch. Judges the flow again, as it was opened, and notes the answer. */
@@ -143,10 +126,10 @@ static __attribute__((noinline)) int judge_changed(struct scene *s, struct connt
 	if (reason) {
 		/* The address was taken away from the endpoint: the flow stays cut. */
 		r.rule = RULE_NONE;
-	} else if (is_host && !(e->flags & CONNTRACK_FORWARDED) && is_failsafe(&s->p.key, opener)) {
+	} else if (is_host && !(e->flags & CONNTRACK_FORWARDED) && is_failsafe_flow(&s->p.key, opener, e->flags)) {
 		r.rule = RULE_FAILSAFE;
 	} else if (!(e->flags & CONNTRACK_FORWARDED)) {
-		reason = rule_on(s, &s->p.key, opener, &r);
+		reason = rule_on_either(s, &s->p.key, opener, flags, &r);
 		if (reason == DROP_POLICY_TABLE && is_host)
 			reason = DROP_NONE;
 	}
@@ -168,25 +151,31 @@ static __attribute__((noinline)) int judge_changed(struct scene *s, struct connt
 static __always_inline int judge_tracked(struct scene *s, int direction, __u32 is_host)
 {
 	struct conntrack_entry *e = bpf_map_lookup_elem(&conntrack_map, &s->p.key);
-	__u32 side;
+	__u32 side, met = MET_NOTHING;
 	bool closed;
 
 	if (!e)
-		return judge_first(s, direction, is_host);
+		goto first;
 	if (!is_alive(e, s->config, s->now)) {
 		count_metric(METRIC_CONNTRACK_EXPIRED, 0);
-		return judge_first(s, direction, is_host);
+		met = met_expired(e);
+		goto first;
 	}
 	side = side_of(e, direction);
-	if (is_reopening(e, &s->p, side))
-		return judge_first(s, direction, is_host);
+	met = is_reopening(e, &s->p, side);
+	if (met)
+		goto first;
 	if (e->epoch != s->subject->epoch)
 		judge_changed(s, e, direction, is_host);
 	/* Flags are read after the epoch, as judge_changed writes them before it. */
 	asm volatile("" ::: "memory");
 	touch(e, s->now);
-	if (e->flags & CONNTRACK_DENIED)
-		return drop_packet(s, direction, e->reason, e->rule, e->peer_identity);
+	if (e->flags & CONNTRACK_DENIED) {
+		if (!is_symmetric(&s->p.key) || !side)
+			return drop_packet(s, direction, e->reason, e->rule, e->peer_identity);
+		met = MET_ENTRY;
+		goto first;
+	}
 	if (side) {
 		e->packets[1] += 1;
 		e->bytes[1] += s->p.length;
@@ -207,6 +196,9 @@ static __always_inline int judge_tracked(struct scene *s, int direction, __u32 i
 	if (s->p.flags & PACKET_FRAGMENT && !(s->p.flags & PACKET_LATER_FRAGMENT))
 		remember_fragment(s, direction);
 	return pass_packet(s, direction, e->rule);
+first:
+	s->met = met;
+	return judge_first(s, direction, is_host);
 }
 
 static __attribute__((noinline)) int judge_arp(struct scene *s, int direction, __u32 is_host)

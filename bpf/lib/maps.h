@@ -91,6 +91,17 @@ struct {
 	__type(value, struct conntrack_entry);
 } conntrack_map SEC(".maps");
 
+/*
+ * Entries of conntrack_map by endpoint: counted up here, set to what it found by the agent's sweep, which is also what
+ * deletes them.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, __u32);
+} endpoint_flows_map SEC(".maps");
+
 /* LRU: what it may forget is only the rest of a half-sent datagram. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

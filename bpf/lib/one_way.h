@@ -25,6 +25,7 @@ static __attribute__((noinline)) int continue_one_way(struct scene *s)
 {
 	struct conntrack_entry *e = bpf_map_lookup_elem(&conntrack_map, &s->p.key);
 
+	s->met = e ? MET_ENTRY : MET_NOTHING;
 	if (!e || !is_alive(e, s->config, s->now) || e->epoch != s->subject->epoch)
 		return CONTINUE;
 	e->last_seen = s->now;

@@ -41,6 +41,7 @@ enum {
 	PACKET_ICMP_REQUEST = 1 << 4,     /* echo, timestamp: expects a reply */
 	PACKET_ICMP_REPLY = 1 << 5,
 	PACKET_LINK_MAINTENANCE = 1 << 6, /* neighbour discovery, multicast membership */
+	PACKET_TAG_TAKEN = 1 << 7,        /* the outermost VLAN tag is no longer in the frame */
 };
 
 /*

@@ -19,7 +19,7 @@
 
 #define EXTENSION_HEADERS_MAX 6
 
-/* Ethernet and up to two VLAN tags. Sets ethertype, vlan, l3_offset. */
+/* Ethernet and up to two VLAN tags, one of which the device may have taken out. Sets ethertype, vlan, l3_offset. */
 static __always_inline int parse_link(struct cursor *c, struct packet *p)
 {
 	__u8 *at = bytes_at(c, 0, 14);
@@ -31,6 +31,8 @@ static __always_inline int parse_link(struct cursor *c, struct packet *p)
 	for (int i = 0; i < 2; i++) {
 		if (p->ethertype != ETHERTYPE_VLAN && p->ethertype != ETHERTYPE_QINQ)
 			return DROP_NONE;
+		if (i == 1 && p->flags & PACKET_TAG_TAKEN)
+			return DROP_VLAN_DEPTH;
 		at = bytes_at(c, p->l3_offset, 4);
 		if (!at)
 			return DROP_TRUNCATED;

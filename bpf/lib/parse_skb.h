@@ -35,8 +35,10 @@ static __always_inline int parse_skb(struct __sk_buff *skb, struct packet *p, in
 {
 	struct cursor c = open_cursor(skb);
 
-	if (skb->vlan_present)
+	if (skb->vlan_present) {
 		p->vlan = skb->vlan_tci & 0x0fff;
+		p->flags |= PACKET_TAG_TAKEN;
+	}
 	return parse_packet(&c, p, direction, !p->ethertype);
 }
 

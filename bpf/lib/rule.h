@@ -8,20 +8,27 @@
 #include "scene.h"
 #include "track.h"
 
-/* What decide says once audit mode had its word. The first field is asked, the others answered. */
+/* What decide says once audit mode had its word. The first fields are asked, the others answered. */
 struct ruling {
 	__u32 icmp_type;                  /* of the packet that opens such a flow */
-	__u32 rule;
-	__u32 peer;
+	__u32 subject;                    /* slot */
+	__u32 bank;
+	__u32 now;
+	__u8 family;
+	__u8 is_audit;                    /* the endpoint's audit mode, or the global one */
 	__u8 reason;                      /* DROP_*, or of an audited packet the reason it would have been dropped */
 	__u8 audited;
+	__u8 reversed;                    /* not as asked, but as opened from the other side */
+	__u8 pad[3];
+	__u32 rule;
+	__u32 peer;
 };
 
 /*
  * Packets to oneself stay inside the endpoint but for a detour by address translation; what arrives under the
  * endpoint's own address must have been sent by it, or it is forged. One packet has two keys: ours and the sender's.
  */
-static __attribute__((noinline)) int has_sent(struct scene *s, const struct conntrack_key *key)
+static __always_inline bool has_sent(const struct conntrack_key *key, const struct datapath_config *config, __u32 now)
 {
 	struct conntrack_key sent = *key;
 	struct conntrack_entry *e;
@@ -33,34 +40,69 @@ static __attribute__((noinline)) int has_sent(struct scene *s, const struct conn
 		sent.remote_port = key->local_port;
 	}
 	e = bpf_map_lookup_elem(&conntrack_map, &sent);
-	return e && is_alive(e, s->config, s->now);
+	return e && is_alive(e, config, now);
+}
+
+enum {
+	CLOSED_ENFORCED = 1 << 0,
+	CLOSED_ALL = 1 << 1,
+	CLOSED_AUDIT = 1 << 2,            /* audit mode: what is enforced is only reported */
+};
+
+/* Both classes of policies and audit mode. A global function, as `decide` is. */
+__attribute__((noinline)) int conclude_all(const struct answer *a, struct ruling *r, __u32 closed, __u32 closed_rule)
+{
+	__u32 rule_all;
+	int all;
+
+	if (!a || !r)
+		return DROP_POLICY_TABLE;
+	r->reason = conclude(&a->enforced, closed & CLOSED_ENFORCED, closed_rule, &r->rule);
+	if (r->reason) {
+		r->audited = closed & CLOSED_AUDIT ? 1 : 0;
+		return r->audited ? DROP_NONE : r->reason;
+	}
+	all = conclude(&a->all, closed & CLOSED_ALL, closed_rule, &rule_all);
+	if (all) {
+		r->reason = all;
+		r->rule = rule_all;
+		r->audited = 1;
+	}
+	return DROP_NONE;
 }
 
 /*
  * Asks the policy about the flow of `key`, opened in `direction`. Everything it needs is in the key and the entry, so
- * the same words judge a first packet and, after a policy change, the millionth.
+ * the same words judge a first packet and, after a policy change, the millionth. A global function, as `decide` is; so it
+ * looks up for itself what it is asked about.
  */
-static __attribute__((noinline)) int rule_on(struct scene *s, const struct conntrack_key *key, __u32 direction,
-					     struct ruling *r)
+__attribute__((noinline)) int rule_flow(const struct conntrack_key *key, struct ruling *r, __u32 direction)
 {
 	bool ingress = direction == DIRECTION_INGRESS;
-	struct question q = {
-		.subject = s->ep->subject, .bank = s->bank, .protocol = key->protocol, .direction = direction,
-		.bucket_mask = s->config->policy_bucket_mask[0],
-	};
 	struct answer a = {};
-	struct subject_entry *subject = s->subject;
-	__u32 peer_mask, any_mask, rule_all;
-	int enforced, all;
+	struct question q = {};
+	struct subject_entry *subject;
+	struct datapath_config *config;
+	__u32 peer_mask, any_mask, closed, zero = 0, index;
 
-	if (s->bank)
-		q.bucket_mask = s->config->policy_bucket_mask[1];
+	if (!key || !r)
+		return DROP_POLICY_TABLE;
+	index = (r->bank & 1) * SUBJECT_COUNT_MAX + (r->subject & (SUBJECT_COUNT_MAX - 1));
+	config = bpf_map_lookup_elem(&config_map, &zero);
+	subject = bpf_map_lookup_elem(&subject_map, &index);
+	if (!config || !subject)
+		return DROP_POLICY_TABLE;
 	r->audited = 0;
-	r->peer = identify(&key->remote, s->p.family, s->bank);
-	if (same_address(&key->local, &key->remote) && (!ingress || has_sent(s, key))) {
+	r->peer = identify(&key->remote, r->family, r->bank & 1);
+	if (same_address(&key->local, &key->remote) && (!ingress || has_sent(key, config, r->now))) {
 		r->rule = RULE_SELF;
 		return r->reason = DROP_NONE;
 	}
+	q.subject = r->subject;
+	q.bank = r->bank;
+	q.protocol = key->protocol;
+	q.direction = direction;
+	q.bucket_mask = r->bank & 1 ? config->policy_bucket_mask[1] : config->policy_bucket_mask[0];
 	q.peer = r->peer;
 	q.port = is_icmp(key->protocol) ? r->icmp_type << 8 : host16(ingress ? key->local_port : key->remote_port);
 	peer_mask = ingress ? subject->probe_mask[1][SUBJECT_PEER] : subject->probe_mask[0][SUBJECT_PEER];
@@ -69,19 +111,36 @@ static __attribute__((noinline)) int rule_on(struct scene *s, const struct connt
 		r->rule = RULE_NONE;
 		return r->reason = DROP_POLICY_TABLE;
 	}
-	enforced = conclude(&a.enforced, ingress ? subject->default_deny[1] : subject->default_deny[0],
-			    ingress ? subject->default_deny_rule[1] : subject->default_deny_rule[0], &r->rule);
-	all = conclude(&a.all, ingress ? subject->default_deny_all[1] : subject->default_deny_all[0],
-		       ingress ? subject->default_deny_rule[1] : subject->default_deny_rule[0], &rule_all);
-	r->reason = enforced;
-	if (enforced) {
-		r->audited = s->config->flags & CONFIG_AUDIT || s->ep->flags & ENDPOINT_AUDIT;
-	} else if (all) {
-		r->reason = all;
-		r->rule = rule_all;
-		r->audited = 1;
-	}
-	return r->audited ? DROP_NONE : r->reason;
+	closed = ingress ? subject->default_deny[1] | subject->default_deny_all[1] << 1
+			 : subject->default_deny[0] | subject->default_deny_all[0] << 1;
+	return conclude_all(&a, r, r->is_audit ? closed | CLOSED_AUDIT : closed,
+			    ingress ? subject->default_deny_rule[1] : subject->default_deny_rule[0]);
+}
+
+static __always_inline int rule_on(struct scene *s, const struct conntrack_key *key, __u32 direction, struct ruling *r)
+{
+	r->subject = s->ep->subject;
+	r->bank = s->bank;
+	r->now = s->now;
+	r->family = s->p.family;
+	r->is_audit = s->config->flags & CONFIG_AUDIT || s->ep->flags & ENDPOINT_AUDIT;
+	return rule_flow(key, r, direction);
+}
+
+/*
+ * `flags`: of the flow's entry. A stream of which nobody knows who opened it is allowed if either side may have; sets
+ * r->reversed if only the other one may.
+ */
+static __always_inline int rule_on_either(struct scene *s, const struct conntrack_key *key, __u32 direction, __u8 flags,
+					  struct ruling *r)
+{
+	int reason = rule_on(s, key, direction, r);
+
+	if (!(flags & CONNTRACK_EITHER) || (!reason && !r->audited))
+		return reason;
+	/* Asked a second time, if the other way is no better: cheaper than room for two answers on the stack. */
+	r->reversed = !rule_flow(key, r, reverse_of(direction)) && !r->audited;
+	return r->reversed ? DROP_NONE : rule_flow(key, r, direction);
 }
 
 static __always_inline bool is_failsafe(const struct conntrack_key *key, int direction)
@@ -92,6 +151,12 @@ static __always_inline bool is_failsafe(const struct conntrack_key *key, int dir
 	};
 
 	return bpf_map_lookup_elem(&failsafe_map, &f) != 0;
+}
+
+/* `flags`: of its entry; whose opener is unknown passes if it is a failsafe flow either way. */
+static __always_inline bool is_failsafe_flow(const struct conntrack_key *key, int opener, __u8 flags)
+{
+	return is_failsafe(key, opener) || (flags & CONNTRACK_EITHER && is_failsafe(key, reverse_of(opener)));
 }
 
 #endif

@@ -18,6 +18,7 @@ struct scene {
 	__u32 ifindex;
 	__u32 ingress_ifindex;            /* where a forwarded packet came in, 0 = made on this host */
 	__u32 generation;
+	__u32 met;                        /* MET_*: what the lookup found; set before a flow is judged as a new one */
 };
 
 /* Not a tc action: what a step returns that has not decided. */

@@ -42,7 +42,12 @@ extension FlowRecord {
     }
 
     private static func protocolName(_ event: FlowEvent) -> String {
-        event.family == 0 && event.ipProtocol.rawValue == 0 ? "arp" : event.ipProtocol.description
+        guard event.family == 0, event.ipProtocol.rawValue == 0 else { return event.ipProtocol.description }
+        switch event.destinationPort {
+        case 0x0806: return "arp"
+        case 0x8100, 0x88a8: return "vlan"
+        default: return "ethertype-0x" + String(event.destinationPort, radix: 16)
+        }
     }
 
     private static func flagNames(_ flags: UInt8) -> String {
