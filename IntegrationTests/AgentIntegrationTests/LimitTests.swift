@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    @Test func `a workload that fills its share of the flow table harms itself only, and status says so`() async throws {
+    @Test func `a workload that fills its share of the flow table harms itself only`() async throws {
         try await withTestBed(subnet: 23) { bed in
             let shop = try await Shop(bed, configuration: "tables: {conntrackEntries: 1024}")
             _ = try await shop.startAgent()
