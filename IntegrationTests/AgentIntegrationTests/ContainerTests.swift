@@ -22,6 +22,17 @@ import Testing
 
         """
 
+    /// Containers with `app: hasty` may speak to nobody; all others may.
+    private static let hasty = """
+        apiVersion: networking.k8s.io/v1
+        kind: NetworkPolicy
+        metadata: {name: hasty, namespace: default}
+        spec:
+          podSelector: {matchLabels: {app: hasty}}
+          policyTypes: [Egress]
+
+        """
+
     @Test(.timeLimit(.minutes(3))) func `what happens to containers is in force within a second`() async throws {
         try await withTestBed(subnet: 63) { bed in
             let yard = try await ContainerYard(bed)
@@ -78,6 +89,37 @@ import Testing
 
             try await podman.run("rm", "-f", "-t", "0", "renamed")
             try await within(Self.second, "podman rm") { try await yard.endpoint("renamed") == nil }
+        }
+    }
+
+    /// Each tries to reach the web server with the first thing its first process does.
+    @Test(.timeLimit(.minutes(2))) func `a container that starts closed sends nothing before it is known`() async throws
+    {
+        try await withTestBed(subnet: 64) { bed in
+            let yard = try await ContainerYard(bed, configuration: "startClosed: [cni0]")
+            let podman = yard.podman
+            try await podman.runContainer(
+                "web", labels: ["app": "web"], command: ["httpd", "-f", "-p", "[::]:80", "-h", "/www"])
+            try yard.agent.writePolicy("policy.yaml", Self.hasty)
+            try await yard.startAgent(expecting: 1)
+            let web = try await yard.addresses("web")[0]
+            for round in 0..<5 {
+                try await podman.runContainer(
+                    "hasty\(round)", labels: ["app": "hasty"],
+                    command: [
+                        "sh", "-c", "for i in 1 2 3 4 5; do echo x | nc -w 1 \(web) 80 && echo in; done; sleep 1000",
+                    ])
+                try await within(Self.second, "hasty\(round) is known") {
+                    try await yard.endpoint("hasty\(round)")?.condition == .enforced
+                }
+                #expect(try await podman.run("logs", "hasty\(round)").isEmpty)
+            }
+            #expect(try await yard.control.endpoints().allSatisfy { !$0.name.hasPrefix("init:") })
+            // A client is let in once it is known; until then it was nobody.
+            try await podman.runContainer("client", labels: ["app": "client"])
+            try await yard.expectReach(web, from: "client")
+            let identities = try await yard.control.endpoints().map(\.identity)
+            #expect(identities.allSatisfy { $0 >= 256 })
         }
     }
 

@@ -21,19 +21,22 @@ import Testing
         let datapath: InMemoryDatapath
         let state: AgentState
 
-        init(scratch: Scratch, datapath: InMemoryDatapath = InMemoryDatapath()) async throws {
+        init(
+            scratch: Scratch, datapath: InMemoryDatapath = InMemoryDatapath(), startClosed: [String] = []
+        ) async throws {
             self.scratch = scratch
             self.datapath = datapath
             var configuration = AgentConfiguration()
             configuration.policyDirectory = "\(scratch.path)/policies"
             configuration.stateDirectory = "\(scratch.path)/state"
+            configuration.startClosed = startClosed
             try createDirectory(configuration.policyDirectory)
             try createDirectory(configuration.stateDirectory)
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             state = try AgentState(
                 configuration: configuration, datapath: datapath, aggregator: FlowAggregator(capacity: 8),
                 logger: logger)
-            await state.expect(sources: ["test"])
+            await state.expect(sources: ["test"] + (startClosed.isEmpty ? [] : [NewcomerSource.name]))
             await state.adopt()
         }
 
@@ -97,6 +100,35 @@ import Testing
               toPorts: [{ports: [{port: "\(port)", protocol: TCP}]}]
 
         """
+    }
+
+    @Test func `what appears on a watched bridge is closed until a source says whose it is`() async throws {
+        let snapshot = NetworkSnapshot(links: [
+            NetworkLink(index: 2, name: "podman0", kind: "bridge"),
+            NetworkLink(index: 3, name: "other", kind: "bridge"),
+            NetworkLink(index: 7, name: "veth7", kind: "veth", master: 2, peerIndex: 2, peerNamespaceID: 0),
+            // Another bridge, a pair within the host, no veth.
+            NetworkLink(index: 8, name: "veth8", kind: "veth", master: 3, peerIndex: 2, peerNamespaceID: 1),
+            NetworkLink(index: 9, name: "veth9", kind: "veth", master: 2, peerIndex: 10),
+            NetworkLink(index: 11, name: "eth0", master: 2),
+        ])
+        let newcomers = NewcomerSource.workloads(snapshot, bridges: ["podman0"])
+        #expect(newcomers.map(\.name) == ["init:veth7"])
+        let bench = try await Bench(scratch: try Scratch(), startClosed: ["podman0"])
+        let name = NewcomerSource.name
+        await bench.state.update(source: name, workloads: newcomers, state: "watching", location: "podman0")
+        #expect(bench.endpoints.isEmpty, "a silent source may know it: it was there before the agent")
+        await bench.update([])
+        let closed = try #require(bench.endpoints[7])
+        #expect(closed.identity == .initializing)
+        #expect(bench.mapState.subjects[closed.subject]?.defaultDeny == [true, true])
+        await bench.update([Self.workload("web", interface: 7)])
+        let known = try #require(bench.endpoints[7])
+        #expect(known.identity != .initializing)
+        #expect(bench.mapState.subjects[known.subject]?.defaultDeny == [false, false])
+        #expect(bench.datapath.withContent { $0.calls.filter { $0 == "detach 7" }.isEmpty }, "never without a program")
+        await bench.update([])
+        #expect(bench.endpoints[7]?.identity == .initializing)
     }
 
     private static let shop = [workload("web", interface: 2), workload("db", interface: 3)]

@@ -47,6 +47,8 @@ package struct AgentConfiguration: Sendable {
     package var isAudit = false
     package var isDryRun = false
     package var hostEndpoint = HostEndpoint()
+    /// Bridges on which a new veth is closed until a source says whose it is.
+    package var startClosed: [String] = []
     /// Which labels make up identities; after the default rules.
     package var labelRules: [LabelFilter.Rule] = []
     /// Flows kept in memory.

@@ -87,7 +87,7 @@ extension AgentState {
             }
         }
         // Whose workload nobody has named yet may be named by a source that is still silent.
-        let isComplete = sources.values.allSatisfy { $0.hasReported || !$0.isExpected }
+        let isComplete = areSourcesComplete
         for interface in present.keys where desired[interface] == nil && isComplete {
             guard ContinuousClock.now <= end else {
                 isDone = false

@@ -23,7 +23,7 @@ extension AgentState {
         } catch {
             report("datapath", "\(error)")
         }
-        unsettled.policies = directory.refreshAll().union(applied.policies.keys)
+        unsettled.policies = directory.refreshAll().union(applied.policies.keys).union(builtInPolicies.keys)
         reconcile()
     }
 
@@ -96,7 +96,7 @@ extension AgentState {
         var workloads: [String: Workload] = [:]
         var names: Set<String> = []
         for (_, source) in sources.sorted(by: { $0.key < $1.key }) {
-            for var workload in source.workloads {
+            for var workload in source.workloads where workload.source != NewcomerSource.name {
                 if !names.insert(workload.name).inserted {
                     workload.name = "\(workload.source)/\(workload.name)"
                     if !names.insert(workload.name).inserted { workload.name = workload.key }
@@ -104,12 +104,29 @@ extension AgentState {
                 workloads[workload.key] = workload
             }
         }
+        for newcomer in unclaimedNewcomers() { workloads[newcomer.key] = newcomer }
         return workloads
+    }
+
+    /// Interfaces on watched bridges that no other source knows; none before all sources have reported.
+    private func unclaimedNewcomers() -> [Workload] {
+        guard let newcomers = sources[NewcomerSource.name]?.workloads, areSourcesComplete else { return [] }
+        let others = sources.filter { $0.key != NewcomerSource.name }.values.flatMap(\.workloads)
+        let claimed = Set(others.filter { $0.problem == nil }.flatMap(\.interfaces).map(\.index))
+        return newcomers.filter { newcomer in !newcomer.interfaces.contains { claimed.contains($0.index) } }
+    }
+
+    /// False while some source may still name workloads that nobody else knows.
+    var areSourcesComplete: Bool { sources.values.allSatisfy { $0.hasReported || !$0.isExpected } }
+
+    /// Those that nobody wrote.
+    private var builtInPolicies: [PolicyReference: Policy] {
+        configuration.startClosed.isEmpty ? [:] : NewcomerSource.policy
     }
 
     /// A policy of the directory or an applied one; a file wins over an applied policy of the same name.
     private func desiredPolicy(_ reference: PolicyReference) -> Policy? {
-        directory[reference] ?? applied.policies[reference]
+        directory[reference] ?? applied.policies[reference] ?? builtInPolicies[reference]
     }
 
     /// One transaction: numbers to disk, tables, endpoint records, names.

@@ -8,7 +8,8 @@ import Logging
 extension Agent {
     /// Names of the sources that will report workloads.
     var sourceNames: [String] {
-        [WorkloadsFileSource.name] + (configuration.hostEndpoint.isEnabled ? [HostSource.name] : [])
+        [WorkloadsFileSource.name] + (configuration.startClosed.isEmpty ? [] : [NewcomerSource.name])
+            + (configuration.hostEndpoint.isEnabled ? [HostSource.name] : [])
             + (configuration.podmanSocket.isEmpty ? [] : [ContainerSource.podman])
             + (configuration.dockerSocket.isEmpty ? [] : [ContainerSource.docker])
     }
@@ -30,6 +31,13 @@ extension Agent {
                 await attempt("policy directory", state) {
                     for await change in try DirectoryWatcher.changes(in: configuration.policyDirectory) {
                         await state.update(policyDirectory: change)
+                    }
+                }
+            }
+            if !configuration.startClosed.isEmpty {
+                group.addTask {
+                    await attempt("new interfaces", state) {
+                        try await NewcomerSource(bridges: configuration.startClosed, state: state).run()
                     }
                 }
             }
