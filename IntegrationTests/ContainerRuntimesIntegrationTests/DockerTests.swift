@@ -34,6 +34,7 @@ private let subnet = 43
                 "inspect", "-f", "{{.NetworkSettings.Networks.bridge.IPAddress}}", "web")
             let interface = try #require(web.interfaces.first)
             #expect(interface.addresses.map(\.description) == [address])
+            #expect(web.engineAddresses == interface.addresses)
             let link = try await docker.run("exec", "web", "cat", "/sys/class/net/eth0/iflink")
             #expect(interface.hostIndex == Int32(link))
 

@@ -64,6 +64,7 @@ private struct PodmanBed {
             let address6 = try await podman.podman.run(
                 "inspect", "-f", "{{.NetworkSettings.Networks.testnet.GlobalIPv6Address}}", "web")
             #expect(interface.addresses.map(\.description) == [address4, address6])
+            #expect(web.engineAddresses == interface.addresses)
         }
     }
 

@@ -22,6 +22,8 @@ package struct Workload: Hashable, Sendable {
     package var networkNamespaceInode: UInt64?
     /// Where it can be attached; empty if nowhere.
     package var interfaces: [WorkloadInterface]
+    /// Addresses that the engine gave it, as the engine says.
+    package var engineAddresses: [IPAddress]
     package var namedPorts: [NamedPort]
     /// Its first process; nil if not known.
     package var pid: Int32?
@@ -29,13 +31,15 @@ package struct Workload: Hashable, Sendable {
     package var isSourceChecked: Bool
     /// Why it cannot be policed, with the remedy; nil if it can.
     package var problem: String?
+    /// Why `interfaces` and their addresses are not all that there is inside; nil if they are.
+    package var readProblem: String?
 
     /// Makes a workload from its parts.
     package init(
         id: String, name: String, namespace: String = WorkloadLabels.defaultNamespace, labels: [Label] = [],
         image: String? = nil, runtime: String, networkNamespaceInode: UInt64? = nil,
-        interfaces: [WorkloadInterface] = [], namedPorts: [NamedPort] = [], pid: Int32? = nil,
-        isSourceChecked: Bool = true, problem: String? = nil
+        interfaces: [WorkloadInterface] = [], engineAddresses: [IPAddress] = [], namedPorts: [NamedPort] = [],
+        pid: Int32? = nil, isSourceChecked: Bool = true, problem: String? = nil, readProblem: String? = nil
     ) {
         self.id = id
         self.name = name
@@ -45,10 +49,12 @@ package struct Workload: Hashable, Sendable {
         self.runtime = runtime
         self.networkNamespaceInode = networkNamespaceInode
         self.interfaces = interfaces
+        self.engineAddresses = engineAddresses
         self.namedPorts = namedPorts
         self.pid = pid
         self.isSourceChecked = isSourceChecked
         self.problem = problem
+        self.readProblem = readProblem
     }
 }
 

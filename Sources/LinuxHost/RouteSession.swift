@@ -20,9 +20,13 @@ package final class RouteSession {
 
     /// All links: `ip -details link`.
     package func links() throws(HostError) -> [NetworkLink] {
+        try dump(RTM_GETLINK, Self.linkRequest, "links").compactMap(NetworkLink.init)
+    }
+
+    private static var linkRequest: [UInt8] {
         var request = [UInt8](repeating: 0, count: 16)  // struct ifinfomsg, AF_UNSPEC
         request.appendAttribute(IFLA_EXT_MASK, UInt32(RTEXT_FILTER_SKIP_STATS))
-        return try dump(RTM_GETLINK, request, "links").compactMap(NetworkLink.init)
+        return request
     }
 
     /// All IPv4 and IPv6 addresses: `ip address`.
@@ -38,6 +42,16 @@ package final class RouteSession {
     /// Links and addresses together.
     package func snapshot() throws(HostError) -> NetworkSnapshot {
         NetworkSnapshot(links: try links(), addresses: try addresses())
+    }
+
+    /// Links and addresses as far as they can be read: false if a table changed faster than that.
+    package func snapshotAnyway() throws(HostError) -> (snapshot: NetworkSnapshot, isConsistent: Bool) {
+        let links = try dumpAnyway(RTM_GETLINK, Self.linkRequest, "links")
+        let addresses = try dumpAnyway(RTM_GETADDR, [UInt8](repeating: 0, count: 8), "addresses")
+        let snapshot = NetworkSnapshot(
+            links: links.messages.compactMap(NetworkLink.init),
+            addresses: addresses.messages.compactMap(InterfaceAddress.init))
+        return (snapshot, links.isConsistent && addresses.isConsistent)
     }
 
     /// This namespace's number for another one, opened as `descriptor`: what `NetworkLink.peerNamespaceID` holds.
@@ -56,11 +70,22 @@ package final class RouteSession {
     }
 
     private func dump(_ type: Int, _ payload: [UInt8], _ what: String) throws(HostError) -> [NetlinkMessage] {
-        for _ in 0..<Self.dumpAttemptsMax {
-            let (messages, isConsistent) = try exchange(type, flags: NLM_F_DUMP, payload, what)
-            if isConsistent { return messages }
+        let (messages, isConsistent) = try dumpAnyway(type, payload, what)
+        guard isConsistent else {
+            throw HostError("list \(what)", code: EAGAIN, remedy: "the table changes faster than it can be read")
         }
-        throw HostError("list \(what)", code: EAGAIN, remedy: "the table changes faster than it can be read")
+        return messages
+    }
+
+    /// Lists what is there; false if the table changed meanwhile, each time it was tried.
+    func dumpAnyway(
+        _ type: Int, _ payload: [UInt8], _ what: String
+    ) throws(HostError) -> (messages: [NetlinkMessage], isConsistent: Bool) {
+        for _ in 1..<Self.dumpAttemptsMax {
+            let answer = try exchange(type, flags: NLM_F_DUMP, payload, what)
+            if answer.isConsistent { return answer }
+        }
+        return try exchange(type, flags: NLM_F_DUMP, payload, what)
     }
 
     /// Sends a request and collects the answers: until NLMSG_DONE of a dump, else the first message.

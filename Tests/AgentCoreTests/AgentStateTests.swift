@@ -231,6 +231,52 @@ import Testing
         #expect(bench.endpoints[77] == nil)
     }
 
+    @Test func `a hidden link stays enforced over a restart, until the host has it no more`() async throws {
+        func network(_ indexes: Int32...) -> HostNetwork {
+            HostNetwork(NetworkSnapshot(links: indexes.map { NetworkLink(index: $0, name: "veth\($0)", kind: "veth") }))
+        }
+        let scratch = try Scratch()
+        let datapath = InMemoryDatapath()
+        let first = try await Bench(scratch: scratch, datapath: datapath)
+        var web = Self.workload("web", interface: 2)
+        (web.place, web.readAddresses) = ("/run/netns/web", web.addresses)
+        var hidden = web
+        (hidden.interfaces, hidden.addresses, hidden.readAddresses) = ([], [], [])
+        hidden.problem = "no veth leads to this host"
+        await first.state.update(network: network(2))
+        await first.update([web])
+        let enforced = try #require(first.endpoints[2])
+        await first.update([hidden])
+        #expect(first.endpoints == [2: enforced])
+        let status = try await first.state.status()
+        #expect(status.condition == .degraded && status.problems.map(\.subject) == ["endpoint web"])
+        #expect(try await first.state.endpoint("web").condition == .enforced)
+        let second = try await Bench(scratch: scratch, datapath: datapath)
+        await second.state.update(network: network(2))
+        await second.update([hidden])
+        #expect(second.endpoints == [2: enforced])
+        await second.state.update(network: network(3))
+        #expect(second.endpoints.isEmpty)
+        #expect(try await second.state.status().condition == .ready)
+    }
+
+    @Test func `an address keeps its first owner over a restart`() async throws {
+        let scratch = try Scratch()
+        let first = try await Bench(scratch: scratch)
+        func claiming(_ name: String, _ interface: UInt32) -> Workload {
+            var workload = Self.workload(name, interface: interface)
+            workload.readAddresses = [IPAddress(v4: 0x0a00_0063)]
+            workload.addresses.formUnion(workload.readAddresses)
+            return workload
+        }
+        await first.update([claiming("web", 2)])
+        let second = try await Bench(scratch: scratch)
+        await second.update([claiming("db", 3), claiming("web", 2)])
+        #expect(second.endpoints[2]?.addresses.contains(IPAddress(v4: 0x0a00_0063)) == true)
+        #expect(second.endpoints[3]?.addresses == [IPAddress(v4: 0x0a00_0003)])
+        #expect(try await second.state.endpoint("db").problem == "refused address 10.0.0.99: it is web's")
+    }
+
     @Test func `changed labels move an endpoint to another subject and the old one goes afterwards`() async throws {
         let bench = try await Bench(scratch: try Scratch())
         await bench.update(Self.shop)

@@ -59,6 +59,11 @@ import Testing
         let all = Set(routable + linkLocal + [try Self.address("10.1.3.3")])
         #expect(endpoints[7]?.addresses == all)
         #expect(endpoints[8]?.addresses == all)
+        // What the engine gave it is declared, whether it is configured inside or not.
+        web.engineAddresses = [routable[0], try Self.address("10.1.9.9")]
+        let adapted = source.adapt(web)
+        #expect(adapted.addresses == all.union(web.engineAddresses))
+        #expect(adapted.readAddresses == all.subtracting([routable[0]]))
     }
 
     @Test func `what is removed is gone, and an interruption changes nothing`() async throws {

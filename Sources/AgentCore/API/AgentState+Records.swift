@@ -81,6 +81,7 @@ extension AgentState {
         else { return nil }
         let isAttached = workload.interfaces.contains { attachments[$0.index] != nil }
         let problem = workload.problem ?? endpointProblems[workload.key]
+        let texts = [problem].compactMap { $0 } + workload.concerns
         return EndpointRecord(
             id: UInt16(number), name: workload.name, source: workload.source,
             condition: isAttached && problem == nil ? .enforced : .pending, identity: assignment.identity.rawValue,
@@ -90,7 +91,9 @@ extension AgentState {
             interfaceIndex: workload.interfaces.first?.index ?? 0,
             ingress: enforcement(workload, .ingress), egress: enforcement(workload, .egress),
             audit: auditedWorkloads.contains(workload.key), details: workload.details,
-            problem: problem ?? (isAttached ? nil : "not attached: it has no interface on this host"))
+            problem: !texts.isEmpty
+                ? texts.joined(separator: "; ")
+                : isAttached ? nil : "not attached: it has no interface on this host")
     }
 
     /// Whether policies close a direction for a workload.

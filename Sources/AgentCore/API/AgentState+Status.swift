@@ -117,6 +117,13 @@ extension AgentState {
             let name = engine.input.workloads[key]?.name ?? key
             reports.append(ProblemReport(subject: "endpoint \(name)", message: message, since: firstSeen(key, message)))
         }
+        for workload in engine.input.workloads.values.sorted(by: { $0.key < $1.key }) where !workload.concerns.isEmpty {
+            let message = workload.concerns.joined(separator: "; ")
+            reports.append(
+                ProblemReport(
+                    subject: "endpoint \(workload.name)", message: message,
+                    since: firstSeen("concern \(workload.key)", message)))
+        }
         return reports
     }
 

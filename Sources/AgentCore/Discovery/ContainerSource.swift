@@ -45,15 +45,18 @@ struct ContainerSource: Sendable {
         var details = ["id": found.id]
         details["image"] = found.image
         details["pid"] = found.pid.map { String($0) }
+        // Link-local addresses are the workload's own too: it speaks from them to its neighbours.
+        let inside = Set(found.interfaces.flatMap { $0.addresses + $0.linkLocalAddresses })
+        let declared = Set(found.engineAddresses)
         return Workload(
             key: found.id, name: found.name, source: source.name, labels: filter.identityLabels(of: found.labels),
-            // Link-local addresses are the workload's own too: it speaks from them to its neighbours.
-            addresses: Set(found.interfaces.flatMap { $0.addresses + $0.linkLocalAddresses }),
+            addresses: inside.union(declared), readAddresses: inside.subtracting(declared),
             interfaces: found.interfaces.map { interface in
                 .init(name: deviceName(interface.hostIndex) ?? interface.name, index: UInt32(interface.hostIndex))
             },
             namedPorts: NamedPorts(Dictionary(ports) { $0.union($1) }),
-            options: found.isSourceChecked ? [] : [.noSourceCheck], details: details, problem: found.problem)
+            options: found.isSourceChecked ? [] : [.noSourceCheck], details: details, problem: found.problem,
+            place: found.id, readProblem: found.readProblem)
     }
 }
 

@@ -95,19 +95,30 @@ struct WorkloadsFileResolver {
         _ links: KnownLinks
     ) {
         workload.details["netns"] = namespace.path
+        workload.place = namespace.path
         switch result {
-        case nil: workload.problem = "network namespace \(namespace.path) changed while it was read; trying again"
-        case .failure(let error): workload.problem = "\(error)"
+        case nil:
+            workload.problem = "network namespace \(namespace.path) changed while it was read; trying again"
+            workload.readProblem = workload.problem
+        case .failure(let error):
+            workload.problem = "\(error)"
+            workload.readProblem = workload.problem
         case .success(let inside):
+            workload.readProblem = inside.problem
+            let declared = workload.addresses
             for interface in inside.interfaces {
                 // Link-local addresses are the workload's own too: neighbour discovery needs them.
-                workload.addresses.formUnion(interface.addresses.map(\.address))
+                workload.readAddresses.formUnion(interface.addresses.map(\.address))
                 guard let index = interface.hostIndex else { continue }
                 let name = links.byIndex[Int(index)]?.name ?? "index \(index)"
                 workload.interfaces.append(.init(name: name, index: UInt32(index)))
             }
+            workload.readAddresses.subtract(declared)
+            workload.addresses = declared.union(workload.readAddresses)
             if workload.interfaces.isEmpty {
-                workload.problem = "no veth of \(namespace.path) leads to this host: connect it, or name its device"
+                workload.problem =
+                    inside.problem
+                    ?? "no veth of \(namespace.path) leads to this host: connect it, or name its device"
             }
         }
     }

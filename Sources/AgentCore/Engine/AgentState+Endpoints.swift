@@ -19,7 +19,8 @@ extension AgentState {
     /// The kernel's endpoint records as they should be, by interface.
     func desiredEndpoints() -> [UInt32: (key: String, endpoint: DatapathEndpoint)] {
         var desired: [UInt32: (key: String, endpoint: DatapathEndpoint)] = [:]
-        for workload in engine.input.workloads.values where workload.problem == nil {
+        // A workload with a problem is attached wherever an interface of it is known: trouble must not open the way.
+        for workload in engine.input.workloads.values {
             guard let assignment = engine.allocator.assignments[workload.key],
                 let number = endpointNumbers.assigned[workload.key]
             else { continue }

@@ -11,11 +11,11 @@ import PolicyModel
 
 extension AgentState {
     /// Brings the state found on disk into force: the first commit, before any source has reported.
-    func adopt() {
-        // Before the first commit: without them the host would be a stranger to its workloads for a moment.
-        if let snapshot = try? RouteSession().snapshot() {
-            hostAddresses = Set(HostSource.addresses(snapshot)).sorted()
-        }
+    /// - Parameter network: the host's; without it the host is a stranger to its workloads until it is known.
+    func adopt(network: HostNetwork? = nil) {
+        self.network = network
+        hostAddresses = Set(network.map { HostSource.addresses($0.snapshot) } ?? []).sorted()
+        grantWorkloads()
         do {
             try datapath.setFailsafes(
                 configuration.hostEndpoint.isEnabled ? configuration.hostEndpoint.failsafes : [])
@@ -38,15 +38,7 @@ extension AgentState {
         known.location = location
         sources[source] = known
         guard isNews || isFirst else { return }
-        unsettled.areWorkloadsTouched = true
-        reconcile()
-    }
-
-    /// The host's own addresses.
-    func update(hostAddresses addresses: [IPAddress]) {
-        let sorted = Set(addresses).sorted()
-        guard sorted != hostAddresses else { return }
-        hostAddresses = sorted
+        grantWorkloads()
         unsettled.areWorkloadsTouched = true
         reconcile()
     }
@@ -87,33 +79,8 @@ extension AgentState {
         guard unsettled.areWorkloadsTouched else { return change }
         change.hostAddresses = hostAddresses
         change.hostLabels = configuration.hostEndpoint.labels
-        change.workloads = desiredWorkloads()
+        change.workloads = workloads
         return change
-    }
-
-    /// Workloads by key; names are unique.
-    private func desiredWorkloads() -> [String: Workload] {
-        var workloads: [String: Workload] = [:]
-        var names: Set<String> = []
-        for (_, source) in sources.sorted(by: { $0.key < $1.key }) {
-            for var workload in source.workloads where workload.source != NewcomerSource.name {
-                if !names.insert(workload.name).inserted {
-                    workload.name = "\(workload.source)/\(workload.name)"
-                    if !names.insert(workload.name).inserted { workload.name = workload.key }
-                }
-                workloads[workload.key] = workload
-            }
-        }
-        for newcomer in unclaimedNewcomers() { workloads[newcomer.key] = newcomer }
-        return workloads
-    }
-
-    /// Interfaces on watched bridges that no other source knows; none before all sources have reported.
-    private func unclaimedNewcomers() -> [Workload] {
-        guard let newcomers = sources[NewcomerSource.name]?.workloads, areSourcesComplete else { return [] }
-        let others = sources.filter { $0.key != NewcomerSource.name }.values.flatMap(\.workloads)
-        let claimed = Set(others.filter { $0.problem == nil }.flatMap(\.interfaces).map(\.index))
-        return newcomers.filter { newcomer in !newcomer.interfaces.contains { claimed.contains($0.index) } }
     }
 
     /// False while some source may still name workloads that nobody else knows.

@@ -28,6 +28,10 @@ actor AgentState {
     var hostAddresses: [IPAddress] = []
     /// What may differ between what is desired and what is in force.
     var unsettled = Unsettled()
+    /// The host's links, addresses and routes; nil: not known yet.
+    var network: HostNetwork?
+    /// The sources' workloads with what each is granted, by key.
+    var workloads: [String: Workload] = [:]
     var endpointNumbers: NumberPool<String>
     var isAudit: Bool
     var auditedWorkloads: Set<String>
@@ -82,6 +86,8 @@ actor AgentState {
         if (try? HostClock.bootID()) == file.bootID {
             for remembered in file.workloads {
                 sources[remembered.source, default: SourceState()].workloads.append(remembered.workload)
+                // Who had an address before the restart has it first after it.
+                workloads[remembered.key] = remembered.workload
             }
         }
     }

@@ -50,7 +50,7 @@ package struct Agent: Sendable {
         let state = try AgentState(
             configuration: configuration, datapath: datapath, aggregator: aggregator, logger: logger)
         await state.expect(sources: sourceNames)
-        await state.adopt()
+        await state.adopt(network: try? HostSource.network())
         let reader = try datapath.readEvents { batch in
             aggregator.consume(batch.flows, wallClockOffset: HostClock.wallMinusMonotonicNanosecondsSigned())
             if batch.malformed > 0 { aggregator.countUndecodable(UInt64(batch.malformed)) }

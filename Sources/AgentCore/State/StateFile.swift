@@ -17,6 +17,9 @@ struct StateFile: Codable, Equatable, Sendable {
         var source: String
         var labels: [[String]]
         var addresses: [String]
+        /// Those of `addresses` that nobody declared; not in files of the first agents.
+        var readAddresses: [String]?
+        var place: String?
         var interfaces: [Workload.Interface]
         var ports: [String: [UInt16]]
         var options: UInt16
@@ -75,6 +78,8 @@ extension StateFile.RememberedWorkload {
         source = workload.source
         labels = workload.labels.labels.map { [$0.source, $0.key, $0.value] }
         addresses = workload.addresses.map(\.description).sorted()
+        readAddresses = workload.readAddresses.map(\.description).sorted()
+        place = workload.place
         interfaces = workload.interfaces
         ports = Dictionary(
             workload.namedPorts.numbers.map { ("\($0.key.proto.rawValue)/\($0.key.name)", $0.value.sorted()) }
@@ -92,9 +97,10 @@ extension StateFile.RememberedWorkload {
         return Workload(
             key: key, name: name, source: source,
             labels: LabelSet(labels.filter { $0.count == 3 }.map { Label(source: $0[0], key: $0[1], value: $0[2]) }),
-            addresses: Set(addresses.compactMap { IPAddress($0) }), interfaces: interfaces,
+            addresses: Set(addresses.compactMap { IPAddress($0) }),
+            readAddresses: Set((readAddresses ?? []).compactMap { IPAddress($0) }), interfaces: interfaces,
             namedPorts: NamedPorts(Dictionary(named) { first, _ in first }),
             options: EndpointOptions(rawValue: options),
-            details: details)
+            details: details, place: place)
     }
 }

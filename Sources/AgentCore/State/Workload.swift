@@ -26,6 +26,8 @@ package struct Workload: Hashable, Sendable {
     /// Labels that make up its identity.
     package var labels: LabelSet
     package var addresses: Set<IPAddress>
+    /// Those of `addresses` that only the workload itself vouches for: found inside its namespace, declared by nobody.
+    package var readAddresses: Set<IPAddress>
     package var interfaces: [Interface]
     package var namedPorts: NamedPorts
     package var options: EndpointOptions
@@ -33,22 +35,32 @@ package struct Workload: Hashable, Sendable {
     package var details: [String: String]
     /// Why it cannot be attached, if its source knows.
     package var problem: String?
+    /// What its interfaces were found behind, for as long as the same is meant by it; nil if they were named directly.
+    package var place: String?
+    /// Why `interfaces` and `addresses` are not all that there is inside; nil if they are.
+    package var readProblem: String?
+    /// What is wrong with it although it is enforced.
+    package var concerns: [String] = []
 
     package init(
         key: String, name: String, source: String, labels: LabelSet, addresses: Set<IPAddress>,
-        interfaces: [Interface], namedPorts: NamedPorts = NamedPorts(), options: EndpointOptions = [],
-        details: [String: String] = [:], problem: String? = nil
+        readAddresses: Set<IPAddress> = [], interfaces: [Interface], namedPorts: NamedPorts = NamedPorts(),
+        options: EndpointOptions = [], details: [String: String] = [:], problem: String? = nil, place: String? = nil,
+        readProblem: String? = nil
     ) {
         self.key = key
         self.name = name
         self.source = source
         self.labels = labels
         self.addresses = addresses
+        self.readAddresses = readAddresses
         self.interfaces = interfaces
         self.namedPorts = namedPorts
         self.options = options
         self.details = details
         self.problem = problem
+        self.place = place
+        self.readProblem = readProblem
     }
 
     /// True for the host endpoint.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NetworkModel
+
 /// A running container as its engine describes it.
 struct ContainerRecord: Hashable, Sendable {
     /// Who a container belongs to, where the engine has pods.
@@ -22,4 +24,6 @@ struct ContainerRecord: Hashable, Sendable {
     var isInfra: Bool
     /// The engine's file for the network namespace, if it names one.
     var sandboxPath: String?
+    /// Addresses that the engine gave it.
+    var addresses: [IPAddress] = []
 }

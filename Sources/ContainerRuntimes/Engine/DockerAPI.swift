@@ -33,7 +33,8 @@ struct DockerAPI: EngineAPI {
             id: details.Id, name: name, labels: details.Config.Labels ?? [:], image: details.Config.Image,
             pid: details.State.Pid, createdAt: details.Created ?? "",
             pod: nil, isInfra: false,
-            sandboxPath: details.NetworkSettings?.SandboxKey.flatMap { $0.isEmpty ? nil : $0 })
+            sandboxPath: details.NetworkSettings?.SandboxKey.flatMap { $0.isEmpty ? nil : $0 },
+            addresses: details.NetworkSettings?.addresses ?? [])
     }
 
     // The field names are Docker's.
@@ -50,15 +51,11 @@ struct DockerAPI: EngineAPI {
             let Labels: [String: String]?
             let Image: String?
         }
-        struct NetworkSettings: Decodable {
-            let SandboxKey: String?
-        }
-
         let Id: String
         let Name: String
         let Created: String?
         let State: State
         let Config: Config
-        let NetworkSettings: NetworkSettings?
+        let NetworkSettings: EngineNetworkSettings?
     }
 }

@@ -55,9 +55,14 @@ struct WorkloadGrouping {
                         linkLocalAddresses: interface.addresses.filter(\.isLinkScoped).map(\.address).sorted())
                 }
             }
-            if workload.interfaces.isEmpty { workload.problem = WorkloadProblem.noLink(found.interfaces).text }
-        case .failure(let problem): workload.problem = problem.text
-        case nil: workload.problem = "its network namespace was not read"
+            workload.readProblem = found.problem
+            if workload.interfaces.isEmpty {
+                workload.problem = found.problem ?? WorkloadProblem.noLink(found.interfaces).text
+            }
+        case .failure(let problem): (workload.problem, workload.readProblem) = (problem.text, problem.text)
+        case nil:
+            let problem = "its network namespace was not read"
+            (workload.problem, workload.readProblem) = (problem, problem)
         }
         return workload
     }
@@ -77,7 +82,8 @@ struct WorkloadGrouping {
         return Workload(
             id: "\(runtime):\(pod?.id ?? first.id)", name: pod?.name ?? first.name, namespace: namespace,
             labels: WorkloadLabels.labels(labels, source: LabelSource.container, namespace: namespace), image: image,
-            runtime: runtime, namedPorts: WorkloadLabels.namedPorts(labels), pid: first.pid)
+            runtime: runtime, engineAddresses: Set(ordered.flatMap(\.addresses)).sorted(),
+            namedPorts: WorkloadLabels.namedPorts(labels), pid: first.pid)
     }
 }
 

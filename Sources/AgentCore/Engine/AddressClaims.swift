@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import LinuxHost
+import NetworkModel
+
+/// Decides which addresses are whose.
+///
+/// A workload that is root in its namespace can give itself any address; its identity would go with it. So an address
+/// is granted to one workload only, and what nobody but the workload vouches for only where the host would look for it:
+///
+/// 1. Never: loopback, multicast, unspecified and broadcast addresses, and what is the host's own.
+/// 2. What the container engine or the workloads file declares goes before what was read inside.
+/// 3. Read inside, an address must be one that the host reaches through the workload's link, or the bridge that is in.
+///    If the host has no part in that link's addresses (a bridge that only passes frames on), any address will do that
+///    does not belong to another workload's network.
+/// 4. Who has an address keeps it until it gives it up. If two that have it not claim it at once, neither gets it.
+///
+/// Pure; the host's network and what was before are given.
+struct AddressClaims {
+    /// Nil: not known.
+    let network: HostNetwork?
+    /// What each workload had, by key.
+    let previous: [String: Workload]
+
+    /// More than these found inside one workload are not granted: kernel tables are shared by all.
+    static let readAddressesMax = 256
+    /// So many refusals are told of one workload.
+    private static let refusalsToldMax = 3
+
+    /// The workloads with the addresses that they are granted; each refusal is a concern of its workload.
+    func grant(to workloads: [String: Workload]) -> [String: Workload] {
+        let others = workloads.filter { !$0.value.isHost }
+        var refusals: [String: [String]] = [:]
+        let ways = others.mapValues { workload in workload.interfaces.map { way(to: $0) } }
+        let used = others.keys.reduce(into: [Int32: Int]()) { counts, key in
+            for device in Set((ways[key] ?? []).joined()) { counts[device, default: 0] += 1 }
+        }
+        var claimants: [IPAddress: [String]] = [:]
+        for (key, workload) in others.sorted(by: { $0.key < $1.key }) {
+            let judge = PathJudge(network: network, ways: ways[key] ?? [], used: used)
+            for address in acceptable(workload, judge, &refusals[key, default: []]) {
+                claimants[address, default: []].append(key)
+            }
+        }
+        var granted = workloads
+        var contested: [String: [String]] = [:]
+        for key in others.keys { granted[key]?.addresses = [] }
+        for (address, keys) in claimants.sorted(by: { $0.key < $1.key }) {
+            let owner = owner(of: address, keys, workloads)
+            for key in keys where key != owner {
+                let rival = owner ?? keys.first { $0 != key } ?? ""
+                let name = workloads[rival]?.name ?? rival
+                contested[key, default: []].append(
+                    owner == nil
+                        ? "\(address): \(name) claims it at the same time, so neither has it"
+                        : "\(address): it is \(name)'s")
+            }
+            if let owner { granted[owner]?.addresses.insert(address) }
+        }
+        for key in others.keys {
+            let own = granted[key]?.addresses ?? []
+            granted[key]?.readAddresses.formIntersection(own)
+            // First what belongs to another workload.
+            if let concern = Self.concern((contested[key] ?? []) + (refusals[key] ?? [])) {
+                granted[key]?.concerns.append(concern)
+            }
+        }
+        return granted
+    }
+
+    private static func concern(_ refusals: [String]) -> String? {
+        guard !refusals.isEmpty else { return nil }
+        let told = refusals.prefix(refusalsToldMax).joined(separator: "; ")
+        let more = refusals.count - refusalsToldMax
+        return "refused address \(told)" + (more > 0 ? "; and \(more) more" : "")
+    }
+
+    private func way(to interface: Workload.Interface) -> Set<Int32> {
+        let index = Int32(bitPattern: interface.index)
+        return network?.ways(to: index) ?? [index]
+    }
+
+    /// Addresses to which only another workload's claim can be in the way.
+    private func acceptable(_ workload: Workload, _ judge: PathJudge, _ refusals: inout [String]) -> [IPAddress] {
+        let old = previous[workload.key]?.addresses ?? []
+        // What it had before comes first, so that a flood of new addresses does not cost it its own.
+        let read = workload.readAddresses.sorted {
+            (old.contains($0) ? 0 : 1, $0) < (old.contains($1) ? 0 : 1, $1)
+        }
+        var accepted: [IPAddress] = []
+        for address in workload.addresses.subtracting(workload.readAddresses).sorted() {
+            if let reason = Self.unfit(address) ?? hosts(address) {
+                refusals.append("\(address): \(reason)")
+            } else {
+                accepted.append(address)
+            }
+        }
+        var direct = Set(accepted)
+        var behind: [IPAddress] = []
+        for address in read.prefix(Self.readAddressesMax) {
+            if let reason = Self.unfit(address) ?? hosts(address) ?? judge.gateway(address) {
+                refusals.append("\(address): \(reason)")
+            } else if judge.isDirect(address) {
+                accepted.append(address)
+                direct.insert(address)
+            } else {
+                behind.append(address)
+            }
+        }
+        for address in behind {
+            if judge.isBehind(address, direct) {
+                accepted.append(address)
+            } else {
+                refusals.append("\(address): \(judge.elsewhere)")
+            }
+        }
+        if read.count > Self.readAddressesMax {
+            refusals.append(
+                "and \(read.count - Self.readAddressesMax) others: at most \(Self.readAddressesMax) are taken")
+        }
+        return accepted
+    }
+
+    private func owner(of address: IPAddress, _ keys: [String], _ workloads: [String: Workload]) -> String? {
+        let declaring = keys.filter { workloads[$0]?.readAddresses.contains(address) == false }
+        let first = declaring.isEmpty ? keys : declaring
+        // Whoever had it may have had it read or declared: what counts is that it was granted.
+        if let holder = first.first(where: { previous[$0]?.addresses.contains(address) == true }) { return holder }
+        return declaring.isEmpty && keys.count > 1 ? nil : first.first
+    }
+
+    /// Why no workload can have the address.
+    private static func unfit(_ address: IPAddress) -> String? {
+        if address.isIPv4 {
+            switch address.v4Bits >> 24 {
+            case 0: return "no workload's address"
+            case 127: return "a loopback address"
+            case 224...239: return "a multicast address"
+            case 255 where address.v4Bits == .max: return "the broadcast address"
+            default: return nil
+            }
+        }
+        if address.high == 0 && address.low <= 1 { return address.low == 0 ? "no address" : "a loopback address" }
+        return address.high >> 56 == 0xff ? "a multicast address" : nil
+    }
+
+    private func hosts(_ address: IPAddress) -> String? {
+        network?.isOwn(address) == true ? "it is the host's own" : nil
+    }
+}
+
+/// Tells whether the host looks for an address behind a workload's links.
+struct PathJudge {
+    let network: HostNetwork?
+    /// For each link of the workload: its devices on the host.
+    let ways: [Set<Int32>]
+    private let all: Set<Int32>
+    /// Devices on the ways to other workloads.
+    private let foreign: Set<Int32>
+
+    /// - Parameter used: how many workloads have the device on their ways.
+    init(network: HostNetwork?, ways: [Set<Int32>], used: [Int32: Int]) {
+        self.network = network
+        self.ways = ways
+        all = Set(ways.joined())
+        foreign = network == nil ? [] : Set(used.keys).subtracting(all)
+    }
+
+    let elsewhere = "the host's way to it does not lead through this workload's link; declare it if it is right"
+
+    /// Why an address that others rely on cannot be taken without being declared.
+    func gateway(_ address: IPAddress) -> String? {
+        guard !address.isLinkLocal, network?.isDefaultGateway(address) == true else { return nil }
+        return "it is the host's default gateway; declare it if it is right"
+    }
+
+    /// True if the host looks for it as a neighbour there, or knows nothing of addresses there.
+    func isDirect(_ address: IPAddress) -> Bool {
+        guard let network, !address.isLinkLocal else { return true }
+        let hops = network.routes.hops(to: address)
+        if hops.contains(where: { $0.gateway == nil && all.contains($0.device) }) { return true }
+        guard ways.contains(where: { network.isLayer2Only($0, isIPv4: address.isIPv4) }) else { return false }
+        return !hops.contains { $0.gateway == nil && foreign.contains($0.device) }
+    }
+
+    /// True if the host routes it to one of the workload's own addresses.
+    func isBehind(_ address: IPAddress, _ own: Set<IPAddress>) -> Bool {
+        guard let network else { return false }
+        return network.routes.hops(to: address).contains { hop in
+            all.contains(hop.device) && hop.gateway.map(own.contains) == true
+        }
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import KernelDatapath
+import LinuxHost
+import Logging
+
+extension AgentState {
+    /// The host's links, addresses or routes changed.
+    func update(network: HostNetwork) {
+        guard network != self.network else { return }
+        self.network = network
+        let addresses = Set(HostSource.addresses(network.snapshot)).sorted()
+        let before = (workloads, hostAddresses)
+        hostAddresses = addresses
+        grantWorkloads()
+        guard before.0 != workloads || before.1 != addresses else { return }
+        unsettled.areWorkloadsTouched = true
+        reconcile()
+    }
+
+    /// Works out what each workload has: the links it cannot get rid of, the addresses that are its own.
+    func grantWorkloads() {
+        let sticky = StickyEnforcement(previous: workloads, links: network?.links)
+        let claims = AddressClaims(network: network, previous: workloads)
+        let reported = sticky.apply(to: reportedWorkloads())
+        let granted = claims.grant(to: reported.merging(unclaimedNewcomers(beside: reported)) { known, _ in known })
+        for workload in granted.values where !workload.concerns.isEmpty {
+            guard workload.concerns != workloads[workload.key]?.concerns else { continue }
+            logger.warning(
+                "\(workload.concerns.joined(separator: "; "))", metadata: ["endpoint": "\(workload.name)"])
+        }
+        workloads = granted
+    }
+
+    /// What the sources say, by key, with names that differ.
+    private func reportedWorkloads() -> [String: Workload] {
+        var reported: [String: Workload] = [:]
+        var names: Set<String> = []
+        for (_, source) in sources.sorted(by: { $0.key < $1.key }) {
+            for var workload in source.workloads where workload.source != NewcomerSource.name {
+                if !names.insert(workload.name).inserted {
+                    workload.name = "\(workload.source)/\(workload.name)"
+                    if !names.insert(workload.name).inserted { workload.name = workload.key }
+                }
+                reported[workload.key] = workload
+            }
+        }
+        return reported
+    }
+
+    /// Interfaces on watched bridges that no workload has; none before all sources have reported.
+    private func unclaimedNewcomers(beside workloads: [String: Workload]) -> [String: Workload] {
+        guard let newcomers = sources[NewcomerSource.name]?.workloads, areSourcesComplete else { return [:] }
+        let claimed = Set(workloads.values.flatMap(\.interfaces).map(\.index))
+        let unclaimed = newcomers.filter { newcomer in !newcomer.interfaces.contains { claimed.contains($0.index) } }
+        return Dictionary(unclaimed.map { ($0.key, $0) }) { first, _ in first }
+    }
+}
