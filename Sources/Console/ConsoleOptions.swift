@@ -19,7 +19,8 @@ struct OutputOptions: ParsableArguments {
     func show<Value: Encodable>(_ value: Value, _ lines: (Value) -> [String]) throws {
         switch output {
         case .json: printLine(String(decoding: try APICoding.encode(value, pretty: true), as: UTF8.self))
-        case .table: lines(value).forEach(printLine)
+        // A line break inside a line came with somebody's text: it must not make a line of its own.
+        case .table: lines(value).forEach { printLine($0.forTerminal) }
         }
     }
 }
@@ -63,9 +64,9 @@ func printLine(_ line: String) {
     }
 }
 
-/// Writes a line to standard error.
+/// Writes a line, or several, to standard error.
 func printError(_ line: String) {
-    let bytes = Array((line + "\n").utf8)
+    let bytes = Array((line.linesForTerminal.joined(separator: "\n") + "\n").utf8)
     _ = unsafe bytes.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }
 

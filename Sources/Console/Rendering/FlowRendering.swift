@@ -6,13 +6,16 @@ import ControlAPI
 enum FlowRendering {
     /// Time, verdict, direction, protocol, both sides and the cause.
     static func line(_ flow: FlowRecord, color: Bool = false) -> String {
-        let verdict = padded(flow.verdict, 8)
+        let verdict = padded(flow.verdict.forTerminal, 8)
         let painted = color ? "\u{1b}[\(code(flow.verdict))m\(verdict)\u{1b}[0m" : verdict
         let cause = [flow.reason, flow.rule.isEmpty ? nil : flow.rule].compactMap { $0 }.joined(separator: ": ")
         let source = flow.ruleSource.map { " at \($0)" } ?? ""
         let count = flow.packets > 1 ? "  \(flow.packets) packets" : ""
-        return "\(clock(flow.time)) \(painted) \(padded(flow.direction, 7)) \(padded(traffic(flow), 6)) "
+        let rest =
+            "\(padded(flow.direction, 7)) \(padded(traffic(flow), 6)) "
             + "\(side(flow.source)) -> \(side(flow.destination))  \(cause)\(source)\(count)"
+        // The colour is ours, everything else is not.
+        return "\(clock(flow.time).forTerminal) \(painted) \(rest.forTerminal)"
     }
 
     /// A loss between flows.

@@ -15,7 +15,11 @@ enum ListRendering {
                 endpoint.addresses.joined(separator: ","), endpoint.labels.joined(separator: ","),
             ])
         }
+        let problems = endpoints.compactMap { endpoint in
+            endpoint.problem.map { "\(endpoint.name): \($0)" }
+        }
         return table.lines(none: "no endpoints: start a container or name a workload in the workloads file")
+            + (problems.isEmpty ? [] : ["", "Problems"] + problems.map { "  \($0)" })
     }
 
     static func lines(_ endpoint: EndpointRecord) -> [String] {
@@ -27,8 +31,9 @@ enum ListRendering {
             "  identity   \(endpoint.identity)",
             "  ingress    \(endpoint.ingress.rawValue)",
             "  egress     \(endpoint.egress.rawValue)",
-            "  labels     \(endpoint.labels.joined(separator: "\n             "))",
+            "  labels     \(endpoint.labels.first ?? "")",
         ]
+        lines += endpoint.labels.dropFirst().map { "             \($0)" }
         for (key, value) in endpoint.details.sorted(by: { $0.key < $1.key }) {
             lines.append("  \(key)" + String(repeating: " ", count: max(1, 11 - key.count)) + value)
         }
@@ -66,7 +71,8 @@ enum ListRendering {
         ]
         lines += (policy.warnings ?? []).map { "  \($0.text)" }
         if let document = policy.document {
-            lines += ["", document.hasSuffix("\n") ? String(document.dropLast()) : document]
+            let text = document.hasSuffix("\n") ? String(document.dropLast()) : document
+            lines += [""] + text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         }
         return lines
     }

@@ -7,7 +7,8 @@ struct TextTable {
 
     init(_ header: [String]) { self.header = header }
 
-    mutating func add(_ row: [String]) { rows.append(row) }
+    /// Cells are escaped here, so that they are as wide as they look.
+    mutating func add(_ row: [String]) { rows.append(row.map(\.forTerminalCell)) }
 
     var isEmpty: Bool { rows.isEmpty }
 
