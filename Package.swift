@@ -141,7 +141,7 @@ let unitTests: [Target] = [
         ["NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading", "PolicyTesting"]),
     tests("EventDecodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel", "EventDecoding"]),
     tests("FlowAggregationTests", ["NetworkModel", "IdentityModel", "EventModel", "FlowAggregation"]),
-    tests("ControlAPITests", ["ControlAPI"]),
+    tests("ControlAPITests", ["ControlAPI", "LocalHTTP"]),
     tests("LinuxHostTests", ["LinuxHost", "NetworkModel"]),
     tests("LocalHTTPTests", ["LocalHTTP", "LinuxHost"]),
     tests("ContainerRuntimesTests", ["ContainerRuntimes", "IdentityModel", "LinuxHost", "NetworkModel"]),

@@ -41,9 +41,10 @@ package struct APIRequest: Sendable {
         self.peer = peer
     }
 
-    /// True for `?name`, `?name=true` and `?name=1`.
-    package func flag(_ name: String) -> Bool {
-        query.contains { $0.name == name && ["", "true", "1"].contains($0.value) }
+    /// True for `?name`, `?name=true` and `?name=1`; an error for what is neither that nor its opposite.
+    package func flag(_ name: String) throws(APIError) -> Bool {
+        guard let value = value(name) else { return false }
+        return try QueryRules.boolean(name, value)
     }
 
     /// All values of a repeatable item.

@@ -15,10 +15,14 @@ package struct ControlRouter: Sendable {
         do {
             return try await route(request)
         } catch {
-            let failure = error as? APIError ?? APIError(.badRequest, "\(error)")
-            let body = (try? APICoding.encode(failure)) ?? []
-            return APIResponse(status: failure.status, contentType: "application/json", body: .bytes(body))
+            return refusal(error)
         }
+    }
+
+    func refusal(_ error: any Error) -> APIResponse {
+        let failure = error as? APIError ?? APIError(.badRequest, "\(error)")
+        let body = (try? APICoding.encode(failure)) ?? []
+        return APIResponse(status: failure.status, contentType: "application/json", body: .bytes(body))
     }
 
     private func route(_ request: APIRequest) async throws -> APIResponse {
@@ -30,6 +34,7 @@ package struct ControlRouter: Sendable {
         ]
         let changes = request.method != .get && !readOnlyPosts.contains(path)
         try access.check(request.peer, changes: changes)
+        try QueryRules.check(request, path)
         switch request.method {
         case .get: return try await get(path, request)
         case .post: return try await post(path, request)
@@ -93,8 +98,8 @@ extension ControlRouter {
             "no route \(request.method.rawValue) /\(request.path.joined(separator: "/")): see docs/reference/api.md")
     }
 
-    private func options(_ request: APIRequest) -> ChangeOptions {
-        ChangeOptions(isDryRun: request.flag("dry-run"), isForced: request.flag("force"))
+    private func options(_ request: APIRequest) throws(APIError) -> ChangeOptions {
+        ChangeOptions(isDryRun: try request.flag("dry-run"), isForced: try request.flag("force"))
     }
 
     private func document(_ request: APIRequest) -> PolicyDocument {

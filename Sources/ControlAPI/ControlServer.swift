@@ -8,11 +8,16 @@ extension ControlRouter {
         guard let method = APIMethod(rawValue: request.method) else {
             return .text(405, "use GET, POST or DELETE")
         }
-        let (path, query) = PercentCoding.split(target: request.target)
         let peer = APIPeer(
             userID: request.peer.userID, groupID: request.peer.groupID, processID: request.peer.processID)
-        let response = await respond(
-            to: APIRequest(method: method, path: path, query: query, body: request.body, peer: peer))
+        let response: APIResponse
+        do {
+            let (path, query) = try PercentCoding.split(target: request.target)
+            response = await respond(
+                to: APIRequest(method: method, path: path, query: query, body: request.body, peer: peer))
+        } catch {
+            response = refusal(error)
+        }
         let body: LocalResponse.Body =
             switch response.body {
             case .bytes(let bytes): .bytes(bytes + [0x0a])

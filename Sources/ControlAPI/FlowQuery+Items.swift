@@ -4,12 +4,15 @@ extension FlowQuery {
     /// The query string's items; unknown ones are an error, because a misspelt filter would show everything.
     init(_ request: APIRequest) throws(APIError) {
         self.init()
+        for name in ["follow", "last", "direction"] where request.values(name).count > 1 {
+            throw QueryRules.twice(name)
+        }
         for (name, value) in request.query { try take(name, value) }
     }
 
     private mutating func take(_ name: String, _ value: String) throws(APIError) {
         switch name {
-        case "follow": follow = ["", "true", "1"].contains(value)
+        case "follow": follow = try QueryRules.boolean(name, value)
         case "last":
             guard let count = Int(value), count >= 0 else {
                 throw APIError(.badRequest, "last=\(value): not a number from 0")

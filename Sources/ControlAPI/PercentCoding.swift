@@ -17,20 +17,24 @@ enum PercentCoding {
         return result
     }
 
-    /// Undoes escapes; a broken one stays as it is.
-    static func decode(_ text: Substring) -> String {
+    /// Undoes escapes; nil if one is broken or the bytes are no text.
+    static func decode(_ text: Substring) -> String? {
         var bytes: [UInt8] = []
         var rest = text.utf8[...]
         while let byte = rest.popFirst() {
             let digits = rest.prefix(2)
-            if byte == 0x25, digits.count == 2, let value = UInt8(String(Substring(digits)), radix: 16) {
+            if byte == 0x25 {
+                // `UInt8` would take a sign.
+                guard digits.count == 2, digits.allSatisfy({ $0 != 0x2b && $0 != 0x2d }),
+                    let value = UInt8(String(Substring(digits)), radix: 16)
+                else { return nil }
                 bytes.append(value)
                 rest = rest.dropFirst(2)
             } else {
                 bytes.append(byte)
             }
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return String(validating: bytes, as: UTF8.self)
     }
 
     /// `/v1/policies/a%2Fb?force=true`.
@@ -40,14 +44,24 @@ enum PercentCoding {
     }
 
     /// Splits a request target into decoded segments and items.
-    static func split(target: String) -> (path: [String], query: [(name: String, value: String)]) {
+    static func split(
+        target: String
+    ) throws(APIError) -> (path: [String], query: [(name: String, value: String)]) {
         let halves = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        let path = (halves.first ?? "").split(separator: "/").map(decode)
-        let items = halves.count < 2 ? [] : halves[1].split(separator: "&")
-        let query = items.map { item -> (name: String, value: String) in
+        var path: [String] = []
+        for segment in (halves.first ?? "").split(separator: "/") { path.append(try whole(segment)) }
+        var query: [(name: String, value: String)] = []
+        for item in halves.count < 2 ? [] : halves[1].split(separator: "&") {
             let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            return (decode(parts[0]), parts.count < 2 ? "" : decode(parts[1]))
+            query.append((try whole(parts[0]), parts.count < 2 ? "" : try whole(parts[1])))
         }
         return (path, query)
+    }
+
+    private static func whole(_ text: Substring) throws(APIError) -> String {
+        guard let decoded = decode(text) else {
+            throw APIError(.badRequest, "\"\(text)\" in the request's target is not percent-encoded text")
+        }
+        return decoded
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ControlAPI
+import LocalHTTP
 import Testing
 
 @Suite struct ControlRouterTests {
@@ -74,6 +75,43 @@ import Testing
         #expect(await respond(.get, "v1/flows", query: [("verdit", "deny")]).status == 400)
         #expect(await respond(.get, "v1/flows", query: [("last", "-1")]).status == 400)
         #expect(await respond(.post, "v1/config/audit", query: [("mode", "maybe")]).status == 400)
+    }
+
+    @Test(arguments: [
+        (APIMethod.post, "v1/policies?dry_run", "dry_run"), (.post, "v1/policies?dry-run=yes", "dry-run"),
+        (.post, "v1/policies?dry-run=TRUE", "dry-run"), (.post, "v1/policies?dry-run=false&dry-run", "dry-run"),
+        (.post, "v1/policies?DRY-RUN", "DRY-RUN"), (.post, "v1/policies?name=%zz", "%zz"),
+        (.post, "v1/policies?name=%+1", "%+1"), (.post, "v1/policies?name=%ff", "%ff"),
+        (.delete, "v1/policies/NetworkPolicy/a/b?dryrun", "dryrun"), (.delete, "v1/policies/x/y?name=z", "name"),
+        (.post, "v1/policies/diff?dry-run", "dry-run"), (.post, "v1/policies/validate?force", "force"),
+        (.post, "v1/policies/compile?x", "x"), (.post, "v1/config/audit?mode=on&force", "force"),
+        (.post, "v1/config/audit?mode=on&mode=off", "mode"), (.post, "v1/endpoints/web/audit?mode=on&x", "x"),
+        (.post, "v1/explain?dry-run", "dry-run"), (.post, "v1/detach?dry-run", "dry-run"),
+        (.get, "v1/status?x=1", "x"), (.get, "v1/endpoints?limit=1", "limit"), (.get, "v1/endpoints/web?x", "x"),
+        (.get, "v1/identities?x", "x"), (.get, "v1/policies?x", "x"), (.get, "v1/maps/policy?limits=1", "limits"),
+        (.get, "v1/flows?follow=yes", "follow"), (.get, "v1/flows?last=1&last=2", "last"),
+    ]) func `an item that a route does not understand is refused by name`(
+        method: APIMethod, target: String, item: String
+    ) async throws {
+        let router = ControlRouter(service: service, access: AccessRule { _ in false })
+        let answer = await router.respond(
+            to: LocalRequest(
+                method: method.rawValue, target: "/" + target,
+                peer: PeerCredentials(processID: 1, userID: 0, groupID: 0)))
+        #expect(answer.status == 400)
+        guard case .bytes(let bytes) = answer.body else { throw APIError(.badRequest, "no body") }
+        #expect(String(decoding: bytes, as: UTF8.self).contains(item))
+        #expect(service.calls.isEmpty)
+    }
+
+    @Test(arguments: [("", true), ("true", true), ("1", true), ("false", false), ("0", false)])
+    func `a flag is said in five ways`(value: String, isOn: Bool) async {
+        let router = ControlRouter(service: service, access: AccessRule { _ in false })
+        _ = await router.respond(
+            to: APIRequest(
+                method: .post, path: ["v1", "policies"], query: [("dry-run", value)], body: Array("kind: x".utf8),
+                peer: APIPeer(userID: 0, groupID: 0, processID: 1)))
+        #expect(service.calls == ["apply <request> 7 dry=\(isOn) force=false"])
     }
 
     @Test func `every flow filter crosses the query string`() async throws {
