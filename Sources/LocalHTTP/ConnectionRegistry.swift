@@ -12,23 +12,32 @@ final class ConnectionRegistry: Sendable {
     }
     private struct State {
         var entries: [ObjectIdentifier: Entry] = [:]
+        var admission: ConnectionAdmission<ObjectIdentifier>
         var isStopping = false
     }
 
-    private let limit: Int
-    private let state = Mutex(State())
+    private let limits: LocalHTTPServer.Limits
+    private let state: Mutex<State>
 
-    init(limit: Int) { self.limit = limit }
+    init(limits: LocalHTTPServer.Limits) {
+        self.limits = limits
+        state = Mutex(State(admission: ConnectionAdmission(limits: limits)))
+    }
 
     var isEmpty: Bool { state.withLock { $0.entries.isEmpty } }
 
-    /// False if there is no room or the server stops.
-    func add(_ channel: any Channel) -> Bool {
-        state.withLock { state in
-            guard state.entries.count < limit && !state.isStopping else { return false }
-            state.entries[ObjectIdentifier(channel)] = Entry(channel: channel)
-            return true
+    /// False if there is no room or the server stops; others may have to make way.
+    func add(_ channel: any Channel, _ peer: PeerCredentials) -> Bool {
+        let isPrivileged = limits.isPrivileged(peer)
+        let (isAdmitted, evicted) = state.withLock { state -> (Bool, [any Channel]) in
+            guard !state.isStopping else { return (false, []) }
+            let (isAdmitted, evicted) = state.admission.admit(
+                ObjectIdentifier(channel), userID: peer.userID, isPrivileged: isPrivileged, at: .now)
+            if isAdmitted { state.entries[ObjectIdentifier(channel)] = Entry(channel: channel) }
+            return (isAdmitted, evicted.compactMap { state.entries[$0]?.channel })
         }
+        for channel in evicted { channel.close(promise: nil) }
+        return isAdmitted
     }
 
     /// Notes who serves the connection, to be cancelled with it.
@@ -39,7 +48,15 @@ final class ConnectionRegistry: Sendable {
     }
 
     func remove(_ channel: any Channel) {
-        state.withLock { _ = $0.entries.removeValue(forKey: ObjectIdentifier(channel)) }
+        state.withLock { state in
+            state.entries[ObjectIdentifier(channel)] = nil
+            state.admission.remove(ObjectIdentifier(channel))
+        }
+    }
+
+    /// Notes that a complete request is being answered, or that it was: who waits may have to make way for others.
+    func setAnswering(_ isAnswering: Bool, _ channel: any Channel) {
+        state.withLock { $0.admission.setAnswering(isAnswering, ObjectIdentifier(channel), at: .now) }
     }
 
     /// Notes that a request starts or ends.

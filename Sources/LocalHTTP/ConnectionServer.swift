@@ -19,38 +19,37 @@ struct ConnectionServer: Sendable {
     ///
     /// The task starts here and not behind a sequence of connections, because a connection that such a sequence still
     /// holds when the server stops would never be closed.
-    func accept(_ channel: any Channel) throws {
+    func accept(_ channel: any Channel, _ peer: PeerCredentials) throws {
         var decoderLimits = NIOHTTPDecoderLimitConfiguration()
         decoderLimits.maxHeaderListSize = limits.headerBytesMax
         decoderLimits.maxHeaderFieldSize = limits.headerBytesMax
         try channel.pipeline.syncOperations.configureHTTPServerPipeline(
             withEncoderConfiguration: .init(), withDecoderLimitConfiguration: decoderLimits)
         let connection = try HTTPConnection(wrappingChannelSynchronously: channel)
-        let isAccepted = connections.add(channel)
-        let task = Task { await serve(connection, isAccepted: isAccepted) }
+        let isAccepted = connections.add(channel, peer)
+        let task = Task { await serve(connection, peer, isAccepted: isAccepted) }
         if isAccepted { connections.setTask(task, channel) }
     }
 
-    private func serve(_ connection: HTTPConnection, isAccepted: Bool) async {
+    private func serve(_ connection: HTTPConnection, _ peer: PeerCredentials, isAccepted: Bool) async {
         // The channel must be executed in any case: that is what closes it.
         try? await connection.executeThenClose { inbound, _ in
             guard isAccepted else { return }
             let exchange = ServerExchange(
-                channel: connection.channel, peer: try await Self.peer(of: connection.channel), limits: limits,
-                connections: connections, handler: handler)
+                channel: connection.channel, peer: peer, limits: limits, connections: connections, handler: handler)
             try await exchange.run(inbound)
         }
         connections.remove(connection.channel)
     }
 
-    private static func peer(of channel: any Channel) async throws -> PeerCredentials {
+    /// Who connected, as the kernel noted then.
+    static func peer(of channel: any Channel) -> EventLoopFuture<PeerCredentials> {
         guard let provider = channel as? any SocketOptionProvider else {
-            throw ChannelError.operationUnsupported
+            return channel.eventLoop.makeFailedFuture(ChannelError.operationUnsupported)
         }
         // The shim asserts that this struct is laid out as the kernel's `struct ucred`.
-        let raw: bulkhead_peer_credentials = try await provider.unsafeGetSocketOption(
-            level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED)
-        ).get()
-        return PeerCredentials(processID: raw.pid, userID: raw.uid, groupID: raw.gid)
+        let raw: EventLoopFuture<bulkhead_peer_credentials> = provider.unsafeGetSocketOption(
+            level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED))
+        return raw.map { PeerCredentials(processID: $0.pid, userID: $0.uid, groupID: $0.gid) }
     }
 }

@@ -14,6 +14,14 @@ package final class LocalHTTPServer: Sendable {
         package var headerBytesMax = 16 << 10
         /// Connections beyond these are closed at once.
         package var connectionsMax = 64
+        /// Of these so many are kept for privileged users.
+        package var reservedForPrivileged = 16
+        /// Connections of one unprivileged user.
+        package var perUserMax = 16
+        /// Unprivileged connections without a request make way after this long where there are too many.
+        package var crowdedTimeout = Duration.seconds(1)
+        /// Users for whom connections are reserved: root, and who runs the server.
+        package var isPrivileged: @Sendable (PeerCredentials) -> Bool = { $0.userID == 0 || $0.userID == geteuid() }
         /// A request must be complete this long after the connection, or the answer before, was.
         package var requestTimeout = Duration.seconds(30)
         /// A client must take each piece of an answer within this time.
@@ -21,6 +29,9 @@ package final class LocalHTTPServer: Sendable {
 
         /// The defaults.
         package init() {}
+
+        /// Unprivileged connections of all users together.
+        var unprivilegedMax: Int { max(connectionsMax - reservedForPrivileged, 0) }
     }
 
     package typealias Handler = @Sendable (LocalRequest) async -> LocalResponse
@@ -49,10 +60,12 @@ package final class LocalHTTPServer: Sendable {
         handler: @escaping Handler
     ) async throws -> LocalHTTPServer {
         let descriptor = try SocketListener.listen(at: socketPath, mode: mode, groupID: groupID)
-        let connections = ConnectionRegistry(limit: limits.connectionsMax)
+        let connections = ConnectionRegistry(limits: limits)
         let server = ConnectionServer(limits: limits, connections: connections, handler: handler)
         let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try server.accept(channel) } }
+            .childChannelInitializer { channel in
+                ConnectionServer.peer(of: channel).flatMapThrowing { try server.accept(channel, $0) }
+            }
             .withBoundSocket(descriptor).get()
         return LocalHTTPServer(socketPath: socketPath, listener: listener, connections: connections)
     }

@@ -30,6 +30,8 @@ struct ServerExchange: Sendable {
                 try await send(.text(413, text), isKeptAlive: false, isHead: false)
                 return
             case .request(let request, let isWanted):
+                connections.setAnswering(true, channel)
+                defer { connections.setAnswering(false, channel) }
                 let response = await handler(request)
                 let isKeptAlive = isWanted && connections.setBusy(true, channel)
                 try await send(response, isKeptAlive: isKeptAlive, isHead: request.method == "HEAD")
