@@ -96,7 +96,7 @@ let compositionTargets: [Target] = [
         "Console",
         [
             "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading", "IdentityAllocation",
-            "PolicyCompiler", "PolicyTesting", "ControlAPI", "LocalHTTP", "KernelDatapath", argumentParser,
+            "PolicyCompiler", "PolicyTesting", "ControlAPI", "LocalHTTP", "LinuxHost", "KernelDatapath", argumentParser,
         ]),
 ]
 
@@ -141,7 +141,7 @@ let unitTests: [Target] = [
         ["NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading", "PolicyTesting"]),
     tests("EventDecodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel", "EventDecoding"]),
     tests("FlowAggregationTests", ["NetworkModel", "IdentityModel", "EventModel", "FlowAggregation"]),
-    tests("ControlAPITests", ["ControlAPI", "LocalHTTP"]),
+    tests("ControlAPITests", ["ControlAPI", "LocalHTTP", "NetworkModel"]),
     tests("LinuxHostTests", ["LinuxHost", "NetworkModel"]),
     tests("LocalHTTPTests", ["LocalHTTP", "LinuxHost"]),
     tests("ContainerRuntimesTests", ["ContainerRuntimes", "IdentityModel", "LinuxHost", "NetworkModel"]),
@@ -193,7 +193,9 @@ let kernelTests: [Target] = [
 let integrationTests: [Target] = [
     .target(name: "TestBed", dependencies: ["LinuxHost"], path: "IntegrationTests/TestBed", swiftSettings: strict),
     tests("TestBedTests", path: "IntegrationTests/TestBedTests", ["TestBed"]),
-    tests("AgentIntegrationTests", path: "IntegrationTests/AgentIntegrationTests", ["TestBed", "ControlAPI"]),
+    tests(
+        "AgentIntegrationTests", path: "IntegrationTests/AgentIntegrationTests",
+        ["BPFRuntime", "CDatapathABI", "ControlAPI", "TestBed"]),
     tests(
         "ContainerRuntimesIntegrationTests", path: "IntegrationTests/ContainerRuntimesIntegrationTests",
         ["ContainerRuntimes", "IdentityModel", "LinuxHost", "NetworkModel", "TestBed", logging]),

@@ -54,7 +54,7 @@ extension DatapathTests {
             let hook = Hook(direction)
             try fixture.send(whole.fragment(16..<32, id: 5), hook).expectDrop(DROP_FRAGMENT_UNTRACKED)
             try fixture.send(whole.fragment(0..<16, id: 5), hook)
-            // Another datagram, protocol, direction or pair of addresses is not the one that was seen.
+            // Another datagram, direction or pair of addresses is not the one that was seen.
             try fixture.send(whole.fragment(16..<32, id: 6), hook).expectDrop(DROP_FRAGMENT_UNTRACKED)
             let other = Talk.client(family)
             let reversed = datagram(family, direction.opposite)
@@ -158,6 +158,39 @@ extension DatapathTests {
             let huge = Packet.ip(family.peer, to: family.own)
                 .transport(17, [UInt8](repeating: 0, count: 65552)).fragment(65528..<65544)
             try fixture.send(huge, .toEndpoint).expectDrop(DROP_FRAGMENT_MALFORMED)
+        }
+
+        @Test(arguments: Family.allCases) func `the largest datagram that there is passes`(family: Family) throws {
+            // IPv4 counts its own header in, IPv6 no header at all.
+            let size = 65535 - (family == .v4 ? 20 : 0)
+            let end = size - size % 8
+            let largest = Packet.ip(family.peer, to: family.own).udp(40000, 53, payload: size - 8)
+            try fixture.send(largest.fragment(0..<16), .toEndpoint).expectPass(rule: 20, state: .new)
+            let rest = try fixture.send(largest.fragment(end..<size, last: true), .toEndpoint)
+            rest.expectPass(rule: 20, state: nil)
+        }
+
+        @Test(arguments: [Direction.ingress, .egress])
+        func `fragments of IPv6 with extension headers before and behind the fragment header follow the first`(
+            direction: Direction
+        ) throws {
+            let hook = Hook(direction)
+            let destinationOptions: [UInt8] = [17, 0, 1, 4, 0, 0, 0, 0]
+            for (id, isBefore) in [(5, false), (6, true)] as [(UInt32, Bool)] {
+                var whole = datagram(.v6, direction)
+                let bytes = destinationOptions + whole.transportBytes
+                if isBefore { whole = whole.extensionHeader(0).extensionHeader(60, byteCount: 16) }
+                whole = whole.transport(60, bytes)
+                let first = try fixture.send(whole.fragment(0..<24, id: id), hook)
+                first.expectPass(rule: rule(direction), state: id == 5 ? .new : nil)
+                for range in [24..<48, 48..<72] {
+                    let later = try fixture.send(whole.fragment(range, id: id, last: range.upperBound == 72), hook)
+                    later.expectPass(rule: rule(direction), state: nil)
+                }
+                // The header behind which the datagram's nature would be hidden must be whole in the first fragment.
+                try fixture.send(whole.fragment(0..<8, id: id + 10), hook).expectDrop(DROP_FRAGMENT_MALFORMED)
+            }
+            #expect(try fixture.onlyFlow() != nil, "one protocol, one flow")
         }
 
         @Test(arguments: Family.allCases) func `fragments of an echo request follow it`(family: Family) throws {

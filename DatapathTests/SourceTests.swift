@@ -2,7 +2,9 @@
 import BPFRuntime
 import CDatapathABI
 import EventModel
+import IdentityModel
 import NetworkModel
+import PolicyCompiler
 import Testing
 
 extension DatapathTests {
@@ -155,6 +157,37 @@ extension DatapathTests {
             try fixture.send(hidden).expectDrop(DROP_NEIGHBOR_SPOOFED)
             let atomic = own.atomicFragmentHeader().neighborDiscovery(136, target: six.peer)
             try fixture.send(atomic).expectDrop(DROP_NEIGHBOR_SPOOFED)
+        }
+
+        @Test func `a link-local address that is known as another's cannot be claimed: DROP_NEIGHBOR_SPOOFED`() throws {
+            var state = TestPolicy().mapState
+            state.ipcache = Fixture.mappings
+            let (router, neighbor, prefix) = (IPAddress.linkLocal(1), IPAddress.linkLocal(3), IPAddress.linkLocal(4))
+            state.ipcache[CIDR(host: router)] = .host
+            state.ipcache[CIDR(host: neighbor)] = Fixture.peerIdentity
+            // A prefix that a policy names is nobody's address.
+            state.ipcache[CIDR(host: prefix)] = NumericIdentity(rawValue: UInt32(IDENTITY_LOCAL_MIN))
+            try fixture.commit(state)
+            let own = Packet.ip(six.own, to: six.allNodes)
+            for known in [router, neighbor] {
+                let from = Packet.ip(known, to: six.allNodes)
+                for packet in [
+                    own.neighborDiscovery(136, target: known), from.neighborDiscovery(136, target: six.own),
+                    from.neighborDiscovery(135, target: six.peer), from.neighborDiscovery(133, target: nil),
+                ] { try fixture.send(packet).expectDrop(DROP_NEIGHBOR_SPOOFED) }
+                // Asking for it is what everybody does.
+                expectMaintenance(try fixture.send(own.neighborDiscovery(135, target: known)))
+            }
+            for free in [prefix, .linkLocal(5)] {
+                expectMaintenance(try fixture.send(own.neighborDiscovery(136, target: free)))
+            }
+            // Its own: the identity that the address has is the endpoint's.
+            try fixture.addAddress(neighbor)
+            expectMaintenance(
+                try fixture.send(Packet.ip(neighbor, to: six.allNodes).neighborDiscovery(136, target: neighbor)))
+            try fixture.removeAddress(neighbor)
+            try fixture.setEndpoint(flags: ENDPOINT_NO_SOURCE_CHECK)
+            expectMaintenance(try fixture.send(own.neighborDiscovery(136, target: router)))
         }
 
         @Test func `an advertisement without its target is dropped: DROP_ICMP_MALFORMED`() throws {

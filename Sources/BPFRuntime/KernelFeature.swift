@@ -56,7 +56,12 @@ package enum KernelFeature: String, Hashable, Sendable, CaseIterable {
         ]
         let missing = needed.filter { held & $0.bit == 0 && (held & administrator == 0 || $0.name == "CAP_NET_ADMIN") }
         guard !missing.isEmpty else { return nil }
-        return "this process lacks \(missing.map(\.name).joined(separator: ", ")); run as root"
+        // Root without them has been put into a smaller world by whatever started it.
+        let remedy =
+            geteuid() == 0
+            ? "let it have them: CapabilityBoundingSet= of the systemd unit, --cap-add of the container"
+            : "run as root"
+        return "this process lacks \(missing.map(\.name).joined(separator: ", ")); \(remedy)"
     }
 
     private func missingFileSystem() -> String? {

@@ -2,6 +2,7 @@
 
 import ControlAPI
 import Glibc
+import LocalHTTP
 
 /// Reads a file, or every policy file of a directory in the order of names.
 func readDocuments(_ path: String) throws -> [PolicyDocument] {
@@ -36,9 +37,9 @@ func readDocument(_ path: String) throws -> PolicyDocument {
         guard count >= 0 else { throw ConsoleFailure(.refused, "cannot read \(path): \(errorText())") }
         if count == 0 { break }
         bytes += chunk[..<count]
-        // The agent's own limit is lower; this one keeps a device file from filling memory.
-        guard bytes.count <= 128 << 20 else {
-            throw ConsoleFailure(.refused, "\(path) is larger than 128 MiB: split it into several files")
+        guard bytes.count <= LocalHTTPServer.Limits().bodyBytesMax else {
+            let limit = LocalHTTPServer.Limits().bodyBytesMax >> 20
+            throw ConsoleFailure(.refused, "\(path) is larger than \(limit) MiB: split it into several files")
         }
     }
     return PolicyDocument(name: path == "-" ? "<stdin>" : path, text: bytes)

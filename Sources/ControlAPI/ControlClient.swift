@@ -117,6 +117,7 @@ package struct ControlClient: Sendable {
 extension ControlClient {
     private func items(_ options: ChangeOptions) -> [(name: String, value: String)] {
         (options.isDryRun ? [("dry-run", "true")] : []) + (options.isForced ? [("force", "true")] : [])
+            + (options.session.map { [("session", $0.item)] } ?? [])
     }
 
     private func call<Value: Decodable>(

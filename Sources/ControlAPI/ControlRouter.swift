@@ -99,7 +99,9 @@ extension ControlRouter {
     }
 
     private func options(_ request: APIRequest) throws(APIError) -> ChangeOptions {
-        ChangeOptions(isDryRun: try request.flag("dry-run"), isForced: try request.flag("force"))
+        ChangeOptions(
+            isDryRun: try request.flag("dry-run"), isForced: try request.flag("force"),
+            session: request.value("session").flatMap(AdministrationSession.init(item:)))
     }
 
     private func document(_ request: APIRequest) -> PolicyDocument {

@@ -47,10 +47,13 @@ package struct ChangeOptions: Hashable, Sendable {
     package var isDryRun: Bool
     /// Also if it would cut the host's own access.
     package var isForced: Bool
+    /// The session to keep, unless the change is forced.
+    package var session: AdministrationSession?
 
-    package init(isDryRun: Bool = false, isForced: Bool = false) {
+    package init(isDryRun: Bool = false, isForced: Bool = false, session: AdministrationSession? = nil) {
         self.isDryRun = isDryRun
         self.isForced = isForced
+        self.session = session
     }
 }
 

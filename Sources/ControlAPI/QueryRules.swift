@@ -9,8 +9,8 @@ enum QueryRules {
         switch (method, path.first) {
         case (.get, "flows"): nil
         case (.get, "maps"): ["limit"]
-        case (.post, "policies"): path.count == 1 ? ["name", "dry-run", "force"] : ["name"]
-        case (.delete, "policies"): ["dry-run", "force"]
+        case (.post, "policies"): path.count == 1 ? ["name", "dry-run", "force", "session"] : ["name"]
+        case (.delete, "policies"): ["dry-run", "force", "session"]
         case (.post, "config"), (.post, "endpoints"): ["mode"]
         default: []
         }

@@ -3,6 +3,9 @@ import BPFRuntime
 import CDatapathABI
 
 extension Datapath {
+    /// What this process may not do and must; nil if it may do all.
+    package static func missingCapabilities() -> String? { KernelFeature.capabilities.explanationIfMissing() }
+
     /// Detaches everything and removes every pin, so that the host is as it was before.
     ///
     /// The number of interfaces that a program was taken from; nil if not even a pin was there. Works without loading

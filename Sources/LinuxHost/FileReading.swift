@@ -23,6 +23,25 @@ package func readFile(_ path: String, bytesMax: Int = 1 << 20) throws(HostError)
     }
 }
 
+/// Reads a whole file that people put somewhere to be read: a regular one, or a link to one.
+///
+/// Anything else (a directory, a pipe nobody writes to, a device) is refused with `EINVAL` and does not block.
+/// - Parameter bytesMax: a longer file is refused with `EFBIG` before anything is read.
+package func readRegularFile(_ path: String, bytesMax: Int) throws(HostError) -> [UInt8] {
+    let file = try OwnedDescriptor(opening: path, flags: O_RDONLY | O_NONBLOCK, purpose: "file")
+    var status = stat()
+    guard unsafe fstat(file.rawValue, &status) == 0 else { throw HostError.last("read \(path)") }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+        throw HostError("read \(path)", code: EINVAL, remedy: "it is not a regular file")
+    }
+    guard status.st_size <= bytesMax else {
+        throw HostError(
+            "read \(path)", code: EFBIG,
+            remedy: "it has \(status.st_size) bytes, at most \(bytesMax) are accepted: split it into several files")
+    }
+    return try readFile(path, bytesMax: bytesMax)
+}
+
 /// Reads a whole file as UTF-8 text; bytes that are none become U+FFFD.
 package func readTextFile(_ path: String, bytesMax: Int = 1 << 20) throws(HostError) -> String {
     String(decoding: try readFile(path, bytesMax: bytesMax), as: UTF8.self)

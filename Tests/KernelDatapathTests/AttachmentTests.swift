@@ -47,6 +47,39 @@ extension DatapathKernelTests {
             }
         }
 
+        @Test func `other tools' programs before, after and below ours go on running, and so does ours`() async throws {
+            try await Workbench.run { bench in
+                // Attached before ours came and therefore asked after it; attached later and asked first; a filter.
+                let after = try ForeignCounter()
+                let before = try ForeignCounter()
+                let filter = try ForeignCounter()
+                let index = bench.endpoint().interface
+                let afterLink = try TrafficLink(attaching: after.program, to: index, at: .ingress)
+                let pin = "\(bench.root)-foreign"
+                try filter.program.descriptor.pin(at: pin)
+                defer { _ = try? unpin(pin) }
+                try shell("tc qdisc add dev bhkd-w clsact")
+                try shell("tc filter add dev bhkd-w ingress prio 1 handle 1 bpf da pinned \(pin)")
+                let datapath = try bench.datapath(attachment: .tcx)
+                try datapath.attach(bench.endpoint())
+                let beforeLink = try TrafficLink(attaching: before.program, to: index, at: .ingress)
+
+                try datapath.replace(with: .open)
+                #expect(bench.canPing())
+                let seen = [try before.count(), try after.count(), try filter.count()]
+                #expect(seen.allSatisfy { $0 > 0 }, "\(seen)")
+                try datapath.commit(MapState.open.changes(to: .closed))
+                #expect(!bench.canPing(), "ours still runs")
+                // Neighbour discovery, which passes ours, may come in between.
+                let grown = [try before.count() - seen[0], try after.count() - seen[1], try filter.count() - seen[2]]
+                #expect(grown[0] > grown[1] && grown[1] == grown[2], "what ours drops ends there: \(grown)")
+                try datapath.detach(interface: index)
+                #expect(bench.canPing())
+                #expect(try after.count() > seen[1] && filter.count() > seen[2])
+                #expect(try afterLink.interfaceIndex() == index && beforeLink.interfaceIndex() == index)
+            }
+        }
+
         @Test(arguments: [AttachmentKind.tcx, .clsact])
         func `an interface that is gone is refused and leaves no record`(kind: AttachmentKind) async throws {
             try await Workbench.run { bench in
@@ -134,4 +167,21 @@ extension DatapathKernelTests {
             }
         }
     }
+}
+
+/// Another tool's program that counts packets and hands them on.
+private struct ForeignCounter: ~Copyable {
+    let program: BPFProgram
+    private let counts: BPFMap<UInt32, UInt64>
+
+    init() throws {
+        let object = try BPFObject(.foreign)
+        try object.load()
+        let program = try object.program("foreign_count")
+        let counts: BPFMap<UInt32, UInt64> = try object.map("foreign_count_map")
+        self.program = program
+        self.counts = counts
+    }
+
+    func count() throws -> UInt64 { try counts.value(for: 0) ?? 0 }
 }

@@ -20,6 +20,25 @@ import Testing
         #expect(HostProcess.unifiedPath(content) == path)
     }
 
+    @Test func `what people put somewhere is read if it is a regular file, and never waited for`() throws {
+        let path = "/tmp/bulkhead-regular-\(getpid())"
+        defer { for name in [path, path + ".pipe", path + ".link"] { unsafe unlink(name) } }
+        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        #expect(unsafe write(descriptor, "hello", 5) == 5)
+        #expect(unsafe symlink(path, path + ".link") == 0 && mkfifo(path + ".pipe", 0o600) == 0)
+        for name in [path, path + ".link"] {
+            #expect(try readRegularFile(name, bytesMax: 5) == Array("hello".utf8))
+        }
+        for name in [path + ".pipe", "/tmp", "/dev/zero"] {
+            let error = #expect(throws: HostError.self) { try readRegularFile(name, bytesMax: 5) }
+            #expect(error?.description.hasSuffix("it is not a regular file") == true)
+        }
+        ftruncate(descriptor, 100 << 20)
+        close(descriptor)
+        let error = #expect(throws: HostError.self) { try readRegularFile(path, bytesMax: 5) }
+        #expect(error?.code == EFBIG && error?.description.contains("104857600 bytes") == true)
+    }
+
     @Test func `no unified hierarchy, no path`() {
         #expect(HostProcess.unifiedPath("1:cpu:/x\n") == nil)
     }

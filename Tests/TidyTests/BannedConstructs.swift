@@ -28,6 +28,15 @@ struct BannedConstruct: Sendable {
         return target.first?.isUppercase == true
     }
 
+    /// Everything that ships but the clock itself and what writes times for people: log, API, the time in a flow.
+    private static let shippedBesidesTexts: @Sendable (SourceFile) -> Bool = { file in
+        shippedSwift(file)
+            && ![
+                "Sources/LinuxHost/HostClock.swift", "Sources/AgentCore/Service/Timestamp.swift",
+                "Sources/AgentCore/Service/AgentLogHandler.swift", "Sources/AgentCore/Service/Agent.swift",
+            ].contains(file.path)
+    }
+
     // The marks are spelled in two halves so that this file does not find itself.
     static let all: [BannedConstruct] = [
         .init(text: "try!", instead: "throw, or return an error the caller can act on", applies: everySwiftFile),
@@ -37,6 +46,12 @@ struct BannedConstruct: Sendable {
             text: "fatalError(", instead: "throw; a precondition if only a programmer can cause it",
             applies: shippedSwift),
         .init(text: "usleep(", instead: "wait for the event itself, or Task.sleep", applies: everySwiftFile),
+        .init(
+            text: "wallNanoseconds(", instead: "the monotonic clock; the wall clock jumps and is for texts only",
+            applies: shippedBesidesTexts),
+        .init(
+            text: "CLOCK_REALTIME", instead: "HostClock, which says which clock is for what",
+            applies: { shippedSwift($0) && $0.path != "Sources/LinuxHost/HostClock.swift" }),
         .init(text: ".disabled", instead: "delete the test or make it pass", applies: everySwiftFile),
         .init(
             text: ".enabled", instead: "a test that cannot run here fails and says what is missing", applies: testSwift),

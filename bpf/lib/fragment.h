@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The ports of a first fragment that passed, for the fragments after it. */
+/* Protocol and ports of a first fragment that passed, for the fragments after it. */
 #ifndef BULKHEAD_FRAGMENT_H
 #define BULKHEAD_FRAGMENT_H
 
@@ -36,7 +36,7 @@ static __attribute__((noinline)) int remember_fragment(struct scene *s, int dire
 	return 0;
 }
 
-/* Gives a later fragment the ports of its first one. */
+/* Gives a later fragment the protocol and the ports of its first one. */
 static __attribute__((noinline)) int recall_fragment(struct scene *s, int direction)
 {
 	struct fragment_key key = fragment_key_of(s, direction);

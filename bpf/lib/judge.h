@@ -216,17 +216,34 @@ static __attribute__((noinline)) int judge_arp(struct scene *s, int direction, _
 	return TC_ACT_UNSPEC;
 }
 
+/*
+ * A link-local address that is known as the host's (the router's) or another workload's. The agent need not know every
+ * one, a tap's guest makes its own: what nobody is known to have may be the endpoint's.
+ */
+static __attribute__((noinline)) int is_anothers(struct scene *s, const struct ip_address *address)
+{
+	__u32 identity;
+
+	if (!is_link_local(address) || owns_address(s->ep, address))
+		return false;
+	identity = identify(address, 6, s->bank);
+	return identity == IDENTITY_HOST || (identity >= IDENTITY_WORKLOAD_MIN && identity <= IDENTITY_WORKLOAD_MAX);
+}
+
 static __attribute__((noinline)) int judge_maintenance(struct scene *s, int direction, __u32 is_host)
 {
 	int reason = DROP_NONE;
 
 	if (direction == DIRECTION_EGRESS && !is_host) {
 		struct cursor c = open_cursor(s->skb);
+		struct ip_address target = {};
 
 		if (!stays_on_link(&s->p))
 			return CONTINUE;
-
-		reason = check_neighbor_discovery(&c, &s->p, s->ep);
+		reason = check_neighbor_discovery(&c, &s->p, s->ep, &target);
+		if (!reason && !(s->ep->flags & ENDPOINT_NO_SOURCE_CHECK) &&
+		    (is_anothers(s, &s->p.key.local) || is_anothers(s, &target)))
+			reason = DROP_NEIGHBOR_SPOOFED;
 	}
 	if (reason)
 		return drop_packet(s, direction, reason, RULE_NONE, IDENTITY_UNKNOWN);

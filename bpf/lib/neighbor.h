@@ -67,11 +67,12 @@ static __always_inline bool stays_on_link(const struct packet *p)
 
 /*
  * What an endpoint says to its neighbours: no routes, no redirects, no neighbour but itself (RFC 4861), no group
- * membership in another's name.
+ * membership in another's name. Whose a link-local address is that the endpoint claims (`target`, or its source), the
+ * caller must find out.
  */
-static __always_inline int check_neighbor_discovery(struct cursor *c, struct packet *p, const struct endpoint_entry *ep)
+static __always_inline int check_neighbor_discovery(struct cursor *c, struct packet *p, const struct endpoint_entry *ep,
+						    struct ip_address *target)
 {
-	struct ip_address target;
 	__u8 *at;
 
 	if (ep->flags & (ENDPOINT_NO_SOURCE_CHECK | ENDPOINT_HOST))
@@ -85,8 +86,8 @@ static __always_inline int check_neighbor_discovery(struct cursor *c, struct pac
 		at = bytes_at(c, p->l4_offset, 24);
 		if (!at)
 			return DROP_ICMP_MALFORMED;
-		copy_address(&target, at + 8);
-		if (!is_link_local(&target) && !owns_address(ep, &target))
+		copy_address(target, at + 8);
+		if (!is_link_local(target) && !owns_address(ep, target))
 			return DROP_NEIGHBOR_SPOOFED;
 	}
 	if (is_unspecified(&p->key.local) || is_link_local(&p->key.local) || owns_address(ep, &p->key.local))

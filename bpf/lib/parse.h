@@ -137,7 +137,9 @@ static __always_inline int parse_extension_headers(struct cursor *c, struct pack
 			size = 8;
 			fragment = load16(at + 2);
 			p->fragment_id = *(__u32 *)(at + 4);
-			reason = note_fragment(p, fragment & 0xfff8, p->length - 40, fragment & 1);
+			/* What of the datagram is in here: everything behind this header. */
+			reason = note_fragment(p, fragment & 0xfff8, p->length - (p->l4_offset + 8 - p->l3_offset),
+					       fragment & 1);
 			if (reason)
 				return reason;
 			if (p->flags & PACKET_LATER_FRAGMENT) {

@@ -30,16 +30,12 @@ extension AgentState {
                 .refused,
                 "\(item.policy.reference.text) is defined in \(file.source.text): change that file, or remove it first")
         }
-        var report = try change(options, diagnostics: bundle.records) { policies in
-            for item in bundle.items { policies[item.policy.reference] = item.policy }
+        var report = try keeping(options.isDryRun ? [] : bundle.items) { () throws(APIError) in
+            try change(options, diagnostics: bundle.records) { policies in
+                for item in bundle.items { policies[item.policy.reference] = item.policy }
+            }
         }
         guard report.inForce else { return report }
-        do throws(AgentError) {
-            for item in bundle.items { try applied.keep(item) }
-        } catch {
-            throw APIError(
-                .commitFailed, "in force, but not kept over a restart: \(error.description); apply it again then")
-        }
         report.diagnostics += lint(bundle.items.map(\.policy.reference))
         return report
     }
@@ -84,6 +80,39 @@ extension AgentState {
 }
 
 extension AgentState {
+    /// Writes policies down, then has them brought into force: what the disk does not take does not come into force.
+    private func keeping(
+        _ items: [PolicyBundle.Item], _ change: () throws(APIError) -> PolicyChangeReport
+    ) throws(APIError) -> PolicyChangeReport {
+        do throws(AgentError) {
+            try applied.stage(items)
+        } catch {
+            throw APIError(.commitFailed, "\(error.description); the old state stays in force")
+        }
+        let report: PolicyChangeReport
+        do throws(APIError) {
+            report = try change()
+        } catch {
+            applied.discardStaged()
+            throw error
+        }
+        do throws(AgentError) {
+            try applied.publishStaged()
+        } catch {
+            throw APIError(
+                .commitFailed, "in force, but not kept over a restart: \(error.description); apply it again then")
+        }
+        return report
+    }
+
+    /// Who is connected over SSH and stays so has seen to the way in: it need not be open to everybody.
+    private func isKept(_ session: AdministrationSession?, _ delta: PolicyDelta) -> Bool {
+        guard let session, session.port == 22, lockoutGuard.concernsHosts(delta) else { return false }
+        var policies = engine.input.policies
+        policies.apply(delta)
+        return lockoutGuard.lockout(policies, session: session) == nil
+    }
+
     /// Changes the policies as one transaction, or says what that would change.
     private func change(
         _ options: ChangeOptions, diagnostics: [DiagnosticRecord],
@@ -95,7 +124,7 @@ extension AgentState {
             inForce: !options.isDryRun, generation: datapath.status().generation, diagnostics: diagnostics)
         name(change.policies, in: &report)
         do {
-            if !options.isForced { try lockoutGuard.check(change.policies) }
+            if !options.isForced { try lockoutGuard.check(change.policies, session: options.session) }
         } catch {
             throw APIError(.refused, "\(error)")
         }
@@ -105,7 +134,7 @@ extension AgentState {
             if options.isDryRun {
                 changes = old.changes(to: try engine.compileAside(change).state)
             } else {
-                try bringIntoForce(change)
+                try bringIntoForce(change, isForced: options.isForced || isKept(options.session, change.policies))
                 changes = old.changes(to: engine.completeState())
             }
             report.entriesChanged = changes.policySettings.count { setting in old.policy[setting.key] != nil }

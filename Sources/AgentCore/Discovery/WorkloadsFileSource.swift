@@ -106,7 +106,7 @@ private actor WorkloadsFileContent {
 
     func read(_ agent: AgentState) async {
         do {
-            current = try WorkloadsFile(try readFile(path, bytesMax: 16 << 20), file: path)
+            current = try WorkloadsFile(try readRegularFile(path, bytesMax: 16 << 20), file: path)
             state = "watching"
             await agent.clearProblem(path)
         } catch let error as HostError where error.code == 2 {

@@ -109,6 +109,11 @@ extension AgentState {
         if !endpointProblems.isEmpty { updateEndpoints() }
     }
 
+    /// Tries again what could not be brought into force: the disk may have room by now.
+    func retryCommit() {
+        if problems["commit"] != nil { reconcile() }
+    }
+
     /// Keeps the tables that name events up to date with what is in force.
     func updateNames(_ preparation: PolicyEngine.Preparation, workloadsChanged: Bool) {
         let changes = preparation.changes

@@ -16,14 +16,15 @@ extension AgentState {
         self.network = network
         hostAddresses = Set(network.map { HostSource.addresses($0.snapshot) } ?? []).sorted()
         grantWorkloads()
+        unsettled.policies = directory.refreshAll().union(applied.policies.keys).union(builtInPolicies.keys)
+        var policies: [PolicyReference: Policy] = [:]
+        policies.apply(desiredChange().policies)
+        updateFailsafes(for: policies)
         do {
-            try datapath.setFailsafes(
-                configuration.hostEndpoint.isEnabled ? configuration.hostEndpoint.failsafes : [])
             try configureDatapath()
         } catch {
             report("datapath", "\(error)")
         }
-        unsettled.policies = directory.refreshAll().union(applied.policies.keys).union(builtInPolicies.keys)
         reconcile()
     }
 
@@ -55,7 +56,7 @@ extension AgentState {
     func reconcile() {
         var change = desiredChange()
         do {
-            // What is found on disk was in force before, perhaps by force.
+            // What is found at the start comes into force in any case: `updateFailsafes` sees to the way in.
             if isAdopted { try lockoutGuard.check(change.policies) }
             clearProblem("policies")
         } catch {
@@ -67,7 +68,8 @@ extension AgentState {
             try bringIntoForce(change)
             clearProblem("commit")
         } catch {
-            commits.refused += 1
+            // The same refusal of a second try is not another one.
+            if problems["commit"]?.message != "\(error)" { commits.refused += 1 }
             report("commit", "\(error)")
         }
     }
@@ -98,8 +100,8 @@ extension AgentState {
 
     /// One transaction: numbers to disk, tables, endpoint records, names.
     ///
-    /// Throws if the tables did not take it.
-    func bringIntoForce(_ change: EngineChange) throws {
+    /// Throws if disk or tables did not take it. `isForced`: also if it closes the host's SSH.
+    func bringIntoForce(_ change: EngineChange, isForced: Bool = false) throws {
         let begin = ContinuousClock.now
         let workloadsChanged = change.workloads.map { $0 != engine.input.workloads } ?? false
         let preparation = try engine.prepare(change)
@@ -119,8 +121,10 @@ extension AgentState {
         }
         let needsEndpoints = change.workloads != nil || !isAdopted
         isAdopted = true
+        let concernsHosts = isForced || lockoutGuard.concernsHosts(change.policies)
         engine.accept()
         settle(change)
+        if concernsHosts { settleLockout(isForced: isForced) }
         updateNames(preparation, workloadsChanged: workloadsChanged)
         if needsEndpoints, updateEndpoints() { try forgetFormerEndpoints() }
         guard touchesKernel else { return }
@@ -208,7 +212,7 @@ extension Duration {
 }
 
 extension AgentState {
-    /// Judges changes against what is in force.
+    /// Finds policies that would lock people out of this host.
     var lockoutGuard: LockoutGuard {
         LockoutGuard(
             host: configuration.hostEndpoint, inForce: engine.input.policies,

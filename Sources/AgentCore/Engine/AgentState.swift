@@ -34,6 +34,10 @@ actor AgentState {
     var workloads: [String: Workload] = [:]
     var endpointNumbers: NumberPool<String>
     var isAudit: Bool
+    /// Policies that close the host's SSH were put in force by somebody who insisted.
+    var isLockoutForced: Bool
+    /// The failsafe ports as the kernel has them; nil before they were written.
+    var failsafes: Set<FailsafePort>?
     var auditedWorkloads: Set<String>
 
     /// Why something is not in force, by subject, with the time it was first seen.
@@ -82,6 +86,7 @@ actor AgentState {
         applied = try AppliedPolicies(directory: configuration.appliedPolicyDirectory, reader: reader)
         endpointNumbers = NumberPool(1...65535, restoring: file.endpoints)
         isAudit = file.isAudit ?? configuration.isAudit
+        isLockoutForced = file.isLockoutForced ?? false
         auditedWorkloads = Set(file.auditedWorkloads)
         if (try? HostClock.bootID()) == file.bootID {
             for remembered in file.workloads {
@@ -132,6 +137,7 @@ actor AgentState {
         file.workloads = workloads.filter { !$0.isHost }.sorted { $0.key < $1.key }
             .map(StateFile.RememberedWorkload.init)
         file.isAudit = isAudit == configuration.isAudit ? nil : isAudit
+        file.isLockoutForced = isLockoutForced ? true : nil
         file.auditedWorkloads = auditedWorkloads.sorted()
         try persistNumbers(preparation)
         guard file != stateFile else { return }

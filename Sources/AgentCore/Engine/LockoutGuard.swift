@@ -1,20 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ControlAPI
 import IdentityModel
 import KernelDatapath
 import NetworkModel
 import PolicyCompiler
 import PolicyModel
 
-/// Refuses policies that would cut the way by which the host is administered.
+/// Finds policies that would cut the way by which the host is administered.
 ///
 /// Only the host endpoint can be cut off; workloads are not how anybody reaches the host, and the control API is a Unix
-/// socket that no packet rule touches. With failsafe ports in place nothing can happen; without SSH among them a policy
-/// that newly closes TCP port 22 from outside is refused.
+/// socket that no packet rule touches. What must stay open, as a failsafe port or by policy, is TCP port 22 from outside
+/// and the SSH session out of which a change is asked for.
 struct LockoutGuard {
     private let host: AgentConfiguration.HostEndpoint
     private let inForce: [PolicyReference: Policy]
     private let options: CompileOptions
+
+    /// A way in that a policy would close.
+    struct Lockout {
+        var port: UInt16
+        /// The policy or rule that closes it.
+        var cause: String
+        /// Whence.
+        var origin: String
+    }
 
     init(host: AgentConfiguration.HostEndpoint, inForce: [PolicyReference: Policy], options: CompileOptions) {
         self.host = host
@@ -22,29 +32,47 @@ struct LockoutGuard {
         self.options = options
     }
 
-    func check(_ delta: PolicyDelta) throws(AgentError) {
-        let ssh = FailsafePort(port: 22, proto: .tcp, direction: .ingress)
-        guard host.isEnabled, !host.failsafes.contains(ssh), concernsHosts(delta) else { return }
+    /// Throws if the change closes a way in that is open under the policies in force.
+    func check(_ delta: PolicyDelta, session: AdministrationSession? = nil) throws(AgentError) {
+        guard concernsHosts(delta) else { return }
         var policies = inForce
         policies.apply(delta)
-        guard let cause = closer(policies), closer(inForce) == nil else { return }
+        guard let lockout = lockout(policies, session: session) else { return }
+        guard self.lockout(inForce, session: session) == nil else { return }
         throw AgentError(
-            "refused: \(cause) would close TCP port 22 of this host to the outside, and `failsafePorts` does not keep "
-                + "it open; allow it in a policy, add `ingress tcp/22` to the failsafe ports, or use --force")
+            "refused: \(lockout.cause) would close TCP port \(lockout.port) of this host to \(lockout.origin), and "
+                + "`failsafePorts` does not keep it open; allow it in a policy, add `ingress tcp/\(lockout.port)` to the "
+                + "failsafe ports, or use --force")
     }
 
     /// Only a policy that speaks for hosts, or did so before, can make a difference.
-    private func concernsHosts(_ delta: PolicyDelta) -> Bool {
+    func concernsHosts(_ delta: PolicyDelta) -> Bool {
         delta.references.contains { delta[$0]?.speaksForHosts ?? false || inForce[$0]?.speaksForHosts ?? false }
     }
 
-    /// What closes SSH from outside; nil if it is open.
-    private func closer(_ policies: [PolicyReference: Policy]) -> String? {
+    /// The first way in that the policies close; nil if all are open.
+    func lockout(_ policies: [PolicyReference: Policy], session: AdministrationSession? = nil) -> Lockout? {
+        guard host.isEnabled else { return nil }
+        let ways = LockoutGuard.ways(session).filter { way in
+            !host.failsafes.contains(FailsafePort(port: way.port, proto: .tcp, direction: .ingress))
+        }
+        guard !ways.isEmpty else { return nil }
         let explainer = Explainer(policies: policies.values.filter(\.speaksForHosts), options: options)
-        let explanation = explainer.explain(
-            from: .world(nil), to: .host(nil, labels: host.labels, isEndpoint: true), proto: .tcp, port: 22)
-        guard explanation.verdict == .deny else { return nil }
-        return explanation.ingress?.cause?.text ?? "a policy"
+        for (port, client) in ways {
+            let explanation = explainer.explain(
+                from: .world(client), to: .host(nil, labels: host.labels, isEndpoint: true), proto: .tcp, port: port)
+            guard explanation.verdict == .deny else { continue }
+            return Lockout(
+                port: port, cause: explanation.ingress?.cause?.text ?? "a policy",
+                origin: client.map { "\($0), where you are connected from" } ?? "the outside")
+        }
+        return nil
+    }
+
+    /// Who comes in over SSH from a known address need not be let in from everywhere.
+    private static func ways(_ session: AdministrationSession?) -> [(port: UInt16, client: IPAddress?)] {
+        guard let session else { return [(22, nil)] }
+        return (session.port == 22 ? [] : [(22, nil)]) + [(session.port, session.client)]
     }
 }
 

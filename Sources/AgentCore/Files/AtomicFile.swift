@@ -5,18 +5,38 @@ import LinuxHost
 
 /// Files that are either the old or the new version, whatever happens in between.
 enum AtomicFile {
+    /// Ends the name of what is written but not published.
+    static let stagedSuffix = ".new"
+
     /// Writes beside the file, syncs, renames over it and syncs the directory.
     static func write(_ bytes: [UInt8], to path: String, mode: mode_t = 0o600) throws(HostError) {
-        let temporary = path + ".new"
+        try stage(bytes, for: path, mode: mode)
         do throws(HostError) {
-            try writeAndSync(bytes, to: temporary, mode: mode)
-            guard unsafe rename(temporary, path) == 0 else { throw HostError.last("replace \(path)") }
+            try publish(path)
         } catch {
-            unsafe unlink(temporary)
+            discard(path)
             throw error
         }
+    }
+
+    /// Writes beside the file and syncs; leaves nothing if that fails.
+    static func stage(_ bytes: [UInt8], for path: String, mode: mode_t = 0o600) throws(HostError) {
+        do throws(HostError) {
+            try writeAndSync(bytes, to: path + stagedSuffix, mode: mode)
+        } catch {
+            discard(path)
+            throw error
+        }
+    }
+
+    /// Renames what is staged over the file and syncs the directory.
+    static func publish(_ path: String) throws(HostError) {
+        guard unsafe rename(path + stagedSuffix, path) == 0 else { throw HostError.last("replace \(path)") }
         syncDirectory(of: path)
     }
+
+    /// Removes what is staged, if anything is.
+    static func discard(_ path: String) { unsafe unlink(path + stagedSuffix) }
 
     /// Adds bytes behind the first `length` bytes of a file, which it has at least, and syncs.
     ///

@@ -28,7 +28,10 @@ struct AppliedPolicies: Sendable {
         self.directory = directory
         do throws(HostError) {
             try createDirectory(directory, mode: 0o700)
-            for name in try directoryEntries(directory).sorted() where name.hasSuffix(".json") {
+            let names = try directoryEntries(directory)
+            // What an agent staged that died before it could say whether it came into force.
+            for name in names where name.hasSuffix(AtomicFile.stagedSuffix) { unsafe unlink("\(directory)/\(name)") }
+            for name in names.sorted() where name.hasSuffix(".json") {
                 do throws(AgentError) {
                     guard let entry = try StateStorage.read(Entry.self, from: "\(directory)/\(name)") else { continue }
                     try read(entry, reader)
@@ -55,15 +58,44 @@ struct AppliedPolicies: Sendable {
         policies[entry.reference] = policy
     }
 
-    /// Writes a policy down.
-    mutating func keep(_ item: PolicyBundle.Item) throws(AgentError) {
-        let reference = item.policy.reference
-        let entry = Entry(
-            file: item.policy.source.file, kind: reference.kind, namespace: reference.namespace, name: reference.name,
-            text: item.text)
-        try StateStorage.write(entry, to: path(reference))
-        entries[reference] = entry
-        policies[reference] = item.policy
+    /// Policies written beside those kept, until it is known whether they came into force.
+    private var staged: [(entry: Entry, policy: Policy)] = []
+
+    /// Writes policies down without replacing any yet; all of them, or none and an error.
+    mutating func stage(_ items: [PolicyBundle.Item]) throws(AgentError) {
+        do throws(AgentError) {
+            for item in items {
+                let reference = item.policy.reference
+                let entry = Entry(
+                    file: item.policy.source.file, kind: reference.kind, namespace: reference.namespace,
+                    name: reference.name, text: item.text)
+                try StateStorage.stage(entry, for: path(reference))
+                staged.append((entry, item.policy))
+            }
+        } catch {
+            discardStaged()
+            throw error
+        }
+    }
+
+    /// Puts what is staged in the place of what was kept, which takes no space on disk.
+    mutating func publishStaged() throws(AgentError) {
+        defer { discardStaged() }
+        for (entry, policy) in staged {
+            do throws(HostError) {
+                try AtomicFile.publish(path(entry.reference))
+            } catch {
+                throw AgentError(error.description)
+            }
+            entries[entry.reference] = entry
+            policies[entry.reference] = policy
+        }
+    }
+
+    /// Removes what is staged.
+    mutating func discardStaged() {
+        for (entry, _) in staged { AtomicFile.discard(path(entry.reference)) }
+        staged = []
     }
 
     /// Forgets a policy.

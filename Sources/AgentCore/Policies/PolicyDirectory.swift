@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import LinuxHost
 import PolicyModel
 import PolicyReading
@@ -98,15 +99,16 @@ struct PolicyDirectory: Sendable {
     private mutating func content(of name: String) -> Content? {
         var file = files[name] ?? File()
         do throws(HostError) {
-            let bytes = try readFile("\(path)/\(name)", bytesMax: PolicyDirectory.fileBytesMax)
+            let bytes = try readRegularFile("\(path)/\(name)", bytesMax: PolicyDirectory.fileBytesMax)
             let fingerprint = ContentFingerprint(bytes)
             if fingerprint == file.fingerprint && file.problem == nil { return nil }
             let result = reader.read(bytes: bytes, file: "\(path)/\(name)")
             guard result.hasErrors else { return Content(fingerprint: fingerprint, policies: result.policies) }
             file.problem = result.diagnostics.filter { $0.severity == .error }.map(\.rendered).joined(separator: "\n")
         } catch {
-            guard error.code != 2 else { return Content() }
-            file.problem = "\(error)"
+            // Gone since it was listed. A link that leads nowhere is not: somebody is at work on what it led to.
+            guard error.code != ENOENT || isThere("\(path)/\(name)") else { return Content() }
+            file.problem = "\(error); what it held before stays in force"
         }
         files[name] = file
         return nil
@@ -138,4 +140,10 @@ private struct ContentFingerprint: Equatable {
         byteCount = bytes.count
         hash = bytes.hashValue
     }
+}
+
+/// True if there is such a name, wherever it leads.
+private func isThere(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe lstat(path, &status) == 0
 }

@@ -24,6 +24,7 @@ package struct Agent: Sendable {
     /// Enforcement stays in the kernel, except after `detach`.
     package func run() async throws {
         let begin = ContinuousClock.now
+        try checkCapabilities()
         do throws(HostError) {
             try createDirectory(configuration.runDirectory)
             try createDirectory(configuration.stateDirectory, mode: 0o700)
@@ -66,6 +67,12 @@ package struct Agent: Sendable {
         notifier.stopping()
         aggregator.endAllFollowers()
         return await state.isDetached
+    }
+
+    /// First of all: what is missing would only show as a refusal somewhere down the line.
+    private func checkCapabilities() throws(AgentError) {
+        guard !configuration.isDryRun, let missing = Datapath.missingCapabilities() else { return }
+        throw AgentError("cannot enforce: \(missing)")
     }
 
     private func openDatapath() throws -> any DatapathWriting {

@@ -38,6 +38,8 @@ struct StateFile: Codable, Equatable, Sendable {
     var workloads: [RememberedWorkload] = []
     /// Global audit mode as set through the API; nil: as configured.
     var isAudit: Bool?
+    /// Somebody insisted on policies that close the host's SSH: a start does not keep it open then.
+    var isLockoutForced: Bool?
     /// Keys of workloads in audit mode of their own.
     var auditedWorkloads: [String] = []
 }
@@ -60,6 +62,15 @@ enum StateStorage {
                 "cannot read \(path): it is damaged or of another version; move it away to start with new numbers")
         }
         return value
+    }
+
+    /// Writes a value beside the file that it is to replace.
+    static func stage(_ value: some Encodable, for path: String) throws(AgentError) {
+        do {
+            try AtomicFile.stage(APICoding.encode(value), for: path)
+        } catch {
+            throw AgentError("\(error)")
+        }
     }
 
     static func write(_ value: some Encodable, to path: String) throws(AgentError) {

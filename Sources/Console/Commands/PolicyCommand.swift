@@ -29,7 +29,7 @@ struct PolicyCommand: AsyncParsableCommand {
         @OptionGroup var agent: AgentOptions
 
         func run() async throws {
-            let options = ChangeOptions(isDryRun: dryRun, isForced: force)
+            let options = ChangeOptions(isDryRun: dryRun, isForced: force, session: currentSession())
             for document in try file.flatMap(readDocuments) {
                 try agent.output.show(
                     try await agent.client.applyPolicies(document, options: options), PolicyRendering.lines)
@@ -71,7 +71,7 @@ struct PolicyCommand: AsyncParsableCommand {
         @OptionGroup var agent: AgentOptions
 
         func run() async throws {
-            let options = ChangeOptions(isDryRun: dryRun, isForced: force)
+            let options = ChangeOptions(isDryRun: dryRun, isForced: force, session: currentSession())
             try agent.output.show(
                 try await agent.client.deletePolicy(policy, options: options), PolicyRendering.lines)
         }

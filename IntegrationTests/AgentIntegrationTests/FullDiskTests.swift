@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import TestBed
+import Testing
+
+/// A state directory on a file system of a few pages.
+@Suite(.serialized) struct FullDiskTests {
+    /// The client alone reaches tcp/80.
+    private func expectOldState(_ shop: Shop) async throws {
+        let probes = Probe.all([.tcp(80), .tcp(81)], [shop.server.address4, shop.server.address6])
+        let open = Probe.all([.tcp(80)], [shop.server.address4, shop.server.address6])
+        #expect(try await shop.client.namespace.reach(probes, expecting: open) == open)
+        #expect(try await shop.intruder.namespace.reach(probes).isEmpty)
+    }
+
+    private static func apply(_ shop: Shop, _ policy: String) async throws -> CommandResult {
+        try await shop.agent.tool("policy", "apply", "-f", "-", input: policy)
+    }
+
+    @Test func `a full disk refuses changes whole, and they go through once there is room`() async throws {
+        try await withTestBed(subnet: 53) { bed in
+            let shop = try await Shop(bed)
+            let state = "\(shop.agent.directory)/state"
+            try bed.noteCleanup("umount -l \(state)")
+            try await bed.shell("mkdir -p \(state) && mount -t tmpfs -o size=65536 tmpfs \(state)")
+            let agent = try await shop.startAgent()
+            let first = try await Self.apply(shop, Shop.clientOnly)
+            #expect(first.status == 0, "\(first.errors)")
+            try await expectOldState(shop)
+            try await bed.shell("cat /dev/zero > \(state)/filler 2>/dev/null || true")
+            let files = try await bed.shell("cd \(state) && find . -type f -exec cksum {} +").text
+
+            // Through the API: another text, and a policy more.
+            for policy in [Shop.udpOnly(7001), Shop.udpOnly(7001).replacing("name: server", with: "name: second")] {
+                let refused = try await Self.apply(shop, policy)
+                #expect(refused.status != 0)
+                #expect(refused.errors.contains("no space left on device"), "\(refused.errors)")
+                #expect(refused.errors.contains("the old state stays in force"), "\(refused.errors)")
+            }
+            #expect(try await shop.control.policies().map(\.name) == ["server"])
+            // Through the watched directory.
+            let second = Shop.clientOnly.replacing("name: server", with: "name: watched")
+                .replacing("app: client", with: "app: intruder")
+            try shop.agent.writePolicy("watched.yaml", second)
+            let problem = try await eventuallySome("the refusal is shown") {
+                try await shop.control.status().problems.first
+            }
+            #expect(problem.message.contains("no space left on device") && problem.message.contains("free space"))
+            try await expectOldState(shop)
+            #expect(try await bed.shell("cd \(state) && find . -type f -exec cksum {} +").text == files, "half-written")
+
+            // An agent that starts now cannot write either: what is in the kernel stays.
+            await agent.kill()
+            _ = try shop.agent.start()
+            try await eventually("the next agent says so", within: .seconds(20)) {
+                try await shop.control.status().problems.contains { $0.message.contains("no space left on device") }
+            }
+            try await expectOldState(shop)
+
+            try await bed.shell("rm \(state)/filler")
+            try await eventually("the directory's policy comes into force by itself", within: .seconds(20)) {
+                let report = try await shop.control.status()
+                return report.problems.isEmpty && report.condition == .ready
+            }
+            let web = Probe.all([.tcp(80)], [shop.server.address4, shop.server.address6])
+            #expect(try await shop.intruder.namespace.reach(web, expecting: web) == web)
+            #expect(try await Self.apply(shop, Shop.udpOnly(7002)).status == 0)
+        }
+    }
+}
