@@ -32,9 +32,7 @@ struct AddressClaims {
         let others = workloads.filter { !$0.value.isHost }
         var refusals: [String: [String]] = [:]
         let ways = others.mapValues { workload in workload.interfaces.map { way(to: $0) } }
-        let used = others.keys.reduce(into: [Int32: Int]()) { counts, key in
-            for device in Set((ways[key] ?? []).joined()) { counts[device, default: 0] += 1 }
-        }
+        let used = Set(ways.values.joined().joined())
         var claimants: [IPAddress: [String]] = [:]
         for (key, workload) in others.sorted(by: { $0.key < $1.key }) {
             let judge = PathJudge(network: network, ways: ways[key] ?? [], used: used)
@@ -155,15 +153,14 @@ struct PathJudge {
     /// For each link of the workload: its devices on the host.
     let ways: [Set<Int32>]
     private let all: Set<Int32>
-    /// Devices on the ways to other workloads.
-    private let foreign: Set<Int32>
+    /// Devices on the ways to any workload.
+    private let used: Set<Int32>
 
-    /// - Parameter used: how many workloads have the device on their ways.
-    init(network: HostNetwork?, ways: [Set<Int32>], used: [Int32: Int]) {
+    init(network: HostNetwork?, ways: [Set<Int32>], used: Set<Int32>) {
         self.network = network
         self.ways = ways
+        self.used = used
         all = Set(ways.joined())
-        foreign = network == nil ? [] : Set(used.keys).subtracting(all)
     }
 
     let elsewhere = "the host's way to it does not lead through this workload's link; declare it if it is right"
@@ -180,7 +177,8 @@ struct PathJudge {
         let hops = network.routes.hops(to: address)
         if hops.contains(where: { $0.gateway == nil && all.contains($0.device) }) { return true }
         guard ways.contains(where: { network.isLayer2Only($0, isIPv4: address.isIPv4) }) else { return false }
-        return !hops.contains { $0.gateway == nil && foreign.contains($0.device) }
+        // Not in `all`, as just seen: then on the way to another workload.
+        return !hops.contains { $0.gateway == nil && used.contains($0.device) }
     }
 
     /// True if the host routes it to one of the workload's own addresses.
