@@ -28,7 +28,7 @@ extension Fixture {
     /// Every tracked flow.
     func flows() throws -> [TrackedFlow] {
         var flows: [TrackedFlow] = []
-        try maps.conntrack.forEach { _, entry in flows.append(TrackedFlow(entry: entry)) }
+        maps.conntrack.forEach { _, entry in flows.append(TrackedFlow(entry: entry)) }
         return flows
     }
 
@@ -43,13 +43,9 @@ extension Fixture {
 
     /// Lets every flow look as if its last packet had come so many ticks earlier.
     func age(byTicks ticks: UInt32) throws {
-        var found: [(conntrack_key, conntrack_entry)] = []
-        try maps.conntrack.forEach { found.append(($0, $1)) }
-        for (key, entry) in found {
-            var older = entry
-            older.last_seen &-= ticks
-            older.last_report &-= ticks
-            try maps.conntrack.update(key, to: older)
+        maps.conntrack.updateEach { entry in
+            entry.last_seen &-= ticks
+            entry.last_report &-= ticks
         }
     }
 
@@ -65,9 +61,7 @@ extension Fixture {
     }
 
     func forgetFlows() throws {
-        var keys: [conntrack_key] = []
-        try maps.conntrack.forEach { key, _ in keys.append(key) }
-        for key in keys { try maps.conntrack.remove(key) }
+        maps.conntrack.remove { _, _ in true }
     }
 }
 

@@ -14,7 +14,7 @@ final class KernelMaps: Sendable {
     let endpointOverflow: BPFMap<UInt32, endpoint_entry>
     let addresses: BPFMap<endpoint_address_key, UInt32>
     let failsafe: BPFMap<failsafe_key, UInt32>
-    let conntrack: BPFMap<conntrack_key, conntrack_entry>
+    let conntrack: ConntrackTable
     let fragments: BPFMap<fragment_key, fragment_entry>
     let endpointFlows: BPFMap<UInt32, UInt32>
     let config: MappedArray
@@ -33,6 +33,8 @@ final class KernelMaps: Sendable {
     init(conntrackSize: Int = Fixture.conntrackSize) throws(BPFError) {
         let object = try BPFObject(.endpoint)
         try object.resize(map: "conntrack_map", entryCountMax: conntrackSize)
+        let headElements = ConntrackTable.headElements(forFlows: conntrackSize)
+        try object.resize(map: "conntrack_heads_map", entryCountMax: headElements)
         try object.resize(map: "policy_entries_map", entryCountMax: 2 * 2)
         try object.resize(map: "ipcache_map", entryCountMax: 2 * 24)
         try object.resize(map: "events_ringbuf", entryCountMax: 64 << 10)
@@ -41,7 +43,9 @@ final class KernelMaps: Sendable {
         endpointOverflow = try object.map("endpoint_overflow_map")
         addresses = try object.map("endpoint_address_map")
         failsafe = try object.map("failsafe_map")
-        conntrack = try object.map("conntrack_map")
+        conntrack = try ConntrackTable(
+            table: object.mapDescriptor("conntrack_table_map"), heads: object.mapDescriptor("conntrack_heads_map"),
+            nodes: object.mapDescriptor("conntrack_map"))
         fragments = try object.map("fragment_map")
         endpointFlows = try object.map("endpoint_flows_map")
         metricsMap = try object.map("metrics_map")
@@ -63,7 +67,7 @@ final class KernelMaps: Sendable {
         try KernelMaps.empty(endpointOverflow)
         try KernelMaps.empty(addresses)
         try KernelMaps.empty(failsafe)
-        try KernelMaps.empty(conntrack)
+        conntrack.clear()
         try KernelMaps.empty(fragments)
         for endpoint in [UInt32(Fixture.endpoint), 8] { try endpointFlows.update(endpoint, to: 0) }
     }

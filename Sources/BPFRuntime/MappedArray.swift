@@ -81,6 +81,20 @@ import Glibc
         return unsafe bulkhead_load_acquire_u32(address(offset, byteCount: 4))
     }
 
+    /// Stores a word if it still is what is expected; false, and nothing stored, if somebody else was faster.
+    ///
+    /// The offset is a multiple of four.
+    package func exchange(_ expected: UInt32, for wanted: UInt32, at offset: Int) -> Bool {
+        precondition(offset % 4 == 0, "unaligned word at \(offset) of \(name)")
+        return unsafe bulkhead_exchange_u32(address(offset, byteCount: 4), expected, wanted)
+    }
+
+    /// The same for a double word; the offset is a multiple of eight.
+    package func exchange(_ expected: UInt64, for wanted: UInt64, at offset: Int) -> Bool {
+        precondition(offset % 8 == 0, "unaligned double word at \(offset) of \(name)")
+        return unsafe bulkhead_exchange_u64(address(offset, byteCount: 8), expected, wanted)
+    }
+
     /// Reads a value.
     package func value<Value: BitwiseCopyable>(at offset: Int, as type: Value.Type = Value.self) -> Value {
         unsafe address(offset, byteCount: MemoryLayout<Value>.size).loadUnaligned(as: Value.self)

@@ -138,7 +138,7 @@ struct BankedTables: ~Copyable {
         config.storeReleasing(new, at: ConfigOffset.activeBank)
         let switched = ContinuousClock.now
         try pass(.switched)
-        waitForRunningPrograms()
+        RunningPrograms.wait()
         oldWindows[0].forEach { $0.fill(from: shadow) }
         try pass(.otherBankHalfWritten)
         oldWindows[1].forEach { $0.fill(from: shadow) }
@@ -180,15 +180,6 @@ struct BankedTables: ~Copyable {
             windows.append(part)
         }
         return windows
-    }
-
-    /// Returns when no program that began before the call still runs.
-    private func waitForRunningPrograms() {
-        guard bulkhead_membarrier_global() != 0 else { return }
-        // Kernels with full-dynticks CPUs refuse it. A program runs with preemption off and bounded to well under a
-        // millisecond, so a fixed wait of many times that is safe too.
-        var wait = timespec(tv_sec: 0, tv_nsec: 200_000_000)
-        unsafe nanosleep(&wait, nil)
     }
 
     /// Cached verdicts may carry any epoch found here: the next one must be higher.

@@ -12,8 +12,9 @@ import Synchronization
 /// Programs, links and tables are pinned: they go on working when this object, or the process, is gone.
 package final class Datapath: DatapathWriting {
     private let state: Mutex<DatapathState>
-    /// For what takes long and must not hold up a commit.
-    private let conntrack: BPFMap<conntrack_key, conntrack_entry>
+    /// The flow table, under a lock of its own, which is taken first: what is done with it takes long and must not hold
+    /// up a commit.
+    private let conntrack: Mutex<ConntrackFile>
 
     /// Loads the datapath, or takes over the one an earlier agent left under the same directory.
     ///
@@ -24,9 +25,13 @@ package final class Datapath: DatapathWriting {
     ) throws(DatapathError) {
         let loaded = try DatapathState.load(directory: directory, sizes: sizes, attachment: attachment)
         _ = loaded.tables.configure(settings, loaded.clock)
-        conntrack = try kernel { () throws(BPFError) in
-            try BPFMap(descriptor: loaded.objects.conntrack.descriptor.duplicate(), name: MapName.conntrack)
-        }
+        conntrack = Mutex(
+            try kernel { () throws(BPFError) in
+                // Its maps alone are asked for, which belong to no build.
+                let file = try ConntrackFile(PinnedObjects(directory: directory, fingerprint: ""))
+                try file.map().reclaimLost()
+                return file
+            })
         state = Mutex(loaded)
     }
 
@@ -92,38 +97,79 @@ package final class Datapath: DatapathWriting {
     /// Removes what is expired (the programs ignore it anyway: this frees room) or nobody's.
     ///
     /// An entry that gets a packet between our look and our deletion was expired to the kernel too. Commits go on while
-    /// a large table is read; only orphans are removed under the lock, because their endpoint may have come back.
+    /// a large table is read; only orphans are removed under their lock, because their endpoint may have come back.
     @discardableResult
     package func sweepConntrack() throws(DatapathError) -> SweepReport {
         let criteria = try withKernel { state throws(BPFError) in try state.sweepCriteria() }
-        let findings = try kernel { () throws(BPFError) in
-            let findings = try conntrack.findSweepable(criteria)
-            try conntrack.remove(findings.expired)
-            return findings
+        return try withConntrack { table throws(BPFError) in
+            var report = SweepReport()
+            var orphaned: [Int] = []
+            var kept: [UInt16: Int] = [:]
+            var removed = table.unlink(from: table.buckets) { bucket, key, entry in
+                report.visited += 1
+                report.held[key.endpoint, default: 0] += 1
+                if criteria.isOrphaned(key) {
+                    if orphaned.last != bucket { orphaned.append(bucket) }
+                    return false
+                }
+                let isExpired = criteria.isExpired(entry)
+                if isExpired { report.expired += 1 } else { kept[key.endpoint, default: 0] += 1 }
+                return isExpired
+            }
+            let step = 1024
+            for start in stride(from: 0, to: orphaned.count, by: step) {
+                let part = orphaned[start..<min(start + step, orphaned.count)]
+                removed += try self.unlinkOrphans(from: part, of: table)
+            }
+            report.orphaned = removed.count - report.expired
+            table.free(removed)
+            (report.capacity, report.share) = try self.state.withLock { state throws(BPFError) in
+                try state.writeHeldFlows(held: report.held, kept: kept)
+                return (state.conntrackCapacity, state.tables.conntrackShare)
+            }
+            return report
         }
-        let step = 1024
-        for start in stride(from: 0, to: findings.orphaned.count, by: step) {
-            let part = findings.orphaned[start..<min(start + step, findings.orphaned.count)]
-            try withKernel { state throws(BPFError) in try state.remove(orphaned: part) }
+    }
+
+    private func unlinkOrphans(from buckets: ArraySlice<Int>, of table: borrowing ConntrackTable) throws(BPFError)
+        -> [UInt32]
+    {
+        try state.withLock { state throws(BPFError) in
+            let criteria = try state.sweepCriteria()
+            return table.unlink(from: buckets) { _, key, _ in criteria.isOrphaned(key) }
         }
-        var report = SweepReport(
-            visited: findings.visited, expired: findings.expired.count, orphaned: findings.orphaned.count)
-        report.held = findings.held
-        (report.capacity, report.share) = try withKernel { state throws(BPFError) in
-            try state.writeHeldFlows(findings)
-            return (state.conntrackCapacity, state.tables.conntrackShare)
-        }
-        return report
     }
 
     package func conntrackFlows(of endpoint: UInt16?) throws(DatapathError) -> [ConntrackFlow] {
-        try withKernel { state throws(BPFError) in try state.conntrackFlows(of: endpoint) }
+        let (now, rate) = try withKernel { state throws(BPFError) in
+            (try state.clock.now(), state.clock.ticksPerSecond)
+        }
+        return try withConntrack { table throws(BPFError) in
+            var flows: [ConntrackFlow] = []
+            table.forEach { key, entry in
+                guard endpoint == nil || key.endpoint == endpoint,
+                    let flow = ConntrackFlow(key, entry, now: now, ticksPerSecond: rate)
+                else { return }
+                flows.append(flow)
+            }
+            return flows
+        }
     }
 
     package func conntrackCount() throws(DatapathError) -> Int {
-        var count = 0
-        try kernel { () throws(BPFError) in try conntrack.forEach { _, _ in count += 1 } }
-        return count
+        try withConntrack { table throws(BPFError) in
+            var count = 0
+            table.forEach { _, _ in count += 1 }
+            return count
+        }
+    }
+
+    private func withConntrack<Result>(
+        _ body: (borrowing ConntrackTable) throws(BPFError) -> Result
+    ) throws(DatapathError) -> Result {
+        try kernel { () throws(BPFError) in
+            try conntrack.withLock { file throws(BPFError) in try body(file.map()) }
+        }
     }
 
     package func metrics() throws(DatapathError) -> DatapathMetrics {

@@ -58,7 +58,8 @@ struct DatapathLoading: ~Copyable {
         var comparable = found
         if entryCount != nil { comparable.entryCountMax = needed.entryCountMax }
         guard comparable == needed else { throw .incompatibleMap(path: path, found: found, needed: needed) }
-        if found.entryCountMax != needed.entryCountMax {
+        // Another number of buckets only follows from another number of flows, and goes without saying.
+        if found.entryCountMax != needed.entryCountMax, name != MapName.conntrackHeads {
             notes.append(
                 "\(name) keeps its size of \(found.entryCountMax) entries (configured: \(needed.entryCountMax)); "
                     + "run `bulkhead cleanup` and start the agent to change it")

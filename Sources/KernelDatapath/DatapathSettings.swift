@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import BPFRuntime
 import CDatapathABI
 
 /// What may be switched while packets flow.
@@ -85,6 +86,7 @@ package struct DatapathSizes: Hashable, Sendable {
             MapName.policyEntries: chunks(policyEntries * MemoryLayout<policy_entry>.stride),
             MapName.ipcache: ipcacheChunks * Int(BANK_COUNT),
             MapName.conntrack: conntrackEntries,
+            MapName.conntrackHeads: ConntrackTable.headElements(forFlows: conntrackEntries),
             MapName.events: eventBytes,
         ]
     }
@@ -102,6 +104,8 @@ enum MapName {
     static let policyEntries = "policy_entries_map"
     static let ipcache = "ipcache_map"
     static let conntrack = "conntrack_map"
+    static let conntrackHeads = "conntrack_heads_map"
+    static let conntrackTable = "conntrack_table_map"
     static let endpointFlows = "endpoint_flows_map"
     static let ruleStats = "rule_stats_map"
     static let metrics = "metrics_map"

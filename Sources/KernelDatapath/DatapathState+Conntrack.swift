@@ -19,34 +19,23 @@ struct SweepCriteria: Sendable {
     }
 }
 
-/// The flows that a sweep found to be of no more use.
-struct SweepFindings: Sendable {
-    var visited = 0
-    var expired: [conntrack_key] = []
-    var orphaned: [conntrack_key] = []
-    /// Flows before the sweep, by the endpoint's number.
-    var held: [UInt16: Int] = [:]
-    /// Of these, the ones to keep.
-    var kept: [UInt16: Int] = [:]
-}
+/// The flow table, of which nothing is mapped for longer than it is needed: its pages count as resident memory.
+struct ConntrackFile: ~Copyable, Sendable {
+    private let table: FileDescriptor
+    private let heads: FileDescriptor
+    private let nodes: FileDescriptor
 
-extension BPFMap<conntrack_key, conntrack_entry> {
-    /// Looks at every flow; takes long when there are many.
-    func findSweepable(_ criteria: SweepCriteria) throws(BPFError) -> SweepFindings {
-        var findings = SweepFindings()
-        try forEach { key, entry in
-            findings.visited += 1
-            findings.held[key.endpoint, default: 0] += 1
-            if criteria.isOrphaned(key) {
-                findings.orphaned.append(key)
-            } else if criteria.isExpired(entry) {
-                findings.expired.append(key)
-            } else {
-                findings.kept[key.endpoint, default: 0] += 1
-            }
-        }
-        return findings
+    init(_ pins: borrowing PinnedObjects) throws(BPFError) {
+        let table = try pins.mapDescriptor(MapName.conntrackTable)
+        let heads = try pins.mapDescriptor(MapName.conntrackHeads)
+        let nodes = try pins.mapDescriptor(MapName.conntrack)
+        // Assigned last: a type that cannot be copied is built whole or not at all.
+        self.table = table
+        self.heads = heads
+        self.nodes = nodes
     }
+
+    func map() throws(BPFError) -> ConntrackTable { try ConntrackTable(table: table, heads: heads, nodes: nodes) }
 }
 
 extension DatapathState {
@@ -57,27 +46,9 @@ extension DatapathState {
     /// Tells the programs, which only count up, how many flows each endpoint holds.
     ///
     /// What they added while we looked is missing until the next sweep.
-    func writeHeldFlows(_ findings: SweepFindings) throws(BPFError) {
-        for number in Set(attached.values.map(\.number)).union(findings.held.keys) {
-            try objects.endpointFlows.update(UInt32(number), to: UInt32(clamping: findings.kept[number] ?? 0))
+    func writeHeldFlows(held: [UInt16: Int], kept: [UInt16: Int]) throws(BPFError) {
+        for number in Set(attached.values.map(\.number)).union(held.keys) {
+            try objects.endpointFlows.update(UInt32(number), to: UInt32(clamping: kept[number] ?? 0))
         }
-    }
-
-    /// Removes flows of endpoints that are still not attached.
-    func remove(orphaned keys: some Sequence<conntrack_key>) throws(BPFError) {
-        let criteria = try sweepCriteria()
-        try objects.conntrack.remove(keys.filter(criteria.isOrphaned))
-    }
-
-    func conntrackFlows(of endpoint: UInt16?) throws(BPFError) -> [ConntrackFlow] {
-        let now = try clock.now()
-        var flows: [ConntrackFlow] = []
-        try objects.conntrack.forEach { key, entry in
-            guard endpoint == nil || key.endpoint == endpoint,
-                let flow = ConntrackFlow(key, entry, now: now, ticksPerSecond: clock.ticksPerSecond)
-            else { return }
-            flows.append(flow)
-        }
-        return flows
     }
 }

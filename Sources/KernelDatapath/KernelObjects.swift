@@ -14,7 +14,6 @@ struct KernelObjects: ~Copyable {
     let endpointOverflow: BPFMap<UInt32, endpoint_entry>
     let endpointAddresses: BPFMap<endpoint_address_key, UInt32>
     let failsafes: BPFMap<failsafe_key, UInt32>
-    let conntrack: BPFMap<conntrack_key, conntrack_entry>
     let endpointFlows: BPFMap<UInt32, UInt32>
     let ruleStats: BPFMap<UInt32, rule_stats>
     let metrics: BPFMap<UInt32, metric>
@@ -48,7 +47,6 @@ extension KernelObjects {
             endpointOverflow: pins.map(MapName.endpointOverflow),
             endpointAddresses: pins.map(MapName.endpointAddresses),
             failsafes: pins.map(MapName.failsafes),
-            conntrack: pins.map(MapName.conntrack),
             endpointFlows: pins.map(MapName.endpointFlows),
             ruleStats: pins.map(MapName.ruleStats),
             metrics: pins.map(MapName.metrics),

@@ -42,6 +42,7 @@ enum {
 	CONNTRACK_PICKED_UP = 10,         /* TCP: met mid-stream, or alive after a reset; one side was heard so far */
 	CONNTRACK_RESET = 11,             /* TCP: RST, perhaps a forged one: what follows it revives the flow */
 	CONNTRACK_TIMEOUT_COUNT = 12,
+	CONNTRACK_UNBORN = 255,           /* linked, but not filled yet: as good as expired */
 };
 
 enum {
@@ -72,6 +73,49 @@ struct conntrack_entry {
 	__u8 pad[2];
 };
 _Static_assert(sizeof(struct conntrack_entry) == 64, "conntrack_entry");
+
+/*
+ * The table is a chained hash in memory-mapped arrays, so that a lookup is a few loads and the agent reads and frees
+ * without a system call per flow:
+ *
+ *   conntrack_table_map   struct conntrack_table, one
+ *   conntrack_heads_map   u32 per bucket, CONNTRACK_HEADS to an element: number of the chain's first node + 1, 0 = none
+ *   conntrack_map         struct conntrack_node, linked by `next` (number + 1)
+ *
+ * The programs only ever add, at the head of a chain, by compare and exchange. The agent alone takes out; when no
+ * program can be looking at what it took out, it goes to the list of free nodes, from which the programs take. A node
+ * that is in use but in no chain was lost by an agent that was killed in between; the next one frees it.
+ *
+ * Both keys of a packet between two endpoints of this host, the sender's and the receiver's, fall into the same bucket:
+ * the hash is a sum over the two ends. What the second end needs is in the cache when its turn comes.
+ */
+#define CONNTRACK_HEADS 16
+#define CONNTRACK_CHAIN_MAX 64        /* a longer chain counts as a full table; a secret hash makes it improbable */
+
+struct conntrack_table {
+	__u32 bucket_mask;                /* buckets - 1 */
+	__u32 secret[6];                  /* random, set when the table is made */
+	__u32 pad[9];
+	__u64 free_nodes;                 /* top of the list: number + 1 in the low half, times changed in the high half */
+	__u32 fresh;                      /* nodes from this number on have never been used */
+	__u32 pad_end[13];
+};
+_Static_assert(sizeof(struct conntrack_table) == 128, "conntrack_table");
+
+struct conntrack_heads {
+	__u32 first[CONNTRACK_HEADS];
+};
+_Static_assert(sizeof(struct conntrack_heads) == 64, "conntrack_heads");
+
+/* Two cache lines: what a lookup reads, what a hit writes. */
+struct conntrack_node {
+	struct conntrack_key key;
+	__u32 next;
+	__u32 in_use;                     /* 1 from when a program takes the node until the agent frees it */
+	__u32 pad[4];
+	struct conntrack_entry entry;
+};
+_Static_assert(sizeof(struct conntrack_node) == 128, "conntrack_node");
 
 /* A first fragment's ports, for the fragments that follow it. */
 struct fragment_key {

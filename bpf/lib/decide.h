@@ -90,6 +90,9 @@ __attribute__((noinline)) int probe_key(const struct question *q, struct answer 
 	return 0;
 }
 
+#define EXACT_PORT (1u << 16)
+#define ALL_PORTS (1u << 0)
+
 /*
  * Probes every prefix length in use by the subject (its two probe masks). The order does not matter: which entry wins
  * depends on precedence alone.
@@ -98,7 +101,20 @@ __attribute__((noinline)) int decide(const struct question *q, struct answer *a,
 {
 	if (!q || !a)
 		return -1;
-	for (__u32 length = 0; length <= PROBE_ALL_PROTOCOLS; length++) {
+	/* The lengths that nearly every subject uses, without the loop: one port and all ports. */
+	if (peer_mask & EXACT_PORT && probe_key(q, a, q->peer, 16))
+		return -1;
+	if (any_mask & EXACT_PORT && probe_key(q, a, IDENTITY_UNKNOWN, 16))
+		return -1;
+	if (peer_mask & ALL_PORTS && probe_key(q, a, q->peer, 0))
+		return -1;
+	if (any_mask & ALL_PORTS && probe_key(q, a, IDENTITY_UNKNOWN, 0))
+		return -1;
+	peer_mask &= ~(EXACT_PORT | ALL_PORTS);
+	any_mask &= ~(EXACT_PORT | ALL_PORTS);
+	if (!(peer_mask | any_mask))
+		return 0;
+	for (__u32 length = 1; length <= PROBE_ALL_PROTOCOLS; length++) {
 		if (peer_mask >> length & 1 && probe_key(q, a, q->peer, length))
 			return -1;
 		if (any_mask >> length & 1 && probe_key(q, a, IDENTITY_UNKNOWN, length))

@@ -17,40 +17,46 @@
 #include "related.h"
 #include "rule.h"
 
+/* Adds the flow, or begins it anew where its key is in the table already. */
 static __attribute__((noinline)) int create_entry(struct scene *s, int direction, int opener, const struct ruling *r,
 						  __u8 flags)
 {
-	struct conntrack_entry e = {
-		.last_seen = s->now, .last_report = s->now, .created = s->now, .epoch = s->subject->epoch,
-		.peer_identity = r->peer, .rule = r->rule, .state = first_state(&s->p),
-		.flags = flags | (opener == DIRECTION_INGRESS ? CONNTRACK_OPENED_INGRESS : 0) |
-			 (opener == direction ? CONNTRACK_HEARD_OPENER : CONNTRACK_HEARD_OTHER) |
-			 (r->audited ? CONNTRACK_AUDITED : 0),
-		.reason = r->audited ? r->reason : DROP_NONE, .icmp_type = opening_icmp_type(&s->p),
-	};
-
 	__u32 endpoint = s->ep->endpoint, *held = bpf_map_lookup_elem(&endpoint_flows_map, &endpoint);
-	bool is_more = !(s->met & MET_ENTRY);
+	bool reply = opener != direction, is_more = !(s->met & MET_ENTRY);
+	struct conntrack_node *n;
+	struct conntrack_entry *e;
 
 	if (is_more && held && s->config->conntrack_share && *held >= s->config->conntrack_share) {
 		count_metric(METRIC_CONNTRACK_FULL, s->p.length);
 		return DROP_CONNTRACK_SHARE;
 	}
-	if (opener == direction) {
-		e.packets[0] = 1;
-		e.bytes[0] = s->p.length;
-		e.tcp_flags[0] = s->p.tcp_flags;
-	} else {
-		e.packets[1] = 1;
-		e.bytes[1] = s->p.length;
-		e.tcp_flags[1] = s->p.tcp_flags;
-	}
-	if (bpf_map_update_elem(&conntrack_map, &s->p.key, &e, BPF_ANY)) {
+	n = node_at(add_node(&s->p.key));
+	if (!n) {
 		count_metric(METRIC_CONNTRACK_FULL, s->p.length);
 		return DROP_CONNTRACK_FULL;
 	}
 	if (is_more && held)
 		__sync_fetch_and_add(held, 1);
+	flags |= opener == DIRECTION_INGRESS ? CONNTRACK_OPENED_INGRESS : 0;
+	flags |= reply ? CONNTRACK_HEARD_OTHER : CONNTRACK_HEARD_OPENER;
+	flags |= r->audited ? CONNTRACK_AUDITED : 0;
+	e = entry_of(n);
+	e->packets[0] = !reply;
+	e->packets[1] = reply;
+	e->bytes[0] = reply ? 0 : s->p.length;
+	e->bytes[1] = reply ? s->p.length : 0;
+	e->last_seen = s->now;
+	e->last_report = s->now;
+	e->peer_identity = r->peer;
+	e->rule = r->rule;
+	e->created = s->now;
+	e->epoch = s->subject->epoch;
+	/* Last, and in one store, what makes it count: state, flags, reason, tcp_flags, icmp_type. */
+	asm volatile("" ::: "memory");
+	*(volatile __u64 *)&e->state = first_state(&s->p) | (__u64)flags << 8 |
+				       (__u64)(r->audited ? r->reason : DROP_NONE) << 16 |
+				       (__u64)s->p.tcp_flags << (reply ? 32 : 24) |
+				       (__u64)opening_icmp_type(&s->p) << 40;
 	count_metric(METRIC_CONNTRACK_CREATED, s->p.length);
 	return DROP_NONE;
 }
@@ -58,7 +64,7 @@ static __attribute__((noinline)) int create_entry(struct scene *s, int direction
 /* Host devices: is this packet the host's own, or only passing through? */
 static __always_inline bool is_forwarded(const struct scene *s, int direction)
 {
-	return !owns_address(s->ep, &s->p.key.local) || (direction == DIRECTION_EGRESS && s->ingress_ifindex);
+	return !owns_address(s->ep, &s->p.key.local) || (direction == DIRECTION_EGRESS && s->skb->ingress_ifindex);
 }
 
 static __attribute__((noinline)) int judge_first(struct scene *s, int direction, __u32 is_host)
@@ -150,12 +156,19 @@ static __attribute__((noinline)) int judge_changed(struct scene *s, struct connt
 /* The one lookup. What an established packet of an unchanged policy costs is in here and in parse. */
 static __always_inline int judge_tracked(struct scene *s, int direction, __u32 is_host)
 {
-	struct conntrack_entry *e = bpf_map_lookup_elem(&conntrack_map, &s->p.key);
-	__u32 side, met = MET_NOTHING;
+	struct conntrack_table *t = flow_table();
+	struct conntrack_node *n;
+	struct conntrack_entry *e;
+	__u32 side, *head, met = MET_NOTHING;
 	bool closed;
 
-	if (!e)
+	if (!t)
+		return refuse(s->skb, direction, DROP_CONFIGURATION, is_host);
+	head = head_of(bucket_of(t, &s->p.key));
+	n = head ? find_in_chain(head, &s->p.key) : 0;
+	if (!n)
 		goto first;
+	e = entry_of(n);
 	if (!is_alive(e, s->config, s->now)) {
 		count_metric(METRIC_CONNTRACK_EXPIRED, 0);
 		met = met_expired(e);

@@ -80,15 +80,29 @@ struct {
 	__uint(value_size, IPCACHE_CHUNK_BYTES);
 } ipcache_map SEC(".maps");
 
-/*
- * A plain hash, not LRU: a full table refuses new flows, visibly, instead of silently forgetting live ones.
- * Agent.
- */
+/* The three parts of the flow table, see bpf/abi/conntrack.h. Agent. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct conntrack_table);
+} conntrack_table_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 262144 / CONNTRACK_HEADS);
+	__type(key, __u32);
+	__type(value, struct conntrack_heads);
+} conntrack_heads_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 262144);
-	__type(key, struct conntrack_key);
-	__type(value, struct conntrack_entry);
+	__type(key, __u32);
+	__type(value, struct conntrack_node);
 } conntrack_map SEC(".maps");
 
 /*

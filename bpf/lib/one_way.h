@@ -23,10 +23,14 @@ static __attribute__((noinline)) int check_destination(struct scene *s)
 /* The one-way flow that this packet continues, if the policy has not changed since it was judged. */
 static __attribute__((noinline)) int continue_one_way(struct scene *s)
 {
-	struct conntrack_entry *e = bpf_map_lookup_elem(&conntrack_map, &s->p.key);
+	struct conntrack_node *n = find_flow(&s->p.key);
+	struct conntrack_entry *e;
 
-	s->met = e ? MET_ENTRY : MET_NOTHING;
-	if (!e || !is_alive(e, s->config, s->now) || e->epoch != s->subject->epoch)
+	s->met = n ? MET_ENTRY : MET_NOTHING;
+	if (!n)
+		return CONTINUE;
+	e = entry_of(n);
+	if (!is_alive(e, s->config, s->now) || e->epoch != s->subject->epoch)
 		return CONTINUE;
 	e->last_seen = s->now;
 	e->packets[0] += 1;

@@ -10,6 +10,9 @@
 #define __always_inline inline __attribute__((always_inline))
 #endif
 
+/* For reading a struct by words: other than a plain __u64 it may be the same memory as its fields. */
+typedef __u64 __attribute__((may_alias)) aliasing_u64;
+
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the datapath is written for little-endian hosts"
 #endif

@@ -16,6 +16,7 @@ static __attribute__((noinline)) int judge_related(struct scene *s, int directio
 	struct packet quoted = {
 		.key.endpoint = s->ep->endpoint, .ethertype = s->p.ethertype, .l3_offset = s->p.l4_offset + 8,
 	};
+	struct conntrack_node *n;
 	struct conntrack_entry *e;
 	int reason = parse_quoted_skb(s->skb, &quoted, direction);
 
@@ -26,8 +27,11 @@ static __attribute__((noinline)) int judge_related(struct scene *s, int directio
 		return drop_packet(s, direction, DROP_ICMP_UNRELATED, RULE_NONE, IDENTITY_UNKNOWN);
 	if (direction == DIRECTION_EGRESS && !same_address(&s->p.key.remote, &quoted.key.remote))
 		return CONTINUE;
-	e = quoted.flags & PACKET_LATER_FRAGMENT ? 0 : bpf_map_lookup_elem(&conntrack_map, &quoted.key);
-	if (!e || !is_alive(e, s->config, s->now) || e->epoch != s->subject->epoch || e->flags & CONNTRACK_DENIED)
+	n = quoted.flags & PACKET_LATER_FRAGMENT ? 0 : find_flow(&quoted.key);
+	if (!n)
+		return CONTINUE;
+	e = entry_of(n);
+	if (!is_alive(e, s->config, s->now) || e->epoch != s->subject->epoch || e->flags & CONNTRACK_DENIED)
 		return CONTINUE;
 	if (!is_host && direction == DIRECTION_EGRESS) {
 		reason = check_source(&s->p, s->ep);

@@ -28,10 +28,10 @@ struct ruling {
  * Packets to oneself stay inside the endpoint but for a detour by address translation; what arrives under the
  * endpoint's own address must have been sent by it, or it is forged. One packet has two keys: ours and the sender's.
  */
-static __always_inline bool has_sent(const struct conntrack_key *key, const struct datapath_config *config, __u32 now)
+static __attribute__((noinline)) int has_sent(const struct conntrack_key *key, const struct datapath_config *config, __u32 now)
 {
 	struct conntrack_key sent = *key;
-	struct conntrack_entry *e;
+	struct conntrack_node *n;
 
 	if (is_icmp(key->protocol)) {
 		sent.local_port ^= network16(1);
@@ -39,8 +39,8 @@ static __always_inline bool has_sent(const struct conntrack_key *key, const stru
 		sent.local_port = key->remote_port;
 		sent.remote_port = key->local_port;
 	}
-	e = bpf_map_lookup_elem(&conntrack_map, &sent);
-	return e && is_alive(e, config, now);
+	n = find_flow(&sent);
+	return n && is_alive(entry_of(n), config, now);
 }
 
 enum {

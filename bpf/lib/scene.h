@@ -15,8 +15,6 @@ struct scene {
 	struct subject_entry *subject;
 	__u32 bank;
 	__u32 now;                        /* jiffies, low 32 bits */
-	__u32 ifindex;
-	__u32 ingress_ifindex;            /* where a forwarded packet came in, 0 = made on this host */
 	__u32 generation;
 	__u32 met;                        /* MET_*: what the lookup found; set before a flow is judged as a new one */
 };
@@ -28,7 +26,7 @@ static __always_inline void report(struct scene *s, int direction, __u8 verdict,
 				   __u32 peer, const struct conntrack_entry *e)
 {
 	struct occasion o = {
-		.rule = rule, .peer_identity = peer, .ifindex = s->ifindex, .generation = s->generation,
+		.rule = rule, .peer_identity = peer, .ifindex = s->skb->ifindex, .generation = s->generation,
 		.packets = 1, .bytes = s->p.length, .verdict = verdict, .reason = reason, .conntrack = state,
 	};
 
@@ -40,6 +38,15 @@ static __always_inline void report(struct scene *s, int direction, __u8 verdict,
 		o.bytes = other ? e->bytes[1] : e->bytes[0];
 	}
 	emit_flow(&s->p, s->ep, &o, direction);
+}
+
+/* Before an endpoint is known there is no event to write, but the packet is counted all the same. */
+static __attribute__((noinline)) int refuse(struct __sk_buff *skb, int direction, __u32 reason, __u32 is_host)
+{
+	if (is_host)
+		return TC_ACT_UNSPEC;
+	count_drop(reason, direction, skb->len);
+	return TC_ACT_SHOT;
 }
 
 static __always_inline int pass_packet(struct scene *s, int direction, __u32 rule)

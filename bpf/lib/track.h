@@ -3,8 +3,7 @@
 #ifndef BULKHEAD_TRACK_H
 #define BULKHEAD_TRACK_H
 
-#include "maps.h"
-#include "packet.h"
+#include "flow_table.h"
 
 enum {
 	SCTP_INIT = 1,

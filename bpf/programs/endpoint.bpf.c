@@ -22,15 +22,6 @@ static __always_inline struct endpoint_entry *find_endpoint(__u32 ifindex)
 	return bpf_map_lookup_elem(&endpoint_overflow_map, &ifindex);
 }
 
-/* Before an endpoint is known there is no event to write, but the packet is counted all the same. */
-static __always_inline int refuse(struct __sk_buff *skb, int direction, __u32 reason, bool is_host)
-{
-	if (is_host)
-		return TC_ACT_UNSPEC;
-	count_drop(reason, direction, skb->len);
-	return TC_ACT_SHOT;
-}
-
 static __always_inline int judge_packet(struct __sk_buff *skb, int direction, bool is_host)
 {
 	__u32 zero = 0, subject;
@@ -40,12 +31,11 @@ static __always_inline int judge_packet(struct __sk_buff *skb, int direction, bo
 
 	c = cursor_of(skb);
 	s.skb = skb;
-	s.ifindex = skb->ifindex;
 	__builtin_memset(&s.p, 0, sizeof(s.p));
 	s.config = bpf_map_lookup_elem(&config_map, &zero);
 	if (!s.config || !(s.config->flags & CONFIG_READY))
 		return refuse(skb, direction, DROP_CONFIGURATION, is_host);
-	s.ep = find_endpoint(s.ifindex);
+	s.ep = find_endpoint(skb->ifindex);
 	if (!s.ep)
 		return refuse(skb, direction, DROP_ENDPOINT_UNKNOWN, is_host);
 	/* The one read that decides which half of every banked table this packet sees. */
@@ -59,7 +49,6 @@ static __always_inline int judge_packet(struct __sk_buff *skb, int direction, bo
 		s.generation = s.config->bank_generation[1];
 	s.now = bpf_jiffies64();
 	s.p.key.endpoint = s.ep->endpoint;
-	s.ingress_ifindex = is_host ? skb->ingress_ifindex : 0;
 	if (s.ep->flags & ENDPOINT_NO_LINK_LAYER || skb->vlan_present || !parse_usual(&c, &s.p, direction)) {
 		if (s.ep->flags & ENDPOINT_NO_LINK_LAYER)
 			s.p.ethertype = host16(skb->protocol);

@@ -29,10 +29,16 @@ final class DatapathFixture {
     init(state: MapState, workloads: [Workload], flows: Int, reportInterval: Duration = .seconds(5)) throws {
         object = try BPFObject(.endpoint)
         try object.resize(map: "conntrack_map", entryCountMax: flows)
+        let headElements = ConntrackTable.headElements(forFlows: flows)
+        try object.resize(map: "conntrack_heads_map", entryCountMax: headElements)
         try object.load()
         fromEndpoint = Program(try object.program("tc_from_endpoint"))
         toEndpoint = Program(try object.program("tc_to_endpoint"))
         events = try object.mapDescriptor("events_ringbuf")
+        // Sets the table up.
+        _ = try ConntrackTable(
+            table: object.mapDescriptor("conntrack_table_map"), heads: object.mapDescriptor("conntrack_heads_map"),
+            nodes: object.mapDescriptor("conntrack_map"))
         configuration = try MappedArray(object.mapDescriptor("config_map"), name: "config_map")
         let tables = ShadowTables()
         try tables.rebuild(state)

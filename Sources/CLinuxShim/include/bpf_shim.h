@@ -5,6 +5,7 @@
  * -errno on failure. The tcx calls may go once libbpf 1.3 is the oldest.
  */
 #pragma once
+#include <stdbool.h>
 #include <linux/types.h>
 #include <stddef.h>
 
@@ -58,6 +59,17 @@ static inline __u64 bulkhead_load_acquire_u64(const void *address)
 static inline void bulkhead_store_release_u32(void *address, __u32 value)
 {
 	__atomic_store_n((__u32 *)address, value, __ATOMIC_RELEASE);
+}
+
+/* Stores `wanted` if `expected` is there, as one step and in order with everything around it; true if it was there. */
+static inline bool bulkhead_exchange_u32(void *address, __u32 expected, __u32 wanted)
+{
+	return __atomic_compare_exchange_n((__u32 *)address, &expected, wanted, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+static inline bool bulkhead_exchange_u64(void *address, __u64 expected, __u64 wanted)
+{
+	return __atomic_compare_exchange_n((__u64 *)address, &expected, wanted, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
 static inline void bulkhead_store_release_u64(void *address, __u64 value)
