@@ -120,13 +120,21 @@ extension DatapathTests {
             outcome.expectPass(rule: UInt32(RULE_NEIGHBOR_DISCOVERY), state: nil, sourceLocation: sourceLocation)
         }
 
+        /// The group of all addresses that end like this one (RFC 4291 §2.7.1).
+        private func solicitedNode(_ address: IPAddress) -> IPAddress {
+            let tail = address.headerBytes.suffix(3).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            return IPAddress(high: 0xff02_0000_0000_0000, low: 0x1_ff00_0000 | tail)
+        }
+
         @Test func `neighbour discovery for oneself passes without policy`() throws {
             try fixture.commit(TestPolicy().defaultDeny(.egress).defaultDeny(.ingress))
             let sources = [six.own, .linkLocal(2)]
             for source in sources {
                 let all = Packet.ip(source, to: six.allNodes)
-                expectMaintenance(try fixture.send(all.neighborDiscovery(133, target: nil)))
-                expectMaintenance(try fixture.send(all.neighborDiscovery(135, target: six.peer)))
+                let routers = Packet.ip(source, to: IPAddress(high: 0xff02_0000_0000_0000, low: 2))
+                expectMaintenance(try fixture.send(routers.neighborDiscovery(133, target: nil)))
+                let askers = Packet.ip(source, to: solicitedNode(six.peer))
+                expectMaintenance(try fixture.send(askers.neighborDiscovery(135, target: six.peer)))
                 expectMaintenance(try fixture.send(all.neighborDiscovery(136, target: six.own)))
                 let one = Packet.ip(source, to: six.peer)
                 expectMaintenance(try fixture.send(one.neighborDiscovery(135, target: six.peer)))
@@ -134,7 +142,7 @@ extension DatapathTests {
                 expectMaintenance(try fixture.send(one.neighborDiscovery(136, target: .linkLocal(2))))
             }
             // Duplicate address detection asks for nobody.
-            let probe = Packet.ip(six.unspecified, to: six.allNodes).neighborDiscovery(135, target: six.own)
+            let probe = Packet.ip(six.unspecified, to: solicitedNode(six.own)).neighborDiscovery(135, target: six.own)
             expectMaintenance(try fixture.send(probe))
             for type: UInt8 in 133...137 {
                 let packet = Packet.ip(.linkLocal(9), to: six.own).neighborDiscovery(type, target: six.peer)
@@ -176,7 +184,8 @@ extension DatapathTests {
                     from.neighborDiscovery(135, target: six.peer), from.neighborDiscovery(133, target: nil),
                 ] { try fixture.send(packet).expectDrop(DROP_NEIGHBOR_SPOOFED) }
                 // Asking for it is what everybody does.
-                expectMaintenance(try fixture.send(own.neighborDiscovery(135, target: known)))
+                let question = Packet.ip(six.own, to: solicitedNode(known)).neighborDiscovery(135, target: known)
+                expectMaintenance(try fixture.send(question))
             }
             for free in [prefix, .linkLocal(5)] {
                 expectMaintenance(try fixture.send(own.neighborDiscovery(136, target: free)))
@@ -211,7 +220,7 @@ extension DatapathTests {
             }
             let global = IPAddress(high: 0xff0e_0000_0000_0000, low: 1)
             try fixture.send(Packet.ip(six.own, to: global).neighborDiscovery(135, target: six.peer).hopLimit(255))
-                .expectPass(rule: UInt32(RULE_NEIGHBOR_DISCOVERY), state: nil)
+                .expectDrop(DROP_LINK_PAYLOAD)
             let large = Packet.ip(six.own, to: global).icmp(135, body: six.own.headerBytes + payload).hopLimit(255)
             try fixture.send(large).expectDrop(DROP_POLICY_DEFAULT_DENY, rule: 60)
         }

@@ -84,5 +84,8 @@ extension DropReason {
             "conntrack-share", "the endpoint holds its share of the conntrack table: no room for a new flow of it",
             remedy: "find its flood with `bulkhead observe`, or raise `conntrackEntries` (a share is a quarter of them)"
         ),
+        Text(
+            "link-payload", "ARP, neighbour discovery or group membership carries more than such a message needs",
+            remedy: "a sign of a hidden channel; for routers and VMs that forward set `sourceCheck: false`"),
     ]
 }

@@ -27,6 +27,7 @@ package enum DropReason: UInt8, Hashable, Sendable, CaseIterable {
     case policyTable = 20
     case destinationAddress = 21
     case conntrackShare = 22
+    case linkPayload = 23
 
     /// The C constant in kebab-case without its prefix: `DROP_POLICY_DEFAULT_DENY` is `policy-default-deny`.
     package var name: String { DropReason.texts[Int(rawValue)].name }

@@ -12,6 +12,20 @@ extension Datapath {
     /// anything, also on what a half-finished start left. Refused while an agent runs.
     @discardableResult
     package static func remove(directory: PinDirectory = PinDirectory()) throws(DatapathError) -> Int? {
+        let others = try removeOtherVersions(than: directory)
+        guard let own = try removeVersion(directory) else { return others > 0 ? others : nil }
+        return own + others
+    }
+
+    /// Takes away what agents of other versions left: their programs would go on judging, by policies of then.
+    @discardableResult
+    static func removeOtherVersions(than directory: PinDirectory) throws(DatapathError) -> Int {
+        var count = 0
+        for other in directory.otherVersions() { count += try removeVersion(other) ?? 0 }
+        return count
+    }
+
+    private static func removeVersion(_ directory: PinDirectory) throws(DatapathError) -> Int? {
         guard let lock = try directory.lock() else { return nil }
         defer { _ = lock.rawValue }
         var interfaces: Set<UInt32> = []

@@ -42,6 +42,7 @@ extension DatapathState {
     static func load(
         directory: PinDirectory, sizes: DatapathSizes, attachment forced: AttachmentKind?
     ) throws(DatapathError) -> DatapathState {
+        try Datapath.removeOtherVersions(than: directory)
         try directory.create()
         guard let lock = try directory.lock() else {
             throw .directory(path: directory.path, cause: "it is gone", remedy: "start the agent again")

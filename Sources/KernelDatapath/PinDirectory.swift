@@ -13,6 +13,17 @@ package struct PinDirectory: Hashable, Sendable {
 
     package init(root: String = PinDirectory.defaultRoot) { path = "\(root)/v\(BULKHEAD_ABI_VERSION)" }
 
+    private init(path: String) { self.path = path }
+
+    /// The directories that agents of other versions left beside this one.
+    func otherVersions() -> [PinDirectory] {
+        let root = path.split(separator: "/").dropLast().map { "/" + $0 }.joined()
+        return names(in: root).compactMap { name in
+            guard name.first == "v", UInt(name.dropFirst()) != nil, "\(root)/\(name)" != path else { return nil }
+            return PinDirectory(path: "\(root)/\(name)")
+        }
+    }
+
     func map(_ name: String) -> String { "\(path)/maps/\(name)" }
 
     func program(_ name: String) -> String { "\(path)/programs/\(name)" }

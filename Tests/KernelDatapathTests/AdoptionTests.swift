@@ -91,6 +91,21 @@ extension DatapathKernelTests {
             }
         }
 
+        @Test func `what an agent of another version left is taken away`() async throws {
+            try await Workbench.run { bench in
+                do {
+                    let datapath = try bench.datapath()
+                    try datapath.replace(with: .closed)
+                    try datapath.attach(bench.endpoint())
+                }
+                #expect(!bench.canPing())
+                try shell("mv \(bench.directory.path) \(bench.root)/v0")
+                let datapath = try bench.datapath()
+                #expect(bench.canPing() && datapath.endpoints().isEmpty)
+                try shell("test ! -e \(bench.root)/v0")
+            }
+        }
+
         @Test func `sizes of tables in use are kept, and said so`() async throws {
             try await Workbench.run { bench in
                 do { _ = try bench.datapath() }

@@ -30,7 +30,8 @@ enum {
 	DROP_POLICY_TABLE = 20,          /* the policy table is damaged: a chain longer than its bound */
 	DROP_DESTINATION_ADDRESS = 21,   /* a packet for one address, which is not the endpoint's own, has reached it */
 	DROP_CONNTRACK_SHARE = 22,       /* the endpoint holds its share of the conntrack table: no room for a new flow of it */
-	DROP_REASON_COUNT = 23,
+	DROP_LINK_PAYLOAD = 23,          /* ARP, neighbour discovery or group membership that is more than such a message needs */
+	DROP_REASON_COUNT = 24,
 };
 
 #endif

@@ -12,6 +12,7 @@
 #define BULKHEAD_JUDGE_H
 
 #include "fragment.h"
+#include "maintenance.h"
 #include "neighbor.h"
 #include "one_way.h"
 #include "related.h"
@@ -257,6 +258,8 @@ static __attribute__((noinline)) int judge_maintenance(struct scene *s, int dire
 		if (!reason && !(s->ep->flags & ENDPOINT_NO_SOURCE_CHECK) &&
 		    (is_anothers(s, &s->p.key.local) || is_anothers(s, &target)))
 			reason = DROP_NEIGHBOR_SPOOFED;
+		if (!reason && !(s->ep->flags & ENDPOINT_NO_SOURCE_CHECK) && !is_well_formed(&c, &s->p))
+			reason = DROP_LINK_PAYLOAD;
 	}
 	if (reason)
 		return drop_packet(s, direction, reason, RULE_NONE, IDENTITY_UNKNOWN);

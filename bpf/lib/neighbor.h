@@ -13,6 +13,9 @@ enum {
 	ND_REDIRECT = 137,
 };
 
+/* Ethernet fills a frame up to 60 bytes: 46 after its header. */
+#define PADDED_BYTES 46
+
 static __always_inline bool owns_address(const struct endpoint_entry *ep, const struct ip_address *address)
 {
 	struct endpoint_address_key key = { .endpoint = ep->endpoint };
@@ -44,6 +47,9 @@ static __always_inline int check_arp(struct cursor *c, struct packet *p, const s
 	/* Other sizes would move the sender's address to where this check does not look. */
 	if (load16(arp + 2) != ETHERTYPE_IPV4 || load16(arp + 4) != 0x0604)
 		return DROP_ARP_SPOOFED;
+	/* More is no filling but words. */
+	if (c->length > p->l3_offset + PADDED_BYTES && !(ep->flags & ENDPOINT_NO_SOURCE_CHECK))
+		return DROP_LINK_PAYLOAD;
 	set_ipv4(&sender, *(__u32 *)(arp + 14));
 	if (ep->flags & ENDPOINT_NO_SOURCE_CHECK || is_unspecified(&sender) || owns_address(ep, &sender))
 		return DROP_NONE;
@@ -53,7 +59,7 @@ static __always_inline int check_arp(struct cursor *c, struct packet *p, const s
 
 /*
  * Does it end at the neighbours? A hop limit of 255 alone does not say so: the host would forward it. To an address
- * beyond the link goes only what resolution and reachability need: a target and a link-layer address.
+ * beyond the link goes only what resolution and reachability need: a target, a link-layer address, a nonce.
  */
 static __always_inline bool stays_on_link(const struct packet *p)
 {
@@ -62,7 +68,7 @@ static __always_inline bool stays_on_link(const struct packet *p)
 	if (p->hop_limit == 1 || is_link_local(to) || (to->bytes[0] == 0xff && (to->bytes[1] & 15) == 2))
 		return true;
 	return (p->icmp_type == ND_NEIGHBOR_SOLICITATION || p->icmp_type == ND_NEIGHBOR_ADVERTISEMENT) &&
-	       p->length <= 40 + 24 + 8;
+	       p->length <= 40 + 24 + 16;
 }
 
 /*
