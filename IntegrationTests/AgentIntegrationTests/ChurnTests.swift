@@ -15,7 +15,7 @@ import Testing
             try await bed.shell("cp \(path) \(path).base")
             let churn = """
                 i=0
-                while [ $i -lt 40 ]; do
+                while [ $i -lt 25 ]; do
                     for d in 0 1; do
                         ip link add ch$d type veth peer name cp$d && ip link set ch$d up
                     done

@@ -23,13 +23,15 @@ import Testing
             let shop = try await Shop(bed)
             let state = "\(shop.agent.directory)/state"
             try bed.noteCleanup("umount -l \(state)")
-            try await bed.shell("mkdir -p \(state) && mount -t tmpfs -o size=65536 tmpfs \(state)")
+            try await bed.shell("mkdir -p \(state) && mount -t tmpfs -o size=512k tmpfs \(state)")
             let agent = try await shop.startAgent()
-            let first = try await Self.apply(shop, Shop.clientOnly)
-            #expect(first.status == 0, "\(first.errors)")
+            let applied = try await Self.apply(shop, Shop.clientOnly)
+            #expect(applied.status == 0, "\(applied.errors)")
             try await expectOldState(shop)
             try await bed.shell("cat /dev/zero > \(state)/filler 2>/dev/null || true")
-            let files = try await bed.shell("cd \(state) && find . -type f -exec cksum {} +").text
+            // The journal of rule numbers may end in an addition that broke off: its readers pass over that.
+            let sums = "cd \(state) && find . -type f ! -name numbers.log -exec cksum {} + | sort"
+            let files = try await bed.shell(sums).text
 
             // Through the API: another text, and a policy more.
             for policy in [Shop.udpOnly(7001), Shop.udpOnly(7001).replacing("name: server", with: "name: second")] {
@@ -40,15 +42,17 @@ import Testing
             }
             #expect(try await shop.control.policies().map(\.name) == ["server"])
             // Through the watched directory.
-            let second = Shop.clientOnly.replacing("name: server", with: "name: watched")
-                .replacing("app: client", with: "app: intruder")
+            // So many new rules that their numbers do not fit into what is left of the journal's last page.
+            let peer = "\n    - from: [{podSelector: {matchLabels: {app: intruder}}}]\n      ports: [{port: 80}]\n"
+            let first = Shop.clientOnly.replacing("name: server", with: "name: watched")
+            let second = first + String(repeating: peer, count: 200)
             try shop.agent.writePolicy("watched.yaml", second)
             let problem = try await eventuallySome("the refusal is shown") {
                 try await shop.control.status().problems.first
             }
             #expect(problem.message.contains("no space left on device") && problem.message.contains("free space"))
             try await expectOldState(shop)
-            #expect(try await bed.shell("cd \(state) && find . -type f -exec cksum {} +").text == files, "half-written")
+            #expect(try await bed.shell(sums).text == files, "half-written")
 
             // An agent that starts now cannot write either: what is in the kernel stays.
             await agent.kill()
@@ -61,7 +65,8 @@ import Testing
             try await bed.shell("rm \(state)/filler")
             try await eventually("the directory's policy comes into force by itself", within: .seconds(20)) {
                 let report = try await shop.control.status()
-                return report.problems.isEmpty && report.condition == .ready
+                guard report.problems.isEmpty else { throw TestBedError("\(report.problems)") }
+                return report.condition == .ready
             }
             let web = Probe.all([.tcp(80)], [shop.server.address4, shop.server.address6])
             #expect(try await shop.intruder.namespace.reach(web, expecting: web) == web)

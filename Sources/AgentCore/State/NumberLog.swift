@@ -34,8 +34,9 @@ final class NumberLog {
             guard error.code == ENOENT else { throw AgentError(error.description) }
             return []
         }
-        byteCount = bytes.count
         let whole = bytes[..<((bytes.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1)]
+        // The next record takes the place of what was cut off.
+        byteCount = whole.count
         var records: [Record] = []
         for line in whole.split(separator: UInt8(ascii: "\n")) {
             guard let record = try? APICoding.decode(Record.self, from: Array(line)) else {
