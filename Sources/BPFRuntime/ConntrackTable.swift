@@ -66,6 +66,14 @@ package struct ConntrackTable: ~Copyable, Sendable {
         }
     }
 
+    /// How many flows there are, without walking the chains: a node that a program is just about to link counts too.
+    package var count: Int {
+        var count = 0
+        for number in 0..<takenCount
+        where nodes.loadAcquiring(at: number * Self.nodeBytes + Self.inUseOffset) != 0 { count += 1 }
+        return count
+    }
+
     /// Lets `change` rewrite each flow's entry; only while no program uses the table.
     package func updateEach(_ change: (inout conntrack_entry) -> Void) {
         for number in 0..<takenCount {

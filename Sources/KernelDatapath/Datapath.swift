@@ -157,11 +157,7 @@ package final class Datapath: DatapathWriting {
     }
 
     package func conntrackCount() throws(DatapathError) -> Int {
-        try withConntrack { table throws(BPFError) in
-            var count = 0
-            table.forEach { _, _ in count += 1 }
-            return count
-        }
+        try withConntrack { table throws(BPFError) in table.count }
     }
 
     private func withConntrack<Result>(

@@ -24,14 +24,14 @@ extension AgentState {
     nonisolated func sweepConntrack() async {
         let begin = ContinuousClock.now
         let report = Result { try datapath.sweepConntrack() }
-        await note(report, begin, cost: ContinuousClock.now - begin)
+        await note(report, begin)
     }
 
-    private func note(_ sweep: Result<SweepReport, any Error>, _ begin: ContinuousClock.Instant, cost: Duration) {
+    private func note(_ sweep: Result<SweepReport, any Error>, _ begin: ContinuousClock.Instant) {
         do {
             let report = try sweep.get()
             conntrackTally = ConntrackTally(
-                entries: report.visited - report.expired - report.orphaned, countedAt: begin, cost: cost)
+                entries: report.visited - report.expired - report.orphaned, countedAt: begin, cost: conntrackTally.cost)
             if let shortage = shortage(report) {
                 self.report("conntrack", shortage)
             } else {
