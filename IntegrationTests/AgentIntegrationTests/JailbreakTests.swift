@@ -108,12 +108,15 @@ extension Shop {
     }
 
     /// 4000 addresses, some of them taken off and put on again without a pause.
+    ///
+    /// Ends by itself: what the shell started outlives it when it is killed.
     fileprivate func churn(_ bed: TestBed) throws -> SpawnedProcess {
         try intruder.namespace.start([
             "sh", "-c",
             """
             seq 1 4000 | awk '{printf "addr add 10.99.%d.%d/32 dev lo\\n", $1 / 250, $1 % 250}' | ip -force -batch -
-            while :; do
+            i=0
+            while [ $((i += 1)) -le 1000 ]; do
                 seq 1 500 | awk '{print "addr del 10.99.0.1/32 dev lo\\naddr add 10.99.0.1/32 dev lo"}'
             done | ip -force -batch -
             """,
