@@ -53,13 +53,11 @@ import Testing
                     try await control.status().state.attachedEndpoints == 0
                 }
                 try agent.writeWorkloads(text: "workloads: []\n")
-                try await eventually("all are forgotten", within: .seconds(30)) {
-                    try await control.dump(.subjects, limit: 1).rows.isEmpty
+                for name in [MapName.policy, .endpoints, .subjects] {
+                    try await eventually("nothing is left in \(name)", within: .seconds(30)) {
+                        try await control.dump(name, limit: 1).rows.isEmpty
+                    }
                 }
-            }
-            for name in [MapName.policy, .endpoints, .subjects] {
-                let rows = try await control.dump(name, limit: 10).rows
-                #expect(rows.isEmpty, "\(name): \(rows)")
             }
             let prefixes = try await control.dump(.ipcache, limit: 1000).rows
             #expect(prefixes.allSatisfy { $0[1] == "host" }, "\(prefixes.prefix(3))")

@@ -57,7 +57,8 @@ private struct Build {
             "$clang" "$@" -c "$source" -o "$object"
             {
                 printf '%s\nextension KernelProgram {\n    /// The object of %s.bpf.c.\n' "$imports" "$stem"
-                printf '    package static let %s = KernelProgram(name: "%s", base64: "' "$stem" "$stem"
+                printf '    package static let %s = KernelProgram(\n        name: "%s", digest: "%s",\n        base64: "' \
+                    "$stem" "$stem" "$(sha256sum < "$object" | cut -d ' ' -f 1)"
                 base64 -w0 < "$object"
                 printf '")\n}\n'
             } > "$generated.tmp"

@@ -15,6 +15,8 @@ package final class Datapath: DatapathWriting {
     /// The flow table, under a lock of its own, which is taken first: what is done with it takes long and must not hold
     /// up a commit.
     private let conntrack: Mutex<ConntrackFile>
+    /// What is attached; taken before the tables' lock.
+    private let programs: Mutex<EndpointPrograms>
 
     /// Loads the datapath, or takes over the one an earlier agent left under the same directory.
     ///
@@ -23,15 +25,18 @@ package final class Datapath: DatapathWriting {
         directory: PinDirectory = PinDirectory(), sizes: DatapathSizes = DatapathSizes(),
         settings: DatapathSettings = DatapathSettings(), attachment: AttachmentKind? = nil
     ) throws(DatapathError) {
-        let loaded = try DatapathState.load(directory: directory, sizes: sizes, attachment: attachment)
+        var loaded = try DatapathState.load(directory: directory, sizes: sizes, attachment: attachment)
         _ = loaded.tables.configure(settings, loaded.clock)
-        conntrack = Mutex(
-            try kernel { () throws(BPFError) in
-                // Its maps alone are asked for, which belong to no build.
-                let file = try ConntrackFile(PinnedObjects(directory: directory, fingerprint: ""))
-                try file.map().reclaimLost()
-                return file
-            })
+        do throws(BPFError) {
+            let file = try ConntrackFile(loaded.pins)
+            try file.map().reclaimLost()
+            conntrack = Mutex(file)
+            let links = try EndpointPrograms(loaded.pins, attachment: loaded.attachment)
+            try loaded.adoptEndpoints(links)
+            programs = Mutex(links)
+        } catch {
+            throw .kernel(error)
+        }
         state = Mutex(loaded)
     }
 
@@ -67,17 +72,38 @@ package final class Datapath: DatapathWriting {
 
     @discardableResult
     package func attach(_ endpoint: DatapathEndpoint) throws(DatapathError) -> AttachmentKind {
-        let earlier = state.withLock { $0.attached[endpoint.interface] }
-        let kind = try withKernel { state throws(BPFError) in try state.attach(endpoint) }
-        if let earlier, earlier.options.contains(.audit) != endpoint.options.contains(.audit) {
-            try state.withLock { state throws(DatapathError) in try state.tables.judgeAgain() }
+        let isHost = endpoint.options.contains(.host)
+        let earlier = try withKernel { state throws(BPFError) in try state.record(endpoint) }
+        if earlier?.options.contains(.host) != isHost {
+            do throws(BPFError) {
+                try programs.withLock { programs throws(BPFError) in
+                    try programs.attach(to: endpoint.interface, isHost: isHost)
+                }
+            } catch {
+                if earlier == nil { try? programs.withLock { try $0.detach(from: endpoint.interface) } }
+                state.withLock { $0.takeBack(endpoint, to: earlier) }
+                throw .kernel(error)
+            }
         }
-        return kind
+        return try state.withLock { state throws(DatapathError) in
+            if let earlier, earlier.options.contains(.audit) != endpoint.options.contains(.audit) {
+                try state.tables.judgeAgain()
+            }
+            return state.attachment
+        }
     }
 
     @discardableResult
     package func detach(interface: UInt32) throws(DatapathError) -> Bool {
-        try withKernel { state throws(BPFError) in try state.detach(interface: interface) }
+        guard state.withLock({ $0.attached[interface] != nil }) else { return false }
+        do throws(BPFError) {
+            // Programs first, so that no packet meets one without a record.
+            try programs.withLock { programs throws(BPFError) in try programs.detach(from: interface) }
+            try state.withLock { state throws(BPFError) in try state.forget(interface: interface) }
+        } catch {
+            throw .kernel(error)
+        }
+        return true
     }
 
     package func endpoints() -> [DatapathEndpoint] {
@@ -184,7 +210,7 @@ package final class Datapath: DatapathWriting {
                 endpointCount: state.attached.count, notes: state.notes,
                 policyEntryCount: state.tables.policyEntryCount,
                 policyEntryCapacity: state.tables.policyEntryCapacity, subjectCount: state.tables.subjectCount,
-                directory: state.directory.path)
+                directory: state.pins.directory.path)
         }
     }
 

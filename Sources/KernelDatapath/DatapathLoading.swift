@@ -20,8 +20,7 @@ struct DatapathLoading: ~Copyable {
     init(directory: PinDirectory) throws(DatapathError) {
         object = try kernel { () throws(BPFError) in try BPFObject(.endpoint) }
         self.directory = directory
-        pins = PinnedObjects(
-            directory: directory, fingerprint: fingerprint(of: KernelProgram.endpoint.objectBytes))
+        pins = PinnedObjects(directory: directory)
     }
 
     /// Loads everything and pins what is new.

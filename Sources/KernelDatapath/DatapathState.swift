@@ -6,7 +6,7 @@ import KernelPrograms
 
 /// Everything behind the lock of `Datapath`: the loaded kernel objects and what is attached.
 struct DatapathState: ~Copyable {
-    let directory: PinDirectory
+    let pins: PinnedObjects
     /// Held for as long as this process owns the pins.
     let lock: FileDescriptor
     let objects: KernelObjects
@@ -23,22 +23,24 @@ struct DatapathState: ~Copyable {
     var support: KernelSupport?
 
     /// Reads the endpoint records, puts this version's programs in place, and drops what belongs to devices now gone.
-    mutating func adoptEndpoints() throws(BPFError) {
+    mutating func adoptEndpoints(_ programs: borrowing EndpointPrograms) throws(BPFError) {
         attached = try objects.readEndpoints()
-        var stale: Set<UInt32> = []
-        for interface in attached.keys.sorted() where try !refreshPrograms(of: interface) { stale.insert(interface) }
-        for interface in stale.sorted() {
-            _ = try detach(interface: interface)
-            notes.append("interface \(interface) of an earlier endpoint is gone; its record was removed")
+        for (interface, endpoint) in attached.sorted(by: { $0.key < $1.key }) {
+            do throws(BPFError) {
+                try programs.attach(to: interface, isHost: endpoint.options.contains(.host))
+            } catch {
+                guard error.errno == ENODEV || error.errno == ENOENT else { throw error }
+                try programs.detach(from: interface)
+                try forget(interface: interface)
+                notes.append("interface \(interface) of an earlier endpoint is gone; its record was removed")
+            }
         }
-        for link in directory.links() where attached[link.interface] == nil {
-            try TrafficLink.detach(pinnedAt: link.path)
-        }
+        try programs.detachAll(besides: attached.keys)
     }
 }
 
 extension DatapathState {
-    /// Loads the datapath, or takes over the one that an earlier agent left, its programs replaced by this version's.
+    /// Loads the datapath, or takes over the maps and programs that an earlier agent left; not yet its endpoints.
     static func load(
         directory: PinDirectory, sizes: DatapathSizes, attachment forced: AttachmentKind?
     ) throws(DatapathError) -> DatapathState {
@@ -57,13 +59,11 @@ extension DatapathState {
             let conntrack = try MapDefinition(
                 of: loading.pins.mapDescriptor(MapName.conntrack), name: MapName.conntrack)
             tables.conntrackShare = conntrack.entryCountMax / DatapathSizes.conntrackShareDivisor
-            var state = DatapathState(
-                directory: directory, lock: lock, objects: objects, clock: clock, tables: tables,
+            return DatapathState(
+                pins: PinnedObjects(directory: directory), lock: lock, objects: objects, clock: clock, tables: tables,
                 attachment: reason == nil ? .tcx : .clsact, fallbackReason: reason,
                 isAdopted: !loading.adoptedMaps.isEmpty, conntrackCapacity: conntrack.entryCountMax,
                 notes: loading.notes)
-            try state.adoptEndpoints()
-            return state
         } catch {
             throw .kernel(error)
         }

@@ -4,7 +4,8 @@ package import PolicyCompiler
 
 /// The kernel side as the agent sees it: `Datapath` is the real one, `InMemoryDatapath` the double for tests.
 ///
-/// Calls block (up to some ten milliseconds for a commit, which waits for running programs) and are serialised inside.
+/// Calls block (up to some ten milliseconds for a commit, which waits for running programs) and are serialised inside;
+/// only programs are put on and taken off beside the rest, because the kernel takes its time for it.
 package protocol DatapathWriting: Sendable {
     /// Switches audit mode, time-outs and reporting; takes effect with the next packet.
     func configure(_ settings: DatapathSettings) throws(DatapathError)
@@ -14,7 +15,8 @@ package protocol DatapathWriting: Sendable {
 
     /// Attaches an endpoint's programs, or brings what is known of an attached one up to date.
     ///
-    /// The record is in place before the first program is: no packet is judged without it.
+    /// The record is in place before the first program is: no packet is judged without it. Calls for one interface
+    /// must not overlap, unless it is attached.
     @discardableResult
     func attach(_ endpoint: DatapathEndpoint) throws(DatapathError) -> AttachmentKind
 

@@ -24,8 +24,10 @@ package final class InMemoryDatapath: DatapathWriting {
         package var ruleTraffic: [UInt32: RuleTraffic] = [:]
         /// Names of the calls in order, as in `attach 7`.
         package var calls: [String] = []
-        /// How long each attachment takes.
-        package var attachDuration: Duration = .zero
+        /// While true, who attaches or detaches waits.
+        package var areProgramsHeld = false
+        /// What every attachment throws.
+        package var attachError: DatapathError?
         /// What the next call that may fail throws.
         package var nextError: DatapathError?
         fileprivate var readers: [Int: @Sendable (EventBatch) -> Void] = [:]
@@ -59,9 +61,8 @@ package final class InMemoryDatapath: DatapathWriting {
 
     @discardableResult
     package func attach(_ endpoint: DatapathEndpoint) throws(DatapathError) -> AttachmentKind {
-        let (seconds, attoseconds) = content.withLock { $0.attachDuration.components }
-        var pause = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
-        unsafe nanosleep(&pause, nil)
+        waitWhileHeld()
+        if let error = content.withLock({ $0.attachError }) { throw error }
         return try record("attach \(endpoint.interface)") { content in
             content.endpoints[endpoint.interface] = endpoint
             return .tcx
@@ -70,7 +71,8 @@ package final class InMemoryDatapath: DatapathWriting {
 
     @discardableResult
     package func detach(interface: UInt32) throws(DatapathError) -> Bool {
-        try record("detach \(interface)") { $0.endpoints.removeValue(forKey: interface) != nil }
+        waitWhileHeld()
+        return try record("detach \(interface)") { $0.endpoints.removeValue(forKey: interface) != nil }
     }
 
     package func endpoints() -> [DatapathEndpoint] {
@@ -139,6 +141,11 @@ package final class InMemoryDatapath: DatapathWriting {
             return content.readerCount
         }
         return Reader { [self] in content.withLock { $0.readers[number] = nil } }
+    }
+
+    private func waitWhileHeld() {
+        var pause = timespec(tv_sec: 0, tv_nsec: 1_000_000)
+        while content.withLock({ $0.areProgramsHeld }) { unsafe nanosleep(&pause, nil) }
     }
 
     private func record<Result: Sendable>(

@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPFRuntime
 import Glibc
+import KernelPrograms
 
 /// The pins of one build of the kernel programs, as `DatapathLoading` leaves them.
 struct PinnedObjects: ~Copyable {
     let directory: PinDirectory
-    /// Of the object's bytes: programs of another build are pinned under other names.
-    let fingerprint: String
+    /// Tells the build: programs of another one are pinned under other names.
+    let build: String
+
+    /// Those of this process's own build.
+    init(directory: PinDirectory) {
+        self.directory = directory
+        build = String("\(KernelProgram.endpoint.digest)".prefix(16))
+    }
 
     /// Where a program of this build is pinned.
-    func path(ofProgram name: String) -> String { directory.program("\(name)-\(fingerprint)") }
+    func path(ofProgram name: String) -> String { directory.program("\(name)-\(build)") }
 
     /// True if every one of these programs is pinned.
     func holds(programs names: [String]) throws(BPFError) -> Bool {
@@ -35,12 +42,4 @@ struct PinnedObjects: ~Copyable {
         }
         return descriptor
     }
-}
-
-/// The 64-bit FNV-1a hash of some bytes, as 16 hexadecimal digits: tells builds apart, and guards against nothing.
-func fingerprint(of bytes: [UInt8]) -> String {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    let digits = String(hash, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
 }

@@ -6,10 +6,13 @@
 package struct KernelProgram: Sendable {
     /// The stem of the source file's name.
     package let name: StaticString
+    /// The SHA-256 digest of the object in hexadecimal digits: tells builds apart.
+    package let digest: StaticString
     private let base64: StaticString
 
-    package init(name: StaticString, base64: StaticString) {
+    package init(name: StaticString, digest: StaticString, base64: StaticString) {
         self.name = name
+        self.digest = digest
         self.base64 = base64
     }
 

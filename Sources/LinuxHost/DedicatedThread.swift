@@ -5,7 +5,7 @@ import Glibc
 
 /// Runs work that blocks, or that changes its thread (setns), on a thread of its own: never on one of the few that
 /// Swift concurrency shares.
-enum DedicatedThread {
+package enum DedicatedThread {
     private final class Work {
         let name: String
         let body: @Sendable () -> Void
@@ -35,5 +35,18 @@ enum DedicatedThread {
             throw HostError("start thread \(name)", code: code)
         }
         pthread_detach(thread)
+    }
+
+    /// Runs `body` on a thread that ends with it, and returns its result; the caller's thread is free meanwhile.
+    package static func run<Value: Sendable>(
+        name: String, body: @escaping @Sendable () throws -> Value
+    ) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            do throws(HostError) {
+                try start(name: name) { continuation.resume(with: Result(catching: body)) }
+            } catch {
+                continuation.resume(throwing: error)
+            }
+        }
     }
 }

@@ -15,6 +15,9 @@ package enum HostClock {
     /// Jumps when the clock is set.
     package static func wallNanoseconds() -> UInt64 { read(CLOCK_REALTIME) }
 
+    /// CPU time of the calling thread: what waiting for others does not count in.
+    package static func threadNanoseconds() -> UInt64 { read(CLOCK_THREAD_CPUTIME_ID) }
+
     /// What to add to a monotonic time to get wall time, as of now.
     package static func wallMinusMonotonicNanoseconds() -> UInt64 {
         wallNanoseconds() &- monotonicNanoseconds()

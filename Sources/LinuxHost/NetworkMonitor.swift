@@ -64,6 +64,8 @@ package enum NetworkMonitor {
 
         func receive() throws(HostError) -> [UInt8] { try notifications.receive() }
 
+        func drain() { notifications.drain() }
+
         func snapshot() throws(HostError) -> NetworkSnapshot { try requests.snapshot() }
     }
 }
@@ -72,6 +74,8 @@ package enum NetworkMonitor {
 protocol NetworkChangeSource {
     func wait(milliseconds: Int32) throws(HostError) -> InputWait
     func receive() throws(HostError) -> [UInt8]
+    /// Throws away what waits.
+    func drain()
     func snapshot() throws(HostError) -> NetworkSnapshot
 }
 
@@ -102,6 +106,9 @@ struct NetworkMonitorLoop<Source: NetworkChangeSource> {
                 let changes = try collect()
                 if !needsSnapshot && !changes.isEmpty { needsSnapshot = !deliver(.changes(changes)) }
             } catch  where error.code == ENOBUFS || error.code == EBADMSG || error.code == EMSGSIZE {
+                // What waits is older than what was lost: after the snapshot it would bring back what is gone. And the
+                // kernel loses more in silence until all is read.
+                source.drain()
                 needsSnapshot = true
             } catch {
                 return

@@ -42,7 +42,10 @@ import Testing
 
         func update(_ workloads: [Workload]) async {
             await state.update(source: "test", workloads: workloads, state: "ok", location: "")
+            await settle()
         }
+
+        func settle() async { await state.settle() }
 
         func apply(_ text: String, force: Bool = false) async throws -> PolicyChangeReport {
             try await state.applyPolicies(
@@ -166,24 +169,55 @@ import Testing
         #expect(tally.isDue(at: now + .milliseconds(2001)))
     }
 
-    @Test func `many programs are put on in turns, and a change need not wait for them`() async throws {
+    @Test func `programs are put on beside, and a change need not wait for them`() async throws {
         let bench = try await Bench(scratch: try Scratch())
-        bench.datapath.withContent { $0.attachDuration = .milliseconds(20) }
+        bench.datapath.withContent { $0.areProgramsHeld = true }
         let crowd = (0..<40).map { Self.workload("w\($0)", interface: UInt32(100 + $0), labels: ["app": "db"]) }
-        await bench.update(crowd)
-        #expect(bench.endpoints.count < 20, "the first turn ends after 100 ms")
-        // Comes into force between two turns; what the first turn attached is judged by it already.
+        await bench.state.update(source: "test", workloads: crowd, state: "ok", location: "")
         _ = try await bench.apply(Self.policy("db", from: "web"))
-        #expect(bench.endpoints.count < 30)
-        #expect(!bench.mapState.policy.isEmpty)
-        // What goes while it waits is never attached.
-        await bench.update(Array(crowd.dropLast()))
-        let clock = ContinuousClock()
-        let deadline = clock.now + .seconds(10)
-        while bench.endpoints.count < 39, clock.now < deadline { try await Task.sleep(for: .milliseconds(5)) }
-        #expect(Set(bench.endpoints.keys) == Set(100..<139))
+        #expect(bench.endpoints.isEmpty)
+        #expect(!bench.mapState.policy.isEmpty, "in force while all wait")
+        // What goes while it waits is never attached; what goes while it is being attached is taken off again.
+        let rest = Array(crowd[1...].dropLast())
+        await bench.state.update(source: "test", workloads: rest, state: "ok", location: "")
+        bench.datapath.withContent { $0.areProgramsHeld = false }
+        await bench.settle()
+        #expect(Set(bench.endpoints.keys) == Set(101..<139))
+        let calls = bench.datapath.withContent(\.calls)
+        #expect(calls.contains("attach 100") && calls.contains("detach 100") && !calls.contains("attach 139"))
         let subjects = Set(bench.endpoints.values.map(\.subject))
         #expect(subjects.allSatisfy { bench.mapState.subjects[$0] != nil })
+    }
+
+    @Test func `an interface that refuses is named, and tried again`() async throws {
+        let bench = try await Bench(scratch: try Scratch())
+        bench.datapath.withContent { $0.attachError = .incomplete }
+        await bench.update([Self.workload("db", interface: 7)])
+        #expect(bench.endpoints.isEmpty)
+        #expect(await bench.state.endpointProblems.count == 1)
+        await bench.state.retryEndpoints()
+        await bench.settle()
+        #expect(await bench.state.endpointProblems.count == 1, "it still refuses")
+        bench.datapath.withContent { $0.attachError = nil }
+        await bench.state.retryEndpoints()
+        await bench.settle()
+        #expect(Set(bench.endpoints.keys) == [7])
+        #expect(await bench.state.endpointProblems.isEmpty)
+    }
+
+    @Test func `what comes back while it is being taken off is put on again`() async throws {
+        let bench = try await Bench(scratch: try Scratch())
+        await bench.update([Self.workload("db", interface: 7)])
+        bench.datapath.withContent { $0.areProgramsHeld = true }
+        await bench.state.update(source: "test", workloads: [], state: "ok", location: "")
+        #expect(await bench.state.endpointStep == .detach(7))
+        let again = [Self.workload("db", interface: 7)]
+        await bench.state.update(source: "test", workloads: again, state: "ok", location: "")
+        bench.datapath.withContent { $0.areProgramsHeld = false }
+        await bench.settle()
+        #expect(Set(bench.endpoints.keys) == [7])
+        #expect(await bench.state.attachments.keys.sorted() == [7])
+        #expect(bench.datapath.withContent(\.calls).suffix(2) == ["detach 7", "attach 7"])
     }
 
     @Test func `a refused commit leaves tables, endpoints and policies as they were`() async throws {
@@ -256,6 +290,7 @@ import Testing
         await second.update([hidden])
         #expect(second.endpoints == [2: enforced])
         await second.state.update(network: network(3))
+        await second.settle()
         #expect(second.endpoints.isEmpty)
         #expect(try await second.state.status().condition == .ready)
     }
@@ -428,6 +463,7 @@ import Testing
         try StateStorage.write(old, to: "\(path)/state.json")
         unsafe unlink("\(path)/identities.json")
         let second = try await Bench(scratch: scratch)
+        await second.settle()
         #expect(second.mapState.lines() == again.mapState.lines() && second.endpoints == first.endpoints)
         #expect(try StateStorage.read(StateFile.self, from: "\(path)/state.json")?.identities == nil)
     }

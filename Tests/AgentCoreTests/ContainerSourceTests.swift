@@ -51,10 +51,11 @@ import Testing
             WorkloadInterface(hostIndex: 7, name: "eth0", addresses: routable, linkLocalAddresses: linkLocal),
             WorkloadInterface(hostIndex: 8, name: "eth1", addresses: [try Self.address("10.1.3.3")]),
         ]
+        let state = try await state(scratch, datapath)
         let source = ContainerSource(
-            source: Recital(steps: [.snapshot([web])]), location: "", filter: LabelFilter([]),
-            state: try await state(scratch, datapath))
+            source: Recital(steps: [.snapshot([web])]), location: "", filter: LabelFilter([]), state: state)
         await source.run()
+        await state.settle()
         let endpoints = datapath.withContent { $0.endpoints }
         let all = Set(routable + linkLocal + [try Self.address("10.1.3.3")])
         #expect(endpoints[7]?.addresses == all)
@@ -82,12 +83,14 @@ import Testing
         await ContainerSource(
             source: Recital(steps: steps), location: "", filter: LabelFilter([]), state: state
         ).run()
+        await state.settle()
         #expect(Set(datapath.withContent { $0.endpoints.keys }) == [8, 9])
         // The engine is away: nothing is known, what was known stands.
         await ContainerSource(
             source: Recital(steps: [.status(WorkloadSourceStatus(isConnected: false, message: "away"))]), location: "",
             filter: LabelFilter([]), state: state
         ).run()
+        await state.settle()
         #expect(Set(datapath.withContent { $0.endpoints.keys }) == [8, 9])
     }
 }

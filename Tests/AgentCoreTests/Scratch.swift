@@ -4,6 +4,8 @@ import Glibc
 import LinuxHost
 import Testing
 
+@testable import AgentCore
+
 /// A directory that goes with the test.
 final class Scratch {
     let path: String
@@ -22,5 +24,12 @@ final class Scratch {
     private static func remove(_ path: String) {
         for name in (try? directoryEntries(path)) ?? [] { remove("\(path)/\(name)") }
         if unsafe rmdir(path) != 0 { unsafe unlink(path) }
+    }
+}
+
+extension AgentState {
+    /// Waits until nothing is being attached or detached.
+    func settle() async {
+        while endpointStep != nil { try? await Task.sleep(for: .milliseconds(1)) }
     }
 }

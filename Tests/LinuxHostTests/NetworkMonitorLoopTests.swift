@@ -35,6 +35,10 @@ import Testing
             }
         }
 
+        func drain() {
+            while case .datagram? = steps.first { steps.removeFirst() }
+        }
+
         func snapshot() throws(HostError) -> NetworkSnapshot {
             snapshotsTaken += 1
             return NetworkSnapshot(links: [NetworkLink(index: Int32(snapshotsTaken), name: "s")])
@@ -74,6 +78,11 @@ import Testing
 
     @Test func `lost notifications lead to a new snapshot`() {
         #expect(updates([.failure(ENOBUFS)]) == [snapshot(1), snapshot(2)])
+    }
+
+    @Test func `what still waited when notifications were lost is older than the snapshot`() {
+        let steps: [Script.Step] = [.failure(ENOBUFS), .datagram(linkGone), .quiet, .datagram(linkGone), .quiet]
+        #expect(updates(steps) == [snapshot(1), snapshot(2), .changes([.linkRemoved(index: 7)])])
     }
 
     @Test func `a consumer without room gets a new snapshot instead of the lost changes`() {

@@ -15,66 +15,76 @@ struct HostSource: Sendable {
 
     /// Changes come in bursts: what comes within this time after a round is handled together.
     private static let pause: Duration = .milliseconds(20)
-    /// Reading the routes takes at most one part in so many of the time, however fast they change.
+    /// Reading the routes takes at most one part in so many of a CPU, however fast they change.
     private static let routeShare = 20
 
-    /// What is to be looked at again.
-    private enum Work: Hashable {
-        case routes
-        case links
-    }
-
-    /// The newest state of links and addresses; what was missed in between does not matter.
+    /// The newest state of links, addresses and routes; what was missed in between does not matter.
     private final class Latest: Sendable {
         let snapshot = Mutex(NetworkSnapshot())
+        let routes: Mutex<RouteTable>
+
+        init(_ routes: RouteTable) { self.routes = Mutex(routes) }
+
+        /// Nil before the first snapshot.
+        var network: HostNetwork? {
+            let snapshot = snapshot.withLock { $0 }
+            return snapshot.links.isEmpty ? nil : HostNetwork(snapshot, routes: routes.withLock { $0 })
+        }
+    }
+
+    private enum Change: Hashable {
+        case links
+        case routes
     }
 
     /// Runs until cancelled.
     func run() async throws {
-        let work = DirtySet<Work>()
-        let latest = Latest()
-        let links = try NetworkMonitor.updates()
-        let routes = try RouteWatcher.changes()
+        let changes = DirtySet<Change>()
+        let linkUpdates = try NetworkMonitor.updates()
+        let routeChanges = try RouteWatcher.changes()
+        let latest = Latest(RouteTable(try RouteSession().routes()))
         try await withThrowingTaskGroup(of: Void.self) { group in
             defer { group.cancelAll() }
             group.addTask {
-                for await update in links {
+                for await update in linkUpdates {
                     latest.snapshot.withLock { $0.apply(update) }
-                    work.insert([.links])
+                    changes.insert([.links])
                 }
-                work.finish()
+                changes.finish()
             }
             group.addTask {
-                for await _ in routes { work.insert([.routes]) }
-                work.finish()
+                for await _ in routeChanges {
+                    let pause = try Self.readRoutes(latest)
+                    changes.insert([.routes])
+                    try await Task.sleep(for: pause)
+                }
+                changes.finish()
             }
-            try await follow(work, latest)
+            try await changes.forEachRound { _ in
+                guard let network = latest.network else { return }
+                await report(network)
+                try await Task.sleep(for: Self.pause)
+            }
         }
     }
 
-    private func follow(_ work: DirtySet<Work>, _ latest: Latest) async throws {
-        var table = RouteTable(try RouteSession().routes())
-        let clock = ContinuousClock()
-        var routesAreDue = clock.now
-        try await work.forEachRound { round in
-            if round.contains(.routes) {
-                try await clock.sleep(until: routesAreDue)
-                let begin = clock.now
-                table = RouteTable(try RouteSession().routes())
-                routesAreDue = clock.now + (clock.now - begin) * Self.routeShare
-            }
-            let network = HostNetwork(latest.snapshot.withLock { $0 }, routes: table)
-            // Nothing is known before the first snapshot.
-            guard !network.snapshot.links.isEmpty else { return }
-            await state.update(network: network)
-            if configuration.isEnabled {
-                let host = workload(network.snapshot, HostSource.addresses(network.snapshot))
-                await state.update(
-                    source: HostSource.name, workloads: [host], state: "watching",
-                    location: host.interfaces.map(\.name).joined(separator: ","))
-            }
-            try await Task.sleep(for: Self.pause)
-        }
+    /// Returns how long not to read them again.
+    ///
+    /// CPU time counts, not the time spent waiting for whoever holds the kernel's lock.
+    private static func readRoutes(_ latest: Latest) throws(HostError) -> Duration {
+        let begin = HostClock.threadNanoseconds()
+        let table = RouteTable(try RouteSession().routes())
+        latest.routes.withLock { $0 = table }
+        return .nanoseconds(HostClock.threadNanoseconds() - begin) * routeShare
+    }
+
+    private func report(_ network: HostNetwork) async {
+        await state.update(network: network)
+        guard configuration.isEnabled else { return }
+        let host = workload(network.snapshot, HostSource.addresses(network.snapshot))
+        await state.update(
+            source: HostSource.name, workloads: [host], state: "watching",
+            location: host.interfaces.map(\.name).joined(separator: ","))
     }
 
     /// The host's network as it is now.

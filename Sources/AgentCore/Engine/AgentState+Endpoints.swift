@@ -4,6 +4,7 @@ import FlowAggregation
 import IdentityAllocation
 import IdentityModel
 import KernelDatapath
+import LinuxHost
 import Logging
 import NetworkModel
 import PolicyCompiler
@@ -36,28 +37,74 @@ extension AgentState {
         return desired
     }
 
-    /// How long programs are put on and taken off before others get their turn: for each, the kernel waits some 20 ms
-    /// until no packet is using what was there before.
-    private static let turn: Duration = .milliseconds(100)
-
-    /// Attaches, updates and detaches so that the kernel has what is desired; an interface that fails is tried again.
+    /// Brings the endpoint records up to date, and has programs put on and taken off where that is needed.
     ///
-    /// If there is much to do the rest follows in turns: meanwhile the API answers and changes come into force.
+    /// Records take no time. Programs do, so they follow one after the other beside the actor: meanwhile the API
+    /// answers and changes come into force. An interface that fails is tried again later.
     /// - Returns: true if all is done.
     @discardableResult
     func updateEndpoints() -> Bool {
-        guard !updateSomeEndpoints() else { return true }
-        if !isUpdatingEndpoints {
-            isUpdatingEndpoints = true
+        guard !isDetached else { return true }
+        let desired = desiredEndpoints()
+        endpointFailures = endpointFailures.filter {
+            $0.value.workload == nil || desired[$0.key]?.key == $0.value.workload
+        }
+        endpointSteps = updateRecords(to: desired)
+        guard !endpointSteps.isEmpty else { return endpointStep == nil }
+        if endpointStep == nil {
+            endpointStep = endpointSteps.removeFirst()
             Task { await finishEndpoints() }
         }
         return false
     }
 
+    /// Writes the records of what is attached; returns what is left to do.
+    private func updateRecords(to desired: [UInt32: (key: String, endpoint: DatapathEndpoint)]) -> [EndpointStep] {
+        let present = Dictionary(datapath.endpoints().map { ($0.interface, $0) }) { first, _ in first }
+        var steps: [EndpointStep] = []
+        for (interface, (key, endpoint)) in desired.sorted(by: { $0.key < $1.key }) {
+            if present[interface] == nil || endpointStep == .detach(interface) {
+                steps.append(.attach(key, endpoint))
+            } else if present[interface] != endpoint || attachments[interface] == nil {
+                attach(endpoint, of: key)
+            }
+        }
+        // Whose workload nobody has named yet may be named by a source that is still silent.
+        guard areSourcesComplete else { return steps }
+        var held = Set(present.keys)
+        if case .attach(_, let endpoint) = endpointStep { held.insert(endpoint.interface) }
+        return steps + held.filter { desired[$0] == nil }.sorted().map(EndpointStep.detach)
+    }
+
+    private func attach(_ endpoint: DatapathEndpoint, of key: String) {
+        note(.attach(key, endpoint), Result { try datapath.attach(endpoint) })
+    }
+
+    private func note(_ step: EndpointStep, _ result: Result<AttachmentKind?, any Error>) {
+        attachments[step.interface] = try? result.get()
+        let earlier = endpointFailures.removeValue(forKey: step.interface)
+        guard case .failure(let error) = result else { return }
+        endpointFailures[step.interface] = (step.workload, "\(error)")
+        guard earlier?.message != "\(error)" else { return }
+        let name = step.workload.map { engine.input.workloads[$0]?.name ?? $0 } ?? "interface \(step.interface)"
+        logger.warning("\(error)", metadata: ["endpoint": "\(name)"])
+    }
+
+    /// Takes one step after the other; each change of what is desired may put others in their place.
     private func finishEndpoints() async {
-        // Each turn works from what is desired then.
-        while !updateSomeEndpoints() { await Task.yield() }
-        isUpdatingEndpoints = false
+        while let step = endpointStep {
+            let result: Result<AttachmentKind?, any Error>
+            do {
+                result = .success(
+                    try await DedicatedThread.run(name: "bulkhead-attach") { [datapath] in try step.take(datapath) })
+            } catch {
+                result = .failure(error)
+            }
+            note(step, result)
+            endpointStep = isDetached || endpointSteps.isEmpty ? nil : endpointSteps.removeFirst()
+        }
+        // Numbers of what is gone are free when no record names them any more.
+        guard !isDetached else { return }
         do {
             try forgetFormerEndpoints()
         } catch {
@@ -65,48 +112,16 @@ extension AgentState {
         }
     }
 
-    /// One turn; returns true if nothing is left to do.
-    private func updateSomeEndpoints() -> Bool {
-        guard !isDetached else { return true }
-        let end = ContinuousClock.now + AgentState.turn
-        var isDone = true
-        let desired = desiredEndpoints()
-        let present = Dictionary(datapath.endpoints().map { ($0.interface, $0) }) { first, _ in first }
-        var failures: [String: String] = [:]
-        for (interface, (key, endpoint)) in desired.sorted(by: { $0.key < $1.key }) {
-            if present[interface] == endpoint && attachments[interface] != nil { continue }
-            // Records of what is attached are written in any case: that takes no time.
-            if present[interface] == nil && ContinuousClock.now > end {
-                isDone = false
-                continue
-            }
-            do {
-                attachments[interface] = try datapath.attach(endpoint)
-            } catch {
-                attachments[interface] = nil
-                failures[key] = "\(error)"
-            }
+    /// Why a workload is not attached, by its key.
+    var endpointProblems: [String: String] {
+        endpointFailures.values.reduce(into: [:]) { problems, failure in
+            if let workload = failure.workload { problems[workload] = failure.message }
         }
-        // Whose workload nobody has named yet may be named by a source that is still silent.
-        let isComplete = areSourcesComplete
-        for interface in present.keys where desired[interface] == nil && isComplete {
-            guard ContinuousClock.now <= end else {
-                isDone = false
-                break
-            }
-            _ = try? datapath.detach(interface: interface)
-            attachments[interface] = nil
-        }
-        for (key, message) in failures where endpointProblems[key] != message {
-            logger.warning("\(message)", metadata: ["endpoint": "\(engine.input.workloads[key]?.name ?? key)"])
-        }
-        endpointProblems = failures
-        return isDone
     }
 
-    /// Tries again what could not be attached; called every now and then.
+    /// Tries again what could not be attached or let go; called every now and then.
     func retryEndpoints() {
-        if !endpointProblems.isEmpty { updateEndpoints() }
+        if !endpointFailures.isEmpty { updateEndpoints() }
     }
 
     /// Tries again what could not be brought into force: the disk may have room by now.
@@ -136,5 +151,35 @@ extension AgentState {
             names.setAddresses(addresses)
         }
         aggregator.setNames(names)
+    }
+}
+
+/// Something that takes the kernel a while: with tcx it waits some 20 ms at each program until no packet uses what was
+/// there before.
+enum EndpointStep: Equatable, Sendable {
+    /// The workload's key and its record.
+    case attach(String, DatapathEndpoint)
+    case detach(UInt32)
+
+    var interface: UInt32 {
+        switch self {
+        case .attach(_, let endpoint): endpoint.interface
+        case .detach(let interface): interface
+        }
+    }
+
+    /// The key of the workload to be attached.
+    var workload: String? {
+        if case .attach(let key, _) = self { key } else { nil }
+    }
+
+    /// Blocks; how the interface is attached afterwards.
+    func take(_ datapath: any DatapathWriting) throws(DatapathError) -> AttachmentKind? {
+        switch self {
+        case .attach(_, let endpoint): return try datapath.attach(endpoint)
+        case .detach(let interface):
+            try datapath.detach(interface: interface)
+            return nil
+        }
     }
 }

@@ -42,10 +42,12 @@ actor AgentState {
 
     /// Why something is not in force, by subject, with the time it was first seen.
     var problems: [String: (message: String, since: String)] = [:]
-    var endpointProblems: [String: String] = [:]
+    /// Interfaces that refused programs, with the keys of their workloads, or did not let go of them.
+    var endpointFailures: [UInt32: (workload: String?, message: String)] = [:]
     var attachments: [UInt32: AttachmentKind] = [:]
-    /// True while programs are still being put on or taken off, turn by turn.
-    var isUpdatingEndpoints = false
+    /// The program that is being put on or taken off, and what follows it.
+    var endpointStep: EndpointStep?
+    var endpointSteps: [EndpointStep] = []
     var names = FlowNames()
     var commits = CommitLog()
     var conntrackTally = ConntrackTally()
