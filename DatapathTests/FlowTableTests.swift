@@ -72,6 +72,16 @@ extension DatapathTests {
             try fixture.send(FlowTableSupport.packet(port: 300)).expectPass(state: .new)
         }
 
+        @Test(arguments: Family.allCases)
+        func `flows between two addresses whose ports have one sum do not share a chain`(family: Family) throws {
+            let count: UInt16 = 200
+            for number in 1...count {
+                let packet = Packet.ip(family.own, to: family.peer).udp(number.bigEndian, (1000 - number).bigEndian)
+                try fixture.send(packet).expectPass(state: .new)
+            }
+            #expect(try fixture.flows().count == Int(count))
+        }
+
         @Test func `what is removed makes room, to the last flow`() throws {
             #expect(try open(from: 1, limit: 2 * capacity) == capacity)
             var removed = 0

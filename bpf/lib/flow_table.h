@@ -11,15 +11,19 @@
 
 /*
  * One end's share of the hash: products of sums with secret numbers, so that nobody who does not know them can fill one
- * chain on purpose (multiply-add over 32-bit words is universal: NH of UMAC, RFC 4418).
+ * chain on purpose (multiply-add over 32-bit words is universal: NH of UMAC, RFC 4418). Then mixed: the sum of two ends
+ * must not follow from the sum of their ports, or all flows between two addresses with the same sum would meet.
  */
 static __always_inline __u64 hash_end(const struct conntrack_table *t, const struct ip_address *address, __u16 port)
 {
 	const aliasing_u64 *words = (const aliasing_u64 *)address->bytes;
 	__u32 a = words[0], b = words[0] >> 32, c = words[1], d = words[1] >> 32;
 
-	return (__u64)(a + t->secret[0]) * (__u32)(b + t->secret[1]) +
-	       (__u64)(c + t->secret[2]) * (__u32)(d + t->secret[3]) + (__u64)(port + t->secret[4]) * t->secret[5];
+	__u64 h = (__u64)(a + t->secret[0]) * (__u32)(b + t->secret[1]) +
+		  (__u64)(c + t->secret[2]) * (__u32)(d + t->secret[3]) + (__u64)(port + t->secret[4]) * t->secret[5];
+
+	h = (h ^ h >> 32) * 0xD6E8FEB86659FD93ull;
+	return h ^ h >> 32;
 }
 
 /* The same for (local, remote) and (remote, local). */
@@ -27,7 +31,7 @@ static __always_inline __u32 bucket_of(const struct conntrack_table *t, const st
 {
 	__u64 h = hash_end(t, &key->local, key->local_port) + hash_end(t, &key->remote, key->remote_port);
 
-	h = (h ^ h >> 32) * 0x9E3779B97F4A7C15ull;
+	h *= 0x9E3779B97F4A7C15ull;
 	return (h >> 32) & t->bucket_mask;
 }
 
@@ -115,11 +119,17 @@ static __always_inline struct conntrack_node *find_in_chain(const __u32 *head, c
 	return node_at(search_chain(key, n->next));
 }
 
+/* The head of this key's chain. Not in line: the stack of the chain of calls. */
+static __attribute__((noinline)) __u32 *chain_of(const struct conntrack_table *t, const struct conntrack_key *key)
+{
+	return head_of(bucket_of(t, key));
+}
+
 /* The same for those who have not hashed yet. Not in line: the stack of the chain of calls. */
 static __attribute__((noinline)) struct conntrack_node *find_flow(const struct conntrack_key *key)
 {
 	struct conntrack_table *t = flow_table();
-	__u32 *head = t ? head_of(bucket_of(t, key)) : 0;
+	__u32 *head = t ? chain_of(t, key) : 0;
 
 	return head ? node_at(search_chain(key, *(volatile __u32 *)head)) : 0;
 }
@@ -211,7 +221,7 @@ __attribute__((noinline)) __u32 add_node(const struct conntrack_key *key)
 
 	if (!key || !t)
 		return 0;
-	head = head_of(bucket_of(t, key));
+	head = chain_of(t, key);
 	if (!head)
 		return 0;
 #pragma clang loop unroll(disable)
