@@ -73,7 +73,7 @@ package final class Datapath: DatapathWriting {
     @discardableResult
     package func attach(_ endpoint: DatapathEndpoint) throws(DatapathError) -> AttachmentKind {
         let isHost = endpoint.options.contains(.host)
-        let earlier = try withKernel { state throws(BPFError) in try state.record(endpoint) }
+        let (earlier, shortage) = try withKernel { state throws(BPFError) in try state.record(endpoint) }
         if earlier?.options.contains(.host) != isHost {
             do throws(BPFError) {
                 try programs.withLock { programs throws(BPFError) in
@@ -85,12 +85,11 @@ package final class Datapath: DatapathWriting {
                 throw .kernel(error)
             }
         }
-        return try state.withLock { state throws(DatapathError) in
-            if let earlier, earlier.options.contains(.audit) != endpoint.options.contains(.audit) {
-                try state.tables.judgeAgain()
-            }
-            return state.attachment
+        if let earlier, earlier.options.contains(.audit) != endpoint.options.contains(.audit) {
+            try state.withLock { state throws(DatapathError) in try state.tables.judgeAgain() }
         }
+        if let shortage { throw .kernel(shortage) }
+        return state.withLock { $0.attachment }
     }
 
     @discardableResult

@@ -5,21 +5,43 @@ import NetworkModel
 
 /// The records of endpoints; `EndpointPrograms` has what is attached to their interfaces.
 extension DatapathState {
-    /// Writes a record; returns the one it replaces.
-    mutating func record(_ endpoint: DatapathEndpoint) throws(BPFError) -> DatapathEndpoint? {
+    /// Writes a record; returns the one it replaces, and why the addresses it adds found no room.
+    mutating func record(
+        _ endpoint: DatapathEndpoint
+    ) throws(BPFError) -> (earlier: DatapathEndpoint?, shortage: BPFError?) {
         let earlier = attached[endpoint.interface]
-        let oldAddresses = addresses(of: endpoint.number, besides: nil)
-        attached[endpoint.interface] = endpoint
-        let newAddresses = addresses(of: endpoint.number, besides: nil)
         do throws(BPFError) {
-            try objects.setAddresses(of: endpoint.number, from: oldAddresses, to: newAddresses)
-            try objects.write(endpoint)
+            let shortage = try write(endpoint)
             if let earlier, earlier.number != endpoint.number { try removeAddresses(ofFormer: earlier) }
+            return (earlier, shortage)
         } catch {
             takeBack(endpoint, to: earlier)
             throw error
         }
-        return earlier
+    }
+
+    /// A workload whose addresses find no room is recorded with those it had: closed rather than open.
+    private mutating func write(_ endpoint: DatapathEndpoint) throws(BPFError) -> BPFError? {
+        let old = addresses(of: endpoint.number, besides: nil)
+        let earlier = attached[endpoint.interface]
+        attached[endpoint.interface] = endpoint
+        let new = addresses(of: endpoint.number, besides: nil)
+        var shortage: BPFError?
+        do throws(BPFError) {
+            try objects.setAddresses(of: endpoint.number, from: old, to: new)
+        } catch {
+            guard error.errno == E2BIG else { throw error }
+            shortage = BPFError(
+                errno: error.errno, operation: "record the addresses of endpoint \(endpoint.number)",
+                remedy: "all workloads together have too many; it is attached, and packets of its new addresses are dropped")
+            var smaller = endpoint
+            smaller.addresses.formIntersection(earlier?.addresses ?? [])
+            attached[endpoint.interface] = smaller
+            try objects.setAddresses(
+                of: endpoint.number, from: old.union(new), to: addresses(of: endpoint.number, besides: nil))
+        }
+        try objects.write(endpoint)
+        return shortage
     }
 
     /// Leaves records as they were before `record`, as far as the kernel lets us.

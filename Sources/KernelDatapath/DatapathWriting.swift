@@ -16,7 +16,8 @@ package protocol DatapathWriting: Sendable {
     /// Attaches an endpoint's programs, or brings what is known of an attached one up to date.
     ///
     /// The record is in place before the first program is: no packet is judged without it. Calls for one interface
-    /// must not overlap, unless it is attached.
+    /// must not overlap, unless it is attached. If the table of addresses is full it is attached all the same, without
+    /// the addresses that are new, and an error is thrown.
     @discardableResult
     func attach(_ endpoint: DatapathEndpoint) throws(DatapathError) -> AttachmentKind
 

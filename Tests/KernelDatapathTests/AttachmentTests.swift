@@ -47,6 +47,21 @@ extension DatapathKernelTests {
             }
         }
 
+        @Test func `a workload whose addresses find no room is closed, and open when there is room`() async throws {
+            try await Workbench.run { bench in
+                let datapath = try bench.datapath()
+                try datapath.replace(with: MapState())
+                var crowded = bench.endpoint()
+                crowded.addresses = Set((0...65_536).map { IPAddress(v4: 0x0a00_0000 + $0) })
+                let error = #expect(throws: DatapathError.self) { try datapath.attach(crowded) }
+                #expect(error?.description.contains("too many") == true)
+                #expect(!bench.canPing())
+                #expect(datapath.endpoints().map(\.addresses) == [[]])
+                try datapath.attach(bench.endpoint())
+                #expect(bench.canPing())
+            }
+        }
+
         @Test func `other tools' programs before, after and below ours go on running, and so does ours`() async throws {
             try await Workbench.run { bench in
                 // Attached before ours came and therefore asked after it; attached later and asked first; a filter.
