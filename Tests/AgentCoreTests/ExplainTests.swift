@@ -57,6 +57,47 @@ import Testing
             interfaces: [.init(name: "veth\(interface)", index: interface)])
     }
 
+    @Test func `failsafe ports of the host pass whatever the policies say`() async throws {
+        var configuration = AgentConfiguration()
+        configuration.policyDirectory = "\(scratch.path)/host-policies"
+        configuration.stateDirectory = "\(scratch.path)/host-state"
+        configuration.hostEndpoint.isEnabled = true
+        configuration.hostEndpoint.failsafes = [
+            FailsafePort(port: 22, proto: .tcp, direction: .ingress),
+            FailsafePort(port: 53, proto: .udp, direction: .egress),
+        ]
+        try createDirectory(configuration.policyDirectory)
+        try createDirectory(configuration.stateDirectory)
+        let state = try AgentState(
+            configuration: configuration, datapath: InMemoryDatapath(), aggregator: FlowAggregator(capacity: 8),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        await state.expect(sources: ["host"])
+        await state.adopt()
+        let host = Workload(
+            key: "host", name: "host", source: "host",
+            labels: LabelSet([Label(source: LabelSource.reserved, key: "host")]),
+            addresses: [try #require(IPAddress("192.0.2.1"))], interfaces: [.init(name: "eth0", index: 2)],
+            options: [.host])
+        await state.update(source: "host", workloads: [host], state: "ok", location: "")
+        let policy = """
+            apiVersion: cilium.io/v2
+            kind: CiliumClusterwideNetworkPolicy
+            metadata: {name: closed}
+            spec: {nodeSelector: {}, ingress: [{}], egress: [{}], ingressDeny: [{fromEntities: [all]}], egressDeny: [{toEntities: [all]}]}
+            """
+        _ = try await state.applyPolicies(
+            PolicyDocument(name: "closed.yaml", text: Array(policy.utf8)), options: ChangeOptions(isForced: true))
+        func verdict(_ from: String, _ to: String, _ port: UInt16, _ proto: String) async throws -> String {
+            let report = try await state.explain(ExplainRequest(from: from, to: to, port: port, protocol: proto))
+            return "\(report.verdict) \(report.steps.map(\.cause).filter { $0 == "failsafe" }.count)"
+        }
+        #expect(try await verdict("198.51.100.7", "host", 22, "tcp") == "allow 1")
+        #expect(try await verdict("198.51.100.7", "host", 22, "udp") == "deny 0")
+        #expect(try await verdict("198.51.100.7", "host", 23, "tcp") == "deny 0")
+        #expect(try await verdict("host", "198.51.100.7", 53, "udp") == "allow 1")
+        #expect(try await verdict("host", "198.51.100.7", 22, "tcp") == "deny 0")
+    }
+
     private func explain(
         _ from: String, _ to: String = "db", protocol name: String = "tcp", family: Int? = nil
     ) async throws -> ExplainReport {

@@ -24,13 +24,17 @@ extension AgentState {
             policies: Array(engine.input.policies.values),
             options: CompileOptions(allowHost: configuration.allowsHostAccess)
         ).focused(on: [source.side, destination.side])
+        let host = engine.input.workloads.values.first(where: \.isHost)?.name
         var judgements: [(pair: AddressPair, explanation: Explanation)] = pairs.map { pair in
-            (
-                pair,
-                explainer.explain(
-                    from: source.side(at: pair.source), to: destination.side(at: pair.destination), proto: proto,
-                    port: isICMP ? request.port.map { $0 << 8 } : request.port)
-            )
+            var explanation = explainer.explain(
+                from: source.side(at: pair.source), to: destination.side(at: pair.destination), proto: proto,
+                port: isICMP ? request.port.map { $0 << 8 } : request.port)
+            if let host, !isICMP {
+                explanation.apply(
+                    failsafes ?? [], proto: proto, port: request.port, fromHost: source.record.endpoint == host,
+                    toHost: destination.record.endpoint == host)
+            }
+            return (pair, explanation)
         }
         let first = judgements.removeFirst()
         let port = request.port.map { isICMP ? " type \($0)" : "/\($0)" } ?? ""

@@ -26,7 +26,7 @@ extension PolicyCommand {
             var isSound = true
             for document in try files.flatMap(testDocuments) {
                 let set = PolicyTestReader().read(bytes: document.text, file: document.name)
-                isSound = isSound && show(set.diagnostics)
+                isSound = show(set.diagnostics) && isSound
                 let runner = PolicyTestRunner { path, _ in
                     try readDocument(path.hasPrefix("/") ? path : directory(of: document.name) + path).text
                 }
@@ -36,7 +36,7 @@ extension PolicyCommand {
                     } catch let error as PolicyTestRunner.InputError {
                         isSound = show(error.diagnostics) && isSound
                     } catch let error as ConsoleFailure {
-                        printError("\(test.location.text): test \(test.name): \(error.message)")
+                        printError("\(test.location.text): test \(test.name.forTerminal): \(error.message.forTerminal)")
                         isSound = false
                     }
                 }

@@ -69,7 +69,7 @@ enum PolicyTestRendering {
             lines.append("\(failures.isEmpty ? "ok    " : "FAILED") \(test.name): \(count)")
             lines += failures.map { "  \($0.source): \($0.probe): \($0.failure ?? "")" }
         }
-        return lines + ["\(report.passed) passed, \(report.failed) failed"]
+        return lines.map(\.forTerminal) + ["\(report.passed) passed, \(report.failed) failed"]
     }
 
     /// JUnit's XML: a suite for each test, a case for each probe.
