@@ -33,7 +33,7 @@ extension DatapathState {
             guard error.errno == E2BIG else { throw error }
             shortage = BPFError(
                 errno: error.errno, operation: "record the addresses of endpoint \(endpoint.number)",
-                remedy: "all workloads together have too many; it is attached, and packets of its new addresses are dropped")
+                remedy: "all workloads together have too many; packets of its new addresses are dropped")
             var smaller = endpoint
             smaller.addresses.formIntersection(earlier?.addresses ?? [])
             attached[endpoint.interface] = smaller
