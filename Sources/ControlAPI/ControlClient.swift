@@ -76,6 +76,22 @@ package struct ControlClient: Sendable {
         try await call(.delete, ["policies", reference], query: items(options))
     }
 
+    package func history(limit: Int) async throws -> HistoryReport {
+        try await call(.get, ["history"], query: [("limit", String(limit))])
+    }
+
+    package func revision(_ number: Int) async throws -> RevisionDetail {
+        try await call(.get, ["history", String(number)])
+    }
+
+    package func rollBack(to number: Int, options: ChangeOptions) async throws -> PolicyChangeReport {
+        try await call(.post, ["history", "rollback"], query: [("revision", String(number))] + items(options))
+    }
+
+    package func confirm(_ number: Int?) async throws -> RevisionRecord {
+        try await call(.post, ["history", "confirm"], query: number.map { [("revision", String($0))] } ?? [])
+    }
+
     package func validatePolicies(_ document: PolicyDocument) async throws -> ValidationReport {
         try await call(.post, ["policies", "validate"], query: [("name", document.name)], body: document.text)
     }
@@ -118,6 +134,7 @@ extension ControlClient {
     private func items(_ options: ChangeOptions) -> [(name: String, value: String)] {
         (options.isDryRun ? [("dry-run", "true")] : []) + (options.isForced ? [("force", "true")] : [])
             + (options.session.map { [("session", $0.item)] } ?? [])
+            + (options.confirmWithin.map { [("confirm", String($0.components.seconds))] } ?? [])
     }
 
     private func call<Value: Decodable>(

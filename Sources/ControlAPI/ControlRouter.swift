@@ -50,6 +50,9 @@ package struct ControlRouter: Sendable {
         case "identities" where path.count == 1: return try json(await service.identities())
         case "policies" where path.count == 1: return try json(await service.policies())
         case "policies": return try json(await service.policy(rest(path)))
+        case "history" where path.count == 1:
+            return try json(await service.history(limit: try number(request, "limit") ?? 20))
+        case "history" where path.count == 2: return try json(await service.revision(try revision(path[1])))
         case "flows" where path.count == 1:
             let lines = try await service.flows(try FlowQuery(request))
             return APIResponse(status: 200, contentType: "application/x-ndjson", body: .stream(lines))
@@ -69,6 +72,10 @@ package struct ControlRouter: Sendable {
         case ["policies", "validate"]: return try json(await service.validatePolicies(document(request)))
         case ["policies", "compile"]: return try json(await service.compilePolicies(document(request)))
         case ["policies", "diff"]: return try json(await service.diffPolicies(document(request)))
+        case ["history", "confirm"]: return try json(await service.confirm(try number(request, "revision")))
+        case ["history", "rollback"]:
+            let target = try revision(request.value("revision") ?? "")
+            return try json(await service.rollBack(to: target, options: options(request)))
         case ["explain"]: return try json(await service.explain(try body(ExplainRequest.self, request)))
         case ["detach"]: return try json(await service.detach())
         case ["config", "audit"]: return try json(await service.setAudit(try onOrOff(request)))
@@ -101,7 +108,23 @@ extension ControlRouter {
     private func options(_ request: APIRequest) throws(APIError) -> ChangeOptions {
         ChangeOptions(
             isDryRun: try request.flag("dry-run"), isForced: try request.flag("force"),
-            session: request.value("session").flatMap(AdministrationSession.init(item:)))
+            session: request.value("session").flatMap(AdministrationSession.init(item:)),
+            confirmWithin: try confirmation(request), userID: request.peer.userID)
+    }
+
+    private func confirmation(_ request: APIRequest) throws(APIError) -> Duration? {
+        guard let seconds = try number(request, "confirm") else { return nil }
+        guard ChangeOptions.confirmationSeconds.contains(seconds) else {
+            throw APIError(.badRequest, "confirm=\(seconds): say 1 second to 7 days, in seconds")
+        }
+        return .seconds(seconds)
+    }
+
+    private func revision(_ text: String) throws(APIError) -> Int {
+        guard let number = Int(text), number >= 0 else {
+            throw APIError(.badRequest, "\"\(text)\" is not the number of a revision")
+        }
+        return number
     }
 
     private func document(_ request: APIRequest) -> PolicyDocument {

@@ -18,6 +18,13 @@ package protocol ControlService: Sendable {
     func policy(_ reference: String) async throws(APIError) -> PolicyRecord
     func applyPolicies(_ document: PolicyDocument, options: ChangeOptions) async throws(APIError) -> PolicyChangeReport
     func deletePolicy(_ reference: String, options: ChangeOptions) async throws(APIError) -> PolicyChangeReport
+    /// The newest revisions of the applied policies, newest first.
+    func history(limit: Int) async throws(APIError) -> HistoryReport
+    func revision(_ number: Int) async throws(APIError) -> RevisionDetail
+    /// Brings the applied policies of a revision back, as a new revision.
+    func rollBack(to number: Int, options: ChangeOptions) async throws(APIError) -> PolicyChangeReport
+    /// Keeps the revision that waits for it; nil: whichever it is.
+    func confirm(_ number: Int?) async throws(APIError) -> RevisionRecord
     func validatePolicies(_ document: PolicyDocument) async throws(APIError) -> ValidationReport
     /// An empty document compiles what is in force.
     func compilePolicies(_ document: PolicyDocument) async throws(APIError) -> CompileReport
@@ -49,11 +56,23 @@ package struct ChangeOptions: Hashable, Sendable {
     package var isForced: Bool
     /// The session to keep, unless the change is forced.
     package var session: AdministrationSession?
+    /// Take the change back unless somebody confirms it within this time.
+    package var confirmWithin: Duration?
+    /// Who asks, as the kernel says; not sent by clients.
+    package var userID: UInt32?
 
-    package init(isDryRun: Bool = false, isForced: Bool = false, session: AdministrationSession? = nil) {
+    /// How long a change may wait to be confirmed, in seconds.
+    package static let confirmationSeconds = 1...7 * 86_400
+
+    package init(
+        isDryRun: Bool = false, isForced: Bool = false, session: AdministrationSession? = nil,
+        confirmWithin: Duration? = nil, userID: UInt32? = nil
+    ) {
         self.isDryRun = isDryRun
         self.isForced = isForced
         self.session = session
+        self.confirmWithin = confirmWithin
+        self.userID = userID
     }
 }
 

@@ -87,6 +87,10 @@ package struct PolicyChangeReport: Codable, Hashable, Sendable {
     /// Generation in force afterwards.
     package var generation: UInt32
     package var diagnostics: [DiagnosticRecord]
+    /// The number of this change in the history; nil: it changed no applied policy, or nothing at all.
+    package var revision: Int?
+    /// If it is to be taken back unless somebody confirms it.
+    package var confirmation: ConfirmationReport?
 
     package init(
         inForce: Bool, added: [String] = [], changed: [String] = [], removed: [String] = [], entriesAdded: Int = 0,

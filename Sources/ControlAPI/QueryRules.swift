@@ -9,8 +9,11 @@ enum QueryRules {
         switch (method, path.first) {
         case (.get, "flows"): nil
         case (.get, "maps"): ["limit"]
-        case (.post, "policies"): path.count == 1 ? ["name", "dry-run", "force", "session"] : ["name"]
-        case (.delete, "policies"): ["dry-run", "force", "session"]
+        case (.post, "policies"): path.count == 1 ? ["name", "dry-run", "force", "session", "confirm"] : ["name"]
+        case (.delete, "policies"): ["dry-run", "force", "session", "confirm"]
+        case (.get, "history"): path.count == 1 ? ["limit"] : []
+        case (.post, "history"):
+            path.last == "confirm" ? ["revision"] : ["revision", "dry-run", "force", "session", "confirm"]
         case (.post, "config"), (.post, "endpoints"): ["mode"]
         default: []
         }

@@ -30,11 +30,14 @@ package struct StatusReport: Codable, Hashable, Sendable {
     package var problems: [ProblemReport]
     /// What is in force but does not do what it seems to: port names of rules that no destination defines.
     package var warnings: [DiagnosticRecord]
+    /// The change of policies that is taken back unless somebody confirms it.
+    package var confirmation: ConfirmationReport?
 
     package init(
         version: String, abiVersion: Int, processID: Int32, startedAt: String, condition: Condition, audit: Bool,
         dryRun: Bool, kernel: KernelReport, state: StateReport, events: EventReport, sources: [SourceReport],
-        problems: [ProblemReport], warnings: [DiagnosticRecord] = []
+        problems: [ProblemReport], warnings: [DiagnosticRecord] = [],
+        confirmation: ConfirmationReport? = nil
     ) {
         self.version = version
         self.abiVersion = abiVersion
@@ -49,6 +52,7 @@ package struct StatusReport: Codable, Hashable, Sendable {
         self.sources = sources
         self.problems = problems
         self.warnings = warnings
+        self.confirmation = confirmation
     }
 }
 

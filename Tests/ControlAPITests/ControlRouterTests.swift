@@ -36,12 +36,18 @@ import Testing
         #expect(!report.inForce)
         _ = try await client().deletePolicy("NetworkPolicy/shop/web", options: ChangeOptions())
         _ = try await client().setEndpointAudit("podman/web", true)
+        #expect(try await client().history(limit: 5).revisions == [RecordingService.revision])
+        #expect(try await client().revision(7).changes.first?.after == "text")
+        _ = try await client(userID: 0).rollBack(to: 4, options: ChangeOptions(confirmWithin: .seconds(120)))
+        _ = try await client().confirm(9)
+        _ = try await client().confirm(nil)
         _ = try await client().explain(ExplainRequest(from: "a", to: "b", port: 443, protocol: nil))
         _ = try await client().dump(.conntrack, limit: 5)
         #expect(
             service.calls == [
                 "apply web.yaml 7 dry=true force=true", "delete NetworkPolicy/shop/web", "audit podman/web true",
-                "explain a b 443", "dump conntrack 5",
+                "history 5", "revision 7", "rollback 4 120.0 seconds by 0", "confirm 9", "confirm 0", "explain a b 443",
+                "dump conntrack 5",
             ])
     }
 

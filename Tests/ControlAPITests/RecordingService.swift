@@ -72,6 +72,29 @@ final class RecordingService: ControlService {
         return PolicyChangeReport(inForce: true, removed: [reference])
     }
 
+    func history(limit: Int) async throws(APIError) -> HistoryReport {
+        note("history \(limit)")
+        return HistoryReport(revisions: [Self.revision], kept: 1, oldestReachable: 0)
+    }
+
+    func revision(_ number: Int) async throws(APIError) -> RevisionDetail {
+        note("revision \(number)")
+        return RevisionDetail(revision: Self.revision, changes: [.init(policy: "a", before: nil, after: "text")])
+    }
+
+    func rollBack(to number: Int, options: ChangeOptions) async throws(APIError) -> PolicyChangeReport {
+        note("rollback \(number) \(options.confirmWithin.map { "\($0)" } ?? "for good") by \(options.userID ?? 0)")
+        return PolicyChangeReport(inForce: true)
+    }
+
+    func confirm(_ number: Int?) async throws(APIError) -> RevisionRecord {
+        note("confirm \(number ?? 0)")
+        return Self.revision
+    }
+
+    static let revision = RevisionRecord(
+        number: 1, at: "2026-01-01T00:00:00.000000000Z", userID: 0, action: .apply, added: ["NetworkPolicy/shop/web"])
+
     func validatePolicies(_ document: PolicyDocument) async throws(APIError) -> ValidationReport {
         ValidationReport(isValid: true, policies: [], diagnostics: [])
     }

@@ -13,7 +13,7 @@ extension AgentState {
     func policy(_ reference: String) async throws(APIError) -> PolicyRecord {
         let policy = try find(reference)
         var record = record(policy)
-        record.document = applied.entries[policy.reference].map { String($0.text.drop { $0 == "\n" }) }
+        record.document = applied.entries[policy.reference]?.document
         record.warnings = lint([policy.reference])
         return record
     }
@@ -24,17 +24,11 @@ extension AgentState {
         guard !bundle.items.isEmpty else {
             throw APIError(.invalidPolicy, "\(document.name) holds no policy", diagnostics: bundle.records)
         }
-        for item in bundle.items {
-            guard let file = directory[item.policy.reference] else { continue }
-            throw APIError(
-                .refused,
-                "\(item.policy.reference.text) is defined in \(file.source.text): change that file, or remove it first")
+        try checkDirectory(bundle.items.map(\.policy.reference))
+        let edits = bundle.items.map { item in
+            AppliedPolicies.Edit(reference: item.policy.reference, after: (AppliedPolicy(item), item.policy))
         }
-        var report = try keeping(options.isDryRun ? [] : bundle.items) { () throws(APIError) in
-            try change(options, diagnostics: bundle.records) { policies in
-                for item in bundle.items { policies[item.policy.reference] = item.policy }
-            }
-        }
+        var report = try transact(edits, .apply, options, diagnostics: bundle.records)
         guard report.inForce else { return report }
         report.diagnostics += lint(bundle.items.map(\.policy.reference))
         return report
@@ -46,14 +40,7 @@ extension AgentState {
             throw APIError(
                 .refused, "\(policy.reference.text) comes from \(policy.source.text): remove it there")
         }
-        let report = try change(options, diagnostics: []) { $0[policy.reference] = nil }
-        guard report.inForce else { return report }
-        do throws(AgentError) {
-            try applied.remove(policy.reference)
-        } catch {
-            throw APIError(.commitFailed, "out of force, but it will be back after a restart: \(error.description)")
-        }
-        return report
+        return try transact([AppliedPolicies.Edit(reference: policy.reference)], .delete, options)
     }
 
     func validatePolicies(_ document: PolicyDocument) async throws(APIError) -> ValidationReport {
@@ -80,85 +67,6 @@ extension AgentState {
 }
 
 extension AgentState {
-    /// Writes policies down, then has them brought into force: what the disk does not take does not come into force.
-    private func keeping(
-        _ items: [PolicyBundle.Item], _ change: () throws(APIError) -> PolicyChangeReport
-    ) throws(APIError) -> PolicyChangeReport {
-        do throws(AgentError) {
-            try applied.stage(items)
-        } catch {
-            throw APIError(.commitFailed, "\(error.description); the old state stays in force")
-        }
-        let report: PolicyChangeReport
-        do throws(APIError) {
-            report = try change()
-        } catch {
-            applied.discardStaged()
-            throw error
-        }
-        do throws(AgentError) {
-            try applied.publishStaged()
-        } catch {
-            throw APIError(
-                .commitFailed, "in force, but not kept over a restart: \(error.description); apply it again then")
-        }
-        return report
-    }
-
-    /// Who is connected over SSH and stays so has seen to the way in: it need not be open to everybody.
-    private func isKept(_ session: AdministrationSession?, _ delta: PolicyDelta) -> Bool {
-        guard let session, session.port == 22, lockoutGuard.concernsHosts(delta) else { return false }
-        var policies = engine.input.policies
-        policies.apply(delta)
-        return lockoutGuard.lockout(policies, session: session) == nil
-    }
-
-    /// Changes the policies as one transaction, or says what that would change.
-    private func change(
-        _ options: ChangeOptions, diagnostics: [DiagnosticRecord],
-        _ edit: (inout PolicyDelta) -> Void
-    ) throws(APIError) -> PolicyChangeReport {
-        var change = desiredChange()
-        edit(&change.policies)
-        var report = PolicyChangeReport(
-            inForce: !options.isDryRun, generation: datapath.status().generation, diagnostics: diagnostics)
-        name(change.policies, in: &report)
-        do {
-            if !options.isForced { try lockoutGuard.check(change.policies, session: options.session) }
-        } catch {
-            throw APIError(.refused, "\(error)")
-        }
-        do {
-            let old = engine.completeState()
-            let changes: MapChanges
-            if options.isDryRun {
-                changes = old.changes(to: try engine.compileAside(change).state)
-            } else {
-                try bringIntoForce(change, isForced: options.isForced || isKept(options.session, change.policies))
-                changes = old.changes(to: engine.completeState())
-            }
-            report.entriesChanged = changes.policySettings.count { setting in old.policy[setting.key] != nil }
-            report.entriesAdded = changes.policySettings.count - report.entriesChanged
-            report.entriesRemoved = changes.policyRemovals.count
-        } catch {
-            commits.refused += 1
-            throw APIError(.commitFailed, "\(error); the old state stays in force")
-        }
-        report.generation = datapath.status().generation
-        return report
-    }
-
-    /// Says which policies a change adds, removes and replaces.
-    private func name(_ delta: PolicyDelta, in report: inout PolicyChangeReport) {
-        for reference in delta.references.sorted(by: { $0.text < $1.text }) {
-            switch (engine.input.policies[reference], delta[reference]) {
-            case (nil, .some): report.added.append(reference.text)
-            case (.some, nil): report.removed.append(reference.text)
-            case (let old, let new): if old != new { report.changed.append(reference.text) }
-            }
-        }
-    }
-
     /// An empty document stands for nothing new.
     private func compileAside(
         _ document: PolicyDocument

@@ -39,6 +39,7 @@ extension AgentConfiguration {
             "flows": { copy.flowCapacity = try $0.integer(1...10_000_000) },
             "reportInterval": { copy.settings.reportInterval = try $0.duration() },
             "sweepInterval": { copy.sweepInterval = try $0.duration() },
+            "history": { try $0.read(into: &copy.historyLimits) },
             "tables": { try $0.read(into: &copy.sizes) },
             "logLevel": { copy.logLevel = try $0.choice(Logger.Level.self) },
             "logFormat": { copy.logFormat = try $0.choice(LogFormat.self) },
@@ -89,6 +90,15 @@ extension ConfigurationReader {
             let proto = IPProtocol(String(parts[0])), let port = UInt16(parts[1])
         else { throw error("\"\(text)\" is not a failsafe port: write it as `ingress tcp/22`") }
         return FailsafePort(port: port, proto: proto, direction: direction)
+    }
+
+    fileprivate func read(into limits: inout PolicyHistory.Limits) throws {
+        var copy = limits
+        try mapping([
+            "revisions": { copy.revisions = try $0.integer(1...100_000) },
+            "megabytes": { copy.bytes = try $0.integer(1...16_384) << 20 },
+        ])
+        limits = copy
     }
 
     fileprivate func read(into sizes: inout DatapathSizes) throws {

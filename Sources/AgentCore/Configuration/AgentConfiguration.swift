@@ -57,6 +57,8 @@ package struct AgentConfiguration: Sendable {
     /// Smaller than what the datapath allows: the kernel takes the memory of a table whether it is used or not.
     package var sizes = DatapathSizes(ipcacheChunks: 8, eventBytes: 4 << 20)
     package var sweepInterval: Duration = .seconds(10)
+    /// How much of the history of applied policies is kept.
+    var historyLimits = PolicyHistory.Limits()
     /// Whether the host reaches its workloads unless a rule denies it.
     package var allowsHostAccess = true
     package var logLevel: Logger.Level = .info
@@ -70,5 +72,6 @@ package struct AgentConfiguration: Sendable {
     var identitiesPath: String { "\(stateDirectory)/identities.json" }
     var rulesPath: String { "\(stateDirectory)/rules.json" }
     var numberLogPath: String { "\(stateDirectory)/numbers.log" }
+    var historyDirectory: String { "\(stateDirectory)/history" }
     var appliedPolicyDirectory: String { "\(stateDirectory)/policies" }
 }

@@ -127,6 +127,7 @@ extension AgentState {
     /// Tries again what could not be brought into force: the disk may have room by now.
     func retryCommit() {
         if problems["commit"] != nil { reconcile() }
+        applied.settle()
     }
 
     /// Keeps the tables that name events up to date with what is in force.

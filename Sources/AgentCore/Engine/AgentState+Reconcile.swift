@@ -16,6 +16,8 @@ extension AgentState {
         self.network = network
         hostAddresses = Set(network.map { HostSource.addresses($0.snapshot) } ?? []).sorted()
         grantWorkloads()
+        applied.rebaseDue(.now())
+        rollBackUnconfirmed()
         unsettled.policies = directory.refreshAll().union(applied.policies.keys).union(builtInPolicies.keys)
         var policies: [PolicyReference: Policy] = [:]
         policies.apply(desiredChange().policies)
@@ -89,7 +91,7 @@ extension AgentState {
     var areSourcesComplete: Bool { sources.values.allSatisfy { $0.hasReported || !$0.isExpected } }
 
     /// Those that nobody wrote.
-    private var builtInPolicies: [PolicyReference: Policy] {
+    var builtInPolicies: [PolicyReference: Policy] {
         configuration.startClosed.isEmpty ? [:] : NewcomerSource.policy
     }
 

@@ -85,7 +85,9 @@ actor AgentState {
             identities: identities, rules: rules, options: CompileOptions(allowHost: configuration.allowsHostAccess))
         stateFile = file
         directory = PolicyDirectory(path: configuration.policyDirectory, reader: reader)
-        applied = try AppliedPolicies(directory: configuration.appliedPolicyDirectory, reader: reader)
+        applied = try AppliedPolicies(
+            directory: configuration.appliedPolicyDirectory, history: configuration.historyDirectory,
+            limits: configuration.historyLimits, reader: reader)
         endpointNumbers = NumberPool(1...65535, restoring: file.endpoints)
         isAudit = file.isAudit ?? configuration.isAudit
         isLockoutForced = file.isLockoutForced ?? false

@@ -9,8 +9,9 @@ struct PolicyBundle: Sendable {
     /// One policy with the text it was read from.
     struct Item: Sendable {
         var policy: Policy
-        /// Begins with as many empty lines as it had lines in front of it, so that its line numbers stay true.
         var text: String
+        /// The line of the request that `text` begins on, from 1.
+        var firstLine: Int
     }
 
     var items: [Item]
@@ -25,7 +26,9 @@ struct PolicyBundle: Sendable {
         let documents = PolicyBundle.documents(bytes)
         items = result.policies.map { policy in
             let document = documents.last { $0.firstLine <= policy.source.line }
-            return Item(policy: policy, text: document?.padded ?? String(decoding: bytes, as: UTF8.self))
+            return Item(
+                policy: policy, text: document?.text ?? String(decoding: bytes, as: UTF8.self),
+                firstLine: document?.firstLine ?? 1)
         }
     }
 
@@ -33,15 +36,16 @@ struct PolicyBundle: Sendable {
         var firstLine: Int
         var lines: [Substring]
 
-        var padded: String {
-            String(repeating: "\n", count: firstLine - 1) + lines.joined(separator: "\n") + "\n"
-        }
+        var text: String { lines.joined(separator: "\n") + "\n" }
     }
 
     /// Splits at `---` lines; they are document marks wherever they stand at the beginning of a line.
     private static func documents(_ bytes: [UInt8]) -> [Document] {
         var documents = [Document(firstLine: 1, lines: [])]
-        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+        let text = String(decoding: bytes, as: UTF8.self)
+        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        // What follows the last line break is no line.
+        if lines.last?.isEmpty == true { lines.removeLast() }
         for (index, line) in lines.enumerated() {
             if line.hasPrefix("---") && (line.count == 3 || line.dropFirst(3).first?.isWhitespace == true) {
                 documents.append(Document(firstLine: index + 1, lines: [line]))

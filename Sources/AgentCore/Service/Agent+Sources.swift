@@ -45,6 +45,7 @@ extension Agent {
             group.addTask { await every(configuration.sweepInterval) { await state.sweepConntrack() } }
             group.addTask { await every(.seconds(5)) { await state.retryCommit() } }
             group.addTask { await every(.seconds(1)) { await state.retryEndpoints() } }
+            group.addTask { await every(.milliseconds(250)) { await state.rollBackUnconfirmed() } }
             await group.waitForAll()
         }
     }

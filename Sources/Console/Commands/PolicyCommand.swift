@@ -6,7 +6,10 @@ import ControlAPI
 struct PolicyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "policy", abstract: "Check, apply, show and compare policies.",
-        subcommands: [Apply.self, Get.self, Delete.self, Validate.self, Compile.self, Diff.self, Test.self])
+        subcommands: [
+            Apply.self, Get.self, Delete.self, History.self, Rollback.self, Confirm.self, Validate.self, Compile.self,
+            Diff.self, Test.self,
+        ])
 
     struct Apply: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -20,19 +23,18 @@ struct PolicyCommand: AsyncParsableCommand {
                 "YAML file, or a directory of such; - for standard input. May be repeated.", valueName: "path"))
         var file: [String]
 
-        @Flag(help: "Show what would change and change nothing.")
-        var dryRun = false
-
-        @Flag(help: "Also if it would cut the host's own access.")
-        var force = false
+        @OptionGroup var change: ChangeFlags
 
         @OptionGroup var agent: AgentOptions
 
         func run() async throws {
-            let options = ChangeOptions(isDryRun: dryRun, isForced: force, session: currentSession())
-            for document in try file.flatMap(readDocuments) {
+            let documents = try file.flatMap(readDocuments)
+            guard change.confirm == nil || documents.count == 1 else {
+                throw ConsoleFailure(.usage, "--confirm takes one file: each file is a change of its own")
+            }
+            for document in documents {
                 try agent.output.show(
-                    try await agent.client.applyPolicies(document, options: options), PolicyRendering.lines)
+                    try await agent.client.applyPolicies(document, options: change.options), PolicyRendering.lines)
             }
         }
     }
@@ -62,18 +64,13 @@ struct PolicyCommand: AsyncParsableCommand {
         @Argument(help: "kind/namespace/name, kind/name or name.")
         var policy: String
 
-        @Flag(help: "Show what would change and change nothing.")
-        var dryRun = false
-
-        @Flag(help: "Also if it would cut the host's own access.")
-        var force = false
+        @OptionGroup var change: ChangeFlags
 
         @OptionGroup var agent: AgentOptions
 
         func run() async throws {
-            let options = ChangeOptions(isDryRun: dryRun, isForced: force, session: currentSession())
             try agent.output.show(
-                try await agent.client.deletePolicy(policy, options: options), PolicyRendering.lines)
+                try await agent.client.deletePolicy(policy, options: change.options), PolicyRendering.lines)
         }
     }
 }

@@ -14,8 +14,11 @@ enum PolicyRendering {
             "\(report.entriesAdded) entries added, \(report.entriesChanged) changed, \(report.entriesRemoved) removed"
         lines.append(
             report.inForce
-                ? "in force as generation \(report.generation): \(entries)" : "dry run, nothing was changed: \(entries)"
+                ? "in force as generation \(report.generation)"
+                    + (report.revision.map { ", revision \($0)" } ?? "") + ": \(entries)"
+                : "dry run, nothing was changed: \(entries)"
         )
+        if let waiting = report.confirmation { lines.append(HistoryRendering.waiting(waiting)) }
         return lines
     }
 

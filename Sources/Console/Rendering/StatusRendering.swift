@@ -40,6 +40,7 @@ enum StatusRendering {
             commit += ", last \(at)" + (state.lastCommitMilliseconds.map { " in \(rounded($0)) ms" } ?? "")
         }
         lines.append(commit)
+        if let waiting = report.confirmation { lines.append("  confirm    " + HistoryRendering.waiting(waiting)) }
         return lines
     }
 
