@@ -69,6 +69,12 @@ let edgeTargets: [Target] = [
             "PolicyCompiler",
             "TableEncoding", "EventModel", "EventDecoding",
         ]),
+    module(
+        "KernelPolicyTesting",
+        [
+            "BPFRuntime", "KernelPrograms", "CDatapathABI", "NetworkModel", "IdentityModel", "PolicyCompiler",
+            "PolicyReading", "TableEncoding", "EventModel", "EventDecoding", "PolicyTesting",
+        ]),
     module("LinuxHost", ["CLinuxShim", "NetworkModel"]),
     module(
         "ContainerRuntimes", ["NetworkModel", "IdentityModel", "LinuxHost", "LocalHTTP", nioCore, nioHTTP1, logging]),
@@ -96,7 +102,8 @@ let compositionTargets: [Target] = [
         "Console",
         [
             "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading", "IdentityAllocation",
-            "PolicyCompiler", "PolicyTesting", "ControlAPI", "LocalHTTP", "LinuxHost", "KernelDatapath", argumentParser,
+            "PolicyCompiler", "PolicyTesting", "KernelPolicyTesting", "ControlAPI", "LocalHTTP", "LinuxHost",
+            "KernelDatapath", argumentParser,
         ]),
 ]
 
@@ -117,7 +124,7 @@ let benchmarkTargets: [Target] = [
         dependencies: [
             "CBenchSupport", "CDatapathABI", "CLinuxShim", "NetworkModel", "IdentityModel", "PolicyModel",
             "PolicyCompiler", "TableEncoding", "EventModel", "EventDecoding", "FlowAggregation", "KernelPrograms",
-            "BPFRuntime", "LinuxHost", argumentParser,
+            "BPFRuntime", "LinuxHost", "PolicyReading", "PolicyTesting", "KernelPolicyTesting", argumentParser,
         ],
         path: "Benchmarks/bulkhead-bench", exclude: ["BPF"], swiftSettings: strict,
         plugins: ["CompileKernelPrograms"]),
@@ -187,6 +194,9 @@ let kernelTests: [Target] = [
             "KernelTesting", "NetworkModel", "PolicyCompiler",
         ],
         exclude: ["BPF"], swiftSettings: strict, plugins: ["CompileKernelPrograms"]),
+    tests(
+        "KernelPolicyTestingTests",
+        ["KernelPolicyTesting", "PolicyCompiler", "PolicyModel", "PolicyReading", "PolicyTesting"]),
 ]
 
 // Real kernel, real containers, as root, inside namespaces of their own. TestBed makes and removes what they need.

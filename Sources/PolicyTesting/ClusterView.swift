@@ -1,18 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import IdentityAllocation
-import IdentityModel
-import NetworkModel
-import PolicyCompiler
+package import IdentityModel
+package import NetworkModel
+package import PolicyCompiler
 import PolicyModel
-import PolicyReading
-import TableEncoding
+package import PolicyReading
+package import TableEncoding
 
 /// A test's cluster and policies as the agent of one node has them: compiled by the product's own compiler into the
-/// product's own tables, and looked up there with the probes the kernel makes.
-struct ClusterView {
+/// product's own tables.
+package struct ClusterView {
+    /// A workload of this node, or the node itself, as the datapath has it.
+    package struct Endpoint: Hashable {
+        /// Tells endpoints of one view apart; all workloads of the node's own network are one endpoint.
+        package var name: String
+        /// Slot in the subject table.
+        package var subject: UInt16
+        package var identity: NumericIdentity
+        package var addresses: [IPAddress]
+        package var isHost: Bool
+    }
+
     private var allocator = IdentityAllocator()
-    private let tables: ShadowTables
+    private let hostAddresses: [IPAddress]
+    /// The image that the kernel gets; written once, so that `takeWrites` yields all of it.
+    package let tables: ShadowTables
     private let rules: [UInt32: RuleDescription]
 
     /// Throws a `TableError` or `IdentityError` if a test is larger than the tables can ever be.
@@ -27,7 +40,7 @@ struct ClusterView {
                 workload.key,
                 .init(labels: workload.labels, addresses: workload.addresses, namedPorts: workload.ports))
         }
-        try ClusterView.addNodes(of: test, own: node, to: &allocator)
+        hostAddresses = try ClusterView.addNodes(of: test, own: node, to: &allocator)
         _ = try allocator.settle()
         var registry = RuleRegistry()
         var output = RuleCompiler.compile(
@@ -42,32 +55,31 @@ struct ClusterView {
         rules = output.state.rules
     }
 
-    /// What an end's policies say about its peer.
-    func judge(
-        _ workload: PolicyTest.Workload, peer: IPAddress, _ direction: Direction, proto: IPProtocol, port: UInt16
-    ) -> ProbeOutcome.Side {
+    /// Nil only for a workload that is not of this test.
+    package func endpoint(of workload: PolicyTest.Workload) -> Endpoint? {
         let name = workload.isHostNetwork ? ClusterView.hostName : workload.key
-        // Slots are given to every workload in `init`; an open verdict would hide a mistake there.
-        guard let subject = allocator.assignments[name]?.subject,
-            let decision = tables.decide(
-                subject: subject, peer: peer, direction: direction, proto: proto,
-                port: proto.hasPorts || proto == .icmp || proto == .icmpv6 ? port : nil)
-        else { return .init(direction: direction, verdict: .deny, cause: .builtin("unknown subject")) }
-        let verdict: PolicyTest.Expectation =
-            switch decision.verdict {
-            case .allow: .allow
-            case .deny: .deny
-            case .audit: .audit
-            }
-        return .init(direction: direction, verdict: verdict, cause: rules[decision.rule])
+        return allocator.assignments[name].map { assignment in
+            Endpoint(
+                name: name, subject: assignment.subject, identity: assignment.identity,
+                addresses: workload.isHostNetwork ? hostAddresses : workload.addresses, isHost: workload.isHostNetwork)
+        }
     }
+
+    /// What a rule slot stands for; nil for slot 0: no policy selects the endpoint in this direction.
+    package func cause(ofRule slot: UInt32) -> RuleDescription? { rules[slot] ?? RuleRegistry.builtins[slot] }
 
     private static let hostName = "node"
 
+    /// Room for nearly every test.
+    package static let smallestCapacity = ShadowTables.Capacity(
+        policyBuckets: 1024, policyEntries: 32_768, ipcacheChunks: 4)
+
     /// The own node is the host; what runs in the network of another node is a remote node.
+    ///
+    /// Returns the own node's addresses.
     private static func addNodes(
         of test: PolicyTest, own node: String, to allocator: inout IdentityAllocator
-    ) throws {
+    ) throws -> [IPAddress] {
         let onNodes = test.workloads.filter(\.isHostNetwork)
         let own = Set(onNodes.filter { $0.node == node }.flatMap(\.addresses))
         let hostname = Label(source: LabelSource.kubernetes, key: "kubernetes.io/hostname", value: node)
@@ -75,14 +87,15 @@ struct ClusterView {
         allocator.setHost(labels: labels, addresses: own.sorted())
         try allocator.setEndpoint(hostName, .init(labels: LabelSet(labels), addresses: [], isHost: true))
         let others = Set(onNodes.filter { $0.node != node }.flatMap(\.addresses)).subtracting(own)
-        guard !others.isEmpty else { return }
+        guard !others.isEmpty else { return own.sorted() }
         let remote = LabelSet([Label(source: LabelSource.reserved, key: "remote-node")])
         try allocator.setEndpoint("remote nodes", .init(labels: remote, addresses: others.sorted()))
+        return own.sorted()
     }
 
     /// Tables as large as the state needs: tests are many and small.
     private static func tables(holding state: MapState) throws(TableError) -> ShadowTables {
-        var capacity = ShadowTables.Capacity(policyBuckets: 1024, policyEntries: 32_768, ipcacheChunks: 4)
+        var capacity = smallestCapacity
         while true {
             let tables = ShadowTables(capacity: capacity)
             do {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NetworkModel
-import PolicyCompiler
 package import PolicyModel
 package import PolicyReading
 
-/// Runs policy tests with the user-space engine.
+/// Runs policy tests with one engine or several.
 package struct PolicyTestRunner {
     /// One test that was run.
     package struct Result: Sendable {
@@ -18,39 +17,49 @@ package struct PolicyTestRunner {
         package var diagnostics: [Diagnostic]
     }
 
+    private let engines: [any PolicyTestEngine]
     private let reader: PolicyReader
     private let load: (_ path: String, _ at: SourceLocation) throws -> [UInt8]
 
+    /// `engines`: at least one; more than one must agree.
+    ///
     /// `load` reads a file of policies that a test names; paths are as the test has them.
     package init(
+        engines: [any PolicyTestEngine] = [ModelEngine()],
         reader: PolicyReader = PolicyReader(), load: @escaping (_ path: String, _ at: SourceLocation) throws -> [UInt8]
     ) {
+        self.engines = engines
         self.reader = reader
         self.load = load
     }
 
     /// Runs one test: every probe, also after failures.
     ///
-    /// Throws `InputError` if a policy has an error, and what `load` throws.
+    /// Throws `InputError` if a policy has an error, what `load` throws, and what an engine throws that cannot judge.
     package func run(_ test: PolicyTest) throws -> Result {
         let policies = try policies(of: test)
-        var views: [String: ClusterView] = [:]
-        let outcomes = try test.probes.map { probe in
-            var sides: [ProbeOutcome.Side] = []
-            for (direction, end, peer) in [
-                (Direction.egress, probe.source, probe.destination), (.ingress, probe.destination, probe.source),
-            ] {
-                guard let workload = end.workload.map({ test.workloads[$0] }) else { continue }
-                if end.address == peer.address {
-                    sides.append(.init(direction: direction, verdict: .allow, cause: .builtin("self")))
-                    continue
+        let ends = test.probes.map { $0.ends(among: test.workloads) }
+        var sides = engines.map { _ in test.probes.map { _ in [ProbeOutcome.Side]() } }
+        // Node by node: a node's policies are put in force once, whatever the order of the probes.
+        for node in Set(ends.joined().map(\.workload.node)).sorted() {
+            let view = try ClusterView(of: test, policies: policies, node: node)
+            for (number, engine) in engines.enumerated() {
+                try engine.load(view)
+                for (index, probe) in test.probes.enumerated() {
+                    let here = ends[index].filter { $0.workload.node == node }
+                    guard !here.isEmpty else { continue }
+                    sides[number][index] += try engine.judge(probe, at: here)
                 }
-                let view = try views[workload.node] ?? ClusterView(of: test, policies: policies, node: workload.node)
-                views[workload.node] = view
-                sides.append(
-                    view.judge(workload, peer: peer.address, direction, proto: probe.proto, port: probe.port))
             }
-            return ProbeOutcome(probe: probe, sides: sides)
+        }
+        let outcomes = test.probes.enumerated().map { index, probe in
+            ProbeOutcome(
+                probe: probe,
+                opinions: zip(engines, sides).map { engine, sides in
+                    .init(
+                        engine: engine.name,
+                        sides: sides[index].sorted { $0.direction.rawValue < $1.direction.rawValue })
+                })
         }
         return Result(test: test, outcomes: outcomes)
     }

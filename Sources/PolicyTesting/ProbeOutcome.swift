@@ -13,24 +13,52 @@ package struct ProbeOutcome: Hashable, Sendable {
         package var verdict: PolicyTest.Expectation
         /// Nil: no policy selects this end in this direction.
         package var cause: RuleDescription?
+
+        package init(direction: Direction, verdict: PolicyTest.Expectation, cause: RuleDescription?) {
+            self.direction = direction
+            self.verdict = verdict
+            self.cause = cause
+        }
+    }
+
+    /// What one engine says.
+    package struct Opinion: Hashable, Sendable {
+        package var engine: String
+        /// Of both ends together: denied if either denies, audited if either would.
+        package var verdict: PolicyTest.Expectation
+        /// Egress at the source, then ingress at the destination; ends outside the cluster judge nothing.
+        package var sides: [Side]
+
+        init(engine: String, sides: [Side]) {
+            self.engine = engine
+            self.sides = sides
+            verdict =
+                sides.contains { $0.verdict == .deny }
+                ? .deny : sides.contains { $0.verdict == .audit } ? .audit : .allow
+        }
     }
 
     package var probe: PolicyTest.Probe
-    /// Of both ends together: denied if either denies, audited if either would.
-    package var verdict: PolicyTest.Expectation
-    /// Egress at the source, then ingress at the destination; ends outside the cluster judge nothing.
-    package var sides: [Side]
+    /// One for each engine, at least one.
+    package var opinions: [Opinion]
 
-    init(probe: PolicyTest.Probe, sides: [Side]) {
+    init(probe: PolicyTest.Probe, opinions: [Opinion]) {
+        precondition(!opinions.isEmpty, "an outcome is somebody's opinion")
         self.probe = probe
-        self.sides = sides
-        verdict =
-            sides.contains { $0.verdict == .deny }
-            ? .deny : sides.contains { $0.verdict == .audit } ? .audit : .allow
+        self.opinions = opinions
     }
 
-    /// True if the verdict, and the rule where one is named, are as expected.
-    package var isMet: Bool { isVerdictMet && isRuleMet }
+    /// Of the first engine.
+    package var verdict: PolicyTest.Expectation { opinions[0].verdict }
+
+    /// Of the first engine.
+    package var sides: [Side] { opinions[0].sides }
+
+    /// The first opinion that differs from the first engine's in a verdict or its cause; nil if all agree.
+    package var dissent: Opinion? { opinions.dropFirst().first { $0.sides != sides } }
+
+    /// True if the engines agree and the verdict, and the rule where one is named, are as expected.
+    package var isMet: Bool { dissent == nil && isVerdictMet && isRuleMet }
 
     private var isVerdictMet: Bool {
         verdict == probe.expectation || verdict == .audit && probe.expectation == .allow
@@ -49,9 +77,20 @@ package struct ProbeOutcome: Hashable, Sendable {
     /// What went wrong, one line; nil if nothing did.
     package var failure: String? {
         if isMet { return nil }
-        let causes = sides.map { "\($0.direction): \($0.verdict.rawValue) by \($0.cause?.nameText ?? "no policy")" }
+        if let dissent {
+            return "\(opinions[0].engine) and \(dissent.engine) disagree: "
+                + "\(opinions[0].engine) says \(opinions[0].text), \(dissent.engine) says \(dissent.text)"
+        }
         let expected = isVerdictMet ? "rule \(probe.rule ?? "")" : probe.expectation.rawValue
-        return "expected \(expected), got \(verdict.rawValue)"
+        return "expected \(expected), got \(opinions[0].text)"
+    }
+}
+
+extension ProbeOutcome.Opinion {
+    /// The verdict and what each end says.
+    fileprivate var text: String {
+        let causes = sides.map { "\($0.direction): \($0.verdict.rawValue) by \($0.cause?.nameText ?? "no policy")" }
+        return verdict.rawValue
             + (causes.isEmpty ? " (neither end is a workload)" : " (\(causes.joined(separator: "; ")))")
     }
 }

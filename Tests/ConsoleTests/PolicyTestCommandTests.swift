@@ -47,6 +47,10 @@ import Testing
         #expect(await runConsole(["policy", "test", folder.path, "-o", "junit"]) == status)
     }
 
+    @Test func `an engine that does not exist is refused`() async {
+        #expect(await runConsole(["policy", "test", "--engine", "magic", "x.yaml"]) == 2)
+    }
+
     private func report(expecting verdict: String) throws -> PolicyTestReport {
         let set = PolicyTestReader().read(bytes: Array(Self.text(expecting: verdict).utf8), file: "t.yaml")
         var report = PolicyTestReport()

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import ControlAPI
+import KernelPolicyTesting
 import PolicyModel
 import PolicyReading
 import PolicyTesting
@@ -9,25 +10,34 @@ import PolicyTesting
 extension PolicyCommand {
     struct Test: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Run expectations about policies (kind PolicyTest); needs no agent and no root.",
+            abstract: "Run expectations about policies (kind PolicyTest); needs no agent.",
             discussion: """
                 Files of policies that a test names are found relative to the test's own file. Exit status 0 if all \
-                probes are as expected, 1 if one is not, 2 if a file cannot be read or has an error.
+                probes are as expected, 1 if one is not, 2 if a file cannot be read or has an error, or the engine \
+                cannot run. The kernel engine needs root; it has programs and tables of its own, is attached to \
+                nothing and leaves nothing behind.
                 """)
 
         @Argument(help: "YAML or JSON files, or directories of such; - for standard input.")
         var files: [String]
 
+        @Option(
+            help:
+                "What judges: model (the compiled tables, in user space), kernel (the kernel's programs), or both, which must agree."
+        )
+        var engine: TestEngines = .model
+
         @Option(name: .shortAndLong, help: "table for people, json for programs, junit for build servers.")
         var output: TestOutputFormat = .table
 
         func run() async throws {
+            let engines = try engine.start()
             var report = PolicyTestReport()
             var isSound = true
             for document in try files.flatMap(testDocuments) {
                 let set = PolicyTestReader().read(bytes: document.text, file: document.name)
                 isSound = show(set.diagnostics) && isSound
-                let runner = PolicyTestRunner { path, _ in
+                let runner = PolicyTestRunner(engines: engines) { path, _ in
                     try readDocument(path.hasPrefix("/") ? path : directory(of: document.name) + path).text
                 }
                 for test in set.tests {
@@ -37,6 +47,9 @@ extension PolicyCommand {
                         isSound = show(error.diagnostics) && isSound
                     } catch let error as ConsoleFailure {
                         printError("\(test.location.text): test \(test.name.forTerminal): \(error.message.forTerminal)")
+                        isSound = false
+                    } catch {
+                        printError("\(test.location.text): test \(test.name.forTerminal) cannot be judged: \(error)")
                         isSound = false
                     }
                 }
@@ -73,6 +86,24 @@ extension PolicyCommand {
         private func directory(of file: String) -> String {
             guard let slash = file.lastIndex(of: "/") else { return "" }
             return String(file[...slash])
+        }
+    }
+}
+
+/// What judges the probes of policy tests.
+enum TestEngines: String, ExpressibleByArgument, CaseIterable {
+    case model
+    case kernel
+    case both
+
+    /// Makes the engines ready; fails before anything is read if one of them cannot run here.
+    func start() throws -> [any PolicyTestEngine] {
+        let model: [any PolicyTestEngine] = self == .kernel ? [] : [ModelEngine()]
+        guard self != .model else { return model }
+        do {
+            return try model + [KernelEngine()]
+        } catch {
+            throw ConsoleFailure(.usage, "\(error)")
         }
     }
 }

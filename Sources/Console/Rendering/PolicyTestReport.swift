@@ -23,8 +23,17 @@ struct PolicyTestReport: Codable {
         var passed: Bool
         /// What each end says: `egress: allow by ...`.
         var sides: [Side]
+        /// What the engine says that disagrees; absent if all agree.
+        var dissent: Dissent?
         /// What went wrong; absent if nothing did.
         var failure: String?
+    }
+
+    /// An engine that differs from the first one, whose verdict and sides the probe has.
+    struct Dissent: Codable {
+        var engine: String
+        var verdict: String
+        var sides: [Side]
     }
 
     struct Side: Codable {
@@ -52,9 +61,17 @@ extension PolicyTestReport.Probe {
         self.init(
             probe: outcome.probe.text, source: outcome.probe.location.text,
             expected: outcome.probe.expectation.rawValue, verdict: outcome.verdict.rawValue, passed: outcome.isMet,
-            sides: outcome.sides.map {
-                .init(direction: "\($0.direction)", verdict: $0.verdict.rawValue, rule: $0.cause?.nameText)
+            sides: outcome.sides.map(PolicyTestReport.Side.init),
+            dissent: outcome.dissent.map {
+                .init(
+                    engine: $0.engine, verdict: $0.verdict.rawValue, sides: $0.sides.map(PolicyTestReport.Side.init))
             }, failure: outcome.failure)
+    }
+}
+
+extension PolicyTestReport.Side {
+    fileprivate init(_ side: ProbeOutcome.Side) {
+        self.init(direction: "\(side.direction)", verdict: side.verdict.rawValue, rule: side.cause?.nameText)
     }
 }
 

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import BPFRuntime
+import CDatapathABI
+import EventDecoding
+import EventModel
+import KernelPrograms
+import NetworkModel
+import TableEncoding
+
+/// The endpoint programs with tables of their own, for packets that run through them one at a time.
+final class ProbeDatapath {
+    /// How large the tables are, per bank.
+    let capacity: ShadowTables.Capacity
+    private let fromEndpoint: BPFProgram
+    private let toEndpoint: BPFProgram
+    private let fromNetwork: BPFProgram
+    private let toNetwork: BPFProgram
+    private let endpoints: BPFMap<UInt32, endpoint_entry>
+    private let addresses: BPFMap<endpoint_address_key, UInt32>
+    private let conntrack: ConntrackTable
+    private let events: RingBufferMemory
+    private let configuration: MappedArray
+    private let policyHeads: MappedArray
+    private let policyEntries: MappedArray
+    private let ipcache: MappedArray
+    private let subjects: MappedArray
+    private var config = datapath_config()
+    private var knownAddresses: [endpoint_address_key] = []
+
+    /// The loopback interface: every network namespace has it under this number, and a test run only names it.
+    private static let interface: UInt32 = 1
+    /// A probe has two ends.
+    private static let flowCount = 16
+
+    /// Loads programs and maps; nothing is pinned or attached.
+    init(_ capacity: ShadowTables.Capacity) throws(BPFError) {
+        let object = try BPFObject(.endpoint)
+        try ProbeDatapath.resize(object, to: capacity)
+        try object.load()
+        self.capacity = capacity
+        fromEndpoint = try object.program("tc_from_endpoint")
+        toEndpoint = try object.program("tc_to_endpoint")
+        fromNetwork = try object.program("tc_from_network")
+        toNetwork = try object.program("tc_to_network")
+        endpoints = try object.map("endpoint_map")
+        addresses = try object.map("endpoint_address_map")
+        conntrack = try ConntrackTable(
+            table: object.mapDescriptor("conntrack_table_map"), heads: object.mapDescriptor("conntrack_heads_map"),
+            nodes: object.mapDescriptor("conntrack_map"))
+        events = try RingBufferMemory(object.mapDescriptor("events_ringbuf"), name: "events_ringbuf")
+        configuration = try MappedArray(object.mapDescriptor("config_map"), name: "config_map")
+        policyHeads = try ProbeDatapath.table(.policyHeads, of: object)
+        policyEntries = try ProbeDatapath.table(.policyEntries, of: object)
+        ipcache = try ProbeDatapath.table(.ipcache, of: object)
+        subjects = try ProbeDatapath.table(.subjects, of: object)
+        config.flags = UInt32(CONFIG_READY)
+        config.ticks_per_second = 1000
+        // No flow ends by time: flows are forgotten before each probe.
+        unsafe withUnsafeMutableBytes(of: &config.timeout_ticks) { bytes in
+            unsafe bytes.withMemoryRebound(to: UInt32.self) { unsafe $0.update(repeating: 1 << 30) }
+        }
+    }
+
+    /// Tables as large as asked for, and hardly any room for flows and events.
+    private static func resize(
+        _ object: borrowing BPFObject, to capacity: ShadowTables.Capacity
+    ) throws(BPFError) {
+        func chunks(_ count: Int, of size: Int) -> Int {
+            (count * size + Int(POLICY_CHUNK_BYTES) - 1) / Int(POLICY_CHUNK_BYTES)
+        }
+        let banks = Int(BANK_COUNT)
+        for (name, count) in [
+            (KernelTable.policyHeads.rawValue, banks * chunks(capacity.policyBuckets, of: MemoryLayout<UInt32>.stride)),
+            (
+                KernelTable.policyEntries.rawValue,
+                banks * chunks(capacity.policyEntries, of: MemoryLayout<policy_entry>.stride)
+            ),
+            (KernelTable.ipcache.rawValue, banks * capacity.ipcacheChunks),
+            ("conntrack_map", flowCount), ("conntrack_heads_map", ConntrackTable.headElements(forFlows: flowCount)),
+            ("events_ringbuf", 64 << 10),
+        ] {
+            try object.resize(map: name, entryCountMax: count)
+        }
+    }
+
+    private static func table(_ table: KernelTable, of object: borrowing BPFObject) throws(BPFError) -> MappedArray {
+        try MappedArray(object.mapDescriptor(table.rawValue), name: table.rawValue)
+    }
+
+    /// True if tables of this capacity fit.
+    func holds(_ other: ShadowTables.Capacity) -> Bool {
+        other.policyBuckets <= capacity.policyBuckets && other.policyEntries <= capacity.policyEntries
+            && other.ipcacheChunks <= capacity.ipcacheChunks
+    }
+
+    /// Writes freshly built tables to the bank that is not in force, and switches.
+    func commit(_ tables: ShadowTables) {
+        let bank = Int(1 - config.active_bank)
+        for write in tables.takeWrites() {
+            let chunk = ShadowTables.chunkBytes(of: write.table)
+            let offset = (write.range.chunk * Int(BANK_COUNT) + bank) * chunk + write.range.bytes.lowerBound
+            unsafe tables.withBytes(of: write) { bytes in
+                switch write.table {
+                case .policyHeads: unsafe policyHeads.write(bytes.bytes, at: offset)
+                case .policyEntries: unsafe policyEntries.write(bytes.bytes, at: offset)
+                case .ipcache: unsafe ipcache.write(bytes.bytes, at: offset)
+                case .subjects: unsafe subjects.write(bytes.bytes, at: offset)
+                }
+            }
+        }
+        if bank == 0 {
+            config.policy_bucket_mask.0 = tables.policy.bucketMask
+        } else {
+            config.policy_bucket_mask.1 = tables.policy.bucketMask
+        }
+        config.active_bank = UInt32(bank)
+        configuration.write(config, at: 0)
+    }
+}
+
+// MARK: - Endpoints
+
+extension ProbeDatapath {
+    /// Puts an endpoint behind the interface that the packets name.
+    func setEndpoint(_ number: UInt16, subject: UInt16, identity: UInt32, isHost: Bool) throws(BPFError) {
+        let entry = endpoint_entry(
+            ifindex: ProbeDatapath.interface, subject: UInt32(subject), identity: identity, endpoint: number,
+            flags: isHost ? UInt16(ENDPOINT_HOST) : 0)
+        try endpoints.update(ProbeDatapath.interface, to: entry)
+    }
+
+    /// Says which addresses are an endpoint's own.
+    func addAddresses(_ own: [IPAddress], of number: UInt16) throws(BPFError) {
+        let keys = own.map {
+            endpoint_address_key(address: ip_address(bytes: $0.networkBytes), endpoint: UInt32(number))
+        }
+        try addresses.update(keys.map { (key: $0, value: 1) })
+        knownAddresses += keys
+    }
+
+    func forgetAddresses() throws(BPFError) {
+        try addresses.remove(knownAddresses)
+        knownAddresses = []
+    }
+
+    func forgetFlows() { conntrack.clear() }
+}
+
+// MARK: - Packets
+
+extension ProbeDatapath {
+    /// Runs a frame past the selected endpoint; what the program reports of it.
+    func run(_ frame: [UInt8], _ direction: Direction, isHost: Bool) throws -> FlowEvent {
+        let context = PacketContext(ifindex: ProbeDatapath.interface)
+        let action: UInt32 =
+            switch (direction, isHost) {
+            case (.egress, false): try fromEndpoint.testRun(packet: frame, context: context).verdict
+            case (.ingress, false): try toEndpoint.testRun(packet: frame, context: context).verdict
+            case (.egress, true): try toNetwork.testRun(packet: frame, context: context).verdict
+            case (.ingress, true): try fromNetwork.testRun(packet: frame, context: context).verdict
+            }
+        var reports: [FlowEvent] = []
+        _ = events.drain(recordCountMax: .max) { bytes in
+            if let event = FlowEvent(decoding: bytes) { reports.append(event) }
+        }
+        guard reports.count == 1, let report = reports.first else {
+            throw KernelEngineError.noAnswer("\(reports.count) events for one packet")
+        }
+        // The words must go with the deed.
+        let dropped: UInt32 = 2
+        guard (action == dropped) == (report.verdict == .deny) else {
+            throw KernelEngineError.noAnswer("action \(Int32(bitPattern: action)) and verdict \(report.verdict.name)")
+        }
+        return report
+    }
+}

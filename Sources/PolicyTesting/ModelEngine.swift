@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NetworkModel
+import PolicyCompiler
+package import PolicyReading
+import TableEncoding
+
+/// Judges in user space: looks up in the image of the tables what the kernel would look up in the tables.
+package final class ModelEngine: PolicyTestEngine {
+    package let name = "model"
+    private var view: ClusterView?
+
+    package init() {}
+
+    package func load(_ view: ClusterView) { self.view = view }
+
+    package func judge(_ probe: PolicyTest.Probe, at ends: [ProbeEnd]) -> [ProbeOutcome.Side] {
+        ends.map { end in
+            let (verdict, cause) = judge(probe, at: end)
+            return .init(direction: end.direction, verdict: verdict, cause: cause)
+        }
+    }
+
+    private func judge(
+        _ probe: PolicyTest.Probe, at end: ProbeEnd
+    ) -> (verdict: PolicyTest.Expectation, cause: RuleDescription?) {
+        let answered = probe.answeredICMPType
+        let direction: Direction = answered == nil ? end.direction : end.direction == .egress ? .ingress : .egress
+        let isToSelf = probe.source.address == probe.destination.address
+        // What reaches an endpoint from itself it must have sent; a reply's request it has not.
+        if isToSelf, answered == nil || direction == .egress { return (.allow, .builtin("self")) }
+        let hasDetail = probe.proto.hasPorts || probe.proto == .icmp || probe.proto == .icmpv6
+        // Slots are given to every workload of a test; an open verdict would hide a mistake there.
+        guard let view, let endpoint = view.endpoint(of: end.workload),
+            let decision = view.tables.decide(
+                subject: endpoint.subject, peer: probe.peer(of: end.direction), direction: direction,
+                proto: probe.proto, port: hasDetail ? answered.map { UInt16($0) << 8 } ?? probe.port : nil)
+        else { return (.deny, .builtin("unknown subject")) }
+        let verdict: PolicyTest.Expectation =
+            switch decision.verdict {
+            case .allow: .allow
+            case .deny: .deny
+            case .audit: .audit
+            }
+        return (verdict, view.cause(ofRule: decision.rule))
+    }
+}

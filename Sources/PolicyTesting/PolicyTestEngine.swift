@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NetworkModel
+package import PolicyReading
+
+/// What judges the probes of policy tests.
+package protocol PolicyTestEngine: AnyObject {
+    /// `model`, `kernel`.
+    var name: String { get }
+
+    /// Puts a node's policies in force; what is judged until the next call is judged by them.
+    func load(_ view: ClusterView) throws
+
+    /// What the policies of these ends say about a probe's first packet, in the order given.
+    ///
+    /// Nothing that was judged before plays a part.
+    func judge(_ probe: PolicyTest.Probe, at ends: [ProbeEnd]) throws -> [ProbeOutcome.Side]
+}
+
+/// One end of a probe that is a workload of the cluster.
+package struct ProbeEnd: Hashable, Sendable {
+    package var workload: PolicyTest.Workload
+    /// Egress at the source, ingress at the destination.
+    package var direction: Direction
+
+    package init(workload: PolicyTest.Workload, direction: Direction) {
+        self.workload = workload
+        self.direction = direction
+    }
+}
+
+extension PolicyTest.Probe {
+    /// The ends that have policies: egress at the source, then ingress at the destination.
+    func ends(among workloads: [PolicyTest.Workload]) -> [ProbeEnd] {
+        [(source, Direction.egress), (destination, .ingress)].compactMap { end, direction in
+            end.workload.map { ProbeEnd(workload: workloads[$0], direction: direction) }
+        }
+    }
+
+    /// What the other end's address is.
+    func peer(of direction: Direction) -> IPAddress { direction == .egress ? destination.address : source.address }
+
+    /// The request that this ICMP type answers; nil if it answers none.
+    ///
+    /// A reply that nobody asked for is judged as the exchange that its request would have opened from the other side,
+    /// so that neither a rule nor a scanner can use replies where requests are closed.
+    var answeredICMPType: UInt8? {
+        switch (proto, port >> 8) {
+        case (.icmp, 0): 8
+        case (.icmp, 14): 13
+        case (.icmpv6, 129): 128
+        default: nil
+        }
+    }
+}
