@@ -27,6 +27,15 @@ import Testing
             var agent = try await shop.startAgent()
             _ = try await Self.apply(shop, Shop.clientOnly).checked()
             #expect(try await Self.isOpen(shop))
+            // What it would change, said beforehand.
+            let plan = try await shop.agent.tool("policy", "apply", "--plan", "-f", "-", input: Shop.udpOnly(7001))
+            let closed = "because no ingress rule of NetworkPolicy/shop/server allows it"
+            for line in [
+                "NetworkPolicy/shop/server would be changed",
+                "shop/client -> shop/server tcp/80: allow becomes deny \(closed)",
+                "shop/intruder -> shop/server udp/7001: deny becomes allow by NetworkPolicy/shop/server ingress[0]",
+            ] { #expect(plan.output.contains(line), "\(plan.output)\(plan.errors)") }
+            #expect(try await Self.isOpen(shop))
             // By the agent that runs.
             let applied = try await Self.apply(shop, Shop.udpOnly(7001), "2s").checked()
             #expect(applied.output.contains("revision 2 goes back to 1 in 2 s"), "\(applied.output)")

@@ -100,8 +100,14 @@ package struct ControlClient: Sendable {
         try await call(.post, ["policies", "compile"], query: [("name", document.name)], body: document.text)
     }
 
-    package func diffPolicies(_ document: PolicyDocument) async throws -> DiffReport {
-        try await call(.post, ["policies", "diff"], query: [("name", document.name)], body: document.text)
+    package func diffPolicies(_ document: PolicyDocument, limit: Int = PlanReport.limit) async throws -> DiffReport {
+        let query = [("name", document.name), ("limit", String(limit))]
+        return try await call(.post, ["policies", "diff"], query: query, body: document.text)
+    }
+
+    package func planPolicies(_ document: PolicyDocument, limit: Int = PlanReport.limit) async throws -> PlanReport {
+        let query = [("name", document.name), ("limit", String(limit))]
+        return try await call(.post, ["policies", "plan"], query: query, body: document.text)
     }
 
     package func explain(_ request: ExplainRequest) async throws -> ExplainReport {

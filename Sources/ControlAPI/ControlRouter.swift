@@ -30,7 +30,7 @@ package struct ControlRouter: Sendable {
         let path = Array(request.path.dropFirst())
         // Validation, compilation and explanation use POST for their bodies but change nothing.
         let readOnlyPosts: [[String]] = [
-            ["policies", "validate"], ["policies", "compile"], ["policies", "diff"], ["explain"],
+            ["policies", "validate"], ["policies", "compile"], ["policies", "diff"], ["policies", "plan"], ["explain"],
         ]
         let changes = request.method != .get && !readOnlyPosts.contains(path)
         try access.check(request.peer, changes: changes)
@@ -71,7 +71,12 @@ package struct ControlRouter: Sendable {
         case ["policies"]: return try json(await service.applyPolicies(document(request), options: options(request)))
         case ["policies", "validate"]: return try json(await service.validatePolicies(document(request)))
         case ["policies", "compile"]: return try json(await service.compilePolicies(document(request)))
-        case ["policies", "diff"]: return try json(await service.diffPolicies(document(request)))
+        case ["policies", "diff"]:
+            let limit = try number(request, "limit") ?? PlanReport.limit
+            return try json(await service.diffPolicies(document(request), limit: limit))
+        case ["policies", "plan"]:
+            let limit = try number(request, "limit") ?? PlanReport.limit
+            return try json(await service.planPolicies(document(request), limit: limit))
         case ["history", "confirm"]: return try json(await service.confirm(try number(request, "revision")))
         case ["history", "rollback"]:
             let target = try revision(request.value("revision") ?? "")

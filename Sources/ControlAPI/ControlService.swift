@@ -28,7 +28,9 @@ package protocol ControlService: Sendable {
     func validatePolicies(_ document: PolicyDocument) async throws(APIError) -> ValidationReport
     /// An empty document compiles what is in force.
     func compilePolicies(_ document: PolicyDocument) async throws(APIError) -> CompileReport
-    func diffPolicies(_ document: PolicyDocument) async throws(APIError) -> DiffReport
+    /// `limit`: changed verdicts to name.
+    func diffPolicies(_ document: PolicyDocument, limit: Int) async throws(APIError) -> DiffReport
+    func planPolicies(_ document: PolicyDocument, limit: Int) async throws(APIError) -> PlanReport
     func explain(_ request: ExplainRequest) async throws(APIError) -> ExplainReport
     /// Lines of NDJSON: `FlowRecord`s, and `FlowLoss` when the reader was too slow.
     func flows(_ query: FlowQuery) async throws(APIError) -> AsyncStream<[UInt8]>

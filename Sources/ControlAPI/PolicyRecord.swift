@@ -143,6 +143,8 @@ package struct DiffReport: Codable, Hashable, Sendable {
     /// What the numbers in the lines stand for: `subject 3 is k8s:app=web`.
     package var legend: [String]
     package var diagnostics: [DiagnosticRecord]
+    /// The same in words: whose traffic gets another verdict.
+    package var plan: PlanReport?
 
     package init(lines: [String], legend: [String] = [], diagnostics: [DiagnosticRecord]) {
         self.lines = lines

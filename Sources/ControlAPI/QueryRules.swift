@@ -9,7 +9,12 @@ enum QueryRules {
         switch (method, path.first) {
         case (.get, "flows"): nil
         case (.get, "maps"): ["limit"]
-        case (.post, "policies"): path.count == 1 ? ["name", "dry-run", "force", "session", "confirm"] : ["name"]
+        case (.post, "policies"):
+            switch path.last {
+            case "policies": ["name", "dry-run", "force", "session", "confirm"]
+            case "diff", "plan": ["name", "limit"]
+            default: ["name"]
+            }
         case (.delete, "policies"): ["dry-run", "force", "session", "confirm"]
         case (.get, "history"): path.count == 1 ? ["limit"] : []
         case (.post, "history"):

@@ -157,7 +157,7 @@ package struct Explainer: Sendable {
 }
 
 extension SubjectSelector {
-    fileprivate func selects(_ side: ExplainedSide) -> Bool { isForHosts == side.isHost && labels.matches(side.labels) }
+    func selects(_ side: ExplainedSide) -> Bool { isForHosts == side.isHost && labels.matches(side.labels) }
 }
 
 extension PeerSelection {

@@ -534,7 +534,7 @@ import Testing
         let document = PolicyDocument(name: "p.yaml", text: Array(Self.policy("db", from: "web").utf8))
         let report = try await bench.state.applyPolicies(document, options: ChangeOptions(isDryRun: true))
         #expect(!report.inForce && report.added == ["CiliumNetworkPolicy/shop/db"] && report.entriesAdded == 2)
-        let diff = try await bench.state.diffPolicies(document)
+        let diff = try await bench.state.diffPolicies(document, limit: 50)
         #expect(diff.lines.contains { $0.hasPrefix("+ ") && $0.contains("tcp/6379") })
         #expect(bench.mapState == before)
         #expect(try await bench.state.policies().isEmpty)

@@ -379,3 +379,28 @@ private let closingHost = """
         #expect(rebased.rebased(.init(wall: 0, boot: 57 * second, bootID: "b")) == rebased)
     }
 }
+
+@Suite struct PlanTests {
+    @Test func `a plan names the workloads whose verdict changes and changes nothing`() async throws {
+        let keeper = try await Keeper(try Scratch())
+        try await keeper.apply(policy("a", port: 80))
+        let document = PolicyDocument(name: "p.yaml", text: Array(policy("a", port: 81).utf8))
+        let plan = try await keeper.state.planPolicies(document, limit: 9)
+        #expect(plan.changed == ["NetworkPolicy/shop/a"] && plan.refusal == nil && plan.unjudgedPairs == 0)
+        #expect(plan.total == plan.changes.count)
+        let changes = plan.changes.map { "\($0.from) -> \($0.to) \($0.traffic): \($0.before) becomes \($0.after)" }
+        #expect(
+            changes == [
+                "world -> shop/db tcp/80: allow becomes deny", "world -> shop/db tcp/81: deny becomes allow",
+            ], "the host reaches all before and after")
+        #expect(keeper.ports == [80])
+        #expect(try await keeper.state.planPolicies(document, limit: 1).changes.count == 1)
+        #expect(try await keeper.state.diffPolicies(document, limit: 9).plan == plan)
+        try AtomicFile.write(document.text, to: "\(keeper.scratch.path)/watched/a.yaml")
+        await keeper.state.update(policyDirectory: DirectoryChange(names: ["a.yaml"]))
+        let refused = try await keeper.state.planPolicies(document, limit: 9)
+        #expect(refused.refusal?.contains("is defined in") == true)
+        let broken = PolicyDocument(name: "p.yaml", text: Array("kind: x".utf8))
+        await #expect(throws: APIError.self) { try await keeper.state.planPolicies(broken, limit: 9) }
+    }
+}

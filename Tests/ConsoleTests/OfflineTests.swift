@@ -76,6 +76,16 @@ import Testing
                 "- subject 1 ingress 257 tcp/6379 -> allow CiliumNetworkPolicy/shop/db ingress[0]",
                 "+ subject 1 ingress 257 tcp/80 -> allow CiliumNetworkPolicy/shop/db ingress[0]",
             ])
+        let plan = try #require(try diff(Self.policy(), Self.policy(port: 80)).plan)
+        let (web, db) = (
+            "k8s:app=web,k8s:io.kubernetes.pod.namespace=shop", "k8s:app=db,k8s:io.kubernetes.pod.namespace=shop"
+        )
+        #expect(
+            PlanRendering.changes(plan) == [
+                "\(web) -> \(db) tcp/80: deny becomes allow by CiliumNetworkPolicy/shop/db ingress[0] at 0.yaml:7:7",
+                "\(web) -> \(db) tcp/6379: allow becomes deny because no ingress rule of "
+                    + "CiliumNetworkPolicy/shop/db allows it",
+            ])
         let moved = try diff(Self.cidr("192.0.2.0/24"), Self.cidr("198.51.100.0/24"))
         #expect(moved.lines.contains("- subject 1 egress 16777216 all -> allow CiliumNetworkPolicy/shop/out egress[0]"))
         #expect(moved.lines.contains("+ subject 1 egress 16777217 all -> allow CiliumNetworkPolicy/shop/out egress[0]"))

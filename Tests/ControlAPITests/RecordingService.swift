@@ -103,9 +103,18 @@ final class RecordingService: ControlService {
         CompileReport(lines: ["line"], diagnostics: [])
     }
 
-    func diffPolicies(_ document: PolicyDocument) async throws(APIError) -> DiffReport {
-        DiffReport(lines: ["+ line"], diagnostics: [])
+    func diffPolicies(_ document: PolicyDocument, limit: Int) async throws(APIError) -> DiffReport {
+        note("diff \(limit)")
+        return DiffReport(lines: ["+ line"], diagnostics: [])
     }
+
+    func planPolicies(_ document: PolicyDocument, limit: Int) async throws(APIError) -> PlanReport {
+        note("plan \(document.name) \(limit)")
+        return PlanReport(changes: [Self.planned], total: 3, unjudgedPairs: 0)
+    }
+
+    static let planned = PlanReport.Change(
+        from: "shop/web", to: "shop/db", traffic: "tcp/5432", before: "allow", after: "deny", reason: "by x")
 
     func explain(_ request: ExplainRequest) async throws(APIError) -> ExplainReport {
         note("explain \(request.from) \(request.to) \(request.port ?? 0)")

@@ -57,12 +57,14 @@ extension AgentState {
             lines: aside.state.lines(), legend: aside.legend(MapLegend(aside.state)), diagnostics: diagnostics)
     }
 
-    func diffPolicies(_ document: PolicyDocument) async throws(APIError) -> DiffReport {
+    func diffPolicies(_ document: PolicyDocument, limit: Int) async throws(APIError) -> DiffReport {
         let (aside, diagnostics) = try compileAside(document)
         let current = engine.completeState()
         let changes = current.changes(to: aside.state)
-        return DiffReport(
+        var report = DiffReport(
             lines: changes.lines(from: current), legend: aside.legend(MapLegend(changes)), diagnostics: diagnostics)
+        if !document.text.isEmpty { report.plan = try await planPolicies(document, limit: limit) }
+        return report
     }
 }
 
@@ -90,7 +92,7 @@ extension AgentState {
         }
     }
 
-    private func read(_ document: PolicyDocument) throws(APIError) -> PolicyBundle {
+    func read(_ document: PolicyDocument) throws(APIError) -> PolicyBundle {
         let bundle = PolicyBundle(document.text, file: document.name, reader: reader)
         guard !bundle.hasErrors else {
             throw APIError(

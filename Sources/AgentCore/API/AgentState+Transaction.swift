@@ -149,7 +149,7 @@ extension AgentState {
     }
 
     /// Says which policies a change adds, removes and replaces.
-    private func name(_ delta: PolicyDelta, in report: inout PolicyChangeReport) {
+    func name(_ delta: PolicyDelta, in report: inout PolicyChangeReport) {
         for reference in delta.references.sorted(by: { $0.text < $1.text }) {
             switch (engine.input.policies[reference], delta[reference]) {
             case (nil, .some): report.added.append(reference.text)

@@ -53,7 +53,8 @@ extension PolicyCommand {
 
     struct Diff: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Print what changes in the map state: by applying a file, or from one file to another.",
+            abstract:
+                "Print whose verdict and what in the map state changes: by applying a file, or between two files.",
             discussion: """
                 One file: compared with what is in force. Two: the first is the old state, the second the new one, both \
                 compiled for imagined workloads; that needs no agent and no rights. Exit status 0 if nothing would \
@@ -70,6 +71,9 @@ extension PolicyCommand {
                 "Labels of a workload to compile for, such as k8s:app=web. May be repeated. Only with two files.",
                 valueName: "labels"))
         var workload: [String] = []
+
+        @Option(help: ArgumentHelp("Changed verdicts to name; the rest is counted.", valueName: "number"))
+        var limit = PlanReport.limit
 
         @OptionGroup var agent: AgentOptions
 
@@ -91,7 +95,7 @@ extension PolicyCommand {
         private func compareWithAgent() async throws -> DiffReport {
             let document = try readDocument(file[0])
             do {
-                return try await agent.client.diffPolicies(document)
+                return try await agent.client.diffPolicies(document, limit: limit)
             } catch ControlClientError.unreachable(let reason) {
                 throw ControlClientError.unreachable("\(reason); two files need no agent: -f OLD -f NEW")
             }
@@ -101,7 +105,7 @@ extension PolicyCommand {
             let sides = try file.map { try PolicyFiles(try readDocuments($0)).check().policies }
             let workloads = try workload.map(ImaginationOptions.labels)
             var compilation = try OfflineCompilation(for: sides[0] + sides[1], workloads: workloads)
-            return try compilation.diff(from: sides[0], to: sides[1])
+            return try compilation.diff(from: sides[0], to: sides[1], limit: limit)
         }
     }
 }

@@ -23,16 +23,28 @@ struct PolicyCommand: AsyncParsableCommand {
                 "YAML file, or a directory of such; - for standard input. May be repeated.", valueName: "path"))
         var file: [String]
 
+        @Flag(help: "Show whose traffic would get another verdict, and change nothing.")
+        var plan = false
+
+        @Option(help: ArgumentHelp("Changed verdicts that --plan names; the rest is counted.", valueName: "number"))
+        var limit = PlanReport.limit
+
         @OptionGroup var change: ChangeFlags
 
         @OptionGroup var agent: AgentOptions
 
         func run() async throws {
             let documents = try file.flatMap(readDocuments)
-            guard change.confirm == nil || documents.count == 1 else {
-                throw ConsoleFailure(.usage, "--confirm takes one file: each file is a change of its own")
+            guard (change.confirm == nil && !plan) || documents.count == 1 else {
+                let option = plan ? "--plan" : "--confirm"
+                throw ConsoleFailure(.usage, "\(option) takes one file: each file is a change of its own")
             }
             for document in documents {
+                guard !plan else {
+                    let report = try await agent.client.planPolicies(document, limit: limit)
+                    try agent.output.show(report, PlanRendering.lines)
+                    continue
+                }
                 try agent.output.show(
                     try await agent.client.applyPolicies(document, options: change.options), PolicyRendering.lines)
             }

@@ -12,6 +12,7 @@ import PolicyModel
 struct OfflineCompilation {
     private let allocator: IdentityAllocator
     private let prefixes: [PolicyPrefix]
+    private let parties: [VerdictComparison.Party]
     private var registry = RuleRegistry()
 
     /// Prepares for all policies that will be compiled.
@@ -23,8 +24,12 @@ struct OfflineCompilation {
         for labels in imagined {
             try allocator.setEndpoint("\(labels)", .init(labels: labels, addresses: []))
         }
+        var parties = imagined.map {
+            VerdictComparison.Party(name: "\($0)", side: PolicyCompiler.ExplainedSide(labels: $0))
+        }
         if ImaginedWorkloads.namesHost(policies) {
             let labels = LabelSet([Label(source: LabelSource.reserved, key: "host")])
+            parties.append(.init(name: "host", side: .host(nil, isEndpoint: true)))
             try allocator.setEndpoint("host", .init(labels: labels, addresses: [], isHost: true))
         }
         // All prefixes have their numbers from here: a number stands for the same in both states of a difference.
@@ -32,6 +37,7 @@ struct OfflineCompilation {
         for use in prefixes { try allocator.usePrefix(use.prefix, includesWorkloads: use.includesWorkloads) }
         _ = try allocator.settle()
         self.allocator = allocator
+        self.parties = parties
     }
 
     mutating func compile(_ policies: [Policy]) throws -> CompileReport {
@@ -42,7 +48,9 @@ struct OfflineCompilation {
     }
 
     /// What changes from one set of policies to another.
-    mutating func diff(from old: [Policy], to new: [Policy]) throws -> DiffReport {
+    ///
+    /// `limit`: changed verdicts to name.
+    mutating func diff(from old: [Policy], to new: [Policy], limit: Int = PlanReport.limit) throws -> DiffReport {
         let (before, oldInput) = try run(old)
         let (after, newInput) = try run(new)
         let changes = before.changes(to: after)
@@ -50,9 +58,17 @@ struct OfflineCompilation {
         var input = newInput
         let known = Set(input.peers.map(\.identity))
         input.peers += oldInput.peers.filter { !known.contains($0.identity) }
-        return DiffReport(
+        var report = DiffReport(
             lines: changes.lines(from: before), legend: lines(MapLegend(changes), input),
             diagnostics: PolicyLint.diagnostics(new).map { DiagnosticRecord($0.diagnostic) })
+        let comparison = VerdictComparison(before: old, after: new, parties: parties).run(limit: limit)
+        report.plan = PlanReport(
+            changes: comparison.changes.map { change in
+                PlanReport.Change(
+                    from: change.from, to: change.to, traffic: change.traffic, before: change.before.rawValue,
+                    after: change.after.rawValue, reason: change.reason, source: change.cause?.source?.text)
+            }, total: comparison.total, unjudgedPairs: comparison.unjudgedPairs)
+        return report
     }
 
     private mutating func run(_ policies: [Policy]) throws -> (MapState, CompileInput) {

@@ -33,8 +33,8 @@ enum PolicyRendering {
     }
 
     static func lines(_ report: DiffReport) -> [String] {
-        report.diagnostics.map(\.text) + report.legend.map { "# \($0)" }
-            + (report.lines.isEmpty ? ["no difference"] : report.lines)
+        report.diagnostics.map(\.text) + (report.plan.map { PlanRendering.changes($0) + [""] } ?? [])
+            + report.legend.map { "# \($0)" } + (report.lines.isEmpty ? ["no difference"] : report.lines)
     }
 
     static func lines(_ report: ExplainReport) -> [String] {

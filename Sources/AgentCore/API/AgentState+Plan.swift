@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import IdentityAllocation
+import IdentityModel
+import KernelDatapath
+import PolicyCompiler
+import PolicyModel
+
+extension AgentState {
+    func planPolicies(_ document: PolicyDocument, limit: Int) async throws(APIError) -> PlanReport {
+        let bundle = try read(document)
+        guard !bundle.items.isEmpty else {
+            throw APIError(.invalidPolicy, "\(document.name) holds no policy", diagnostics: bundle.records)
+        }
+        var delta = desiredChange().policies
+        for item in bundle.items { delta[item.policy.reference] = item.policy }
+        var refusal: String?
+        do {
+            try checkDirectory(bundle.items.map(\.policy.reference))
+            try lockoutGuard.check(delta)
+        } catch {
+            refusal = (error as? APIError)?.message ?? "\(error)"
+        }
+        var names = PolicyChangeReport(inForce: false)
+        name(delta, in: &names)
+        var report = await plan(delta, limit: limit)
+        report.added = names.added
+        report.changed = names.changed
+        report.refusal = refusal
+        report.diagnostics = bundle.records
+        return report
+    }
+
+    /// Whose traffic gets another verdict; the agent goes on while that is worked out.
+    func plan(_ delta: PolicyDelta, limit: Int) async -> PlanReport {
+        let before = engine.input.policies
+        var after = before
+        after.apply(delta)
+        let inputs = PlanInputs(
+            before: Array(before.values), after: Array(after.values), parties: planParties(),
+            options: CompileOptions(allowHost: configuration.allowsHostAccess),
+            openPorts: Set(
+                (failsafes ?? []).map { .init(direction: $0.direction, proto: $0.proto, port: $0.port) }))
+        return await inputs.compare(limit: limit)
+    }
+
+    /// The workloads and the host.
+    private func planParties() -> [VerdictComparison.Party] {
+        let workloads = engine.input.workloads.values.sorted { $0.key < $1.key }
+        let parties = workloads.map { workload in
+            let identity = engine.allocator.assignments[workload.key]?.identity ?? .unmanaged
+            return VerdictComparison.Party(
+                name: workload.isHost ? "host" : workload.planName,
+                side: PolicyCompiler.ExplainedSide(
+                    labels: workload.labels, address: workload.addresses.min(), namedPorts: workload.namedPorts,
+                    sharedPorts: engine.allocator.records[identity]?.namedPorts, isHost: workload.isHost,
+                    isAudited: isAudit || auditedWorkloads.contains(workload.key)))
+        }
+        guard !workloads.contains(where: \.isHost) else { return parties }
+        let host = PolicyCompiler.ExplainedSide.host(
+            hostAddresses.min(), labels: configuration.hostEndpoint.labels, isEndpoint: false)
+        return parties + [VerdictComparison.Party(name: "host", side: host)]
+    }
+}
+
+/// What a comparison needs, taken out of the agent's state.
+private struct PlanInputs: Sendable {
+    var before: [Policy]
+    var after: [Policy]
+    var parties: [VerdictComparison.Party]
+    var options: CompileOptions
+    var openPorts: Set<VerdictComparison.OpenPort>
+
+    /// Nobody waits for it but who asked.
+    @concurrent func compare(limit: Int) async -> PlanReport {
+        let comparison = VerdictComparison(
+            before: before, after: after, parties: parties, options: options, openPorts: openPorts)
+        return PlanReport(comparison.run(limit: limit))
+    }
+}
+
+extension PlanReport {
+    fileprivate init(_ result: VerdictComparison.Result) {
+        self.init(
+            changes: result.changes.map { change in
+                Change(
+                    from: change.from, to: change.to, traffic: change.traffic, before: change.before.rawValue,
+                    after: change.after.rawValue, reason: change.reason, source: change.cause?.source?.text)
+            }, total: result.total, unjudgedPairs: result.unjudgedPairs)
+    }
+}
+
+extension Workload {
+    /// With its namespace, if it has one.
+    fileprivate var planName: String {
+        let namespace = labels.labels.first {
+            $0.source == LabelSource.kubernetes && $0.key == WellKnownLabel.namespace
+        }
+        guard let namespace, !name.hasPrefix(namespace.value + "/") else { return name }
+        return "\(namespace.value)/\(name)"
+    }
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+
+/// Whose verdict changes, in words.
+enum PlanRendering {
+    static func lines(_ report: PlanReport) -> [String] {
+        var lines = report.diagnostics.map(\.text)
+        lines += report.added.map { "\($0) would be added" } + report.changed.map { "\($0) would be changed" }
+        lines += changes(report)
+        if let refusal = report.refusal { lines.append("apply would refuse it: \(refusal)") }
+        return lines
+    }
+
+    /// `shop/web -> shop/db tcp/5432: allow becomes deny by …`, and how many there are besides.
+    static func changes(_ report: PlanReport) -> [String] {
+        var lines = report.changes.map { change in
+            "\(change.from) -> \(change.to) \(change.traffic): \(change.before) becomes \(change.after) \(change.reason)"
+                + (change.source.map { " at \($0)" } ?? "")
+        }
+        if report.total > report.changes.count {
+            lines.append("… \(report.total - report.changes.count) more: raise --limit")
+        }
+        if report.total == 0 { lines.append("no verdict changes between the workloads of this host and the world") }
+        if report.unjudgedPairs > 0 {
+            lines.append("\(report.unjudgedPairs) pairs were not looked at: there are too many of them")
+        }
+        return lines
+    }
+}

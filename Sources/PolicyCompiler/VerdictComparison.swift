@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+package import NetworkModel
+package import PolicyModel
+
+/// Finds the flows whose verdict a change of policies changes, by asking the `Explainer` before and after.
+///
+/// Only policies that differ can make a difference, so only flows from or to what they select are looked at. Parties
+/// that no policy can tell apart are judged once.
+package struct VerdictComparison: Sendable {
+    /// Somebody who may send or receive.
+    package struct Party: Hashable, Sendable {
+        /// As people know it.
+        package var name: String
+        package var side: ExplainedSide
+
+        package init(name: String, side: ExplainedSide) {
+            self.name = name
+            self.side = side
+        }
+    }
+
+    /// A verdict that changes, for some kinds of traffic between two parties.
+    package struct Change: Hashable, Sendable {
+        package var from: String
+        package var to: String
+        /// `tcp/5432`, `everything but udp/53`.
+        package var traffic: String
+        package var atoms: [TrafficAtom]
+        package var before: Explanation.Verdict
+        package var after: Explanation.Verdict
+        /// What decides afterwards; nil: no policy does any more.
+        package var cause: RuleDescription?
+        /// The one whose policies decide.
+        package var decider: String
+
+        /// `by NetworkPolicy/shop/db ingress[0]`, `because no ingress rule of NetworkPolicy/shop/db allows it`.
+        package var reason: String {
+            switch cause {
+            case .defaultDeny?: "because \(cause?.nameText ?? "") allows it"
+            case .some(let cause): "by \(cause.nameText)"
+            case nil: "because no policy selects \(decider) in this direction"
+            }
+        }
+    }
+
+    /// A port of the host that no policy closes.
+    package struct OpenPort: Hashable, Sendable {
+        package var direction: Direction
+        package var proto: IPProtocol
+        package var port: UInt16
+
+        package init(direction: Direction, proto: IPProtocol, port: UInt16) {
+            self.direction = direction
+            self.proto = proto
+            self.port = port
+        }
+    }
+
+    /// What was found.
+    package struct Result: Hashable, Sendable {
+        /// In the order of the parties, no more than asked for.
+        package var changes: [Change] = []
+        /// How many there are together.
+        package var total = 0
+        /// Pairs of parties that were not looked at, because it would have taken too long.
+        package var unjudgedPairs = 0
+    }
+
+    /// Parties that are judged alike.
+    private struct Crowd {
+        var side: ExplainedSide
+        var names: [String]
+        /// Selected by a policy that differs.
+        var isTouched: Bool
+        var before: Explainer
+        var after: Explainer
+        /// Rules that select it, before or after.
+        var rules: [PolicyRule]
+    }
+
+    private var crowds: [Crowd] = []
+    private let openPorts: Set<OpenPort>
+    /// More networks are not looked at: nobody would read it.
+    private static let networksMax = 64
+    private var unjudgedNetworks = 0
+    /// The networks outside that are looked at, each without those inside it.
+    package private(set) var networks: [CIDR] = []
+    private let judgementsMax: Int
+
+    /// Prepares for the parties of a host and the networks that policies name.
+    ///
+    /// `judgementsMax`: questions to the explainer; beyond it pairs are counted and not judged.
+    package init(
+        before: [Policy], after: [Policy], parties: [Party], options: CompileOptions = CompileOptions(),
+        openPorts: Set<OpenPort> = [], judgementsMax: Int = 400_000
+    ) {
+        self.openPorts = openPorts
+        self.judgementsMax = judgementsMax
+        let old = Set(before), new = Set(after)
+        let differing = Array(old.symmetricDifference(new))
+        // Only where addresses of workloads are matched do they tell workloads apart.
+        let matchesAddresses = (before + after).contains { $0.rules.contains(where: \.namesWorkloadAddresses) }
+        var indices: [ExplainedSide: Int] = [:]
+        for party in parties {
+            var key = party.side
+            if !matchesAddresses { key.address = nil }
+            if let index = indices[key] {
+                crowds[index].names.append(party.name)
+                continue
+            }
+            indices[key] = crowds.count
+            let mine = key.isEndpoint ? (before.filter { $0.selects(key) }, after.filter { $0.selects(key) }) : ([], [])
+            crowds.append(
+                Crowd(
+                    side: key, names: [party.name],
+                    isTouched: key.isEndpoint && differing.contains { $0.selects(key) },
+                    before: Explainer(policies: mine.0, options: options),
+                    after: Explainer(policies: mine.1, options: options),
+                    rules: Array(Set((mine.0 + mine.1).flatMap(\.rules).filter { $0.subject.selects(key) }))))
+        }
+        addWorld()
+    }
+
+    /// Everybody outside, and of the networks that rules in question name one address each.
+    private mutating func addWorld() {
+        let prefixes = Set(crowds.filter(\.isTouched).flatMap(\.rules).flatMap(\.prefixes)).sorted()
+        func add(_ name: String, _ address: IPAddress?) {
+            let none = Explainer(policies: [])
+            crowds.append(
+                Crowd(side: .world(address), names: [name], isTouched: false, before: none, after: none, rules: []))
+        }
+        add("world", nil)
+        unjudgedNetworks = max(0, prefixes.count - VerdictComparison.networksMax)
+        for prefix in prefixes.prefix(VerdictComparison.networksMax) {
+            let smaller = prefixes.prefix(1000).filter { $0 != prefix && prefix.contains($0) }
+            guard let address = prefix.subtracting(smaller).first?.address else { continue }
+            networks.append(prefix)
+            add("world \(prefix)", address)
+        }
+    }
+
+    /// Looks at every pair.
+    package func run(limit: Int) -> Result {
+        var result = Result()
+        // Each of them would have been a pair with every party, at least.
+        result.unjudgedPairs = unjudgedNetworks * crowds.filter(\.isTouched).reduce(0) { $0 + $1.names.count }
+        var judgements = 0
+        for source in crowds {
+            for destination in crowds where source.isTouched || destination.isTouched {
+                let pairs = VerdictComparison.pairs(source, destination)
+                guard !pairs.isEmpty else { continue }
+                let atoms = TrafficAtom.all(keys(source, destination))
+                judgements += atoms.count * 2
+                guard judgements <= judgementsMax else {
+                    result.unjudgedPairs += pairs.count
+                    continue
+                }
+                for group in groups(source, destination, atoms) {
+                    result.total += pairs.count
+                    for (from, to) in pairs.prefix(max(0, limit - result.changes.count)) {
+                        result.changes.append(
+                            Change(
+                                from: from, to: to, traffic: TrafficAtom.text(group.atoms, of: atoms),
+                                atoms: group.atoms,
+                                before: group.before, after: group.after, cause: group.cause,
+                                decider: group.isIngress ? to : from))
+                    }
+                }
+            }
+        }
+        return result
+    }
+
+    /// What rules at both ends tell apart.
+    private func keys(_ source: Crowd, _ destination: Crowd) -> [PortKey] {
+        var keys: [PortKey] = []
+        for rule in source.rules where rule.direction == .egress {
+            keys += rule.portKeys(destination.side.sharedPorts)
+        }
+        for rule in destination.rules where rule.direction == .ingress {
+            keys += rule.portKeys(destination.side.namedPorts)
+        }
+        if source.side.isHost || destination.side.isHost { keys += openPorts.map(\.key) }
+        return keys
+    }
+
+    private static func pairs(_ source: Crowd, _ destination: Crowd) -> [(String, String)] {
+        source.names.flatMap { from in destination.names.filter { $0 != from }.map { (from, $0) } }
+    }
+
+    private struct Group {
+        var atoms: [TrafficAtom]
+        var before: Explanation.Verdict
+        var after: Explanation.Verdict
+        var cause: RuleDescription?
+        var isIngress: Bool
+    }
+
+    private func groups(_ source: Crowd, _ destination: Crowd, _ atoms: [TrafficAtom]) -> [Group] {
+        var groups: [Group] = []
+        for atom in atoms {
+            let before = judge(source, source.before, destination, destination.before, atom)
+            let after = judge(source, source.after, destination, destination.after, atom)
+            let (old, new) = (VerdictComparison.verdict(before), VerdictComparison.verdict(after))
+            guard old != new else { continue }
+            // The side that says it now; of two that say the same, the one that did not before.
+            let isIngress =
+                after.ingress.map {
+                    $0.verdict == new && (before.ingress?.verdict != new || after.egress?.verdict != new)
+                }
+                ?? false
+            let cause = (isIngress ? after.ingress : after.egress)?.cause
+            if let index = groups.firstIndex(where: {
+                $0.before == old && $0.after == new && $0.cause == cause && $0.isIngress == isIngress
+            }) {
+                groups[index].atoms.append(atom)
+            } else {
+                groups.append(Group(atoms: [atom], before: old, after: new, cause: cause, isIngress: isIngress))
+            }
+        }
+        return groups
+    }
+
+    private typealias Sides = (egress: Explanation.Side?, ingress: Explanation.Side?)
+
+    private func judge(
+        _ source: Crowd, _ atSource: Explainer, _ destination: Crowd, _ atDestination: Explainer, _ atom: TrafficAtom
+    ) -> Sides {
+        let (proto, port) = atom.sample
+        // Two of one crowd have different addresses, though the crowd shows one.
+        var (from, to) = (source.side, destination.side)
+        if from == to { (from.address, to.address) = (nil, nil) }
+        func isKeptOpen(_ side: ExplainedSide, _ direction: Direction) -> Bool {
+            guard side.isHost, let port else { return false }
+            return openPorts.contains(OpenPort(direction: direction, proto: proto, port: port))
+        }
+        return (
+            from.isEndpoint && !isKeptOpen(from, .egress)
+                ? atSource.explain(at: from, peer: to, direction: .egress, proto: proto, port: port) : nil,
+            to.isEndpoint && !isKeptOpen(to, .ingress)
+                ? atDestination.explain(at: to, peer: from, direction: .ingress, proto: proto, port: port) : nil
+        )
+    }
+
+    private static func verdict(_ sides: Sides) -> Explanation.Verdict {
+        let verdicts = [sides.egress?.verdict, sides.ingress?.verdict]
+        return verdicts.contains(.deny) ? .deny : verdicts.contains(.audit) ? .audit : .allow
+    }
+}
+
+extension Policy {
+    fileprivate func selects(_ side: ExplainedSide) -> Bool {
+        rules.contains { $0.subject.selects(side) } || defaultDeny.contains { $0.subject.selects(side) }
+    }
+}
+
+extension PolicyRule {
+    /// Every network a rule tells apart.
+    fileprivate var prefixes: [CIDR] {
+        guard case .some(let selectors) = peers else { return [] }
+        return selectors.flatMap { selector -> [CIDR] in
+            guard case .prefix(let prefix, let except, _) = selector else { return [] }
+            return [prefix] + except
+        }
+    }
+
+    fileprivate var namesWorkloadAddresses: Bool {
+        guard case .some(let selectors) = peers else { return false }
+        return selectors.contains { selector in
+            guard case .prefix(_, _, let includesWorkloads) = selector else { return false }
+            return includesWorkloads
+        }
+    }
+}
+
+extension VerdictComparison.OpenPort {
+    fileprivate var key: PortKey { PortKey(proto: proto.rawValue, port: port, prefixLength: 16) }
+}

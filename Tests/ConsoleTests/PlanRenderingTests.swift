@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import Testing
+
+@testable import Console
+
+@Suite struct PlanRenderingTests {
+    private let change = PlanReport.Change(
+        from: "shop/web", to: "shop/db", traffic: "tcp/5432", before: "allow", after: "deny",
+        reason: "by NetworkPolicy/shop/db ingress[0]", source: "db.yaml:3:1")
+
+    @Test func `a plan is told in words, with the number of what is left out`() {
+        var report = PlanReport(changes: [change], total: 12, unjudgedPairs: 3)
+        report.added = ["NetworkPolicy/shop/db"]
+        report.refusal = "it would close SSH"
+        #expect(
+            PlanRendering.lines(report) == [
+                "NetworkPolicy/shop/db would be added",
+                "shop/web -> shop/db tcp/5432: allow becomes deny by NetworkPolicy/shop/db ingress[0] at db.yaml:3:1",
+                "… 11 more: raise --limit", "3 pairs were not looked at: there are too many of them",
+                "apply would refuse it: it would close SSH",
+            ])
+    }
+
+    @Test func `a plan without a change says so`() {
+        #expect(
+            PlanRendering.lines(PlanReport(changes: [], total: 0, unjudgedPairs: 0))
+                == ["no verdict changes between the workloads of this host and the world"])
+    }
+}

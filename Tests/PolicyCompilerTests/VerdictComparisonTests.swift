@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+import NetworkModel
+import PolicyCompiler
+import PolicyModel
+import Testing
+
+@Suite struct VerdictComparisonTests {
+    private static func party(_ name: String, _ app: String, _ number: UInt32) -> VerdictComparison.Party {
+        .init(name: name, side: ExplainedSide(labels: .app(app), address: IPAddress(v4: 0x0a00_0000 + number)))
+    }
+
+    private let parties = [party("web", "web", 1), party("db", "db", 2), party("cache", "cache", 3)]
+
+    private func lines(
+        _ before: [Policy], _ after: [Policy], parties: [VerdictComparison.Party]? = nil, limit: Int = 99
+    ) -> [String] {
+        VerdictComparison(before: before, after: after, parties: parties ?? self.parties).run(limit: limit).changes
+            .map { "\($0.from) -> \($0.to) \($0.traffic): \($0.before) becomes \($0.after) \($0.reason)" }
+    }
+
+    private func db(_ rules: [(Direction, RuleAction, PeerSelection, PortSelection)]) -> Policy {
+        .test("db", for: "db", rules: rules)
+    }
+
+    private let sql = PortSelection.some([.range(.tcp, 5432...5432)])
+    private let closed = "because no ingress rule of CiliumNetworkPolicy/shop/db allows it"
+
+    @Test func `a policy that closes a workload is told by who loses what`() {
+        let policy = db([(.ingress, .allow, .some([.labels(.app("web"))]), sql)])
+        #expect(
+            lines([], [policy]) == [
+                "web -> db everything but tcp/5432: allow becomes deny \(closed)",
+                "cache -> db everything: allow becomes deny \(closed)",
+                "world -> db everything: allow becomes deny \(closed)",
+            ])
+        #expect(
+            lines([policy], []).prefix(2) == [
+                "web -> db everything but tcp/5432: deny becomes allow because no policy selects db in this direction",
+                "cache -> db everything: deny becomes allow because no policy selects db in this direction",
+            ])
+        #expect(lines([policy], [policy]).isEmpty)
+    }
+
+    @Test func `a rule that comes or goes is told by its traffic alone`() {
+        let before = db([(.ingress, .allow, .some([.labels(.app("web"))]), sql)])
+        let after = db([
+            (.ingress, .allow, .some([.labels(.app("web"))]), .some([.range(.tcp, 80...89), .icmpType(.icmp, 8)]))
+        ])
+        #expect(
+            lines([before], [after]) == [
+                "web -> db icmp/8, tcp/80-89: deny becomes allow by CiliumNetworkPolicy/shop/db ingress[0]",
+                "web -> db tcp/5432: allow becomes deny \(closed)",
+            ])
+        let block = Policy.test("block", for: "web", closes: [], rules: [(.egress, .deny, .any, sql)])
+        #expect(
+            lines([before], [before, block]) == [
+                "web -> db tcp/5432: allow becomes deny by CiliumNetworkPolicy/shop/block egress[0]",
+                "web -> cache tcp/5432: allow becomes deny by CiliumNetworkPolicy/shop/block egress[0]",
+                "web -> world tcp/5432: allow becomes deny by CiliumNetworkPolicy/shop/block egress[0]",
+            ])
+    }
+
+    @Test func `networks are judged without the smaller ones inside them`() throws {
+        func out(_ text: String...) throws -> Policy {
+            let prefixes = try text.map { try #require(CIDR($0)) }
+            let peer = PeerSelector.prefix(prefixes[0], except: Array(prefixes.dropFirst()), includesWorkloads: false)
+            return .test("db", for: "db", closes: [.egress], rules: [(.egress, .allow, .some([peer]), .all)])
+        }
+        let by = "by CiliumNetworkPolicy/shop/db egress[0]"
+        #expect(
+            lines([try out("192.0.2.0/24")], [try out("192.0.0.0/16", "192.0.2.128/25")]) == [
+                "db -> world 192.0.0.0/16 everything: deny becomes allow \(by)",
+                "db -> world 192.0.2.128/25 everything: allow becomes deny because no egress rule of "
+                    + "CiliumNetworkPolicy/shop/db allows it",
+            ])
+    }
+
+    @Test func `replicas are judged once, named each, and bounded`() {
+        let many = (0..<40).map { Self.party("web-\($0)", "web", $0) } + [Self.party("db", "db", 99)]
+        let result = VerdictComparison(before: [], after: [db([])], parties: many).run(limit: 5)
+        #expect(result.total == 41 && result.changes.count == 5 && result.unjudgedPairs == 0)
+        #expect(result.changes.map(\.from) == (0..<5).map { "web-\($0)" })
+        // Between replicas, but not from one to itself.
+        let closed = Policy.test("web", for: "web", rules: [])
+        #expect(VerdictComparison(before: [], after: [closed], parties: many).run(limit: 0).total == 40 * 39 + 2 * 40)
+        let tired = VerdictComparison(before: [], after: [db([])], parties: many, judgementsMax: 0).run(limit: 5)
+        #expect(tired.total == 0 && tired.unjudgedPairs == 82)
+    }
+
+    @Test func `ports of the host that nothing closes do not change`() {
+        let host = VerdictComparison.Party(name: "host", side: .host(IPAddress(v4: 1), isEndpoint: true))
+        let location = SourceLocation(file: "h.yaml", line: 1, column: 1)
+        let policy = Policy(
+            reference: PolicyReference(kind: "K", namespace: "", name: "h"), source: location, rules: [],
+            defaultDeny: [DefaultDeny(subject: .hosts(LabelSelector([])), direction: .ingress)])
+        let comparison = VerdictComparison(
+            before: [], after: [policy], parties: [host],
+            openPorts: [.init(direction: .ingress, proto: .tcp, port: 22)])
+        #expect(comparison.run(limit: 9).changes.map(\.traffic) == ["everything but tcp/22"])
+    }
+
+    /// Every flow of random clusters under random policies, judged one by one before and after.
+    @Test(arguments: 0..<60) func `it finds the flows that change, and no others`(seed: UInt64) {
+        var scenario = RandomScenario(seed: seed)
+        let before = scenario.policies
+        var after = before
+        after[0] = scenario.policy(0)
+        if scenario.chance(50) { after.append(scenario.policy(77)) }
+        if scenario.chance(50) { after.removeLast() }
+        let options = CompileOptions(allowHost: scenario.allowHost)
+        func side(_ party: Party) -> ExplainedSide {
+            party.isHost
+                ? ExplainedSide(labels: party.labels, address: party.address, isHost: true)
+                : ExplainedSide(
+                    labels: party.labels, address: party.address, namedPorts: party.ports,
+                    isEndpoint: party.isWorkload, isWorkload: party.isWorkload)
+        }
+        let comparison = VerdictComparison(
+            before: before, after: after, parties: scenario.parties.map { .init(name: $0.name, side: side($0)) },
+            options: options)
+        let found = Dictionary(grouping: comparison.run(limit: .max).changes) { "\($0.from) \($0.to)" }
+        func name(_ party: Party) -> String {
+            guard !party.isWorkload && !party.isHost else { return party.name }
+            let network = comparison.networks.filter { $0.contains(party.address) }.max { $0.length < $1.length }
+            return network.map { "world \($0)" } ?? "world"
+        }
+        let (old, new) = (Explainer(policies: before, options: options), Explainer(policies: after, options: options))
+        let all = scenario.parties + scenario.outsiders
+        var wrong: [String] = []
+        for from in all {
+            for to in all where from.name != to.name && (from.isWorkload || to.isWorkload) {
+                for (proto, port) in RandomScenario.probes where proto != .tcp || port != nil {
+                    let (a, b) = (side(from), side(to))
+                    let was = old.explain(from: a, to: b, proto: proto, port: port).verdict
+                    let becomes = new.explain(from: a, to: b, proto: proto, port: port).verdict
+                    let changes = found["\(name(from)) \(name(to))"] ?? []
+                    let told = changes.first { change in
+                        change.atoms.contains { $0.proto == proto && $0.ports.contains(port ?? 0) }
+                    }
+                    // What no rule names is among the other protocols.
+                    let other = changes.first { $0.atoms.contains { $0.proto == nil } }
+                    let change = told ?? (was == becomes ? nil : other)
+                    guard change?.before ?? was != was || change?.after ?? was != becomes else { continue }
+                    wrong.append("\(from.name) -> \(to.name) \(proto) \(port ?? 0): \(was) to \(becomes)")
+                }
+            }
+        }
+        #expect(wrong.isEmpty)
+    }
+}
