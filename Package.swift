@@ -196,7 +196,10 @@ let kernelTests: [Target] = [
         exclude: ["BPF"], swiftSettings: strict, plugins: ["CompileKernelPrograms"]),
     tests(
         "KernelPolicyTestingTests",
-        ["KernelPolicyTesting", "PolicyCompiler", "PolicyModel", "PolicyReading", "PolicyTesting"]),
+        [
+            "IdentityModel", "KernelPolicyTesting", "NetworkModel", "PolicyCompiler", "PolicyModel", "PolicyReading",
+            "PolicyTesting",
+        ]),
 ]
 
 // Real kernel, real containers, as root, inside namespaces of their own. TestBed makes and removes what they need.

@@ -121,9 +121,10 @@ extension IdentityAllocator {
                 identity: .host, labels: labels ?? hostLabels, isWorkload: true, namedPorts: ports)
         }
         if let reserved = reservedIdentities.first(where: { $0.identity == identity }) {
+            // With endpoints (`init`, `remote-node`) it is one of ours: its derived identities are no outsiders.
             return ResolvedIdentity(
                 identity: identity, labels: LabelSet([Label(source: LabelSource.reserved, key: reserved.name)]),
-                namedPorts: ports)
+                isWorkload: !users.isEmpty, namedPorts: ports)
         }
         guard let labels = users.first.flatMap({ endpoints[$0]?.labels }) else { return nil }
         return ResolvedIdentity(identity: identity, labels: labels, isWorkload: true, namedPorts: ports)

@@ -4,7 +4,7 @@ import IdentityAllocation
 package import IdentityModel
 package import NetworkModel
 package import PolicyCompiler
-import PolicyModel
+package import PolicyModel
 package import PolicyReading
 package import TableEncoding
 
@@ -22,6 +22,10 @@ package struct ClusterView {
         package var isHost: Bool
     }
 
+    package let test: PolicyTest
+    /// Everything in force in the test.
+    package let policies: [Policy]
+    package let node: String
     private var allocator = IdentityAllocator()
     private let hostAddresses: [IPAddress]
     /// The image that the kernel gets; written once, so that `takeWrites` yields all of it.
@@ -30,6 +34,9 @@ package struct ClusterView {
 
     /// Throws a `TableError` or `IdentityError` if a test is larger than the tables can ever be.
     init(of test: PolicyTest, policies: [Policy], node: String) throws {
+        self.test = test
+        self.policies = policies
+        self.node = node
         for policy in policies {
             for use in policy.prefixes {
                 try allocator.usePrefix(use.prefix, includesWorkloads: use.includesWorkloads)

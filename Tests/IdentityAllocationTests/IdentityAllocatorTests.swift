@@ -70,6 +70,22 @@ import Testing
         #expect(allocator.mappings[CIDR(host: v4(0x0a00_0005))] == base.identity)
     }
 
+    @Test(arguments: ["init", "remote-node"])
+    func `an endpoint of a reserved identity in a prefix is no outsider`(name: String) throws {
+        var allocator = IdentityAllocator()
+        let labels = LabelSet([Label(source: LabelSource.reserved, key: name)])
+        try allocator.setEndpoint("a", .init(labels: labels, addresses: [v4(0x0a01_0001)]))
+        try allocator.usePrefix(CIDR(v4(0x0a01_0000), length: 16), includesWorkloads: true)
+        _ = try allocator.settle()
+        let identity = try #require(allocator.mappings[CIDR(host: v4(0x0a01_0001))])
+        let record = try #require(allocator.records[identity])
+        #expect(record.isWorkload && record.labels == labels && record.prefix != nil)
+        allocator.removeEndpoint("a")
+        _ = try allocator.settle()
+        let base = allocator.records.values.first { $0.labels == labels }
+        #expect(base?.isWorkload == false)
+    }
+
     @Test func `a prefix is the world with a label, unless it is an endpoint's own address`() throws {
         var allocator = IdentityAllocator()
         let prefix = CIDR(v4(0x0a00_0000), length: 8)

@@ -6,7 +6,7 @@ import PolicyReading
 import PolicyTesting
 import Testing
 
-/// Random policies and clusters: what the model says, the kernel does.
+/// Random policies and clusters: what the rules mean, the model says and the kernel does.
 @Suite(.serialized) struct RandomComparisonTests {
     /// Clusters of one run and probes of each: 20 000 probes over all seeds.
     private static let clusters = 50
@@ -15,7 +15,7 @@ import Testing
     private let runner: PolicyTestRunner
 
     init() throws {
-        runner = PolicyTestRunner(engines: [ModelEngine(), try KernelEngine()]) { _, _ in [] }
+        runner = PolicyTestRunner(engines: [ModelEngine(), try KernelEngine(), ExplainerEngine()]) { _, _ in [] }
     }
 
     /// The outcomes; nil if the document is no valid test.
@@ -29,7 +29,7 @@ import Testing
         (try? outcomes(of: document))?.contains { $0.dissent != nil } ?? false
     }
 
-    @Test(arguments: 0..<8) func `model and kernel agree about random policies`(seed: Int) throws {
+    @Test(arguments: 0..<8) func `rules, model and kernel agree about random policies`(seed: Int) throws {
         var verdicts: [String: Int] = [:]
         var generator = RandomPolicyTest(seed: UInt64(seed) &* 7919 &+ 1)
         for _ in 0..<Self.clusters {

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+import NetworkModel
+import PolicyCompiler
+import PolicyReading
+import PolicyTesting
+
+/// A third opinion: judges by the rules themselves, without compiler, identities or tables.
+final class ExplainerEngine: PolicyTestEngine {
+    let name = "explainer"
+    private var view: ClusterView?
+    private var explainer = Explainer(policies: [])
+
+    func load(_ view: ClusterView) {
+        self.view = view
+        explainer = Explainer(policies: view.policies)
+    }
+
+    /// Does not know unasked replies from an endpoint to itself: they are tests of their own.
+    func judge(_ probe: PolicyTest.Probe, at ends: [ProbeEnd]) throws -> [ProbeOutcome.Side] {
+        let hasDetail = probe.proto.hasPorts || probe.proto == .icmp || probe.proto == .icmpv6
+        let request = Self.requests[probe.proto]?[probe.port >> 8]
+        return ends.map { end in
+            let isEgress = end.direction == .egress
+            // What answers a request is judged as the exchange that the other side would have begun.
+            let asked: Direction = (request == nil) == isEgress ? .egress : .ingress
+            let explanation = explainer.explain(
+                at: side(isEgress ? probe.source : probe.destination, isEndpoint: true),
+                peer: side(isEgress ? probe.destination : probe.source, isEndpoint: false), direction: asked,
+                proto: probe.proto, port: hasDetail ? request.map { $0 << 8 } ?? probe.port : nil)
+            let verdict: PolicyTest.Expectation =
+                switch explanation.verdict {
+                case .allow: .allow
+                case .deny: .deny
+                case .audit: .audit
+                }
+            return .init(direction: end.direction, verdict: verdict, cause: explanation.cause)
+        }
+    }
+
+    /// Replies of each protocol and what they answer.
+    private static let requests: [IPProtocol: [UInt16: UInt16]] = [.icmp: [0: 8, 14: 13], .icmpv6: [129: 128]]
+
+    private func side(_ end: PolicyTest.End, isEndpoint: Bool) -> ExplainedSide {
+        guard let view, let index = end.workload else { return .world(end.address) }
+        let workload = view.test.workloads[index]
+        guard workload.isHostNetwork else {
+            let twins = view.test.workloads.filter { !$0.isHostNetwork && $0.labels == workload.labels }
+            return ExplainedSide(
+                labels: workload.labels, address: end.address, namedPorts: workload.ports,
+                sharedPorts: twins.reduce(NamedPorts()) { $0.union($1.ports) }, isEndpoint: isEndpoint)
+        }
+        guard workload.node == view.node else {
+            let remote = LabelSet([Label(source: LabelSource.reserved, key: "remote-node")])
+            return ExplainedSide(labels: remote, address: end.address, isEndpoint: false)
+        }
+        let hostname = Label(source: LabelSource.kubernetes, key: "kubernetes.io/hostname", value: workload.node)
+        return .host(end.address, labels: [hostname], isEndpoint: isEndpoint)
+    }
+}
