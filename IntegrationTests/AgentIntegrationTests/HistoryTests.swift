@@ -79,6 +79,23 @@ import Testing
         }
     }
 
+    @Test func `a policy with an end goes out of force by itself`() async throws {
+        try await withTestBed(subnet: 55) { bed in
+            let shop = try await Shop(bed)
+            _ = try await shop.startAgent()
+            let end = try await bed.shell("date -u -d '+4 seconds' +%FT%TZ").text
+            let annotation = "namespace: shop, annotations: {bulkhead.dev/validUntil: \"\(end)\"}}"
+            let policy = Shop.udpOnly(7001).replacing("namespace: shop}", with: annotation)
+            _ = try await Self.apply(shop, policy).checked()
+            #expect(try await !Self.isOpen(shop))
+            try await eventually("it is out of force", within: .seconds(8)) { try await Self.isOpen(shop) }
+            let listed = try await shop.agent.tool("policy", "get").checked().output
+            #expect(listed.contains("out of force since \(end)"), "\(listed)")
+            let report = try await shop.control.status()
+            #expect(report.timedPolicies?.map(\.inForce) == [false] && report.problems.isEmpty)
+        }
+    }
+
     /// Two policies with the same port.
     private static func both(_ port: Int) -> String {
         Shop.udpOnly(port) + "---\n" + Shop.udpOnly(port).replacing("name: server", with: "name: second")

@@ -18,10 +18,15 @@ package struct PolicyRecord: Codable, Hashable, Sendable {
     package var document: String?
     /// What about its rules looks unintended at present; only in the answer for a single policy.
     package var warnings: [DiagnosticRecord]?
+    /// RFC 3339: from then on it is out of force.
+    package var validUntil: String?
+    /// True: it is out of force because its time is over.
+    package var isLapsed: Bool?
 
     package init(
         kind: String, namespace: String, name: String, origin: String, source: String, audit: Bool, rules: Int,
-        endpoints: [String], document: String? = nil, warnings: [DiagnosticRecord]? = nil
+        endpoints: [String], document: String? = nil, warnings: [DiagnosticRecord]? = nil, validUntil: String? = nil,
+        isLapsed: Bool? = nil
     ) {
         self.kind = kind
         self.namespace = namespace
@@ -33,6 +38,8 @@ package struct PolicyRecord: Codable, Hashable, Sendable {
         self.endpoints = endpoints
         self.document = document
         self.warnings = warnings
+        self.validUntil = validUntil
+        self.isLapsed = isLapsed
     }
 
     /// `kind/namespace/name`, or `kind/name` for cluster-wide kinds.

@@ -32,12 +32,14 @@ package struct StatusReport: Codable, Hashable, Sendable {
     package var warnings: [DiagnosticRecord]
     /// The change of policies that is taken back unless somebody confirms it.
     package var confirmation: ConfirmationReport?
+    /// Policies with an end, the next one first, also those that are over; nil: none.
+    package var timedPolicies: [TimedPolicyReport]?
 
     package init(
         version: String, abiVersion: Int, processID: Int32, startedAt: String, condition: Condition, audit: Bool,
         dryRun: Bool, kernel: KernelReport, state: StateReport, events: EventReport, sources: [SourceReport],
         problems: [ProblemReport], warnings: [DiagnosticRecord] = [],
-        confirmation: ConfirmationReport? = nil
+        confirmation: ConfirmationReport? = nil, timedPolicies: [TimedPolicyReport] = []
     ) {
         self.version = version
         self.abiVersion = abiVersion
@@ -53,6 +55,21 @@ package struct StatusReport: Codable, Hashable, Sendable {
         self.problems = problems
         self.warnings = warnings
         self.confirmation = confirmation
+        self.timedPolicies = timedPolicies.isEmpty ? nil : timedPolicies
+    }
+}
+
+/// A policy that is out of force from a moment on.
+package struct TimedPolicyReport: Codable, Hashable, Sendable {
+    package var policy: String
+    /// RFC 3339.
+    package var validUntil: String
+    package var inForce: Bool
+
+    package init(policy: String, validUntil: String, inForce: Bool) {
+        self.policy = policy
+        self.validUntil = validUntil
+        self.inForce = inForce
     }
 }
 

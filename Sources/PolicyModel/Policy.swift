@@ -10,16 +10,19 @@ package struct Policy: Hashable, Sendable {
     /// Endpoints that stop being open in a direction because this policy selects them.
     package var defaultDeny: [DefaultDeny]
     package var isAudit: Bool
+    /// Seconds since 1970, UTC: from then on the policy is out of force; nil: it has no end.
+    package var validUntil: Int64?
 
     package init(
         reference: PolicyReference, source: SourceLocation, rules: [PolicyRule], defaultDeny: [DefaultDeny],
-        isAudit: Bool = false
+        isAudit: Bool = false, validUntil: Int64? = nil
     ) {
         self.reference = reference
         self.source = source
         self.rules = rules
         self.defaultDeny = defaultDeny
         self.isAudit = isAudit
+        self.validUntil = validUntil
     }
 }
 

@@ -48,7 +48,7 @@ struct DocumentReading {
         guard context.errorCount == errorsBefore else { return nil }
         return Policy(
             reference: header.reference, source: field.location, rules: content.rules,
-            defaultDeny: content.defaultDeny, isAudit: header.isAudit)
+            defaultDeny: content.defaultDeny, isAudit: header.isAudit, validUntil: header.validUntil)
     }
 
     private func readList(_ field: Field) -> [Policy] {

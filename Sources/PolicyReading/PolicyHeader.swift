@@ -13,12 +13,16 @@ struct PolicyContent {
 struct PolicyHeader {
     let reference: PolicyReference
     let isAudit: Bool
+    /// Seconds since 1970; nil: it has no end.
+    let validUntil: Int64?
 
     /// The policy's namespace; empty for cluster-wide kinds.
     var namespace: String { reference.namespace }
 
     /// The annotation that puts one policy in audit mode.
     static let modeAnnotation = "bulkhead.dev/mode"
+    /// The annotation that takes one policy out of force at a moment.
+    static let endAnnotation = "bulkhead.dev/validUntil"
 
     private static let fields = FieldTable([
         "name", "namespace", "labels", "annotations", "creationTimestamp", "deletionTimestamp",
@@ -33,7 +37,9 @@ struct PolicyHeader {
         let namespace =
             metadata.map { PolicyHeader.namespace($0, dialect: dialect, default: document.field.context.options) } ?? ""
         self.reference = PolicyReference(kind: dialect.rawValue, namespace: namespace, name: name)
-        self.isAudit = metadata.map(PolicyHeader.isAudit) ?? false
+        let annotations = metadata.map(PolicyHeader.annotations) ?? (isAudit: false, validUntil: nil)
+        self.isAudit = annotations.isAudit
+        self.validUntil = annotations.validUntil
     }
 
     private static func namespace(
@@ -68,28 +74,44 @@ struct PolicyHeader {
         return text
     }
 
-    private static func isAudit(_ metadata: Mapping) -> Bool {
+    private static func annotations(_ metadata: Mapping) -> (isAudit: Bool, validUntil: Int64?) {
         guard let annotations = metadata.nullable("annotations"), !annotations.node.isNull,
             let entries = annotations.entries()
-        else { return false }
-        var isAudit = false
+        else { return (false, nil) }
+        var found: (isAudit: Bool, validUntil: Int64?) = (false, nil)
         for entry in entries where entry.key.hasPrefix("bulkhead.dev/") {
-            let value = entry.value
-            guard entry.key == modeAnnotation else {
+            switch entry.key {
+            case modeAnnotation: found.isAudit = isAudit(entry.value)
+            case endAnnotation: found.validUntil = moment(entry.value)
+            default:
                 entry.keyField.error(
                     .invalidMode, "unknown annotation `\(entry.key)`",
-                    remedy: "the only annotation of Bulkhead is \(modeAnnotation): enforce or audit")
-                continue
-            }
-            switch value.string() {
-            case "audit": isAudit = true
-            case "enforce", nil: break
-            default:
-                value.error(
-                    .invalidMode, "\(value.quoted) is not a mode", remedy: "write enforce (the default) or audit")
+                    remedy:
+                        "the annotations of Bulkhead are \(modeAnnotation): enforce or audit, and \(endAnnotation): "
+                        + "a moment")
             }
         }
-        return isAudit
+        return found
+    }
+
+    private static func isAudit(_ value: Field) -> Bool {
+        switch value.string() {
+        case "audit": return true
+        case "enforce", nil: return false
+        default:
+            value.error(.invalidMode, "\(value.quoted) is not a mode", remedy: "write enforce (the default) or audit")
+            return false
+        }
+    }
+
+    private static func moment(_ value: Field) -> Int64? {
+        guard let text = value.string() else { return nil }
+        guard let seconds = Timestamps.seconds(text) else {
+            value.error(
+                .invalidMode, "\(value.quoted) is not a moment", remedy: "write it as \"2026-12-31T23:59:59Z\"")
+            return nil
+        }
+        return seconds
     }
 
     /// The requirement that keeps a selector inside the policy's namespace.

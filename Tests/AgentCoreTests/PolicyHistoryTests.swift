@@ -404,3 +404,43 @@ private let closingHost = """
         await #expect(throws: APIError.self) { try await keeper.state.planPolicies(broken, limit: 9) }
     }
 }
+
+@Suite struct TimedPolicyTests {
+    private func timed(_ name: String, port: Int, in seconds: Int64) -> String {
+        let end = Timestamp.text(seconds: Timestamp.secondsNow() + seconds)
+        return policy(name, port: port).replacing(
+            "namespace: shop}", with: "namespace: shop, annotations: {bulkhead.dev/validUntil: \"\(end)\"}}")
+    }
+
+    @Test func `a policy is out of force from its end on, named, and can be deleted`() async throws {
+        let scratch = try Scratch()
+        let keeper = try await Keeper(scratch)
+        try await keeper.apply(policy("a", port: 1))
+        try await keeper.apply(timed("b", port: 2, in: 1))
+        try AtomicFile.write(Array(timed("c", port: 3, in: 3600).utf8), to: "\(scratch.path)/watched/c.yaml")
+        try AtomicFile.write(Array(timed("d", port: 4, in: -5).utf8), to: "\(scratch.path)/watched/d.yaml")
+        await keeper.state.update(policyDirectory: DirectoryChange(names: ["c.yaml", "d.yaml"]))
+        #expect(keeper.ports == [1, 2, 3])
+        try await Task.sleep(for: .milliseconds(1100))
+        await keeper.state.followTime()
+        #expect(keeper.ports == [1, 3])
+        for agent in [keeper, try await Keeper(scratch)] {
+            #expect(agent.ports == [1, 3])
+            let ends = try #require(try await agent.state.status().timedPolicies)
+            #expect(ends.map(\.policy).sorted().map { $0.suffix(1) } == ["b", "c", "d"])
+            #expect(ends.filter(\.inForce).map { $0.policy.suffix(1) } == ["c"])
+            let listed = try await agent.state.policies()
+            #expect(listed.map(\.name) == ["a", "b", "c", "d"])
+            #expect(listed.map(\.isLapsed) == [nil, true, nil, true])
+            #expect(listed.map(\.validUntil).map { $0 == nil } == [true, false, false, false])
+        }
+        _ = try await keeper.state.deletePolicy("b", options: ChangeOptions())
+        #expect(try await keeper.state.policies().map(\.name) == ["a", "c", "d"])
+        // Brought back by a rollback, its time is still over; replaced by one without an end, it is in force.
+        _ = try await keeper.state.rollBack(to: 2, options: ChangeOptions())
+        #expect(keeper.ports == [1, 3])
+        try await keeper.apply(policy("b", port: 2))
+        #expect(keeper.ports == [1, 2, 3])
+        #expect(try await keeper.state.status().timedPolicies?.count == 2)
+    }
+}

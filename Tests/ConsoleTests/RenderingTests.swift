@@ -49,10 +49,17 @@ import Testing
         report.state.conntrackEntries = 9
         report.state.conntrackCapacity = 10
         report.state.conntrackAgeSeconds = 3.2
+        report.confirmation = ConfirmationReport(revision: 7, rollbackTo: 6, deadline: "T", secondsLeft: 1.5)
+        report.timedPolicies = [
+            TimedPolicyReport(policy: "NetworkPolicy/a", validUntil: "T1", inForce: false),
+            TimedPolicyReport(policy: "NetworkPolicy/b", validUntil: "T2", inForce: true),
+        ]
         let text = StatusRendering.lines(report).joined(separator: "\n")
         for expected in [
             "degraded, audit mode", "missing tcx: requires >= 6.6", "present: membarrier",
             "conntrack 9/10 (counted 3 s ago)", "costs: order of programs", "lost: 5 in the kernel",
+            "  confirm    revision 7 goes back to 6 in 2 s (T) unless `bulkhead policy confirm 7` comes first",
+            "Policies with an end\n  NetworkPolicy/a is out of force since T1\n  NetworkPolicy/b until T2",
             "web.yaml:3:1: error: x", "Warnings\n  web.yaml:9:1: warning[BH2103]: no such port",
         ] { #expect(text.contains(expected)) }
     }

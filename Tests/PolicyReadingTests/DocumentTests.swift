@@ -188,11 +188,40 @@ private func policy(metadata: String) -> String { header + "metadata: \(metadata
     }
 
     @Test(
+        "an end is a moment of RFC 3339",
+        arguments: [
+            ("1970-01-01T00:00:00Z", 0), ("2026-11-21T19:31:13Z", 1_795_289_473),
+            ("2026-11-21t20:31:13.999+01:00", 1_795_289_473),
+            ("2024-02-29T00:00:00-00:30", 1_709_166_600), ("2000-03-01T00:00:00Z", 951_868_800),
+            ("2016-12-31T23:59:60Z", 1_483_228_800),
+        ] as [(String, Int64)])
+    func readsEnds(text: String, seconds: Int64) throws {
+        let metadata = "{name: a, annotations: {bulkhead.dev/validUntil: \"\(text)\"}}"
+        let policy = try #require(read(policy(metadata: metadata)).policies.first)
+        #expect(policy.validUntil == seconds)
+    }
+
+    @Test(
+        "what is no moment is refused",
+        arguments: [
+            "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:00", "2026-01-01",
+            "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00+1:00", "2026-01-01T00:00:00Z ", "+026-01-01T00:00:00Z", "",
+            "2026-00-10T00:00:00Z", "2026-01-00T00:00:00Z",
+        ])
+    func refusesOtherMoments(text: String) {
+        let metadata = "{name: a, annotations: {bulkhead.dev/validUntil: \"\(text)\"}}"
+        #expect(
+            findings(policy(metadata: metadata)) == ["3:60 BH1308 metadata.annotations[\"bulkhead.dev/validUntil\"]"])
+    }
+
+    @Test(
         "other modes and unknown annotations of Bulkhead are errors",
         arguments: [
             ("bulkhead.dev/mode: Audit", "3:54 BH1308 metadata.annotations[\"bulkhead.dev/mode\"]"),
             ("bulkhead.dev/mode: true", "3:54 BH1101 metadata.annotations[\"bulkhead.dev/mode\"]"),
             ("bulkhead.dev/mod: audit", "3:35 BH1308 metadata.annotations[\"bulkhead.dev/mod\"]"),
+            ("bulkhead.dev/validUntil: soon", "3:60 BH1308 metadata.annotations[\"bulkhead.dev/validUntil\"]"),
+            ("bulkhead.dev/validUntil: 5", "3:60 BH1101 metadata.annotations[\"bulkhead.dev/validUntil\"]"),
         ])
     func refusesOtherModes(annotation: String, expected: String) {
         #expect(findings(policy(metadata: "{name: a, annotations: {\(annotation)}}")) == [expected])

@@ -111,6 +111,7 @@ extension AgentState {
                 isLockoutForced = true
             }
             try applied.publishDue(edits, at: Timestamp.now())
+            noteTimes(edits.map(\.reference))
             note(due)
             clearProblem("confirmation")
         } catch {

@@ -14,7 +14,7 @@ extension AgentState {
             throw APIError(.invalidPolicy, "\(document.name) holds no policy", diagnostics: bundle.records)
         }
         var delta = desiredChange().policies
-        for item in bundle.items { delta[item.policy.reference] = item.policy }
+        for item in bundle.items { delta[item.policy.reference] = lasting(item.policy) }
         var refusal: String?
         do {
             try checkDirectory(bundle.items.map(\.policy.reference))

@@ -7,7 +7,7 @@ import PolicyModel
 
 extension AgentState {
     func policies() async throws(APIError) -> [PolicyRecord] {
-        engine.input.policies.values.sorted { $0.reference < $1.reference }.map(record)
+        (Array(engine.input.policies.values) + lapsed).sorted { $0.reference < $1.reference }.map(record)
     }
 
     func policy(_ reference: String) async throws(APIError) -> PolicyRecord {
@@ -79,7 +79,7 @@ extension AgentState {
         }
         let bundle = try read(document)
         var change = desiredChange()
-        for item in bundle.items { change.policies[item.policy.reference] = item.policy }
+        for item in bundle.items { change.policies[item.policy.reference] = lasting(item.policy) }
         do {
             let aside = try engine.compileAside(change)
             var policies = engine.input.policies
@@ -113,11 +113,13 @@ extension AgentState {
         return PolicyRecord(
             kind: reference.kind, namespace: reference.namespace, name: reference.name,
             origin: applied.policies[reference] == policy ? "api" : "directory", source: policy.source.text,
-            audit: policy.isAudit, rules: policy.rules.count, endpoints: endpoints.map(\.name).sorted())
+            audit: policy.isAudit, rules: policy.rules.count, endpoints: endpoints.map(\.name).sorted(),
+            validUntil: policy.validUntil.map { Timestamp.text(seconds: $0) },
+            isLapsed: engine.input.policies[reference] == nil ? true : nil)
     }
 
     private func find(_ text: String) throws(APIError) -> Policy {
-        let matches = engine.input.policies.values.filter { policy in
+        let matches = (Array(engine.input.policies.values) + lapsed).filter { policy in
             let reference = policy.reference
             return [reference.text, "\(reference.kind)/\(reference.name)", reference.name].contains(text)
         }

@@ -18,7 +18,8 @@ extension AgentState {
             version: AgentState.version, abiVersion: AgentState.abiVersion, processID: getpid(), startedAt: startedAt,
             condition: condition, audit: isAudit, dryRun: configuration.isDryRun, kernel: kernelReport(),
             state: stateReport(), events: eventReport(), sources: sourceReports(), problems: problems,
-            warnings: engine.portNameDiagnostics().map(\.record), confirmation: confirmation)
+            warnings: engine.portNameDiagnostics().map(\.record), confirmation: confirmation,
+            timedPolicies: timedPolicyReports())
     }
 
     private func kernelReport() -> KernelReport {

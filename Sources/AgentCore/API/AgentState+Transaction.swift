@@ -40,6 +40,7 @@ extension AgentState {
             throw APIError(
                 .commitFailed, "in force, but not kept over a restart: \(error.description); apply it again then")
         }
+        noteTimes(edits.map(\.reference))
         note(revision)
         report.revision = revision.number
         report.confirmation = confirmation
@@ -50,7 +51,7 @@ extension AgentState {
     func add(_ edits: [AppliedPolicies.Edit], to delta: inout PolicyDelta) {
         for edit in edits {
             delta[edit.reference] =
-                directory[edit.reference] ?? edit.after?.policy ?? builtInPolicies[edit.reference]
+                lasting(directory[edit.reference] ?? edit.after?.policy) ?? builtInPolicies[edit.reference]
         }
     }
 

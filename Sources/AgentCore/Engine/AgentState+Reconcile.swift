@@ -19,6 +19,7 @@ extension AgentState {
         applied.rebaseDue(.now())
         rollBackUnconfirmed()
         unsettled.policies = directory.refreshAll().union(applied.policies.keys).union(builtInPolicies.keys)
+        noteTimes(unsettled.policies)
         var policies: [PolicyReference: Policy] = [:]
         policies.apply(desiredChange().policies)
         updateFailsafes(for: policies)
@@ -50,6 +51,7 @@ extension AgentState {
     func update(policyDirectory change: DirectoryChange) {
         let touched = directory.refresh(change)
         guard !touched.isEmpty else { return }
+        noteTimes(touched)
         unsettled.policies.formUnion(touched)
         reconcile()
     }
@@ -97,7 +99,7 @@ extension AgentState {
 
     /// A policy of the directory or an applied one; a file wins over an applied policy of the same name.
     private func desiredPolicy(_ reference: PolicyReference) -> Policy? {
-        directory[reference] ?? applied.policies[reference] ?? builtInPolicies[reference]
+        lasting(directory[reference] ?? applied.policies[reference]) ?? builtInPolicies[reference]
     }
 
     /// One transaction: numbers to disk, tables, endpoint records, names.

@@ -39,6 +39,8 @@ actor AgentState {
     /// The failsafe ports as the kernel has them; nil before they were written.
     var failsafes: Set<FailsafePort>?
     var auditedWorkloads: Set<String>
+    /// Ends of policies that have one, in seconds since 1970, also of those that are over.
+    var timed: [PolicyReference: Int64] = [:]
 
     /// Why something is not in force, by subject, with the time it was first seen.
     var problems: [String: (message: String, since: String)] = [:]

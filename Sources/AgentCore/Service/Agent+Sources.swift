@@ -46,6 +46,7 @@ extension Agent {
             group.addTask { await every(.seconds(5)) { await state.retryCommit() } }
             group.addTask { await every(.seconds(1)) { await state.retryEndpoints() } }
             group.addTask { await every(.milliseconds(250)) { await state.rollBackUnconfirmed() } }
+            group.addTask { await every(.milliseconds(500)) { await state.followTime() } }
             await group.waitForAll()
         }
     }

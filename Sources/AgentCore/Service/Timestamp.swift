@@ -14,6 +14,14 @@ enum Timestamp {
             + ".\(padded(fraction, 9))Z"
     }
 
+    /// RFC 3339 in UTC with whole seconds.
+    static func text(seconds: Int64) -> String {
+        String(text(nanoseconds: seconds.multipliedReportingOverflow(by: 1_000_000_000).partialValue).prefix(19)) + "Z"
+    }
+
+    /// Since 1970.
+    static func secondsNow() -> Int64 { Int64(HostClock.wallNanoseconds() / 1_000_000_000) }
+
     /// The present.
     static func now() -> String { text(nanoseconds: Int64(HostClock.wallNanoseconds())) }
 

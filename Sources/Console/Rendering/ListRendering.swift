@@ -56,7 +56,7 @@ enum ListRendering {
         var table = TextTable(["POLICY", "RULES", "MODE", "ENDPOINTS", "ORIGIN", "SOURCE"])
         for policy in policies {
             table.add([
-                policy.text, String(policy.rules), policy.audit ? "audit" : "enforce", String(policy.endpoints.count),
+                policy.text, String(policy.rules), mode(policy), String(policy.endpoints.count),
                 policy.origin, policy.source,
             ])
         }
@@ -66,7 +66,7 @@ enum ListRendering {
     static func lines(_ policy: PolicyRecord) -> [String] {
         var lines = [
             policy.text, "  source     \(policy.source) (\(policy.origin))",
-            "  mode       \(policy.audit ? "audit" : "enforce")", "  rules      \(policy.rules)",
+            "  mode       \(mode(policy))", "  rules      \(policy.rules)",
             "  endpoints  \(policy.endpoints.isEmpty ? "none" : policy.endpoints.joined(separator: ", "))",
         ]
         lines += (policy.warnings ?? []).map { "  \($0.text)" }
@@ -75,6 +75,12 @@ enum ListRendering {
             lines += [""] + text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         }
         return lines
+    }
+
+    private static func mode(_ policy: PolicyRecord) -> String {
+        let mode = policy.audit ? "audit" : "enforce"
+        guard let end = policy.validUntil else { return mode }
+        return policy.isLapsed == true ? "out of force since \(end)" : "\(mode) until \(end)"
     }
 
     static func lines(_ dump: MapDump) -> [String] {

@@ -18,6 +18,11 @@ enum StatusRendering {
                         + problem.message.split(separator: "\n", omittingEmptySubsequences: false).map { "  \($0)" }
                 })
         }
+        if let timed = report.timedPolicies {
+            lines += section(
+                "Policies with an end",
+                timed.map { "\($0.policy) \($0.inForce ? "until" : "is out of force since") \($0.validUntil)" })
+        }
         if !report.warnings.isEmpty { lines += section("Warnings", report.warnings.map(\.text)) }
         return lines
     }
