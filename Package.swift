@@ -44,7 +44,7 @@ let logicTargets: [Target] = [
     module("PolicyReading", ["CLibYAML", "NetworkModel", "IdentityModel", "PolicyModel"]),
     module("IdentityAllocation", ["CDatapathABI", "NetworkModel", "IdentityModel"]),
     module("PolicyCompiler", ["NetworkModel", "IdentityModel", "PolicyModel"]),
-    module("TableEncoding", ["CDatapathABI", "NetworkModel", "IdentityModel", "PolicyCompiler"]),
+    module("TableEncoding", ["CDatapathABI", "NetworkModel", "IdentityModel", "PolicyModel", "PolicyCompiler"]),
     module(
         "PolicyTesting",
         [

@@ -37,21 +37,26 @@ private struct Answer: Hashable {
     var rule: UInt32
 }
 
-/// The meaning of a map state, written without any table: looks at every entry.
-private func judge(_ question: Question, by state: MapState, subject: UInt16) -> Answer {
-    var enforced = PolicyVerdict()
-    var all = PolicyVerdict()
-    for (key, value) in state.policy where covers(key, question, subject) {
-        if value.enforced.precedence > enforced.precedence { enforced = value.enforced }
-        if value.all.precedence > all.precedence { all = value.all }
-    }
+/// The meaning of a map state, written without any table: looks at every entry of every tier.
+private func judge(_ question: Question, by state: MapState, tiers: [UInt16]) -> Answer {
     let side = Int(question.direction.rawValue)
-    guard let end = state.subjects[subject] else { return Answer(verdict: .allow, reason: .none, rule: 0) }
-    let first = conclude(enforced, end.defaultDeny[side], end.defaultDenyRule[side])
-    guard first.verdict == .allow else { return first }
-    let second = conclude(all, end.defaultDenyAll[side], end.defaultDenyRule[side])
-    guard second.verdict == .allow else { return Answer(verdict: .audit, reason: second.reason, rule: second.rule) }
-    return first
+    var first: Answer?
+    var second: Answer?
+    for slot in tiers {
+        var enforced = PolicyVerdict()
+        var all = PolicyVerdict()
+        for (key, value) in state.policy where covers(key, question, slot) {
+            if value.enforced.precedence > enforced.precedence { enforced = value.enforced }
+            if value.all.precedence > all.precedence { all = value.all }
+        }
+        guard let end = state.subjects[slot] else { continue }
+        first = first ?? conclude(enforced, end.defaultDeny[side], end.defaultDenyRule[side])
+        second = second ?? conclude(all, end.defaultDenyAll[side], end.defaultDenyRule[side])
+    }
+    let allowed = Answer(verdict: .allow, reason: .none, rule: 0)
+    if let first, first.verdict == .deny { return first }
+    guard let second, second.verdict == .deny else { return first ?? allowed }
+    return Answer(verdict: .audit, reason: second.reason, rule: second.rule)
 }
 
 private func covers(_ key: PolicyKey, _ question: Question, _ subject: UInt16) -> Bool {
@@ -64,33 +69,58 @@ private func covers(_ key: PolicyKey, _ question: Question, _ subject: UInt16) -
     }
 }
 
-private func conclude(_ best: PolicyVerdict, _ isClosed: Bool, _ closedBy: UInt32) -> Answer {
-    switch best.precedence & 0xff {
+/// What a tier says; nil: it leaves the decision to the next one.
+private func conclude(_ best: PolicyVerdict, _ isClosed: Bool, _ closedBy: UInt32) -> Answer? {
+    guard best.precedence != 0 else {
+        return isClosed ? Answer(verdict: .deny, reason: .policyDefaultDeny, rule: closedBy) : nil
+    }
+    return switch best.precedence & 0xff {
     case 192...255: Answer(verdict: .deny, reason: .policyDeny, rule: best.rule)
     case 64...191: Answer(verdict: .allow, reason: .none, rule: best.rule)
-    default:
-        isClosed
-            ? Answer(verdict: .deny, reason: .policyDefaultDeny, rule: closedBy)
-            : Answer(verdict: .allow, reason: .none, rule: 0)
+    default: nil
     }
 }
 
+/// One to eight tiers in any order, the subject's own among them or not; the slots to be asked, and the record's word.
+private func randomTiers(_ generator: inout SeededGenerator) -> (slots: [UInt16], chain: UInt32) {
+    guard Int.random(in: 0..<3, using: &generator) > 0 else { return ([Fixture.subject], 0) }
+    let numbers = (0..<UInt16(SUBJECT_TIER_COUNT)).shuffled(using: &generator)
+        .prefix(Int.random(in: 1...Int(SUBJECT_TIER_COUNT), using: &generator))
+    return (
+        numbers.map { $0 * UInt16(SUBJECT_COUNT_MAX) + Fixture.subject },
+        numbers.reversed().reduce(0) { $0 << 4 | UInt32($1 + 1) }
+    )
+}
+
 /// A state with a few dozen entries that overlap often; no two entries share a precedence, so the cause is unique.
-private func randomState(_ generator: inout SeededGenerator) -> MapState {
+private func randomState(_ generator: inout SeededGenerator) -> (state: MapState, tiers: [UInt16]) {
+    var state = MapState()
+    let (tiers, chain) = randomTiers(&generator)
+    for slot in tiers {
+        // Of many tiers the first must leave something to the others.
+        add(slot, entries: 40 / tiers.count, isOpen: slot != tiers.last, to: &state, &generator)
+    }
+    state.subjects[Fixture.subject, default: .open].chain = chain
+    return (state, tiers)
+}
+
+private func add(
+    _ slot: UInt16, entries: Int, isOpen: Bool, to state: inout MapState, _ generator: inout SeededGenerator
+) {
     let protocols: [IPProtocol] = [.tcp, .udp, .sctp, .icmp, .icmpv6]
     let ports: [UInt16] = [0, 22, 53, 80, 443, 8080, 0x5a5a, 65535]
-    var state = MapState()
     var subject = SubjectState.open
     for side in 0..<2 {
-        subject.defaultDeny[side] = Bool.random(using: &generator)
-        subject.defaultDenyAll[side] = subject.defaultDeny[side] || Bool.random(using: &generator)
-        subject.defaultDenyRule[side] = UInt32(60 + side)
+        let odds = isOpen ? 6 : 2
+        subject.defaultDeny[side] = Int.random(in: 0..<odds, using: &generator) == 0
+        subject.defaultDenyAll[side] = subject.defaultDeny[side] || Int.random(in: 0..<odds, using: &generator) == 0
+        subject.defaultDenyRule[side] = UInt32(60 + side) + 100 * UInt32(slot / UInt16(SUBJECT_COUNT_MAX))
     }
-    for number in 0..<UInt32.random(in: 0...40, using: &generator) {
+    for number in 0..<UInt32.random(in: 0...UInt32(entries), using: &generator) {
         let direction = Bool.random(using: &generator) ? Direction.egress : .ingress
         let peer = [.any, .any, Fixture.peerIdentity, Fixture.strangerIdentity, .world].randomElement(using: &generator)
         var key = PolicyKey(
-            peer: peer ?? .any, subject: Fixture.subject, port: 0, proto: 0, direction: direction, prefixLength: 17)
+            peer: peer ?? .any, subject: slot, port: 0, proto: 0, direction: direction, prefixLength: 17)
         if Int.random(in: 0..<4, using: &generator) > 0, let proto = protocols.randomElement(using: &generator) {
             key.proto = proto.rawValue
             let isICMP = proto == .icmp || proto == .icmpv6
@@ -104,7 +134,7 @@ private func randomState(_ generator: inout SeededGenerator) -> MapState {
                 : ports.randomElement(using: &generator)
             key.port = (port ?? 0) & UInt16(truncatingIfNeeded: 0xffff_0000 >> UInt32(key.prefixLength))
         }
-        let kind: UInt32 = [255, 200, 128, 70, 5].randomElement(using: &generator) ?? 128
+        let kind: UInt32 = [255, 200, 128, 70, 5, 36].randomElement(using: &generator) ?? 128
         let verdict = PolicyVerdict(
             precedence: UInt32.random(in: 0...6, using: &generator) << 16 | number << 8 | kind, rule: 20 + number % 40)
         var value = PolicyValue(enforced: verdict, all: verdict)
@@ -113,8 +143,7 @@ private func randomState(_ generator: inout SeededGenerator) -> MapState {
         let column = key.peer == .any ? Int(SUBJECT_ANY) : Int(SUBJECT_PEER)
         subject.probeMask[Int(direction.rawValue)][column] |= 1 << UInt32(key.prefixLength)
     }
-    state.subjects[Fixture.subject] = subject
-    return state
+    state.subjects[slot] = subject
 }
 
 extension DatapathTests {
@@ -160,7 +189,7 @@ extension DatapathTests {
             var generator = SeededGenerator(seed: UInt64(seed) &* 7919 &+ 1)
             var verdicts: [Verdict: Int] = [:]
             for _ in 0..<40 {
-                var state = randomState(&generator)
+                var (state, tiers) = randomState(&generator)
                 state.ipcache = Fixture.mappings
                 try fixture.commit(state)
                 for _ in 0..<50 {
@@ -168,7 +197,7 @@ extension DatapathTests {
                     try fixture.forgetFlows()
                     let action = try fixture.run(packet.bytes, Hook(question.direction))
                     let events = fixture.maps.drainEvents()
-                    let expected = judge(question, by: state, subject: Fixture.subject)
+                    let expected = judge(question, by: state, tiers: tiers)
                     let found = events.first.map { Answer(verdict: $0.verdict, reason: $0.reason, rule: $0.rule) }
                     #expect(found == expected, "\(question) by \(state.policy)")
                     #expect((action == 2) == (expected.verdict == .deny))

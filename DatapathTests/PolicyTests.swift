@@ -207,12 +207,14 @@ extension DatapathTests {
             try udp(family, .ingress, 53).expectDrop(DROP_POLICY_DEFAULT_DENY, rule: 60)
         }
 
-        @Test(arguments: Family.allCases) func `an entry that passes decides nothing`(family: Family) throws {
+        @Test(arguments: Family.allCases) func `an entry that passes leads out of a closed tier`(family: Family) throws
+        {
             var state = TestPolicy().defaultDeny(.ingress).allow(.ingress, .ports(.udp, 53), rule: 20).mapState
             for key in state.policy.keys { state.policy[key]?.enforced.precedence = 0xff_ff00 | 1 }
             for key in state.policy.keys { state.policy[key]?.all.precedence = 0xff_ff00 | 1 }
             try fixture.commit(state)
-            try udp(family, .ingress, 53).expectDrop(DROP_POLICY_DEFAULT_DENY, rule: 60)
+            try udp(family, .ingress, 53).expectPass(rule: UInt32(RULE_NONE), state: .new)
+            try udp(family, .ingress, 54).expectDrop(DROP_POLICY_DEFAULT_DENY, rule: 60)
         }
 
         @Test(arguments: Family.allCases) func `an endpoint always reaches itself, and only itself`(

@@ -34,8 +34,20 @@ struct TestPolicy: Sendable {
     private var entries: [Entry] = []
     private var closed: [Direction: (mode: Mode, rule: UInt32)] = [:]
     private let subject: UInt16
+    /// Asked after this one.
+    private var later: [TestPolicy] = []
 
     init(subject: UInt16 = Fixture.subject) { self.subject = subject }
+
+    /// The entries of one tier of the subject, by its number.
+    init(tier: UInt16) { subject = tier * UInt16(SUBJECT_COUNT_MAX) + Fixture.subject }
+
+    /// Asks another tier where this one passes or says nothing.
+    func then(_ tier: TestPolicy) -> Self {
+        var copy = self
+        copy.later.append(tier)
+        return copy
+    }
 
     /// Nothing is allowed in this direction unless an entry says so; `rule` stands for that.
     func defaultDeny(_ direction: Direction, rule: UInt32 = Fixture.defaultDenyRule, mode: Mode = .enforced) -> Self {
@@ -56,6 +68,13 @@ struct TestPolicy: Sendable {
         priority: UInt32 = 0x80_0000, mode: Mode = .enforced
     ) -> Self {
         adding(direction, ports, peer, rule, (0xff_ffff - priority) << 8 | 255, mode)
+    }
+
+    func pass(
+        _ direction: Direction, _ ports: Ports, peer: NumericIdentity = .any, rule: UInt32,
+        priority: UInt32 = 0x80_0000, mode: Mode = .enforced
+    ) -> Self {
+        adding(direction, ports, peer, rule, (0xff_ffff - priority) << 8 | 5, mode)
     }
 
     private func adding(
@@ -80,6 +99,21 @@ struct TestPolicy: Sendable {
 
     /// The tables' content, without any ipcache.
     var mapState: MapState {
+        var state = ownState
+        for tier in later {
+            let part = tier.ownState
+            state.policy.merge(part.policy) { $1 }
+            state.subjects.merge(part.subjects) { $1 }
+        }
+        let owner = SubjectStage.subject(of: subject)
+        if subject != owner || !later.isEmpty {
+            let tiers = ([self] + later).map { UInt32($0.subject / UInt16(SUBJECT_COUNT_MAX)) }
+            state.subjects[owner, default: .open].chain = tiers.reversed().reduce(0) { $0 << 4 | ($1 + 1) }
+        }
+        return state
+    }
+
+    private var ownState: MapState {
         var state = MapState()
         var subjectState = SubjectState.open
         for direction in Direction.allCases {

@@ -46,8 +46,9 @@ struct PinnedTables: Equatable {
     private mutating func readSubjects(_ maps: String, _ bank: Int) throws {
         let table = try PinnedTables.open("\(maps)/subject_map")
         let size = MemoryLayout<subject_entry>.size
-        for slot in 0..<Int(SUBJECT_COUNT_MAX) {
-            let start = (bank * Int(SUBJECT_COUNT_MAX) + slot) * table.elementStride
+        let slots = Int(SUBJECT_COUNT_MAX) * Int(SUBJECT_TIER_COUNT)
+        for slot in 0..<slots {
+            let start = (bank * slots + slot) * table.elementStride
             let words = stride(from: start + 4, to: start + size, by: 4).map { table.loadAcquiring(at: $0) }
             if words.contains(where: { $0 != 0 }) { subjects.insert([UInt32(slot)] + words) }
         }

@@ -103,6 +103,10 @@ package struct ExplainedStep: Codable, Hashable, Sendable {
     package var cause: String
     /// `file:line:column` of that rule.
     package var source: String?
+    /// Where it was decided: `admin`, `default` or `baseline`; absent if in no tier.
+    package var tier: String?
+    /// The rules by which earlier tiers passed the decision on, in order; absent if none did.
+    package var passedBy: [String]?
     /// Every other rule that matched, most important first.
     package var matched: [ExplainedRule]
     /// Rules that select the endpoint in this direction and did not match, with the reason why not.
@@ -110,7 +114,7 @@ package struct ExplainedStep: Codable, Hashable, Sendable {
 
     package init(
         title: String, direction: String, verdict: String, reason: String?, cause: String, source: String?,
-        matched: [ExplainedRule], unmatched: [ExplainedRule]
+        tier: String? = nil, passedBy: [String]? = nil, matched: [ExplainedRule], unmatched: [ExplainedRule]
     ) {
         self.title = title
         self.direction = direction
@@ -118,6 +122,8 @@ package struct ExplainedStep: Codable, Hashable, Sendable {
         self.reason = reason
         self.cause = cause
         self.source = source
+        self.tier = tier
+        self.passedBy = passedBy
         self.matched = matched
         self.unmatched = unmatched
     }

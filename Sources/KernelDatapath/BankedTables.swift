@@ -56,7 +56,7 @@ struct BankedTables: ~Copyable {
     var policyEntryCount: Int { shadow.policy.count }
     var policyEntryCapacity: Int { shadow.policy.capacity }
 
-    var subjectCount: Int { shadow.subjects.slots.count }
+    var subjectCount: Int { shadow.subjects.subjectCount }
 
     /// The time-outs in force, by state.
     var timeoutTicks: [UInt32] {

@@ -126,7 +126,9 @@ package final class InMemoryDatapath: DatapathWriting {
             DatapathStatus(
                 attachment: .tcx, isReady: content.mapState != nil, generation: content.generation,
                 endpointCount: content.endpoints.count, policyEntryCount: content.mapState?.policy.count ?? 0,
-                policyEntryCapacity: .max, subjectCount: content.mapState?.subjects.count ?? 0, directory: "memory")
+                policyEntryCapacity: .max,
+                subjectCount: content.mapState?.subjects.keys.count { $0 < SubjectStage.subjectCount } ?? 0,
+                directory: "memory")
         }
     }
 

@@ -24,6 +24,9 @@ final class CompiledRule: SubjectUser {
     }
 
     let rule: PolicyRule
+    let tier: PolicyTier
+    /// In its tier; of two rules that match, the lower one wins.
+    let rank: UInt32
     let ports: LoweredPorts
     /// Nil: any peer.
     var peerUses: [PeerUse]?
@@ -31,8 +34,10 @@ final class CompiledRule: SubjectUser {
     var slot: UInt32 = 0
     var subjectCount = 0
 
-    init(_ rule: PolicyRule) {
+    init(_ rule: PolicyRule, tier: PolicyTier, rank: UInt32) {
         self.rule = rule
+        self.tier = tier
+        self.rank = rank
         ports = LoweredPorts(rule.ports)
         super.init(rule.subject)
     }
@@ -53,12 +58,14 @@ final class CompiledRule: SubjectUser {
 /// A policy's effect of closing a direction.
 final class CompiledClosure: SubjectUser {
     let policy: PolicyReference
+    let tier: PolicyTier
     let isAudit: Bool
     let direction: Direction
 
-    init(policy: PolicyReference, isAudit: Bool, effect: DefaultDeny) {
-        self.policy = policy
-        self.isAudit = isAudit
+    init(_ effect: DefaultDeny, of policy: Policy) {
+        self.policy = policy.reference
+        tier = policy.tier
+        isAudit = policy.isAudit
         direction = effect.direction
         super.init(effect.subject)
     }

@@ -8,20 +8,26 @@ package import PolicyModel
 /// workloads that do not exist yet can be asked about.
 package struct Explainer: Sendable {
     private let policies: [Policy]
+    private let ranks: TierRanks
     private let options: CompileOptions
 
     package init(policies: [Policy], options: CompileOptions = CompileOptions()) {
-        self.policies = policies.sorted { $0.reference < $1.reference }
+        self.init(policies.sorted { $0.reference < $1.reference }, TierRanks(policies), options)
+    }
+
+    private init(_ policies: [Policy], _ ranks: TierRanks, _ options: CompileOptions) {
+        self.policies = policies
+        self.ranks = ranks
         self.options = options
     }
 
     /// The same with those policies only that select one of these endpoints: cheaper if much is asked about them.
     package func focused(on sides: [ExplainedSide]) -> Explainer {
-        Explainer(
-            policies: policies.filter { policy in
-                let subjects = policy.rules.map(\.subject) + policy.defaultDeny.map(\.subject)
-                return subjects.contains { subject in sides.contains(where: subject.selects) }
-            }, options: options)
+        let meant = policies.filter { policy in
+            let subjects = policy.rules.map(\.subject) + policy.defaultDeny.map(\.subject)
+            return subjects.contains { subject in sides.contains(where: subject.selects) }
+        }
+        return Explainer(meant, ranks, options)
     }
 
     /// Explains a flow's first packet.
@@ -59,6 +65,7 @@ package struct Explainer: Sendable {
 
     private struct Candidate {
         let rule: PolicyRule
+        let tier: PolicyTier
         let precedence: UInt32
     }
 
@@ -67,18 +74,21 @@ package struct Explainer: Sendable {
     ) -> Explanation.Side {
         var side = Explanation.Side(
             direction: direction, verdict: .allow, cause: nil, findings: [],
-            closedBy: closers(of: subject, direction, isAudit: false),
-            closedInAuditBy: closers(of: subject, direction, isAudit: true))
+            closedBy: closers(of: subject, direction, isAudit: false).map(\.reference),
+            closedInAuditBy: closers(of: subject, direction, isAudit: true).map(\.reference))
         if let address = subject.address, address == peer.address {
             side.cause = .builtin("self")
             return side
         }
         var candidates: [Candidate] = []
         for policy in policies {
-            for rule in policy.rules where rule.direction == direction && rule.subject.selects(subject) {
-                let precedence = strongestMatch(rule, flow)
-                let matchesPeer = rule.action != .pass && rule.peers.matches(peer)
-                if matchesPeer, let precedence { candidates.append(Candidate(rule: rule, precedence: precedence)) }
+            for (position, rule) in policy.rules.enumerated()
+            where rule.direction == direction && rule.subject.selects(subject) {
+                let precedence = strongestMatch(rule, ranks.rank(of: position, in: policy), flow)
+                let matchesPeer = rule.peers.matches(peer)
+                if matchesPeer, let precedence {
+                    candidates.append(Candidate(rule: rule, tier: policy.tier, precedence: precedence))
+                }
                 let outcome: Explanation.Finding.Outcome =
                     switch (matchesPeer, precedence != nil) {
                     case (true, true): .matches
@@ -87,59 +97,95 @@ package struct Explainer: Sendable {
                     case (false, false): .differs
                     }
                 side.findings.append(
-                    .init(rule: rule.origin, action: rule.action, isAudit: rule.isAudit, outcome: outcome))
+                    .init(
+                        rule: rule.origin, action: rule.action, isAudit: rule.isAudit, tier: policy.tier,
+                        outcome: outcome))
             }
         }
-        conclude(&side, candidates, hostEnters: options.allowHost && !subject.isHost && peer.isHost)
+        let hostEnters = direction == .ingress && options.allowHost && !subject.isHost && peer.isHost
+        func walk(withAudit: Bool) -> Walk {
+            let closers =
+                closers(of: subject, direction, isAudit: false)
+                + (withAudit ? closers(of: subject, direction, isAudit: true) : [])
+            return Walk(
+                candidates.filter { withAudit || !$0.rule.isAudit }, closers: closers, direction, hostEnters: hostEnters
+            )
+        }
+        let (enforced, all) = (walk(withAudit: false), walk(withAudit: true))
+        conclude(&side, !enforced.isDenied && all.isDenied ? all : enforced, isEnforced: enforced.isDenied)
         if side.verdict == .deny && subject.isAudited { side.verdict = .audit }
         return side
     }
 
-    private func conclude(_ side: inout Explanation.Side, _ candidates: [Candidate], hostEnters: Bool) {
-        let enforced = strongest(candidates.filter { !$0.rule.isAudit })
-        let all = strongest(candidates)
-        let isClosed = !side.closedBy.isEmpty
-        let isClosedInAudit = isClosed || !side.closedInAuditBy.isEmpty
-        let closers = RuleDescription.defaultDeny(
-            side.direction, isClosed ? side.closedBy : side.closedInAuditBy)
-        let hostAccess = side.direction == .ingress && hostEnters && isClosedInAudit
-        func verdict(_ best: Candidate?, _ isClosed: Bool) -> (isDenied: Bool, cause: RuleDescription?) {
-            if let best { return (best.rule.action == .deny, .rule(best.rule.origin)) }
-            if hostAccess { return (false, RuleRegistry.builtins[RuleRegistry.hostAccess]) }
-            return (isClosed, isClosed ? closers : nil)
-        }
-        let first = verdict(enforced, isClosed)
-        let second = verdict(all, isClosedInAudit)
-        side.verdict = first.isDenied ? .deny : second.isDenied ? .audit : .allow
-        side.cause = side.verdict == .audit ? second.cause : first.cause
-        let matching = Set(candidates.map(\.rule.origin))
-        let decider = side.verdict == .audit ? all : enforced
-        for index in side.findings.indices where matching.contains(side.findings[index].rule) {
-            guard side.findings[index].outcome == .matches else { continue }
-            if side.findings[index].rule == decider?.rule.origin {
+    private func conclude(_ side: inout Explanation.Side, _ walk: Walk, isEnforced: Bool) {
+        side.verdict = isEnforced ? .deny : walk.isDenied ? .audit : .allow
+        side.cause = walk.cause
+        side.tier = walk.tier
+        side.passedBy = walk.passers.map(\.rule.origin)
+        for index in side.findings.indices where side.findings[index].outcome == .matches {
+            let finding = side.findings[index]
+            if side.passedBy.contains(finding.rule) {
+                side.findings[index].outcome = .passes
+            } else if finding.rule == walk.decider?.rule.origin {
                 side.findings[index].outcome = .decides
-            } else if decider?.rule.action == .deny, side.findings[index].action == .allow {
+            } else if let tier = walk.tier, tier < finding.tier {
+                side.findings[index].outcome = .notReached
+            } else if walk.tier == finding.tier, walk.decider?.rule.action == .deny, finding.action == .allow {
                 side.findings[index].outcome = .coveredByDeny
             }
         }
     }
 
-    /// Greatest precedence first, then the order of the policies and their sections, as in the tables.
-    private func strongest(_ candidates: [Candidate]) -> Candidate? {
-        candidates.min { a, b in
-            if a.precedence != b.precedence { return a.precedence > b.precedence }
-            let (first, second) = (a.rule.origin, b.rule.origin)
-            return (first.policy, first.section, first.index) < (second.policy, second.section, second.index)
+    /// One way through the tiers: until a rule allows or denies, or a tier ends in its default deny.
+    private struct Walk {
+        var isDenied = false
+        var cause: RuleDescription?
+        /// Where it ended; nil: behind the last one.
+        var tier: PolicyTier?
+        var decider: Candidate?
+        /// By which it was passed on, in order.
+        var passers: [Candidate] = []
+
+        init(_ candidates: [Candidate], closers: [Policy], _ direction: Direction, hostEnters: Bool) {
+            for tier in PolicyTier.inOrder {
+                if let best = strongest(candidates.filter { $0.tier == tier }) {
+                    guard best.rule.action != .pass else {
+                        passers.append(best)
+                        continue
+                    }
+                    (isDenied, cause) = (best.rule.action == .deny, .rule(best.rule.origin))
+                    (self.tier, decider) = (tier, best)
+                    return
+                }
+                let closing = closers.filter { $0.tier == tier }
+                guard !closing.isEmpty else { continue }
+                self.tier = tier
+                isDenied = !hostEnters
+                // Named are those that are enforced, and those in audit mode if no other closes.
+                let enforced = closing.filter { !$0.isAudit }
+                let named = (enforced.isEmpty ? closing : enforced).map(\.reference).sorted()
+                cause = hostEnters ? RuleRegistry.builtins[RuleRegistry.hostAccess] : .defaultDeny(direction, named)
+                return
+            }
+        }
+
+        /// Greatest precedence first, then the order of the policies and their sections, as in the tables.
+        private func strongest(_ candidates: [Candidate]) -> Candidate? {
+            candidates.min { a, b in
+                if a.precedence != b.precedence { return a.precedence > b.precedence }
+                let (first, second) = (a.rule.origin, b.rule.origin)
+                return (first.policy, first.section, first.index) < (second.policy, second.section, second.index)
+            }
         }
     }
 
     /// The precedence of the most specific of the rule's ports that the flow meets; nil if it meets none.
-    private func strongestMatch(_ rule: PolicyRule, _ flow: Flow) -> UInt32? {
+    private func strongestMatch(_ rule: PolicyRule, _ rank: UInt32, _ flow: Flow) -> UInt32? {
         let lowered = LoweredPorts(rule.ports)
         let hasPeer = rule.peers != .any
         func strongest(_ keys: [PortKey], hasPeer: Bool) -> UInt32? {
             keys.filter { $0.covers(proto: flow.proto, port: flow.port) }
-                .map { Precedence.of(rule.action, priority: rule.priority, ports: $0, hasPeer: hasPeer) }.max()
+                .map { Precedence.of(rule.action, rank: rank, ports: $0, hasPeer: hasPeer) }.max()
         }
         // A name of the destination's makes the entry one for that destination, though the rule is for anyone.
         let named = strongest(
@@ -148,11 +194,11 @@ package struct Explainer: Sendable {
         return [strongest(lowered.keys, hasPeer: hasPeer), named].compactMap { $0 }.max()
     }
 
-    private func closers(of subject: ExplainedSide, _ direction: Direction, isAudit: Bool) -> [PolicyReference] {
+    private func closers(of subject: ExplainedSide, _ direction: Direction, isAudit: Bool) -> [Policy] {
         policies.filter { policy in
             policy.isAudit == isAudit
                 && policy.defaultDeny.contains { $0.direction == direction && $0.subject.selects(subject) }
-        }.map(\.reference)
+        }
     }
 }
 

@@ -70,8 +70,12 @@ package struct Explanation: Hashable, Sendable {
     package struct Side: Hashable, Sendable {
         package var direction: Direction
         package var verdict: Verdict
-        /// What decided; nil: no policy selects the endpoint in this direction.
+        /// What decided; nil: no policy did.
         package var cause: RuleDescription?
+        /// Where it was decided; nil: in no tier.
+        package var tier: PolicyTier?
+        /// The rules by which earlier tiers passed the decision on, in order.
+        package var passedBy: [RuleOrigin] = []
         /// Every rule that selects the endpoint in this direction, in the order of the policies.
         package var findings: [Finding]
         /// Policies that close the direction for the endpoint.
@@ -89,6 +93,10 @@ package struct Explanation: Hashable, Sendable {
             case matches
             /// It would allow, but a rule that denies outweighs it.
             case coveredByDeny = "covered-by-deny"
+            /// It passed the decision on to the next tier.
+            case passes
+            /// It matches, but an earlier tier decided.
+            case notReached = "not-reached"
             /// Its peers match, its ports do not.
             case portDiffers = "port-differs"
             /// Its ports match, its peers do not.
@@ -100,6 +108,7 @@ package struct Explanation: Hashable, Sendable {
         package var rule: RuleOrigin
         package var action: RuleAction
         package var isAudit: Bool
+        package var tier: PolicyTier
         package var outcome: Outcome
     }
 

@@ -10,14 +10,15 @@ package struct MapLegend: Hashable, Sendable {
     /// Of everything in a state; a subject that is open both ways has no line.
     package init(_ state: MapState) {
         let closed = state.subjects.filter { $0.value.defaultDenyAll.contains(true) }.keys
-        subjects = Set(closed).union(state.policy.keys.map(\.subject))
+        subjects = Set((closed + state.policy.keys.map(\.subject)).map(SubjectStage.subject))
         identities = Set(state.policy.keys.map(\.peer)).union(state.ipcache.values)
     }
 
     /// Of what changes.
     package init(_ changes: MapChanges) {
         let keys = changes.policyRemovals + changes.policySettings.map(\.key)
-        subjects = Set(keys.map(\.subject)).union(changes.subjectRemovals).union(changes.subjectSettings.keys)
+        let slots = keys.map(\.subject) + changes.subjectRemovals + changes.subjectSettings.keys
+        subjects = Set(slots.map(SubjectStage.subject))
         identities = Set(keys.map(\.peer)).union(changes.mappingSettings.map(\.identity))
     }
 

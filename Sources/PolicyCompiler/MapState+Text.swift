@@ -36,7 +36,8 @@ extension MapState {
         let side = Int(direction.rawValue)
         guard subject.defaultDenyAll[side] else { return nil }
         let how = subject.defaultDeny[side] ? "default deny" : "audit default deny"
-        return "subject \(slot) \(direction) \(how) by \(ruleText(subject.defaultDenyRule[side]))"
+        return
+            "subject \(SubjectStage.name(of: slot)) \(direction) \(how) by \(ruleText(subject.defaultDenyRule[side]))"
     }
 
     func text(_ value: PolicyValue) -> String {
@@ -83,7 +84,9 @@ extension PolicyKey: Comparable {
     }
 
     /// `subject 3 ingress 1001 tcp/443`.
-    package var text: String { "subject \(subject) \(direction) \(MapState.peerText(peer)) \(portText)" }
+    package var text: String {
+        "subject \(SubjectStage.name(of: subject)) \(direction) \(MapState.peerText(peer)) \(portText)"
+    }
 
     /// `tcp/443`, `tcp/1024-2047`, `tcp`, `icmp/8`, `all`.
     package var portText: String {

@@ -8,6 +8,7 @@ package import PolicyModel
 package struct PolicyKey: Hashable, Sendable {
     /// `.any` (0) or a peer identity.
     package var peer: NumericIdentity
+    /// A subject's slot, or that of one of its tiers (`SubjectStage`).
     package var subject: UInt16
     /// Host order, masked to `prefixLength` bits; ICMP: the type in the high byte.
     package var port: UInt16
@@ -56,7 +57,8 @@ package struct PolicyValue: Hashable, Sendable {
     }
 }
 
-/// One policy subject; the fields of `struct subject_entry` but for the epoch, which the commit assigns.
+/// One policy subject, or one of its tiers; the fields of `struct subject_entry` but for the epoch, which the commit
+/// assigns.
 package struct SubjectState: Hashable, Sendable {
     /// Indexed by `Direction.rawValue`.
     package var defaultDeny: [Bool]
@@ -65,24 +67,28 @@ package struct SubjectState: Hashable, Sendable {
     package var probeMask: [[UInt32]]
     /// Rule slot reported for "no rule allowed it".
     package var defaultDenyRule: [UInt32]
+    /// Of a subject: the tiers to be asked, as `SubjectStage.chain` writes them; 0: this slot alone.
+    package var chain: UInt32
 
-    package init(defaultDeny: [Bool], defaultDenyAll: [Bool], probeMask: [[UInt32]], defaultDenyRule: [UInt32]) {
+    package init(
+        defaultDeny: [Bool] = [false, false], defaultDenyAll: [Bool] = [false, false],
+        probeMask: [[UInt32]] = [[0, 0], [0, 0]], defaultDenyRule: [UInt32] = [0, 0], chain: UInt32 = 0
+    ) {
         self.defaultDeny = defaultDeny
         self.defaultDenyAll = defaultDenyAll
         self.probeMask = probeMask
         self.defaultDenyRule = defaultDenyRule
+        self.chain = chain
     }
 
     /// No policy: everything is open.
-    package static let open = SubjectState(
-        defaultDeny: [false, false], defaultDenyAll: [false, false], probeMask: [[0, 0], [0, 0]],
-        defaultDenyRule: [0, 0])
+    package static let open = SubjectState()
 }
 
 /// The complete desired content of the policy tables: pure, deterministic, printable.
 package struct MapState: Hashable, Sendable {
     package var policy: [PolicyKey: PolicyValue]
-    /// By subject slot.
+    /// By slot, of subjects and of their tiers.
     package var subjects: [UInt16: SubjectState]
     /// Prefix (or host address) to identity.
     package var ipcache: [CIDR: NumericIdentity]

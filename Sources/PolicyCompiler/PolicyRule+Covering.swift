@@ -5,11 +5,11 @@ import NetworkModel
 import PolicyModel
 
 extension PolicyRule {
-    /// True if this rule decides all traffic that `other` speaks of, in the verdict that counts.
+    /// True if this rule speaks of all traffic that `other` speaks of, in the verdict that counts.
     ///
     /// Cautious: each part of `other` must lie within one part of this rule.
     func covers(_ other: PolicyRule) -> Bool {
-        direction == other.direction && priority <= other.priority && (!isAudit || other.isAudit)
+        direction == other.direction && (!isAudit || other.isAudit)
             && subject.covers(other.subject) && peers.covers(other.peers) && ports.covers(other.ports)
     }
 }

@@ -4,30 +4,31 @@ package import PolicyModel
 
 /// The integer by which the kernel chooses among all entries that match a packet: the greatest wins.
 ///
-///     bits 31...8   0xffffff - priority of the tier
+///     bits 31...8   0xffffff - rank of the rule in its tier (`TierRanks`)
 ///     bits  7...0   deny 192 + specificity, allow 65 + specificity, host access 64, pass 1 + specificity
 ///
-/// So in one tier deny beats allow, whatever is more specific. Specificity never decides between deny and allow; it
-/// makes the rule that is named as the cause the most specific one: ports first, then the peer. Two different keys that
-/// match one packet differ in it, so no verdict depends on the order of the probes.
+/// So among rules of one rank deny beats allow beats pass, whatever is more specific. Specificity never decides between
+/// them; it makes the rule that is named as the cause the most specific one: ports first, then the peer. Two different
+/// keys that match one packet differ in it, so no verdict depends on the order of the probes. Tiers never meet here:
+/// each has entries of its own.
 package enum Precedence {
     package static let denyBase: UInt32 = 192
     package static let allowBase: UInt32 = 65
     package static let passBase: UInt32 = 1
 
     /// The precedence of a rule's entry.
-    package static func of(_ action: RuleAction, priority: UInt32, ports: PortKey, hasPeer: Bool) -> UInt32 {
+    package static func of(_ action: RuleAction, rank: UInt32, ports: PortKey, hasPeer: Bool) -> UInt32 {
         let base =
             switch action {
             case .deny: denyBase
             case .allow: allowBase
             case .pass: passBase
             }
-        return tier(priority) | (base + specificity(ports: ports, hasPeer: hasPeer))
+        return place(rank) | (base + specificity(ports: ports, hasPeer: hasPeer))
     }
 
-    /// Below every explicit rule of the normal tier, above default deny.
-    package static let hostAccess = tier(PolicyPriority.normal) | 64
+    /// Below every rule of a tier, above its default deny.
+    package static let hostAccess = place(0xff_fffe) | 64
 
     /// True if entries of this precedence deny.
     package static func isDeny(_ precedence: UInt32) -> Bool { precedence & 0xff >= denyBase }
@@ -37,7 +38,7 @@ package enum Precedence {
         precedence & 0xff >= 64 && precedence & 0xff < denyBase
     }
 
-    private static func tier(_ priority: UInt32) -> UInt32 { (0xff_ffff - min(priority, 0xff_fffe)) << 8 }
+    private static func place(_ rank: UInt32) -> UInt32 { (0xff_ffff - min(rank, 0xff_fffe)) << 8 }
 
     /// 0...35: a longer port prefix first, then a named peer.
     private static func specificity(ports: PortKey, hasPeer: Bool) -> UInt32 {

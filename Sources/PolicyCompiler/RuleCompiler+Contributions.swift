@@ -27,20 +27,21 @@ extension RuleCompiler {
 
     func contribute(_ rule: CompiledRule, to subject: UInt16, peers selected: [UInt32], _ sign: Sign) {
         let direction = rule.rule.direction
-        guard rule.rule.action != .pass, !selected.isEmpty else { return }
+        guard !selected.isEmpty else { return }
         // Ports by name belong to the destination: the subject on ingress, each peer on egress.
         let isPerPeer = direction == .egress && !rule.ports.names.isEmpty
         let subjectPorts = isPerPeer ? NamedPorts() : subjects[subject]?.namedPorts ?? NamedPorts()
         let shared = isPerPeer ? [] : rule.ports.keys(for: subjectPorts, action: rule.rule.action)
+        let slot = SubjectStage.slot(rule.tier, of: subject)
         for peer in selected {
             let hasPeer = peer != NumericIdentity.any.rawValue
             let ports = isPerPeer ? keys(of: rule, at: peer) : shared
             for port in ports {
                 let key = PolicyKey(
-                    peer: NumericIdentity(rawValue: peer), subject: subject, port: port.port, proto: port.proto,
+                    peer: NumericIdentity(rawValue: peer), subject: slot, port: port.port, proto: port.proto,
                     direction: direction, prefixLength: port.prefixLength)
                 let precedence = Precedence.of(
-                    rule.rule.action, priority: rule.rule.priority, ports: port, hasPeer: hasPeer)
+                    rule.rule.action, rank: rule.rank, ports: port, hasPeer: hasPeer)
                 change(key, Contribution(rule: rule.slot, precedence: precedence, isAudit: rule.rule.isAudit), sign)
             }
         }
@@ -56,7 +57,7 @@ extension RuleCompiler {
     }
 
     func change(_ key: PolicyKey, _ contribution: Contribution, _ sign: Sign) {
-        touchedSubjects.insert(key.subject)
+        touch(key.subject)
         if journal[key] == nil {
             journal[key] = .some(cells[key.subject]?.value(of: key, precedes: precedes))
         }
@@ -87,12 +88,13 @@ extension RuleCompiler {
     }
 
     func change(_ closure: CompiledClosure, at subject: UInt16, _ sign: Sign) {
-        touchedSubjects.insert(subject)
+        let slot = SubjectStage.slot(closure.tier, of: subject)
+        touch(slot)
         let direction = closure.direction
         switch sign {
         case .add:
-            cells[subject, default: SubjectCells()].close(direction, by: closure.policy, isAudit: closure.isAudit)
-        case .remove: cells[subject]?.open(direction, by: closure.policy, isAudit: closure.isAudit)
+            cells[slot, default: SubjectCells()].close(direction, by: closure.policy, isAudit: closure.isAudit)
+        case .remove: cells[slot]?.open(direction, by: closure.policy, isAudit: closure.isAudit)
         }
     }
 }

@@ -39,9 +39,6 @@ extension RuleCompiler {
         func report(_ kind: RuleDiagnostic.Kind, _ message: String) {
             found.append(RuleDiagnostic(kind: kind, origin: rule.rule.origin, message: message))
         }
-        if rule.rule.action == .pass {
-            report(.passUnsupported, RuleDiagnostic.passMessage)
-        }
         if rule.slot == RuleRegistry.unnumbered {
             report(
                 .unnumbered,

@@ -9,13 +9,26 @@ extension RuleCompiler {
     /// Adds a policy, or replaces the one of the same reference.
     package func setPolicy(_ policy: Policy) {
         lastInput = nil
+        let moved = ranks.replace(policies[policy.reference]?.policy, by: policy)
+        install(policy)
+        reinstall(moved)
+    }
+
+    /// Policies whose rules have other ranks now.
+    private func reinstall(_ references: [PolicyReference]) {
+        for reference in references {
+            if let policy = policies[reference]?.policy { install(policy) }
+        }
+    }
+
+    private func install(_ policy: Policy) {
         // The new one first: rules that stay keep their slots, and entries that stay are not written again.
         let previous = policies[policy.reference]
         let compiled = CompiledPolicy(
-            policy: policy, rules: policy.rules.map(CompiledRule.init),
-            closures: policy.defaultDeny.map {
-                CompiledClosure(policy: policy.reference, isAudit: policy.isAudit, effect: $0)
-            })
+            policy: policy,
+            rules: policy.rules.enumerated().map { position, rule in
+                CompiledRule(rule, tier: policy.tier, rank: ranks.rank(of: position, in: policy))
+            }, closures: policy.defaultDeny.map { CompiledClosure($0, of: policy) })
         policies[policy.reference] = compiled
         for rule in compiled.rules { add(rule) }
         for closure in compiled.closures { add(closure) }
@@ -25,7 +38,9 @@ extension RuleCompiler {
     /// Removes a policy; nothing happens if there is none.
     package func removePolicy(_ reference: PolicyReference) {
         lastInput = nil
-        if let compiled = policies.removeValue(forKey: reference) { take(compiled) }
+        guard let compiled = policies.removeValue(forKey: reference) else { return }
+        take(compiled)
+        reinstall(ranks.replace(compiled.policy, by: nil))
     }
 
     /// Adds a subject, or replaces the one in the same slot.
@@ -54,11 +69,16 @@ extension RuleCompiler {
                 if let rule = user as? CompiledRule { disconnect(rule, from: slot, takingEntries: false) }
             }
         }
-        for key in cells[slot]?.first.keys ?? [:].keys where journal[key] == nil {
-            journal[key] = .some(cells[slot]?.value(of: key, precedes: precedes))
-        }
+        for tier in PolicyTier.allCases { clear(SubjectStage.slot(tier, of: slot)) }
         subjects[slot] = nil
-        cells[slot] = nil
+    }
+
+    private func clear(_ slot: UInt16) {
+        guard let subjectCells = cells.removeValue(forKey: slot) else { return }
+        touchedSubjects.insert(slot)
+        for key in subjectCells.first.keys where journal[key] == nil {
+            journal[key] = .some(subjectCells.value(of: key, precedes: precedes))
+        }
         openedHostPeers[slot] = nil
         for description in defaultDenies.removeValue(forKey: slot) ?? [] {
             if let description { releaseDefaultDeny(description) }
@@ -74,7 +94,7 @@ extension RuleCompiler {
         peers[number] = peer
         if peer.labels.isReserved("host") {
             hostPeers.insert(number)
-            touchedSubjects.formUnion(subjects.keys)
+            touchedSubjects.formUnion(cells.keys)
         }
         portNameIndex.insert(number, peer.namedPorts)
         for rule in portNameIndex.users(of: peer.namedPorts) { contributeEverywhere(rule, peer: number, .add) }
@@ -92,7 +112,7 @@ extension RuleCompiler {
         lastInput = nil
         let number = identity.rawValue
         guard let peer = peers[number] else { return }
-        if hostPeers.contains(number) { touchedSubjects.formUnion(subjects.keys) }
+        if hostPeers.contains(number) { touchedSubjects.formUnion(cells.keys) }
         portNameIndex.remove(number, peer.namedPorts)
         for rule in portNameIndex.users(of: peer.namedPorts) { contributeEverywhere(rule, peer: number, .remove) }
         for id in peerIndex.remove(number) {

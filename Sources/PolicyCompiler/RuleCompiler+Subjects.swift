@@ -9,18 +9,40 @@ extension RuleCompiler {
     /// Brings default-deny attribution and host access of all touched subjects up to date.
     func settleSubjects() {
         for slot in touchedSubjects {
-            guard let subject = subjects[slot] else { continue }
+            guard let subject = subjects[SubjectStage.subject(of: slot)] else { continue }
             settleDefaultDeny(slot)
-            settleHostAccess(subject)
+            settleHostAccess(subject, at: slot)
         }
     }
 
-    func subjectState(_ slot: UInt16) -> SubjectState {
-        guard let subjectCells = cells[slot] else { return .open }
+    /// The slots of a subject that mean something: its own, and those of the tiers with policies for it.
+    func slots(of subject: UInt16) -> [UInt16] {
+        [subject] + tiers(of: subject).filter { $0 != .normal }.map { SubjectStage.slot($0, of: subject) }
+    }
+
+    /// A slot changes: the subject's own record, which lists its tiers, is looked at as well.
+    func touch(_ slot: UInt16) {
+        touchedSubjects.insert(slot)
+        touchedSubjects.insert(SubjectStage.subject(of: slot))
+    }
+
+    /// Nil: nothing is there.
+    func subjectState(_ slot: UInt16) -> SubjectState? {
+        let subject = SubjectStage.subject(of: slot)
+        guard subjects[subject] != nil else { return nil }
+        let isTier = slot != subject
+        guard let subjectCells = cells[slot], !isTier || !subjectCells.isEmpty else {
+            return isTier ? nil : SubjectState(chain: SubjectStage.chain(tiers(of: subject)))
+        }
         let rules = (defaultDenies[slot] ?? [nil, nil]).map {
             $0.map { registry.slot(of: $0) ?? RuleRegistry.unnumbered } ?? 0
         }
-        return subjectCells.state(defaultDenyRule: rules)
+        return subjectCells.state(
+            defaultDenyRule: rules, chain: isTier ? 0 : SubjectStage.chain(tiers(of: subject)))
+    }
+
+    private func tiers(of subject: UInt16) -> [PolicyTier] {
+        PolicyTier.inOrder.filter { !(cells[SubjectStage.slot($0, of: subject)]?.isEmpty ?? true) }
     }
 
     func releaseDefaultDeny(_ description: RuleDescription) {
@@ -44,24 +66,33 @@ extension RuleCompiler {
         defaultDenies[slot] = current
     }
 
-    private func settleHostAccess(_ subject: CompileSubject) {
-        let isNeeded =
-            options.allowHost && !subject.isHost
-            && cells[subject.slot]?.isClosed(.ingress, enforcedOnly: false) ?? false
-        let wanted = isNeeded ? hostPeers.union([NumericIdentity.host.rawValue]) : []
-        let present = openedHostPeers[subject.slot] ?? []
-        guard wanted != present else { return }
-        for peer in wanted.subtracting(present) { changeHostAccess(subject.slot, peer, .add) }
-        for peer in present.subtracting(wanted) { changeHostAccess(subject.slot, peer, .remove) }
-        openedHostPeers[subject.slot] = wanted
+    /// The host's way into a closed tier; where only policies in audit mode close it, it is theirs alone too: what is
+    /// enforced goes on to the next tier.
+    struct HostAccess: Equatable {
+        var peers: Set<UInt32> = []
+        var isAudit = false
     }
 
-    private func changeHostAccess(_ subject: UInt16, _ peer: UInt32, _ sign: Sign) {
+    private func settleHostAccess(_ subject: CompileSubject, at slot: UInt16) {
+        let isNeeded =
+            options.allowHost && !subject.isHost && cells[slot]?.isClosed(.ingress, enforcedOnly: false) ?? false
+        let wanted = HostAccess(
+            peers: isNeeded ? hostPeers.union([NumericIdentity.host.rawValue]) : [],
+            isAudit: isNeeded && !(cells[slot]?.isClosed(.ingress, enforcedOnly: true) ?? false))
+        let present = openedHostPeers[slot] ?? HostAccess()
+        guard wanted != present else { return }
+        let kept = wanted.isAudit == present.isAudit ? wanted.peers.intersection(present.peers) : []
+        for peer in present.peers.subtracting(kept) { changeHostAccess(slot, peer, isAudit: present.isAudit, .remove) }
+        for peer in wanted.peers.subtracting(kept) { changeHostAccess(slot, peer, isAudit: wanted.isAudit, .add) }
+        openedHostPeers[slot] = wanted
+    }
+
+    private func changeHostAccess(_ slot: UInt16, _ peer: UInt32, isAudit: Bool, _ sign: Sign) {
         let port = PortKey.allProtocols
         let key = PolicyKey(
-            peer: NumericIdentity(rawValue: peer), subject: subject, port: port.port, proto: port.proto,
+            peer: NumericIdentity(rawValue: peer), subject: slot, port: port.port, proto: port.proto,
             direction: .ingress, prefixLength: port.prefixLength)
         change(
-            key, Contribution(rule: RuleRegistry.hostAccess, precedence: Precedence.hostAccess, isAudit: false), sign)
+            key, Contribution(rule: RuleRegistry.hostAccess, precedence: Precedence.hostAccess, isAudit: isAudit), sign)
     }
 }

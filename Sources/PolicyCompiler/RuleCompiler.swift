@@ -22,7 +22,9 @@ package final class RuleCompiler {
     var prefixIndex = PrefixIndex<CompiledRule>()
     /// Rules that ask any peer for a port by name.
     var portNameIndex = PortNameIndex<CompiledRule>()
+    /// By slot: every tier of a subject has its own.
     var cells: [UInt16: SubjectCells] = [:]
+    var ranks = TierRanks()
     /// Peers that are the host itself, or the host inside a prefix.
     var hostPeers: Set<UInt32> = []
 
@@ -37,9 +39,9 @@ package final class RuleCompiler {
     var publishedSubjects: [UInt16: SubjectState] = [:]
     var publishedRules: [UInt32: RuleDescription] = [:]
     var touchedSlots: Set<UInt32> = Set(RuleRegistry.builtins.keys)
-    /// By subject and direction: what default deny is attributed to, and whether the host's access was written.
+    /// By slot and direction: what default deny is attributed to, and for which peers the host's access was written.
     var defaultDenies: [UInt16: [RuleDescription?]] = [:]
-    var openedHostPeers: [UInt16: Set<UInt32>] = [:]
+    var openedHostPeers: [UInt16: HostAccess] = [:]
 
     package init(options: CompileOptions = CompileOptions(), registry: RuleRegistry = RuleRegistry()) {
         self.options = options
@@ -105,7 +107,9 @@ package final class RuleCompiler {
                 state.policy[key] = subjectCells.value(of: key, precedes: precedes)
             }
         }
-        for slot in subjects.keys { state.subjects[slot] = subjectState(slot) }
+        for subject in subjects.keys {
+            for slot in slots(of: subject) { state.subjects[slot] = subjectState(slot) }
+        }
         state.rules = registry.descriptions
         return state
     }
@@ -125,7 +129,7 @@ package final class RuleCompiler {
         }
         journal.removeAll()
         for slot in touchedSubjects {
-            let new = subjects[slot] == nil ? nil : subjectState(slot)
+            let new = subjectState(slot)
             if new == publishedSubjects[slot] { continue }
             publishedSubjects[slot] = new
             if let new { changes.subjectSettings[slot] = new } else { changes.subjectRemovals.append(slot) }

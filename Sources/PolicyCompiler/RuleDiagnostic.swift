@@ -10,7 +10,6 @@ package struct RuleDiagnostic: Hashable, Sendable, CustomStringConvertible {
         case namedPortUndefined = "named-port-undefined"
         case namedPortConflicting = "named-port-conflicting"
         case prefixMissesWorkloads = "prefix-misses-workloads"
-        case passUnsupported = "pass-unsupported"
         case unnumbered = "unnumbered"
         case contradictory = "contradictory"
         case unreachable = "unreachable"
@@ -23,7 +22,6 @@ package struct RuleDiagnostic: Hashable, Sendable, CustomStringConvertible {
             case .namedPortUndefined: .namedPortUndefined
             case .namedPortConflicting: .namedPortConflicting
             case .prefixMissesWorkloads: .prefixMissesWorkloads
-            case .passUnsupported: .passUnsupported
             case .unnumbered: .unnumbered
             case .contradictory: .contradictory
             case .unreachable: .unreachable

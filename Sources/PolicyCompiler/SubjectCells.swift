@@ -24,6 +24,9 @@ struct SubjectCells {
     private var closers = [PolicySet(), PolicySet()]
     private var auditClosers = [PolicySet(), PolicySet()]
 
+    /// True if no policy has a say here.
+    var isEmpty: Bool { first.isEmpty && (closers + auditClosers).allSatisfy(\.isEmpty) }
+
     mutating func add(_ contribution: Contribution, at key: PolicyKey) {
         if first[key] == nil {
             first[key] = contribution
@@ -94,7 +97,7 @@ struct SubjectCells {
         return !closers[side].isEmpty || !enforcedOnly && !auditClosers[side].isEmpty
     }
 
-    func state(defaultDenyRule: [UInt32]) -> SubjectState {
+    func state(defaultDenyRule: [UInt32], chain: UInt32) -> SubjectState {
         var masks: [[UInt32]] = [[0, 0], [0, 0]]
         for index in probeCounts.indices where probeCounts[index] > 0 {
             masks[index / 36][index / 18 % 2] |= 1 << UInt32(index % 18)
@@ -103,7 +106,7 @@ struct SubjectCells {
         return SubjectState(
             defaultDeny: directions.map { isClosed($0, enforcedOnly: true) },
             defaultDenyAll: directions.map { isClosed($0, enforcedOnly: false) }, probeMask: masks,
-            defaultDenyRule: defaultDenyRule)
+            defaultDenyRule: defaultDenyRule, chain: chain)
     }
 
     private static func probeIndex(_ key: PolicyKey) -> Int {

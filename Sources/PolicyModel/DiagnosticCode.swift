@@ -103,7 +103,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
         2104, "a port name with different numbers on endpoints with equal labels")
     package static let prefixMissesWorkloads = DiagnosticCode(
         2105, "a prefix covers workloads that a prefix of its kind never matches")
-    package static let passUnsupported = DiagnosticCode(2106, "action pass is not supported yet; the rule is left out")
+    // 2106 is retired: action pass was not supported once.
     package static let unnumbered = DiagnosticCode(
         2107, "no rule number is left: enforced, but verdicts cannot name it")
     package static let contradictory = DiagnosticCode(2108, "a selector contradicts itself: no labels can match it")
@@ -128,6 +128,6 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
         .selectsNothing, .endPortIgnored, .defaultDenyIgnored, .notRecorded, .denyOnly, .emptyFromAllowsAll,
         .noPolicy,
         .selectsNoEndpoint, .peerSelectsNothing, .namedPortUndefined, .namedPortConflicting, .prefixMissesWorkloads,
-        .passUnsupported, .unnumbered, .contradictory, .unreachable,
+        .unnumbered, .contradictory, .unreachable,
     ]
 }

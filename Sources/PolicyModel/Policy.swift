@@ -12,10 +12,12 @@ package struct Policy: Hashable, Sendable {
     package var isAudit: Bool
     /// Seconds since 1970, UTC: from then on the policy is out of force; nil: it has no end.
     package var validUntil: Int64?
+    package var tier: PolicyTier
+    package var order: PolicyOrder
 
     package init(
         reference: PolicyReference, source: SourceLocation, rules: [PolicyRule], defaultDeny: [DefaultDeny],
-        isAudit: Bool = false, validUntil: Int64? = nil
+        isAudit: Bool = false, validUntil: Int64? = nil, tier: PolicyTier = .normal, order: PolicyOrder = .together
     ) {
         self.reference = reference
         self.source = source
@@ -23,6 +25,8 @@ package struct Policy: Hashable, Sendable {
         self.defaultDeny = defaultDeny
         self.isAudit = isAudit
         self.validUntil = validUntil
+        self.tier = tier
+        self.order = order
     }
 }
 

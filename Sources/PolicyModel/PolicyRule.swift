@@ -12,15 +12,12 @@ package struct PolicyRule: Hashable, Sendable {
     package var action: RuleAction
     package var peers: PeerSelection
     package var ports: PortSelection
-    /// 0 is the most important: one number for all tiers; NetworkPolicy and Cilium rules all carry `PolicyPriority.normal`.
-    package var priority: UInt32
     /// True: reported but not enforced (per-policy audit mode).
     package var isAudit: Bool
 
     package init(
         origin: RuleOrigin, subject: SubjectSelector, direction: Direction, action: RuleAction = .allow,
-        peers: PeerSelection = .any, ports: PortSelection = .all, priority: UInt32 = PolicyPriority.normal,
-        isAudit: Bool = false
+        peers: PeerSelection = .any, ports: PortSelection = .all, isAudit: Bool = false
     ) {
         self.origin = origin
         self.subject = subject
@@ -28,15 +25,8 @@ package struct PolicyRule: Hashable, Sendable {
         self.action = action
         self.peers = peers
         self.ports = ports
-        self.priority = priority
         self.isAudit = isAudit
     }
-}
-
-/// Priorities of the tiers (bits 31...8 of the kernel's precedence hold `0xffffff - priority`).
-package enum PolicyPriority {
-    /// NetworkPolicy, CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy.
-    package static let normal: UInt32 = 0x80_0000
 }
 
 package enum RuleAction: UInt8, Hashable, Sendable {

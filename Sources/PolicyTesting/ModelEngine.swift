@@ -16,32 +16,34 @@ package final class ModelEngine: PolicyTestEngine {
 
     package func judge(_ probe: PolicyTest.Probe, at ends: [ProbeEnd]) -> [ProbeOutcome.Side] {
         ends.map { end in
-            let (verdict, cause) = judge(probe, at: end)
-            return .init(direction: end.direction, verdict: verdict, cause: cause)
+            judge(probe, at: end)
         }
     }
 
-    private func judge(
-        _ probe: PolicyTest.Probe, at end: ProbeEnd
-    ) -> (verdict: PolicyTest.Expectation, cause: RuleDescription?) {
+    private func judge(_ probe: PolicyTest.Probe, at end: ProbeEnd) -> ProbeOutcome.Side {
+        func side(_ verdict: PolicyTest.Expectation, _ cause: String) -> ProbeOutcome.Side {
+            .init(direction: end.direction, verdict: verdict, cause: .builtin(cause))
+        }
         let answered = probe.answeredICMPType
         let direction: Direction = answered == nil ? end.direction : end.direction == .egress ? .ingress : .egress
         let isToSelf = probe.source.address == probe.destination.address
         // What reaches an endpoint from itself it must have sent; a reply's request it has not.
-        if isToSelf, answered == nil || direction == .egress { return (.allow, .builtin("self")) }
+        if isToSelf, answered == nil || direction == .egress { return side(.allow, "self") }
         let hasDetail = probe.proto.hasPorts || probe.proto == .icmp || probe.proto == .icmpv6
         // Slots are given to every workload of a test; an open verdict would hide a mistake there.
         guard let view, let endpoint = view.endpoint(of: end.workload),
             let decision = view.tables.decide(
                 subject: endpoint.subject, peer: probe.peer(of: end.direction), direction: direction,
                 proto: probe.proto, port: hasDetail ? answered.map { UInt16($0) << 8 } ?? probe.port : nil)
-        else { return (.deny, .builtin("unknown subject")) }
+        else { return side(.deny, "unknown subject") }
         let verdict: PolicyTest.Expectation =
             switch decision.verdict {
             case .allow: .allow
             case .deny: .deny
             case .audit: .audit
             }
-        return (verdict, view.cause(ofRule: decision.rule))
+        return .init(
+            direction: end.direction, verdict: verdict, cause: view.cause(ofRule: decision.rule), tier: decision.tier,
+            passedBy: decision.passedBy.compactMap(view.cause))
     }
 }

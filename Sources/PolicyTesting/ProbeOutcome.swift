@@ -2,7 +2,7 @@
 
 package import NetworkModel
 package import PolicyCompiler
-import PolicyModel
+package import PolicyModel
 package import PolicyReading
 
 /// What became of one probe.
@@ -11,13 +11,34 @@ package struct ProbeOutcome: Hashable, Sendable {
     package struct Side: Hashable, Sendable {
         package var direction: Direction
         package var verdict: PolicyTest.Expectation
-        /// Nil: no policy selects this end in this direction.
+        /// Nil: no policy says anything about it.
         package var cause: RuleDescription?
+        /// Where it was decided; nil: in no tier, or the engine does not know.
+        package var tier: PolicyTier?
+        /// What passed the decision on, in order, as far as the engine knows.
+        package var passedBy: [RuleDescription]
 
-        package init(direction: Direction, verdict: PolicyTest.Expectation, cause: RuleDescription?) {
+        package init(
+            direction: Direction, verdict: PolicyTest.Expectation, cause: RuleDescription?, tier: PolicyTier? = nil,
+            passedBy: [RuleDescription] = []
+        ) {
             self.direction = direction
             self.verdict = verdict
             self.cause = cause
+            self.tier = tier
+            self.passedBy = passedBy
+        }
+
+        /// True if the other engine's verdict and cause are the same.
+        func agrees(with other: Side) -> Bool {
+            direction == other.direction && verdict == other.verdict && cause == other.cause
+        }
+
+        /// `RULE`, with the tier unless it is the default one, and the rules that passed.
+        fileprivate var causeText: String {
+            let tier = tier.flatMap { $0 == .normal ? nil : " (\($0.name) tier)" } ?? ""
+            let passers = passedBy.map(\.text).joined(separator: ", ")
+            return (cause?.nameText ?? "no policy") + tier + (passers.isEmpty ? "" : ", passed on by \(passers)")
         }
     }
 
@@ -55,7 +76,9 @@ package struct ProbeOutcome: Hashable, Sendable {
     package var sides: [Side] { opinions[0].sides }
 
     /// The first opinion that differs from the first engine's in a verdict or its cause; nil if all agree.
-    package var dissent: Opinion? { opinions.dropFirst().first { $0.sides != sides } }
+    package var dissent: Opinion? {
+        opinions.dropFirst().first { !$0.sides.elementsEqual(sides) { $0.agrees(with: $1) } }
+    }
 
     /// True if the engines agree and the verdict, and the rule where one is named, are as expected.
     package var isMet: Bool { dissent == nil && isVerdictMet && isRuleMet }
@@ -89,7 +112,7 @@ package struct ProbeOutcome: Hashable, Sendable {
 extension ProbeOutcome.Opinion {
     /// The verdict and what each end says.
     fileprivate var text: String {
-        let causes = sides.map { "\($0.direction): \($0.verdict.rawValue) by \($0.cause?.nameText ?? "no policy")" }
+        let causes = sides.map { "\($0.direction): \($0.verdict.rawValue) by \($0.causeText)" }
         return verdict.rawValue
             + (causes.isEmpty ? " (neither end is a workload)" : " (\(causes.joined(separator: "; ")))")
     }

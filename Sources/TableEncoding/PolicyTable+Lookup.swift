@@ -4,6 +4,7 @@ import CDatapathABI
 package import IdentityModel
 package import NetworkModel
 package import PolicyCompiler
+package import PolicyModel
 
 /// What the policy table says about a packet.
 package struct TableDecision: Hashable, Sendable {
@@ -15,12 +16,18 @@ package struct TableDecision: Hashable, Sendable {
     }
 
     package var verdict: Verdict
-    /// Slot of the rule that is the cause; `RULE_NONE` (0): no policy selects the subject in this direction.
+    /// Slot of the rule that is the cause; `RULE_NONE` (0): no policy says anything about the packet.
     package var rule: UInt32
+    /// Where it was decided; nil: in no tier.
+    package var tier: PolicyTier?
+    /// Slots of the rules by which earlier tiers passed the decision on, in order.
+    package var passedBy: [UInt32]
 
-    package init(verdict: Verdict, rule: UInt32) {
+    init(_ verdict: Verdict, _ walk: TierWalk) {
         self.verdict = verdict
-        self.rule = rule
+        rule = walk.rule
+        tier = walk.slot.flatMap(SubjectStage.tier)
+        passedBy = walk.passers
     }
 }
 
@@ -31,14 +38,14 @@ extension PolicyTable {
         find(policy_key(key)).map { entries[Int($0)].value }
     }
 
-    /// The verdict for a packet of a subject.
+    /// The strongest entries for a packet in one tier of a subject.
     ///
     /// `port` in host order (ICMP: the type in the high byte); nil for packets without ports and for later fragments:
     /// they meet only entries of port prefix 0.
-    package func decide(
+    package func strongest(
         _ subject: SubjectState, slot: UInt16, peer: NumericIdentity, direction: Direction, proto: IPProtocol,
         port: UInt16?
-    ) -> TableDecision {
+    ) -> PolicyValue {
         var enforced = PolicyVerdict()
         var all = PolicyVerdict()
         let side = Int(direction.rawValue)
@@ -56,7 +63,7 @@ extension PolicyTable {
                 if value.all.precedence > all.precedence { all = value.all }
             }
         }
-        return subject.decision(enforced: enforced, all: all, direction: direction)
+        return PolicyValue(enforced: enforced, all: all)
     }
 
     /// The entries in memory order.
@@ -76,20 +83,26 @@ extension PolicyTable {
     static func portMask(_ length: Int) -> UInt16 { length == 0 ? 0 : ~0 << UInt16(16 - length) }
 }
 
-extension SubjectState {
-    /// Turns the strongest entries found into a verdict: `enforced` decides, `all` can only turn allow into audit.
-    package func decision(enforced: PolicyVerdict, all: PolicyVerdict, direction: Direction) -> TableDecision {
-        let side = Int(direction.rawValue)
-        func verdict(_ found: PolicyVerdict, _ isClosed: Bool) -> (isDenied: Bool, rule: UInt32) {
-            let kind = found.precedence & UInt32(PRECEDENCE_CLASS_MASK)
-            if kind >= UInt32(PRECEDENCE_CLASS_DENY) { return (true, found.rule) }
-            if kind >= UInt32(PRECEDENCE_CLASS_ALLOW) { return (false, found.rule) }
-            return isClosed ? (true, defaultDenyRule[side]) : (false, 0)
+/// The way of one class of policies through the tiers of a subject.
+struct TierWalk {
+    private(set) var isDenied = false
+    /// Of the entry or default deny that settled it; 0: nothing did.
+    private(set) var rule: UInt32 = 0
+    /// Where it was settled.
+    private(set) var slot: UInt16?
+    /// The rules that passed it on.
+    private(set) var passers: [UInt32] = []
+
+    /// Hears the next tier, unless an earlier one has settled it.
+    mutating func ask(_ slot: UInt16, _ found: PolicyVerdict, isClosed: Bool, closedBy: UInt32) {
+        guard self.slot == nil else { return }
+        let kind = found.precedence & UInt32(PRECEDENCE_CLASS_MASK)
+        if kind >= UInt32(PRECEDENCE_CLASS_ALLOW) {
+            (self.slot, rule, isDenied) = (slot, found.rule, kind >= UInt32(PRECEDENCE_CLASS_DENY))
+        } else if found.precedence != 0 {
+            passers.append(found.rule)
+        } else if isClosed {
+            (self.slot, rule, isDenied) = (slot, closedBy, true)
         }
-        let first = verdict(enforced, defaultDeny[side])
-        if first.isDenied { return TableDecision(verdict: .deny, rule: first.rule) }
-        let second = verdict(all, defaultDenyAll[side])
-        return second.isDenied
-            ? TableDecision(verdict: .audit, rule: second.rule) : TableDecision(verdict: .allow, rule: first.rule)
     }
 }

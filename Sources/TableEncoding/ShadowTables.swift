@@ -80,7 +80,7 @@ package final class ShadowTables {
         // The banks may hold anything (adopted from an earlier agent): what tells used from unused is written whole.
         newPolicy.heads.markDirty(0..<capacity.policyBuckets)
         newTrie.units.markDirty(0..<Int(IPCACHE_FIRST_FREE))
-        subjects.entries.markDirty(0..<Int(SUBJECT_COUNT_MAX))
+        subjects.entries.markDirty(0..<SubjectTable.slotCount)
         policy = newPolicy
         ipcache = newTrie
         for slot in subjects.slots where state.subjects[slot] == nil { subjects.remove(slot, epoch: nextEpoch()) }
@@ -102,8 +102,18 @@ package final class ShadowTables {
         subject: UInt16, peer address: IPAddress, direction: Direction, proto: IPProtocol, port: UInt16?
     ) -> TableDecision? {
         guard let state = subjects.state(of: subject) else { return nil }
-        return policy.decide(
-            state, slot: subject, peer: ipcache.find(address) ?? .world, direction: direction, proto: proto, port: port)
+        let peer = ipcache.find(address) ?? .world
+        var enforced = TierWalk()
+        var all = TierWalk()
+        for slot in SubjectStage.slots(chain: state.chain, of: subject) {
+            guard let tier = subjects.state(of: slot) else { return nil }
+            let best = policy.strongest(tier, slot: slot, peer: peer, direction: direction, proto: proto, port: port)
+            let side = Int(direction.rawValue)
+            enforced.ask(slot, best.enforced, isClosed: tier.defaultDeny[side], closedBy: tier.defaultDenyRule[side])
+            all.ask(slot, best.all, isClosed: tier.defaultDenyAll[side], closedBy: tier.defaultDenyRule[side])
+        }
+        if enforced.isDenied { return TableDecision(.deny, enforced) }
+        return all.isDenied ? TableDecision(.audit, all) : TableDecision(.allow, enforced)
     }
 
     private func applySubjects(_ changes: MapChanges, ipcacheChanged: Bool) {
@@ -113,9 +123,14 @@ package final class ShadowTables {
             touchSubjects()
             return
         }
+        // Flows remember the epoch of their subject: a change of one of its tiers is a change of it.
         var touched: Set<UInt16> = []
-        for key in changes.policyRemovals { touched.insert(key.subject) }
-        for setting in changes.policySettings { touched.insert(setting.key.subject) }
+        for key in changes.policyRemovals { touched.insert(SubjectStage.subject(of: key.subject)) }
+        for setting in changes.policySettings { touched.insert(SubjectStage.subject(of: setting.key.subject)) }
+        for slot in changes.subjectRemovals + changes.subjectSettings.keys {
+            let subject = SubjectStage.subject(of: slot)
+            if slot != subject { touched.insert(subject) }
+        }
         for slot in touched { subjects.touch(slot, epoch: nextEpoch()) }
     }
 }
@@ -154,7 +169,7 @@ extension ShadowTables {
         switch table {
         case .policyHeads, .policyEntries: return Int(POLICY_CHUNK_BYTES)
         case .ipcache: return Int(IPCACHE_CHUNK_BYTES)
-        case .subjects: return Int(SUBJECT_COUNT_MAX) * MemoryLayout<subject_entry>.stride
+        case .subjects: return SubjectTable.slotCount * MemoryLayout<subject_entry>.stride
         }
     }
 }

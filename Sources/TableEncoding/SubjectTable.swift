@@ -6,17 +6,23 @@ package import PolicyCompiler
 /// The image of one bank of the subject table.
 package final class SubjectTable {
     package let entries: TableMemory<subject_entry>
-    /// Slots in use.
+    /// Slots in use, of subjects and of their tiers.
     package private(set) var slots: Set<UInt16> = []
 
+    /// Subjects in use.
+    package var subjectCount: Int { slots.count { $0 < UInt16(SUBJECT_COUNT_MAX) } }
+
+    /// Slots of a bank: every subject has one for each tier.
+    package static let slotCount = Int(SUBJECT_COUNT_MAX) * Int(SUBJECT_TIER_COUNT)
+
     package init() {
-        entries = TableMemory(zero: subject_entry(), chunkElements: Int(SUBJECT_COUNT_MAX), chunkCountMax: 1)
+        entries = TableMemory(zero: subject_entry(), chunkElements: SubjectTable.slotCount, chunkCountMax: 1)
     }
 
     /// Throws if a slot does not exist.
     package func check(_ slots: some Sequence<UInt16>) throws(TableError) {
-        for slot in slots where slot >= UInt16(SUBJECT_COUNT_MAX) {
-            throw .noSuchSubject(slot, count: Int(SUBJECT_COUNT_MAX))
+        for slot in slots where Int(slot) >= SubjectTable.slotCount {
+            throw .noSuchSubject(slot, count: SubjectTable.slotCount)
         }
     }
 
@@ -32,8 +38,7 @@ package final class SubjectTable {
     package func remove(_ slot: UInt16, epoch: UInt32) {
         slots.remove(slot)
         let closed = SubjectState(
-            defaultDeny: [true, true], defaultDenyAll: [true, true], probeMask: [[0, 0], [0, 0]],
-            defaultDenyRule: [0, 0])
+            defaultDeny: [true, true], defaultDenyAll: [true, true])
         entries[Int(slot)] = subject_entry(closed, epoch: epoch)
     }
 
@@ -59,7 +64,11 @@ extension subject_entry {
         probe_mask = (
             (state.probeMask[0][0], state.probeMask[0][1]), (state.probeMask[1][0], state.probeMask[1][1])
         )
-        default_deny_rule = (state.defaultDenyRule[0], state.defaultDenyRule[1])
+        // Rule slots are 16 bits wide (`RULE_SLOT_COUNT`).
+        default_deny_rule = (
+            UInt16(truncatingIfNeeded: state.defaultDenyRule[0]), UInt16(truncatingIfNeeded: state.defaultDenyRule[1])
+        )
+        chain = state.chain
     }
 
     /// The state an entry holds.
@@ -68,6 +77,6 @@ extension subject_entry {
             defaultDeny: [default_deny.0 != 0, default_deny.1 != 0],
             defaultDenyAll: [default_deny_all.0 != 0, default_deny_all.1 != 0],
             probeMask: [[probe_mask.0.0, probe_mask.0.1], [probe_mask.1.0, probe_mask.1.1]],
-            defaultDenyRule: [default_deny_rule.0, default_deny_rule.1])
+            defaultDenyRule: [UInt32(default_deny_rule.0), UInt32(default_deny_rule.1)], chain: chain)
     }
 }

@@ -7,27 +7,28 @@ import Testing
 @Suite struct PrecedenceTests {
     private let ports = (0...16).map { PortKey(proto: 6, port: 0, prefixLength: $0) } + [.allProtocols]
 
-    private func all(_ action: RuleAction, _ priority: UInt32) -> [UInt32] {
+    private static let rank: UInt32 = 0x80_0000
+
+    private func all(_ action: RuleAction, _ rank: UInt32) -> [UInt32] {
         ports.flatMap { port in
-            [true, false].map { Precedence.of(action, priority: priority, ports: port, hasPeer: $0) }
+            [true, false].map { Precedence.of(action, rank: rank, ports: port, hasPeer: $0) }
         }
     }
 
-    @Test func `bands do not overlap: deny, allow, host access, and tiers above all`() throws {
-        let deny = try #require(all(.deny, PolicyPriority.normal).min())
-        let allow = all(.allow, PolicyPriority.normal)
+    @Test func `bands do not overlap: deny, allow, pass, and ranks above all`() throws {
+        let rank = PrecedenceTests.rank
+        let deny = try #require(all(.deny, rank).min())
+        let allow = all(.allow, rank)
         #expect(try deny > #require(allow.max()))
-        #expect(try #require(allow.min()) > Precedence.hostAccess)
-        #expect(try Precedence.hostAccess > #require(all(.pass, PolicyPriority.normal).max()))
-        #expect(
-            try #require(all(.allow, PolicyPriority.normal - 1).min()) > #require(
-                all(.deny, PolicyPriority.normal).max()))
+        #expect(try #require(allow.min()) > #require(all(.pass, rank).max()))
+        #expect(try #require(all(.pass, 1001 * 16_760).min()) > Precedence.hostAccess)
+        #expect(try #require(all(.pass, rank - 1).min()) > #require(all(.deny, rank).max()))
         #expect(all(.deny, 7).allSatisfy(Precedence.isDeny))
         #expect((allow + [Precedence.hostAccess]).allSatisfy(Precedence.isAllow))
         #expect(!all(.pass, 7).contains { Precedence.isAllow($0) || Precedence.isDeny($0) })
     }
 
     @Test func `two keys that match one packet never tie`() {
-        #expect(Set(all(.allow, PolicyPriority.normal)).count == 36)
+        #expect(Set(all(.allow, PrecedenceTests.rank)).count == 36)
     }
 }

@@ -31,7 +31,7 @@ struct RandomScenario {
                     name: "outsider-\(number)", labels: LabelSet([Label(source: "reserved", key: "world")]),
                     address: freshAddress(), isWorkload: false))
         }
-        for number in 0..<Int.random(in: 1...6, using: &random) { policies.append(policy(number)) }
+        for number in 0..<Int.random(in: 1...8, using: &random) { policies.append(policy(number)) }
     }
 
     mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
@@ -44,20 +44,26 @@ struct RandomScenario {
         let location = SourceLocation(file: "random.yaml", line: number, column: 1)
         let reference = PolicyReference(kind: "Random", namespace: "n", name: "p\(number)")
         let isAudit = chance(25)
+        let tier = pick([PolicyTier.normal, .normal, .admin, .baseline])
+        // Few priorities, so that names decide too.
+        let order: PolicyOrder = tier == .normal ? .together : .priority(pick([0, 1, 1, 1000]))
         let subject: SubjectSelector = chance(12) ? .hosts(selector()) : .endpoints(selector())
         var rules: [PolicyRule] = []
         for index in 0..<Int.random(in: 0...4, using: &random) {
             rules.append(
                 PolicyRule(
                     origin: RuleOrigin(policy: reference, section: "rules", index: index, source: location),
-                    subject: subject, direction: pick([.ingress, .egress]), action: chance(30) ? .deny : .allow,
+                    subject: subject, direction: pick([.ingress, .egress]),
+                    action: pick([.deny, .deny, .allow, .allow, .allow, .pass, .pass]),
                     peers: peers(), ports: portSelection(), isAudit: isAudit))
         }
         var closed: [DefaultDeny] = []
-        for direction in Direction.allCases where chance(60) {
+        for direction in Direction.allCases where chance(tier == .normal ? 60 : 15) {
             closed.append(DefaultDeny(subject: subject, direction: direction))
         }
-        return Policy(reference: reference, source: location, rules: rules, defaultDeny: closed, isAudit: isAudit)
+        return Policy(
+            reference: reference, source: location, rules: rules, defaultDeny: closed, isAudit: isAudit,
+            tier: tier, order: order)
     }
 
     /// Ports at and around every border that a rule can draw.

@@ -39,18 +39,35 @@ struct ReferenceEvaluator {
         _ policies: [Policy], _ subject: Party, _ peer: Party, _ direction: Direction, _ proto: IPProtocol,
         _ port: UInt16?
     ) -> (isDenied: Bool, causes: [RuleOrigin]) {
-        let rules = policies.flatMap(\.rules).filter {
-            $0.direction == direction && selects($0.subject, subject) && matches($0.peers, peer)
-                && matches($0, subject, peer, proto, port)
+        for tier in [PolicyTier.admin, .normal, .baseline] {
+            let here = policies.filter { $0.tier == tier }
+            let rules = ordered(here).flatMap(\.rules).filter {
+                $0.direction == direction && selects($0.subject, subject) && matches($0.peers, peer)
+                    && matches($0, subject, peer, proto, port)
+            }
+            // In the default tier all rules speak at once, in the others the first one that matches.
+            let heard = tier == .normal ? rules : Array(rules.prefix(1))
+            let denying = heard.filter { $0.action == .deny }
+            if !denying.isEmpty { return (true, denying.map(\.origin)) }
+            let allowing = heard.filter { $0.action == .allow }
+            if !allowing.isEmpty { return (false, allowing.map(\.origin)) }
+            if !heard.isEmpty { continue }
+            let isClosed = here.contains {
+                $0.defaultDeny.contains { $0.direction == direction && selects($0.subject, subject) }
+            }
+            guard isClosed else { continue }
+            return (!(allowHost && direction == .ingress && peer.isHost && !subject.isHost), [])
         }
-        let denying = rules.filter { $0.action == .deny }
-        if !denying.isEmpty { return (true, denying.map(\.origin)) }
-        if !rules.isEmpty { return (false, rules.map(\.origin)) }
-        if allowHost, direction == .ingress, peer.isHost, !subject.isHost { return (false, []) }
-        let isClosed = policies.contains {
-            $0.defaultDeny.contains { $0.direction == direction && selects($0.subject, subject) }
+        return (false, [])
+    }
+
+    /// By priority, then by name.
+    private func ordered(_ policies: [Policy]) -> [Policy] {
+        func place(_ policy: Policy) -> (UInt16, String) {
+            guard case .priority(let priority) = policy.order else { return (0, policy.reference.name) }
+            return (priority, policy.reference.name)
         }
-        return (isClosed, [])
+        return policies.sorted { place($0) < place($1) }
     }
 
     private func selects(_ selector: SubjectSelector, _ party: Party) -> Bool {

@@ -15,6 +15,25 @@ import Testing
         for seed in 0..<10 { try check(RandomScenario(seed: UInt64(batch * 1000 + seed))) }
     }
 
+    @Test func `all tiers and verdicts occur`() throws {
+        var seen: Set<String> = []
+        for seed in 0..<150 {
+            let scenario = RandomScenario(seed: UInt64(seed))
+            var compiled = CompiledScenario(allowHost: scenario.allowHost)
+            try compiled.update(to: scenario)
+            for subject in scenario.parties {
+                for peer in scenario.outsiders {
+                    let decision = try #require(compiled.decide(subject, peer, .ingress, .tcp, 80))
+                    let passed = decision.passedBy.isEmpty ? "" : " passed"
+                    seen.insert("\(decision.tier?.name ?? "none") \(decision.verdict)\(passed)")
+                }
+            }
+        }
+        let expected = ["allow", "deny", "audit"].flatMap { ["admin \($0)", "default \($0)", "baseline \($0)"] }
+        let passed = ["default allow passed", "default deny passed", "baseline deny passed", "none allow passed"]
+        #expect(seen.isSuperset(of: expected + passed + ["none allow"]), "\(seen.sorted())")
+    }
+
     @Test(arguments: 0..<6)
     func `after any changes the tables equal those compiled from nothing`(_ batch: Int) throws {
         for seed in 0..<2 {
@@ -79,7 +98,9 @@ import Testing
                             proto: proto, port: port)
                         guard decision.verdict.rawValue == expected.verdict.rawValue,
                             isPossible(cause, expected.causes),
-                            explained.verdict.rawValue == decision.verdict.rawValue, explained.cause == cause
+                            explained.verdict.rawValue == decision.verdict.rawValue, explained.cause == cause,
+                            explained.tier == decision.tier,
+                            explained.passedBy.map(RuleDescription.rule) == decision.passedBy.map({ names[$0] })
                         else {
                             Issue.record(
                                 """

@@ -135,7 +135,6 @@ import Testing
                     (.ingress, .allow, .any, .some([.named(.tcp, "nowhere")])),
                     (.ingress, .allow, .any, .some([.named(.tcp, "http")])),
                     (.ingress, .allow, .some([.prefix(prefix, except: [], includesWorkloads: false)]), .all),
-                    (.ingress, .pass, .any, .all),
                 ]),
         ]
         let compiler = RuleCompiler()
@@ -146,7 +145,7 @@ import Testing
             found.map { "\($0.origin.policy.name)[\($0.origin.index)] \($0.kind.rawValue)" } == [
                 "nobody[0] selects-no-endpoint", "peers[0] peer-selects-nothing", "peers[1] named-port-undefined",
                 "peers[2] named-port-conflicting", "peers[3] peer-selects-nothing",
-                "peers[3] prefix-misses-workloads", "peers[4] pass-unsupported",
+                "peers[3] prefix-misses-workloads",
             ])
         #expect(found[1].description.hasPrefix("peers.yaml:10:3: CiliumNetworkPolicy/shop/peers ingress[0]: the peers"))
     }

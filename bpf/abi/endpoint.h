@@ -7,7 +7,14 @@
 #include "datapath_config.h"
 
 #define ENDPOINT_TABLE_SIZE 65536 /* direct-mapped by ifindex; a second interface in the same slot goes to the hash */
-#define SUBJECT_COUNT_MAX 4096    /* distinct label sets of local endpoints, per bank */
+#define SUBJECT_COUNT_MAX 4096    /* distinct label sets of local endpoints, per bank; a power of two */
+/*
+ * The tiers of policies that select a subject are judged one after the other, each with a record and entries of its own:
+ * tier n of subject s is slot n * SUBJECT_COUNT_MAX + s, here and in policy keys. Tier 0 (the default tier) has the
+ * endpoint's own slot, so nothing of it moves when another tier comes or goes.
+ */
+#define SUBJECT_TIER_COUNT 8
+#define SUBJECT_SLOT_COUNT (SUBJECT_COUNT_MAX * SUBJECT_TIER_COUNT)
 
 enum {
 	ENDPOINT_AUDIT = 1 << 0,
@@ -40,13 +47,14 @@ enum {
 /* Bit n (0..16) of a probe mask: entries with an n-bit port prefix and a protocol exist; bit 17: entries for all protocols. */
 #define PROBE_ALL_PROTOCOLS 17
 
-/* subject_map[bank * SUBJECT_COUNT_MAX + subject]. */
+/* subject_map[bank * SUBJECT_SLOT_COUNT + slot]. */
 struct subject_entry {
-	__u32 epoch;                      /* differs from every earlier one whenever a verdict of this subject may differ */
+	__u32 epoch;                      /* of tier 0: differs from every earlier one whenever a verdict of any tier may differ */
 	__u8 default_deny[DIRECTION_COUNT];     /* by the policies that are enforced */
 	__u8 default_deny_all[DIRECTION_COUNT]; /* by all policies, audit-mode ones included */
 	__u32 probe_mask[DIRECTION_COUNT][2];
-	__u32 default_deny_rule[DIRECTION_COUNT]; /* rule slot that stands for "no rule allowed it" */
+	__u16 default_deny_rule[DIRECTION_COUNT]; /* rule slot that stands for "no rule allowed it" */
+	__u32 chain;                      /* of tier 0: tiers to ask, 4 bits each, lowest first, number + 1; 0: tier 0 alone */
 };
 _Static_assert(sizeof(struct subject_entry) == 32, "subject_entry");
 

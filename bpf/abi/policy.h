@@ -16,10 +16,13 @@
  * subject (its probe masks say which) and keeps the entry with the greatest precedence, so no verdict depends on the
  * order in which entries were written or are found.
  *
- * Precedence, one integer, greater wins (PolicyCompiler/Precedence.swift builds it):
- *   bits 31..8  0xffffff - priority  (tier and order; 0 is the most important)
+ * Precedence within a tier, one integer, greater wins (PolicyCompiler/Precedence.swift builds it):
+ *   bits 31..8  0xffffff - rank  (the order of rules within their tier; 0 is the most important)
  *   bits  7..0  class: deny above allow above pass (PRECEDENCE_CLASS_* below); within a class the more specific entry
  *               adds a little so that the rule named as the cause is always the same one
+ *
+ * The winner allows or denies, or passes: then the next tier of the subject (struct subject_entry, chain) is asked, as it is
+ * where nothing matches, unless the tier is closed: nothing matched is its default deny. Behind the last tier: allowed.
  */
 #ifndef BULKHEAD_ABI_POLICY_H
 #define BULKHEAD_ABI_POLICY_H
@@ -35,7 +38,7 @@
 
 struct policy_key {
 	__u32 peer;                       /* identity, 0 = any */
-	__u16 subject;
+	__u16 subject;                    /* slot in subject_map: a subject, or one of its tiers */
 	__u16 port;                       /* network order, masked to prefix_length bits; for ICMP the type in the high byte */
 	__u8 protocol;                    /* 0 = all */
 	__u8 direction;

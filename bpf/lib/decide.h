@@ -94,10 +94,11 @@ __attribute__((noinline)) int probe_key(const struct question *q, struct answer 
 #define ALL_PORTS (1u << 0)
 
 /*
- * Probes every prefix length in use by the subject (its two probe masks). The order does not matter: which entry wins
+ * Probes every prefix length in use by the subject (its two probe masks). Inline: room on the stack is short (6.1). The order
+ * does not matter: which entry wins
  * depends on precedence alone.
  */
-__attribute__((noinline)) int decide(const struct question *q, struct answer *a, __u32 peer_mask, __u32 any_mask)
+static __always_inline int decide(const struct question *q, struct answer *a, __u32 peer_mask, __u32 any_mask)
 {
 	if (!q || !a)
 		return -1;
@@ -123,7 +124,9 @@ __attribute__((noinline)) int decide(const struct question *q, struct answer *a,
 	return 0;
 }
 
-/* One class of policies: what its best entry, or the lack of one, means. Returns a drop reason and sets *rule. */
+#define NEXT_TIER 255 /* no drop reason: a rule passed, or nothing is said here */
+
+/* One class of policies: what its best entry, or the lack of one, means. Returns a drop reason and sets *rule, or NEXT_TIER. */
 static __always_inline int conclude(const struct policy_verdict *best, __u8 default_deny, __u32 default_rule,
 				    __u32 *rule)
 {
@@ -137,8 +140,10 @@ static __always_inline int conclude(const struct policy_verdict *best, __u8 defa
 		*rule = best->rule;
 		return DROP_NONE;
 	}
-	*rule = default_deny ? default_rule : RULE_NONE;
-	return default_deny ? DROP_POLICY_DEFAULT_DENY : DROP_NONE;
+	if (best->precedence || !default_deny)
+		return NEXT_TIER;
+	*rule = default_rule;
+	return DROP_POLICY_DEFAULT_DENY;
 }
 
 #endif

@@ -50,7 +50,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, BANK_COUNT * SUBJECT_COUNT_MAX);
+	__uint(max_entries, BANK_COUNT * SUBJECT_SLOT_COUNT);
 	__type(key, __u32);
 	__type(value, struct subject_entry);
 } subject_map SEC(".maps");

@@ -19,9 +19,18 @@ struct ruling {
 	__u8 reason;                      /* DROP_*, or of an audited packet the reason it would have been dropped */
 	__u8 audited;
 	__u8 reversed;                    /* not as asked, but as opened from the other side */
-	__u8 pad[3];
+	__u8 settled;                     /* SETTLED_*: while the tiers are asked */
+	__u8 other_reason;                /* what all policies say, audit-mode ones included */
+	__u8 pad;
+	__u32 other_rule;
 	__u32 rule;
 	__u32 peer;
+};
+
+enum {
+	SETTLED_ENFORCED = 1 << 0,
+	SETTLED_ALL = 1 << 1,
+	SETTLED_BOTH = SETTLED_ENFORCED | SETTLED_ALL,
 };
 
 /*
@@ -43,78 +52,118 @@ static __attribute__((noinline)) int has_sent(const struct conntrack_key *key, c
 	return n && is_alive(entry_of(n), config, now);
 }
 
-enum {
-	CLOSED_ENFORCED = 1 << 0,
-	CLOSED_ALL = 1 << 1,
-	CLOSED_AUDIT = 1 << 2,            /* audit mode: what is enforced is only reported */
-};
-
-/* Both classes of policies and audit mode. A global function, as `decide` is. */
-__attribute__((noinline)) int conclude_all(const struct answer *a, struct ruling *r, __u32 closed, __u32 closed_rule)
+/* One tier's say about both classes of policies, as far as earlier tiers have left it open. */
+static __always_inline void settle(struct ruling *r, const struct answer *a, __u8 closed, __u8 closed_all, __u32 closed_rule)
 {
-	__u32 rule_all;
-	int all;
+	__u32 rule = RULE_NONE;
+	int reason;
 
-	if (!a || !r)
+	if (!(r->settled & SETTLED_ENFORCED)) {
+		reason = conclude(&a->enforced, closed, closed_rule, &rule);
+		if (reason != NEXT_TIER) {
+			r->reason = reason;
+			r->rule = rule;
+			/* What is cut needs no second verdict. */
+			r->settled |= reason ? SETTLED_BOTH : SETTLED_ENFORCED;
+		}
+	}
+	if (!(r->settled & SETTLED_ALL)) {
+		reason = conclude(&a->all, closed_all, closed_rule, &rule);
+		if (reason != NEXT_TIER) {
+			r->other_reason = reason;
+			r->other_rule = rule;
+			r->settled |= SETTLED_ALL;
+		}
+	}
+}
+
+/* Asks one tier. A global function, as `probe_key` is; so it looks up for itself what it is asked about. */
+__attribute__((noinline)) int ask_tier(struct question *q, struct ruling *r, __u32 slot)
+{
+	struct answer a = {};
+	struct subject_entry *tier;
+	__u32 peer_mask, any_mask, index;
+	bool ingress;
+
+	if (!q || !r)
 		return DROP_POLICY_TABLE;
-	r->reason = conclude(&a->enforced, closed & CLOSED_ENFORCED, closed_rule, &r->rule);
+	index = (q->bank & 1) * SUBJECT_SLOT_COUNT + (slot & (SUBJECT_SLOT_COUNT - 1));
+	tier = bpf_map_lookup_elem(&subject_map, &index);
+	if (!tier)
+		return DROP_POLICY_TABLE;
+	q->subject = slot;
+	ingress = q->direction == DIRECTION_INGRESS;
+	peer_mask = ingress ? tier->probe_mask[1][SUBJECT_PEER] : tier->probe_mask[0][SUBJECT_PEER];
+	any_mask = ingress ? tier->probe_mask[1][SUBJECT_ANY] : tier->probe_mask[0][SUBJECT_ANY];
+	if (decide(q, &a, peer_mask, any_mask) || a.damaged)
+		return DROP_POLICY_TABLE;
+	if (ingress)
+		settle(r, &a, tier->default_deny[1], tier->default_deny_all[1], tier->default_deny_rule[1]);
+	else
+		settle(r, &a, tier->default_deny[0], tier->default_deny_all[0], tier->default_deny_rule[0]);
+	return DROP_NONE;
+}
+
+/* The last word about a flow: what no tier settled is allowed, and audit mode reports instead of cutting. */
+static __always_inline int last_word(struct ruling *r)
+{
 	if (r->reason) {
-		r->audited = closed & CLOSED_AUDIT ? 1 : 0;
+		r->audited = r->is_audit;
 		return r->audited ? DROP_NONE : r->reason;
 	}
-	all = conclude(&a->all, closed & CLOSED_ALL, closed_rule, &rule_all);
-	if (all) {
-		r->reason = all;
-		r->rule = rule_all;
+	if (r->other_reason) {
+		r->reason = r->other_reason;
+		r->rule = r->other_rule;
 		r->audited = 1;
 	}
 	return DROP_NONE;
 }
 
 /*
- * Asks the policy about the flow of `key`, opened in `direction`. Everything it needs is in the key and the entry, so
- * the same words judge a first packet and, after a policy change, the millionth. A global function, as `decide` is; so it
- * looks up for itself what it is asked about.
+ * Asks the policy about the flow of `key`, opened in `direction`: tier after tier. Everything it needs is in the key and
+ * the entry, so the same words judge a first packet and, after a policy change, the millionth. A global function, as
+ * `decide` is; so it looks up for itself what it is asked about.
  */
 __attribute__((noinline)) int rule_flow(const struct conntrack_key *key, struct ruling *r, __u32 direction)
 {
 	bool ingress = direction == DIRECTION_INGRESS;
-	struct answer a = {};
 	struct question q = {};
 	struct subject_entry *subject;
 	struct datapath_config *config;
-	__u32 peer_mask, any_mask, closed, zero = 0, index;
+	__u32 chain, zero = 0, index;
 
 	if (!key || !r)
 		return DROP_POLICY_TABLE;
-	index = (r->bank & 1) * SUBJECT_COUNT_MAX + (r->subject & (SUBJECT_COUNT_MAX - 1));
+	index = (r->bank & 1) * SUBJECT_SLOT_COUNT + (r->subject & (SUBJECT_COUNT_MAX - 1));
 	config = bpf_map_lookup_elem(&config_map, &zero);
 	subject = bpf_map_lookup_elem(&subject_map, &index);
 	if (!config || !subject)
 		return DROP_POLICY_TABLE;
 	r->audited = 0;
+	r->settled = 0;
+	r->reason = DROP_NONE;
+	r->other_reason = DROP_NONE;
+	r->rule = RULE_NONE;
 	r->peer = identify(&key->remote, r->family, r->bank & 1);
 	if (same_address(&key->local, &key->remote) && (!ingress || has_sent(key, config, r->now))) {
 		r->rule = RULE_SELF;
-		return r->reason = DROP_NONE;
+		return DROP_NONE;
 	}
-	q.subject = r->subject;
 	q.bank = r->bank;
 	q.protocol = key->protocol;
 	q.direction = direction;
 	q.bucket_mask = r->bank & 1 ? config->policy_bucket_mask[1] : config->policy_bucket_mask[0];
 	q.peer = r->peer;
 	q.port = is_icmp(key->protocol) ? r->icmp_type << 8 : host16(ingress ? key->local_port : key->remote_port);
-	peer_mask = ingress ? subject->probe_mask[1][SUBJECT_PEER] : subject->probe_mask[0][SUBJECT_PEER];
-	any_mask = ingress ? subject->probe_mask[1][SUBJECT_ANY] : subject->probe_mask[0][SUBJECT_ANY];
-	if (decide(&q, &a, peer_mask, any_mask) || a.damaged) {
-		r->rule = RULE_NONE;
-		return r->reason = DROP_POLICY_TABLE;
+	chain = subject->chain ? subject->chain : 1;
+	for (int i = 0; i < SUBJECT_TIER_COUNT && chain && r->settled != SETTLED_BOTH; i++) {
+		if (ask_tier(&q, r, ((chain & 15) - 1) * SUBJECT_COUNT_MAX + (r->subject & (SUBJECT_COUNT_MAX - 1)))) {
+			r->rule = RULE_NONE;
+			return r->reason = DROP_POLICY_TABLE;
+		}
+		chain >>= 4;
 	}
-	closed = ingress ? subject->default_deny[1] | subject->default_deny_all[1] << 1
-			 : subject->default_deny[0] | subject->default_deny_all[0] << 1;
-	return conclude_all(&a, r, r->is_audit ? closed | CLOSED_AUDIT : closed,
-			    ingress ? subject->default_deny_rule[1] : subject->default_deny_rule[0]);
+	return last_word(r);
 }
 
 static __always_inline int rule_on(struct scene *s, const struct conntrack_key *key, __u32 direction, struct ruling *r)

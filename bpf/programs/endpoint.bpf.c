@@ -40,7 +40,7 @@ static __always_inline int judge_packet(struct __sk_buff *skb, int direction, bo
 		return refuse(skb, direction, DROP_ENDPOINT_UNKNOWN, is_host);
 	/* The one read that decides which half of every banked table this packet sees. */
 	s.bank = *(volatile __u32 *)&s.config->active_bank & 1;
-	subject = s.bank * SUBJECT_COUNT_MAX + (s.ep->subject & (SUBJECT_COUNT_MAX - 1));
+	subject = s.bank * SUBJECT_SLOT_COUNT + (s.ep->subject & (SUBJECT_COUNT_MAX - 1));
 	s.subject = bpf_map_lookup_elem(&subject_map, &subject);
 	if (!s.subject)
 		return refuse(skb, direction, DROP_CONFIGURATION, is_host);

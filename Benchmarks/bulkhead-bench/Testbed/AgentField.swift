@@ -38,7 +38,7 @@ final class AgentField {
     /// Address of a workload.
     static func address(_ number: Int) -> UInt32 { 0x0ae4_0000 + UInt32(number) + 1 }
 
-    var pinnedVersion: String { "\(pins)/v2" }
+    var pinnedVersion: String { "\(pins)/v3" }
 
     /// Starts the agent and waits until it says that its state is in force; returns the milliseconds.
     func start() throws -> Double {

@@ -101,7 +101,7 @@ extension AgentState {
             let rule = ExplainedRule(
                 rule: finding.rule.text, action: finding.action.word, source: finding.rule.source.text,
                 note: note(finding, peer: peer.endpoint ?? peer.text))
-            if finding.outcome == .matches || finding.outcome == .coveredByDeny {
+            if [.matches, .coveredByDeny, .passes, .notReached].contains(finding.outcome) {
                 matched.append(rule)
             } else {
                 unmatched.append(rule)
@@ -109,8 +109,13 @@ extension AgentState {
         }
         return ExplainedStep(
             title: "\(side.direction) of \(name)", direction: "\(side.direction)", verdict: side.verdict.rawValue,
-            reason: reason, cause: side.cause?.nameText ?? "no policy selects \(name) in this direction",
-            source: side.cause?.source?.text, matched: matched, unmatched: unmatched)
+            reason: reason, cause: side.cause?.nameText ?? noCause(side, name),
+            source: side.cause?.source?.text, tier: side.tier?.name,
+            passedBy: side.passedBy.isEmpty ? nil : side.passedBy.map(\.text), matched: matched, unmatched: unmatched)
+    }
+
+    private func noCause(_ side: Explanation.Side, _ name: String) -> String {
+        side.findings.isEmpty ? "no policy selects \(name) in this direction" : "no policy: behind the last tier"
     }
 
     private func note(_ finding: Explanation.Finding, peer: String) -> String {
@@ -119,6 +124,8 @@ extension AgentState {
         case .decides: return "decides" + audit
         case .matches: return "says the same or is outweighed" + audit
         case .coveredByDeny: return "outweighed by the deny" + audit
+        case .passes: return "passes the decision on to the next tier" + audit
+        case .notReached: return "not asked: an earlier tier has decided" + audit
         case .portDiffers: return "matches \(peer), but not this port" + audit
         case .peerDiffers: return "matches this port, but not \(peer)" + audit
         case .differs: return "matches neither \(peer) nor this port" + audit

@@ -45,7 +45,8 @@ extension AgentState {
             // The line is `<key> -> <verdict>`; the key has columns of its own.
             let verdict = state.line(key, value).dropFirst(key.text.count + 4)
             return [
-                String(key.subject), "\(key.direction)", MapState.peerText(key.peer), key.portText, String(verdict),
+                SubjectStage.name(of: key.subject), "\(key.direction)", MapState.peerText(key.peer), key.portText,
+                String(verdict),
             ]
         }
     }
@@ -92,10 +93,14 @@ extension AgentState {
     private func subjectRows() -> [[String]] {
         let state = engine.completeState()
         return engine.allocator.subjects.sorted { $0.key < $1.key }.map { slot, key in
-            let subject = state.subjects[slot] ?? .open
+            // Closed in any of its tiers.
+            let tiers = SubjectStage.slots(chain: state.subjects[slot]?.chain ?? 0, of: slot).map {
+                state.subjects[$0] ?? .open
+            }
             let sides = [Direction.ingress, .egress].map { direction -> String in
                 let side = Int(direction.rawValue)
-                return subject.defaultDeny[side] ? "default deny" : subject.defaultDenyAll[side] ? "audit" : "open"
+                if tiers.contains(where: { $0.defaultDeny[side] }) { return "default deny" }
+                return tiers.contains { $0.defaultDenyAll[side] } ? "audit" : "open"
             }
             return [String(slot)] + sides + [key.labels.labels.map(\.description).joined(separator: ",")]
         }

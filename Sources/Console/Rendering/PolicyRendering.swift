@@ -57,7 +57,9 @@ enum PolicyRendering {
 
     private static func lines(_ step: ExplainedStep) -> [String] {
         var lines = ["\(step.title): \(step.verdict)" + (step.reason.map { " (\($0))" } ?? "")]
-        lines.append("  by \(step.cause)" + (step.source.map { " at \($0)" } ?? ""))
+        let tier = step.tier.flatMap { $0 == "default" ? nil : " (\($0) tier)" } ?? ""
+        lines.append("  by \(step.cause)" + (step.source.map { " at \($0)" } ?? "") + tier)
+        if let passers = step.passedBy { lines.append("  passed on by \(passers.joined(separator: ", "))") }
         if !step.matched.isEmpty { lines += ["  also matched:"] + step.matched.map { "    \(rule($0))" } }
         if !step.unmatched.isEmpty { lines += ["  did not match:"] + step.unmatched.map { "    \(rule($0))" } }
         return lines

@@ -41,6 +41,10 @@ struct PolicyTestReport: Codable {
         var verdict: String
         /// The rule that decided; absent if no policy selects this end.
         var rule: String?
+        /// `admin`, `default` or `baseline`; absent if no tier decided.
+        var tier: String?
+        /// The rules by which earlier tiers passed the decision on; absent if none did.
+        var passedBy: [String]?
     }
 
     private(set) var passed = 0
@@ -71,7 +75,9 @@ extension PolicyTestReport.Probe {
 
 extension PolicyTestReport.Side {
     fileprivate init(_ side: ProbeOutcome.Side) {
-        self.init(direction: "\(side.direction)", verdict: side.verdict.rawValue, rule: side.cause?.nameText)
+        self.init(
+            direction: "\(side.direction)", verdict: side.verdict.rawValue, rule: side.cause?.nameText,
+            tier: side.tier?.name, passedBy: side.passedBy.isEmpty ? nil : side.passedBy.map(\.text))
     }
 }
 
