@@ -50,6 +50,8 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let invalidICMPType = DiagnosticCode(1306, "an ICMP type does not exist in its family")
     package static let unknownProtocol = DiagnosticCode(1307, "a protocol does not exist here")
     package static let invalidMode = DiagnosticCode(1308, "a bulkhead.dev annotation is wrong")
+    package static let invalidPriority = DiagnosticCode(1309, "a priority is out of range")
+    package static let tooMany = DiagnosticCode(1310, "a list or text is longer or shorter than the API accepts")
 
     // 14xx: fields that contradict each other.
     package static let mixedPeers = DiagnosticCode(1401, "one element names two kinds of peer")
@@ -60,6 +62,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let nodeSelectorInNamespace = DiagnosticCode(1405, "nodeSelector in a namespaced policy")
     package static let emptyPeer = DiagnosticCode(1406, "a peer selects nothing because it names nothing")
     package static let namespaceOnClusterPolicy = DiagnosticCode(1407, "a cluster-wide policy has a namespace")
+    package static let adminSubject = DiagnosticCode(1408, "a subject needs exactly one of namespaces and pods")
 
     // 15xx: valid elsewhere, not supported here yet: refused, never ignored.
     package static let unsupportedL7 = DiagnosticCode(1501, "application-layer (L7) rules")
@@ -117,9 +120,9 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
         .ambiguousNumber,
         .unknownKind, .unsupportedKind, .duplicatePolicy,
         .invalidCIDR, .exceptOutside, .invalidPort, .invalidSelector, .unknownEntity, .invalidICMPType,
-        .unknownProtocol, .invalidMode,
+        .unknownProtocol, .invalidMode, .invalidPriority, .tooMany,
         .mixedPeers, .mixedPorts, .noSections, .subjectCount, .nodeSelectorInNamespace, .emptyPeer,
-        .namespaceOnClusterPolicy,
+        .namespaceOnClusterPolicy, .adminSubject,
         .unsupportedL7, .unsupportedFQDN, .unsupportedServices, .unsupportedNodes, .unsupportedGroups,
         .unsupportedCIDRGroups, .unsupportedAuthentication, .unsupportedTLS, .removedField, .unsupportedProtocol,
         .unsupportedEntity, .unsupportedLabelSource,

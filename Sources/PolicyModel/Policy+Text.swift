@@ -7,6 +7,7 @@ extension Policy {
     /// What the policy means after lowering, the same for the same meaning: `policy get` prints it, tests compare it.
     package var text: String {
         var lines = ["\(reference.text)\(isAudit ? " (audit)" : "")"]
+        if tier != .normal { lines.append("  \(tier.name) tier, \(order)") }
         for closed in defaultDeny { lines.append("  default deny \(closed.direction) of \(closed.subject)") }
         for rule in rules { lines.append("  \(rule.text)") }
         return lines.joined(separator: "\n")
@@ -18,6 +19,16 @@ extension PolicyRule {
     package var text: String {
         let toward = direction == .ingress ? "from" : "to"
         return "\(origin.section)[\(origin.index)]: \(action) \(subject) \(toward) \(peers) on \(ports)"
+    }
+}
+
+extension PolicyOrder: CustomStringConvertible {
+    /// `all rules together`, `priority 10`.
+    package var description: String {
+        switch self {
+        case .together: "all rules together"
+        case .priority(let priority): "priority \(priority)"
+        }
     }
 }
 

@@ -44,11 +44,15 @@ struct DocumentReading {
             case .networkPolicy: NetworkPolicyReading(header: header).read(document)
             case .ciliumNetworkPolicy, .ciliumClusterwideNetworkPolicy:
                 CiliumPolicyReading(header: header).read(document)
+            case .adminNetworkPolicy: AdminPolicyReading(header: header, dialect: .admin).read(document)
+            case .baselineAdminNetworkPolicy: AdminPolicyReading(header: header, dialect: .baseline).read(document)
+            case .clusterNetworkPolicy: AdminPolicyReading(header: header, dialect: .cluster).read(document)
             }
         guard context.errorCount == errorsBefore else { return nil }
         return Policy(
             reference: header.reference, source: field.location, rules: content.rules,
-            defaultDeny: content.defaultDeny, isAudit: header.isAudit, validUntil: header.validUntil)
+            defaultDeny: content.defaultDeny, isAudit: header.isAudit, validUntil: header.validUntil,
+            tier: content.tier, order: content.order)
     }
 
     private func readList(_ field: Field) -> [Policy] {
@@ -81,9 +85,6 @@ struct DocumentReading {
         "CiliumCIDRGroup": (["cilium.io"], "write the prefixes into fromCIDRSet or toCIDRSet"),
         "CiliumLocalRedirectPolicy": (["cilium.io"], "remove the document"),
         "CiliumEgressGatewayPolicy": (["cilium.io"], "remove the document"),
-        "ClusterNetworkPolicy": (["policy.networking.k8s.io"], "write a CiliumClusterwideNetworkPolicy"),
-        "AdminNetworkPolicy": (["policy.networking.k8s.io"], "write a CiliumClusterwideNetworkPolicy"),
-        "BaselineAdminNetworkPolicy": (["policy.networking.k8s.io"], "write a CiliumClusterwideNetworkPolicy"),
         "NetworkPolicy": (
             ["projectcalico.org", "crd.projectcalico.org"], "write a networking.k8s.io/v1 NetworkPolicy"
         ),
@@ -98,16 +99,28 @@ enum Dialect: String, CaseIterable {
     case networkPolicy = "NetworkPolicy"
     case ciliumNetworkPolicy = "CiliumNetworkPolicy"
     case ciliumClusterwideNetworkPolicy = "CiliumClusterwideNetworkPolicy"
+    case adminNetworkPolicy = "AdminNetworkPolicy"
+    case baselineAdminNetworkPolicy = "BaselineAdminNetworkPolicy"
+    case clusterNetworkPolicy = "ClusterNetworkPolicy"
 
     init?(kind: String) { self.init(rawValue: kind) }
 
-    var apiVersion: String { self == .networkPolicy ? "networking.k8s.io/v1" : "cilium.io/v2" }
+    var apiVersion: String {
+        switch self {
+        case .networkPolicy: "networking.k8s.io/v1"
+        case .ciliumNetworkPolicy, .ciliumClusterwideNetworkPolicy: "cilium.io/v2"
+        case .adminNetworkPolicy, .baselineAdminNetworkPolicy: "policy.networking.k8s.io/v1alpha1"
+        case .clusterNetworkPolicy: "policy.networking.k8s.io/v1alpha2"
+        }
+    }
 
-    var isNamespaced: Bool { self != .ciliumClusterwideNetworkPolicy }
+    var isNamespaced: Bool { self == .networkPolicy || self == .ciliumNetworkPolicy }
+
+    private var isCilium: Bool { self == .ciliumNetworkPolicy || self == .ciliumClusterwideNetworkPolicy }
 
     /// `status` is written by controllers and says nothing.
     var documentFields: FieldTable {
-        FieldTable(["apiVersion", "kind", "metadata", "spec"] + (self == .networkPolicy ? [] : ["specs"]) + ["status"])
+        FieldTable(["apiVersion", "kind", "metadata", "spec"] + (isCilium ? ["specs"] : []) + ["status"])
     }
 
     static let listing = allCases.map { "\($0.rawValue) (\($0.apiVersion))" }.joined(separator: ", ")

@@ -7,6 +7,8 @@ import PolicyModel
 struct PolicyContent {
     var rules: [PolicyRule] = []
     var defaultDeny: [DefaultDeny] = []
+    var tier = PolicyTier.normal
+    var order = PolicyOrder.together
 }
 
 /// A document's metadata: who the policy is and whether it is enforced.

@@ -86,9 +86,10 @@ struct RandomPolicyTest {
     }
 
     private mutating func policy(_ index: Int) -> CaseNode {
-        switch number(1...5) {
+        switch number(1...8) {
         case 1, 2: networkPolicy(index)
         case 3, 4: ciliumPolicy(index, isClusterwide: false)
+        case 5, 6, 7: clusterPolicy(index)
         default: ciliumPolicy(index, isClusterwide: true)
         }
     }
@@ -152,6 +153,54 @@ struct RandomPolicyTest {
         case 3: return ["protocol": proto]
         default: return ["protocol": proto, "port": .number(pick([53, 80, 443, 8080]))]
         }
+    }
+
+    /// Few priorities, so that names decide too.
+    private mutating func clusterPolicy(_ index: Int) -> CaseNode {
+        var spec: [(key: String, value: CaseNode)] = [
+            ("tier", .text(pick(["Admin", "Admin", "Baseline"]))), ("priority", .number(pick([0, 7, 7, 1000]))),
+            (
+                "subject",
+                chance(50) ? ["namespaces": [:]] : ["pods": ["namespaceSelector": [:], "podSelector": selector()]]
+            ),
+        ]
+        for section in ["ingress", "egress"] where chance(70) {
+            spec.append((section, some(1...4) { $0.clusterRule(section) }))
+        }
+        return [
+            "apiVersion": "policy.networking.k8s.io/v1alpha2", "kind": "ClusterNetworkPolicy",
+            "metadata": metadata(index, isNamespaced: false), "spec": .object(spec),
+        ]
+    }
+
+    private mutating func clusterRule(_ section: String) -> CaseNode {
+        var rule: [(key: String, value: CaseNode)] = [
+            ("action", .text(pick(["Accept", "Accept", "Deny", "Deny", "Pass", "Pass"])))
+        ]
+        let isEgress = section == "egress"
+        rule.append(
+            (
+                isEgress ? "to" : "from",
+                some(1...2) { random in
+                    switch random.number(1...(isEgress ? 5 : 3)) {
+                    case 1: return ["namespaces": ["matchLabels": ["team": "red"]]]
+                    case 2: return ["namespaces": [:]]
+                    case 3: return ["pods": ["namespaceSelector": [:], "podSelector": random.selector()]]
+                    case 4: return ["nodes": [:]]
+                    default: return ["networks": [.text(random.prefixes().outer)]]
+                    }
+                }
+            ))
+        if chance(60) {
+            let ports: [CaseNode] = [
+                ["destinationNamedPort": "http"],
+                ["tcp": ["destinationPort": ["number": .number(pick([80, 443]))]]],
+                ["udp": ["destinationPort": ["number": .number(53)]]],
+                ["tcp": ["destinationPort": ["range": ["start": .number(80), "end": .number(pick([1030, 8080]))]]]],
+            ]
+            rule.append(("protocols", [pick(ports)]))
+        }
+        return .object(rule)
     }
 
     private mutating func ciliumPolicy(_ index: Int, isClusterwide: Bool) -> CaseNode {
