@@ -131,11 +131,13 @@ package struct VerdictComparison: Sendable {
             crowds.append(
                 Crowd(side: .world(address), names: [name], isTouched: false, before: none, after: none, rules: []))
         }
+        // An address of a party's own would be judged as that party reaching itself.
+        let taken = crowds.compactMap(\.side.address).map { CIDR(host: $0) }
         add("world", nil)
         unjudgedNetworks = max(0, prefixes.count - VerdictComparison.networksMax)
         for prefix in prefixes.prefix(VerdictComparison.networksMax) {
             let smaller = prefixes.prefix(1000).filter { $0 != prefix && prefix.contains($0) }
-            guard let address = prefix.subtracting(smaller).first?.address else { continue }
+            guard let address = prefix.subtracting(smaller + taken).first?.address else { continue }
             networks.append(prefix)
             add("world \(prefix)", address)
         }

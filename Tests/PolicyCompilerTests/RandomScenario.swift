@@ -31,7 +31,7 @@ struct RandomScenario {
                     name: "outsider-\(number)", labels: LabelSet([Label(source: "reserved", key: "world")]),
                     address: freshAddress(), isWorkload: false))
         }
-        for number in 0..<Int.random(in: 1...8, using: &random) { policies.append(policy(number)) }
+        for number in 0..<Int.random(in: 1...6, using: &random) { policies.append(policy(number)) }
     }
 
     mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }

@@ -17,7 +17,7 @@ import Testing
 
     @Test func `all tiers and verdicts occur`() throws {
         var seen: Set<String> = []
-        for seed in 0..<150 {
+        for seed in 0..<300 {
             let scenario = RandomScenario(seed: UInt64(seed))
             var compiled = CompiledScenario(allowHost: scenario.allowHost)
             try compiled.update(to: scenario)
