@@ -33,6 +33,7 @@ struct ConsoleFailure: Error {
         case let failure as ConsoleFailure: self = failure
         case let error as APIError: self.init(ConsoleFailure.status(of: error.code), error.description)
         case ControlClientError.unreachable(let text): self.init(.unreachable, text)
+        case ControlClientError.forbidden(let text): self.init(.refused, text)
         default: self.init(.failed, "\(error)")
         }
     }

@@ -25,13 +25,23 @@ package struct OutgoingRequest: Sendable {
 
 /// The agent did not answer, or not in its own language.
 package enum ControlClientError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// Nobody listens, or the socket may not be opened; the text names the socket, the cause and the remedy.
+    /// Nobody listens; the text names the socket, the cause and the remedy.
     case unreachable(String)
+    /// The socket may not be opened by this user, whoever listens; the text as above.
+    case forbidden(String)
     case unreadable(String)
+
+    /// True if no agent could be asked; false if one answered.
+    package var isWithoutAgent: Bool {
+        switch self {
+        case .unreachable, .forbidden: true
+        case .unreadable: false
+        }
+    }
 
     package var description: String {
         switch self {
-        case .unreachable(let text): text
+        case .unreachable(let text), .forbidden(let text): text
         case .unreadable(let text): "the agent's answer cannot be read (\(text)): are both of the same version?"
         }
     }
@@ -146,6 +156,8 @@ extension ControlClient {
     private func call<Value: Decodable>(
         _ method: APIMethod, _ path: [String], query: [(name: String, value: String)] = [], body: [UInt8] = []
     ) async throws -> Value {
+        // It would name another route.
+        guard !path.contains("") else { throw APIError(.badRequest, "an empty name names nothing") }
         let response = try await transport.send(OutgoingRequest(method, ["v1"] + path, query: query, body: body))
         try await check(response)
         do {

@@ -26,17 +26,18 @@ package struct SocketTransport: APITransport {
             }
             return APIResponse(status: answer.status, contentType: "", body: .stream(stream))
         } catch let error as LocalHTTPError {
-            throw ControlClientError.unreachable(SocketTransport.text(error))
+            throw SocketTransport.clientError(error)
         }
     }
 
-    private static func text(_ error: LocalHTTPError) -> String {
+    private static func clientError(_ error: LocalHTTPError) -> ControlClientError {
         switch error.code {
         case .absent:
-            "no agent answers on \(error.socketPath): start bulkhead-agent, or name its socket with --socket"
+            .unreachable(
+                "no agent answers on \(error.socketPath): start bulkhead-agent, or name its socket with --socket")
         case .forbidden:
-            "no right to open \(error.socketPath): run as root or as a member of the agent's `apiGroup`"
-        default: error.description
+            .forbidden("no right to open \(error.socketPath): run as root or as a member of the agent's `apiGroup`")
+        default: .unreachable(error.description)
         }
     }
 }

@@ -22,7 +22,8 @@ import Testing
         let state: AgentState
 
         init(
-            scratch: Scratch, datapath: InMemoryDatapath = InMemoryDatapath(), startClosed: [String] = []
+            scratch: Scratch, datapath: InMemoryDatapath = InMemoryDatapath(), startClosed: [String] = [],
+            log: (any LogHandler)? = nil
         ) async throws {
             self.scratch = scratch
             self.datapath = datapath
@@ -32,7 +33,7 @@ import Testing
             configuration.startClosed = startClosed
             try createDirectory(configuration.policyDirectory)
             try createDirectory(configuration.stateDirectory)
-            let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            let logger = Logger(label: "test") { _ in log ?? SwiftLogNoOpLogHandler() }
             state = try AgentState(
                 configuration: configuration, datapath: datapath, aggregator: FlowAggregator(capacity: 8),
                 logger: logger)
@@ -354,6 +355,19 @@ import Testing
         await bench.state.update(policyDirectory: DirectoryChange(isComplete: false))
         #expect(try await bench.state.status().condition == .ready)
         #expect(bench.mapState != good)
+    }
+
+    @Test func `the log hears once of a policy file that became wrong, and once that it is right`() async throws {
+        let log = RecordingLog()
+        let bench = try await Bench(scratch: try Scratch(), log: log)
+        await bench.write("kind: CiliumNetworkPolicy\nspec: {", to: "db.yaml")
+        await bench.write(Self.policy("web", from: "db"), to: "web.yaml")
+        await bench.write(Self.policy("db", from: "web"), to: "db.yaml")
+        let lines = log.seen.filter { $0.contains("db.yaml") }
+        #expect(lines.count == 2, "\(lines)")
+        #expect(
+            lines.first?.hasPrefix("error policy file has errors") == true && lines.first?.contains("BH1003") == true)
+        #expect(lines.last?.hasPrefix("notice resolved") == true)
     }
 
     @Test func `a port name that no workload has is named in status and in the policy, and goes once one has it`()

@@ -26,6 +26,10 @@ import Testing
         #expect(
             AgentLogHandler.line(.json, time: "T", level: "info", message: "a\"b\n\u{1}", pairs: pairs)
                 == "{\"time\":\"T\",\"level\":\"info\",\"message\":\"a\\\"b\\n\\u0001\",\"file\":\"a b\",\"n\":\"1\"}")
+        #expect(
+            AgentLogHandler.line(
+                .text, time: "T", level: "info", message: "m", pairs: [("subject", "\u{1b}[31mx\u{9b}")])
+                == "T info m subject=\"\\u001b[31mx\\u009b\"")
     }
 
     @Test func `an atomic file is whole and leaves nothing beside it`() throws {

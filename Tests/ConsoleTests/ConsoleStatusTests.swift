@@ -42,6 +42,12 @@ import Testing
         #expect(ConsoleFailure(APIError(code, "x")).status == status)
     }
 
+    @Test func `a socket that may not be opened is a missing right, not a missing agent`() {
+        #expect(ConsoleFailure(ControlClientError.forbidden("x")).status == .refused)
+        #expect(ConsoleFailure(ControlClientError.unreachable("x")).status == .unreachable)
+        #expect(ControlClientError.forbidden("x").isWithoutAgent && !ControlClientError.unreadable("x").isWithoutAgent)
+    }
+
     @Test func `observe passes every filter on and asks for history only without follow`() throws {
         let command = try ObserveCommand.parse([
             "--endpoint", "a", "--endpoint", "b", "--verdict", "deny", "--port", "53", "--cidr", "10.0.0.0/8",

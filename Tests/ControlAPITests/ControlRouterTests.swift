@@ -30,6 +30,13 @@ import Testing
         #expect(try await client().endpoint("podman/web") == RecordingService.endpointRecord)
     }
 
+    @Test func `an empty name is refused before it becomes another route`() async {
+        let asked = client()
+        await #expect(throws: APIError.self) { _ = try await asked.endpoint("") }
+        await #expect(throws: APIError.self) { _ = try await asked.deletePolicy("", options: ChangeOptions()) }
+        #expect(service.calls.isEmpty)
+    }
+
     @Test func `options and bodies reach the service`() async throws {
         let document = PolicyDocument(name: "web.yaml", text: Array("kind: x".utf8))
         let report = try await client().applyPolicies(document, options: ChangeOptions(isDryRun: true, isForced: true))

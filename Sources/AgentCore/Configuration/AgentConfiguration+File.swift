@@ -38,7 +38,7 @@ extension AgentConfiguration {
             "startClosed": { copy.startClosed = try $0.list().map { try $0.string() } },
             "flows": { copy.flowCapacity = try $0.integer(1...10_000_000) },
             "reportInterval": { copy.settings.reportInterval = try $0.duration() },
-            "sweepInterval": { copy.sweepInterval = try $0.duration() },
+            "sweepInterval": { copy.sweepInterval = try $0.duration(atLeast: .milliseconds(100)) },
             "history": { try $0.read(into: &copy.historyLimits) },
             "tables": { try $0.read(into: &copy.sizes) },
             "logLevel": { copy.logLevel = try $0.choice(Logger.Level.self) },

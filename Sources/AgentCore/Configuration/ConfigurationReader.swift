@@ -58,12 +58,22 @@ struct ConfigurationReader {
         return value
     }
 
-    /// Seconds, or a text such as `500ms`, `10s`, `5m`, `2h`.
-    func duration() throws -> Duration {
+    /// Seconds, or a text such as `500ms`, `10s`, `5m`, `2h`; a year at most, what is longer overflows some clock.
+    func duration(atLeast shortest: Duration = .zero) throws -> Duration {
+        let value = try unboundedDuration()
+        guard value >= shortest else { throw wrong("a duration of at least \(shortest)") }
+        guard value <= .seconds(366 * 86400) else { throw wrong("a duration of at most 8784h") }
+        return value
+    }
+
+    private func unboundedDuration() throws -> Duration {
         if case .integer(let seconds) = node.content, seconds >= 0 { return .seconds(seconds) }
         let text = try string()
         let digits = text.prefix { $0.isNumber }
-        guard let number = Int64(digits) else { throw wrong("a duration such as 500ms, 10s, 5m or 2h") }
+        // Ten digits of hours do not overflow 64 bits of seconds.
+        guard digits.count <= 10, let number = Int64(digits) else {
+            throw wrong("a duration such as 500ms, 10s, 5m or 2h")
+        }
         switch text.dropFirst(digits.count) {
         case "ms": return .milliseconds(number)
         case "s": return .seconds(number)

@@ -20,6 +20,7 @@ extension AgentState {
         rollBackUnconfirmed()
         unsettled.policies = directory.refreshAll().union(applied.policies.keys).union(builtInPolicies.keys)
         noteTimes(unsettled.policies)
+        logFileProblems()
         var policies: [PolicyReference: Policy] = [:]
         policies.apply(desiredChange().policies)
         updateFailsafes(for: policies)
@@ -50,6 +51,7 @@ extension AgentState {
     /// Something happened in the policy directory.
     func update(policyDirectory change: DirectoryChange) {
         let touched = directory.refresh(change)
+        logFileProblems()
         guard !touched.isEmpty else { return }
         noteTimes(touched)
         unsettled.policies.formUnion(touched)
@@ -190,6 +192,18 @@ extension AgentState {
         guard problems[subject]?.message != message else { return }
         problems[subject] = (message, Timestamp.now())
         logger.error("\(message)", metadata: ["subject": "\(subject)"])
+    }
+
+    /// Tells the log, once, which policy files became wrong and which are right again.
+    private func logFileProblems() {
+        let found = directory.problems
+        for (path, message) in found.sorted(by: { $0.key < $1.key }) where loggedFileProblems[path] != message {
+            logger.error("policy file has errors", metadata: ["subject": "\(path)", "problem": "\(message)"])
+        }
+        for path in loggedFileProblems.keys.sorted() where found[path] == nil {
+            logger.notice("resolved", metadata: ["subject": "\(path)"])
+        }
+        loggedFileProblems = found
     }
 
     func clearProblem(_ subject: String) {

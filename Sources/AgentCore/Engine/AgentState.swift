@@ -53,6 +53,8 @@ actor AgentState {
     var names = FlowNames()
     var commits = CommitLog()
     var conntrackTally = ConntrackTally()
+    /// Problems of policy files that the log has heard of, by path.
+    var loggedFileProblems: [String: String] = [:]
     private var firstSeen: [String: (message: String, since: String)] = [:]
     /// False until the first complete state is in force.
     var isAdopted = false

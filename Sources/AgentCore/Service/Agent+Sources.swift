@@ -75,6 +75,8 @@ extension Agent {
                 if Task.isCancelled { return }
                 await state.report(name, "\(name): stopped without a reason; trying again")
             } catch {
+                // What ends because the agent does is no failure.
+                if Task.isCancelled { return }
                 await state.report(name, "\(name): \(error); trying again")
             }
             try? await Task.sleep(for: .seconds(1))

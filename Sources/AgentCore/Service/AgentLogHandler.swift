@@ -56,7 +56,13 @@ package struct AgentLogHandler: LogHandler {
     }
 
     private static func quoted(_ text: String) -> String {
-        text.isEmpty || text.contains { $0 == " " || $0 == "\"" || $0.isNewline } ? escaped(text) : text
+        text.isEmpty || text.contains { $0 == " " || $0 == "\"" || $0.isNewline }
+            || text.unicodeScalars.contains(where: isControl) ? escaped(text) : text
+    }
+
+    /// What a terminal that shows the log would obey, of both ranges.
+    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
     }
 
     /// A JSON string literal.
@@ -68,7 +74,7 @@ package struct AgentLogHandler: LogHandler {
             case "\\": result += "\\\\"
             case "\n": result += "\\n"
             case "\t": result += "\\t"
-            case _ where scalar.value < 0x20:
+            case _ where isControl(scalar):
                 let digits = String(scalar.value, radix: 16)
                 result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
             default: result.unicodeScalars.append(scalar)

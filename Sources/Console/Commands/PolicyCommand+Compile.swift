@@ -37,9 +37,9 @@ extension PolicyCommand {
             if !imagined.isOffline, let document = documents.first, documents.count == 1 {
                 do {
                     return try show(try await agent.client.compilePolicies(document))
-                } catch ControlClientError.unreachable(let reason) {
-                    guard !agent.isSocketNamed else { throw ControlClientError.unreachable(reason) }
-                    printError("bulkhead: \(reason)")
+                } catch let error as ControlClientError where error.isWithoutAgent {
+                    guard !agent.isSocketNamed else { throw error }
+                    printError("bulkhead: \(error)")
                     printError("bulkhead: compiled for imagined workloads instead; --offline says so beforehand")
                 }
             }
@@ -96,8 +96,9 @@ extension PolicyCommand {
             let document = try readDocument(file[0])
             do {
                 return try await agent.client.diffPolicies(document, limit: limit)
-            } catch ControlClientError.unreachable(let reason) {
-                throw ControlClientError.unreachable("\(reason); two files need no agent: -f OLD -f NEW")
+            } catch let error as ControlClientError where error.isWithoutAgent {
+                let failure = ConsoleFailure(error)
+                throw ConsoleFailure(failure.status, "\(failure.message); two files need no agent: -f OLD -f NEW")
             }
         }
 
