@@ -54,6 +54,7 @@ import Testing
             try await eventually("it runs on a file system that it mounted", within: .seconds(20)) {
                 try await shop.control.status().state.attachedEndpoints == 3
             }
+            #expect(try await shop.control.status().problems.map(\.subject) == ["pins"])
             try await shop.enforce(Shop.clientOnly)
             #expect(try await !shop.intruder.canConnect(to: shop.server.address4, port: 80))
             #expect(try await shop.client.canConnect(to: shop.server.address4, port: 80))

@@ -42,7 +42,7 @@ import Testing
             #expect(differs.status == 1 && differs.output.contains("+ subject"), "\(differs.output)")
             try await shop.enforce(Shop.clientOnly)
             let same = try await shop.agent.tool("policy", "diff", "-f", "-", input: Shop.clientOnly)
-            #expect(same.status == 0 && same.output == "no difference\n", "\(same.output)")
+            #expect(same.status == 0 && same.output.hasSuffix("no difference\n"), "\(same.output)")
             let stray = Shop.clientOnly.replacing("app: server", with: "app: nobody")
             let report = try await shop.control.validatePolicies(PolicyDocument(name: "s", text: Array(stray.utf8)))
             #expect(report.isValid && report.diagnostics.contains { $0.code == "BH2101" && $0.line > 0 })
@@ -58,7 +58,7 @@ import Testing
             let stranger = try await bed.run(
                 ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", tool, "status"],
                 environment: environment)
-            #expect(stranger.status == 3 && stranger.errors.contains("no right to open"), "\(stranger.errors)")
+            #expect(stranger.status == 4 && stranger.errors.contains("no right to open"), "\(stranger.errors)")
             // Everything is written to a pipe that nobody reads any more.
             for command in ["status", "completions zsh", "--help", "map dump metrics -o json"] {
                 let script = "(sleep 0.3; exec \(tool) \(command)) | true; exit ${PIPESTATUS[0]}"

@@ -4,7 +4,7 @@
 package struct StatusReport: Codable, Hashable, Sendable {
     /// What the agent is doing.
     package enum Condition: String, Codable, Sendable {
-        /// Adopting what is in the kernel; the old state is in force.
+        /// Adopting what is in the kernel, whose state is in force, or attaching what the sources named first.
         case starting
         /// The newest documents and workloads are in force.
         case ready

@@ -94,6 +94,18 @@ import Testing
         #expect(try await verdict("198.51.100.7", "host", 22, "tcp") == "allow 1")
         #expect(try await verdict("198.51.100.7", "host", 22, "udp") == "deny 0")
         #expect(try await verdict("198.51.100.7", "host", 23, "tcp") == "deny 0")
+        // A workload's packets to the host cross its device eth0 only if the workload is on it.
+        let web = try Self.workload("web", 5, ["192.0.2.9"])
+        await state.update(source: "host", workloads: [host, web], state: "ok", location: "")
+        let links = [
+            NetworkLink(index: 2, name: "eth0"), NetworkLink(index: 5, name: "veth5", kind: "veth", master: 7),
+        ]
+        await state.update(network: HostNetwork(NetworkSnapshot(links: links)))
+        #expect(try await verdict("web", "host", 23, "tcp") == "allow 0")
+        #expect(try await verdict("host", "web", 23, "tcp") == "allow 0")
+        let bridged = [links[0], NetworkLink(index: 5, name: "veth5", kind: "veth", master: 2)]
+        await state.update(network: HostNetwork(NetworkSnapshot(links: bridged)))
+        #expect(try await verdict("web", "host", 23, "tcp") == "deny 0")
         #expect(try await verdict("host", "198.51.100.7", 53, "udp") == "allow 1")
         #expect(try await verdict("host", "198.51.100.7", 22, "tcp") == "deny 0")
     }

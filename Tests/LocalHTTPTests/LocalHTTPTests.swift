@@ -237,11 +237,13 @@ private let echo: LocalHTTPServer.Handler = { request in
     }
 
     @Test func `an answer that does not come in time is an error`() async throws {
+        let (gate, opener) = AsyncStream<Void>.makeStream()
         let handler: LocalHTTPServer.Handler = { _ in
-            try? await Task.sleep(for: .milliseconds(300))
+            for await _ in gate {}
             return .text(200, "late")
         }
         try await withServer(handler: handler) { server, _ async throws in
+            defer { opener.finish() }
             let client = LocalHTTPClient(socketPath: server.socketPath, timeout: .milliseconds(50))
             let error = await #expect(throws: LocalHTTPError.self) { try await client.request("GET", "/") }
             #expect(error?.code == .timedOut)

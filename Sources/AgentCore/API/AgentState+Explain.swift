@@ -3,6 +3,7 @@
 import ControlAPI
 import IdentityAllocation
 import IdentityModel
+import LinuxHost
 import NetworkModel
 import PolicyCompiler
 import PolicyModel
@@ -25,6 +26,8 @@ extension AgentState {
             options: CompileOptions(allowHost: configuration.allowsHostAccess)
         ).focused(on: [source.side, destination.side])
         let host = engine.input.workloads.values.first(where: \.isHost)?.name
+        let peer = source.record.endpoint == host ? destination.record.endpoint : source.record.endpoint
+        let crossesHostDevice = peer.map(crossesHostDevice) ?? true
         var judgements: [(pair: AddressPair, explanation: Explanation)] = pairs.map { pair in
             var explanation = explainer.explain(
                 from: source.side(at: pair.source), to: destination.side(at: pair.destination), proto: proto,
@@ -33,6 +36,10 @@ extension AgentState {
                 explanation.apply(
                     failsafes ?? [], proto: proto, port: request.port, fromHost: source.record.endpoint == host,
                     toHost: destination.record.endpoint == host)
+            }
+            if let host, !crossesHostDevice {
+                explanation.leaveOutHost(
+                    fromHost: source.record.endpoint == host, toHost: destination.record.endpoint == host)
             }
             return (pair, explanation)
         }
@@ -55,6 +62,16 @@ extension AgentState {
             }
         }
         return report
+    }
+
+    /// True if what the workload exchanges with the host passes a device of the host endpoint: a bridge that it is on.
+    private func crossesHostDevice(_ name: String) -> Bool {
+        let workloads = engine.input.workloads.values
+        guard let workload = workloads.first(where: { $0.name == name }), !workload.isHost else { return true }
+        let devices = Set(workloads.filter(\.isHost).flatMap(\.interfaces).map { Int32(bitPattern: $0.index) })
+        return workload.interfaces.contains { interface in
+            network?.links[Int32(bitPattern: interface.index)]?.master.map(devices.contains) ?? false
+        }
     }
 
     /// The family asked for, or the only one that has the protocol; nil: either.

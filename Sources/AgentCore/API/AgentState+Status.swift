@@ -13,7 +13,8 @@ import PolicyModel
 extension AgentState {
     func status() async throws(APIError) -> StatusReport {
         let problems = problemReports()
-        let condition: StatusReport.Condition = !isAdopted ? .starting : problems.isEmpty ? .ready : .degraded
+        let isStarting = !isAdopted || !areFirstEndpointsAttached
+        let condition: StatusReport.Condition = !problems.isEmpty ? .degraded : isStarting ? .starting : .ready
         return StatusReport(
             version: AgentState.version, abiVersion: AgentState.abiVersion, processID: getpid(), startedAt: startedAt,
             condition: condition, audit: isAudit, dryRun: configuration.isDryRun, kernel: kernelReport(),
@@ -118,8 +119,11 @@ extension AgentState {
             let name = engine.input.workloads[key]?.name ?? key
             reports.append(ProblemReport(subject: "endpoint \(name)", message: message, since: firstSeen(key, message)))
         }
-        for workload in engine.input.workloads.values.sorted(by: { $0.key < $1.key }) where !workload.concerns.isEmpty {
-            let message = workload.concerns.joined(separator: "; ")
+        for workload in engine.input.workloads.values.sorted(by: { $0.key < $1.key }) {
+            // A container without a network needs no attention; a host without a device that is judged does.
+            let concerns = workload.concerns + (workload.isHost ? [workload.problem].compactMap(\.self) : [])
+            guard !concerns.isEmpty else { continue }
+            let message = concerns.joined(separator: "; ")
             reports.append(
                 ProblemReport(
                     subject: "endpoint \(workload.name)", message: message,

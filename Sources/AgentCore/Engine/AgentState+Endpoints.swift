@@ -50,7 +50,10 @@ extension AgentState {
             $0.value.workload == nil || desired[$0.key]?.key == $0.value.workload
         }
         endpointSteps = updateRecords(to: desired)
-        guard !endpointSteps.isEmpty else { return endpointStep == nil }
+        guard !endpointSteps.isEmpty else {
+            noteFirstEndpoints()
+            return endpointStep == nil
+        }
         if endpointStep == nil {
             endpointStep = endpointSteps.removeFirst()
             Task { await finishEndpoints() }
@@ -90,6 +93,10 @@ extension AgentState {
         logger.warning("\(error)", metadata: ["endpoint": "\(name)"])
     }
 
+    private func noteFirstEndpoints() {
+        if areSourcesComplete && endpointStep == nil { areFirstEndpointsAttached = true }
+    }
+
     /// Takes one step after the other; each change of what is desired may put others in their place.
     private func finishEndpoints() async {
         while let step = endpointStep {
@@ -103,6 +110,7 @@ extension AgentState {
             note(step, result)
             endpointStep = isDetached || endpointSteps.isEmpty ? nil : endpointSteps.removeFirst()
         }
+        noteFirstEndpoints()
         // Numbers of what is gone are free when no record names them any more.
         guard !isDetached else { return }
         do {

@@ -32,6 +32,16 @@ extension AgentState {
         reconcile()
     }
 
+    /// Says so if enforcement would end with the agent: its pins are on a file system that only its own processes see.
+    func checkPins() {
+        guard !configuration.isDryRun, MountTable.isSeenByInit(configuration.bpfDirectory) == false else { return }
+        report(
+            "pins",
+            "\(configuration.bpfDirectory) is on a BPF file system that the host does not have mounted: enforcement ends "
+                + "with the agent; mount one for all (mount -t bpf bpf /sys/fs/bpf) and start the agent where it is seen"
+        )
+    }
+
     /// A source says which workloads there are; nil: it cannot tell, what it said before stands.
     func update(source: String, workloads: [Workload]?, state: String, location: String) {
         var known = sources[source] ?? SourceState()

@@ -50,6 +50,8 @@ actor AgentState {
     /// The program that is being put on or taken off, and what follows it.
     var endpointStep: EndpointStep?
     var endpointSteps: [EndpointStep] = []
+    /// False until all that the sources named first is attached.
+    var areFirstEndpointsAttached = false
     var names = FlowNames()
     var commits = CommitLog()
     var conntrackTally = ConntrackTally()

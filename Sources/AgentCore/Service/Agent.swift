@@ -52,6 +52,7 @@ package struct Agent: Sendable {
             configuration: configuration, datapath: datapath, aggregator: aggregator, logger: logger)
         await state.expect(sources: sourceNames)
         await state.adopt(network: try? HostSource.network())
+        await state.checkPins()
         let reader = try datapath.readEvents { batch in
             aggregator.consume(batch.flows, wallClockOffset: HostClock.wallMinusMonotonicNanosecondsSigned())
             if batch.malformed > 0 { aggregator.countUndecodable(UInt64(batch.malformed)) }

@@ -62,7 +62,7 @@ enum StatusRendering {
                 attachment.endpoint,
             ])
         }
-        return table.lines(none: isDryRun ? "nothing: the agent runs dry" : "nothing yet: no workload was found")
+        return table.lines(none: isDryRun ? "nothing: the agent runs dry" : "nothing yet")
     }
 
     private static func sources(_ sources: [SourceReport]) -> [String] {

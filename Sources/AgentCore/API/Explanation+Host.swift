@@ -17,6 +17,17 @@ extension Explanation {
         }
         if fromHost, isFailsafe(.egress) { egress?.pass() }
         if toHost, isFailsafe(.ingress) { ingress?.pass() }
+        conclude()
+    }
+
+    /// Leaves out what the host's policies say of traffic that crosses none of the devices where they are asked.
+    mutating func leaveOutHost(fromHost: Bool, toHost: Bool) {
+        if fromHost { egress = nil }
+        if toHost { ingress = nil }
+        conclude()
+    }
+
+    private mutating func conclude() {
         let verdicts = [egress?.verdict, ingress?.verdict]
         verdict = verdicts.contains(.deny) ? .deny : verdicts.contains(.audit) ? .audit : .allow
     }
