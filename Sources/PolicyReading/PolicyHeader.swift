@@ -61,8 +61,15 @@ struct PolicyHeader {
     private static func name(_ field: Field?, isLabel: Bool = false) -> String? {
         guard let field, let text = field.string() else { return nil }
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        let byteCountMax = isLabel ? 63 : 253
+        guard text.utf8.count <= byteCountMax else {
+            field.error(
+                .invalidName, "the name \"\(text.prefix(20))…\" has \(text.utf8.count) characters",
+                remedy: "use at most \(byteCountMax)")
+            return nil
+        }
         let isValid =
-            text.utf8.count <= (isLabel ? 63 : 253) && (!isLabel || parts.count == 1)
+            (!isLabel || parts.count == 1)
             && parts.allSatisfy { part in
                 !part.isEmpty && part.first != "-" && part.last != "-"
                     && part.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 45 }

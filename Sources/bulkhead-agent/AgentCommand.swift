@@ -38,6 +38,8 @@ import Logging
             }
             logger.logLevel = configuration.logLevel
             try await Agent(configuration: configuration, logger: logger).run()
+        } catch let error as ValidationError {
+            throw error
         } catch {
             throw ExitMessage.report("bulkhead-agent: \(error)")
         }
