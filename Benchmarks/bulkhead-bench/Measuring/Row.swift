@@ -34,9 +34,9 @@ struct Row: Encodable {
         peer = samples.peer.median
         self.peerName = peerName
         ratio = samples.ratios.median
-        bestRatio = samples.ratios.least
+        bestRatio = samples.leastRatio
         self.bound = bound
-        pass = samples.ratios.median <= bound || samples.ratios.least <= bound
+        pass = samples.ratios.median <= bound || samples.leastRatio <= bound
     }
 
     /// A figure with a bound of its own.

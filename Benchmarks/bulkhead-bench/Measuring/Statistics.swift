@@ -35,5 +35,9 @@ struct PairedSamples {
         ours.add(ourValue)
         peer.add(peerValue)
         ratios.add(ourValue / peerValue)
+        if ourValue > 0, peerValue > 0 { leastRatio = min(leastRatio, ourValue / peerValue) }
     }
+
+    /// Of the rounds in which both figures are more than noise, which can make a difference negative.
+    private(set) var leastRatio = Double.infinity
 }
