@@ -26,20 +26,18 @@ extension AgentState {
             options: CompileOptions(allowHost: configuration.allowsHostAccess)
         ).focused(on: [source.side, destination.side])
         let host = engine.input.workloads.values.first(where: \.isHost)?.name
-        let peer = source.record.endpoint == host ? destination.record.endpoint : source.record.endpoint
-        let crossesHostDevice = peer.map(crossesHostDevice) ?? true
+        let fromHost = host != nil && source.record.endpoint == host
+        let toHost = host != nil && destination.record.endpoint == host
+        let peer = fromHost ? destination.record.endpoint : source.record.endpoint
+        let isHostAsked = peer.map(crossesHostDevice) ?? true
         var judgements: [(pair: AddressPair, explanation: Explanation)] = pairs.map { pair in
             var explanation = explainer.explain(
                 from: source.side(at: pair.source), to: destination.side(at: pair.destination), proto: proto,
                 port: isICMP ? request.port.map { $0 << 8 } : request.port)
-            if let host, !isICMP {
+            if fromHost || toHost, !isHostAsked { explanation.leaveOutHost(fromHost: fromHost, toHost: toHost) }
+            if fromHost || toHost, !isICMP {
                 explanation.apply(
-                    failsafes ?? [], proto: proto, port: request.port, fromHost: source.record.endpoint == host,
-                    toHost: destination.record.endpoint == host)
-            }
-            if let host, !crossesHostDevice {
-                explanation.leaveOutHost(
-                    fromHost: source.record.endpoint == host, toHost: destination.record.endpoint == host)
+                    failsafes ?? [], proto: proto, port: request.port, fromHost: fromHost, toHost: toHost)
             }
             return (pair, explanation)
         }

@@ -49,13 +49,9 @@ extension AgentState {
     private func planParties() -> [VerdictComparison.Party] {
         let workloads = engine.input.workloads.values.sorted { $0.key < $1.key }
         let parties = workloads.map { workload in
-            let identity = engine.allocator.assignments[workload.key]?.identity ?? .unmanaged
-            return VerdictComparison.Party(
-                name: workload.isHost ? "host" : workload.planName,
-                side: PolicyCompiler.ExplainedSide(
-                    labels: workload.labels, address: workload.addresses.min(), namedPorts: workload.namedPorts,
-                    sharedPorts: engine.allocator.records[identity]?.namedPorts, isHost: workload.isHost,
-                    isAudited: isAudit || auditedWorkloads.contains(workload.key)))
+            var side = side(of: workload)
+            side.address = workload.addresses.min()
+            return VerdictComparison.Party(name: workload.isHost ? "host" : workload.planName, side: side)
         }
         guard !workloads.contains(where: \.isHost) else { return parties }
         let host = PolicyCompiler.ExplainedSide.host(

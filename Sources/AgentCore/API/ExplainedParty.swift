@@ -116,13 +116,19 @@ extension AgentState {
                 labels: labels.labels.map(\.description)), addresses: [])
     }
 
+    /// A workload as policies see it; its address is left open.
+    func side(of workload: Workload) -> PolicyCompiler.ExplainedSide {
+        let identity = engine.allocator.assignments[workload.key]?.identity ?? .unmanaged
+        return PolicyCompiler.ExplainedSide(
+            labels: workload.labels, namedPorts: workload.namedPorts,
+            sharedPorts: engine.allocator.records[identity]?.namedPorts, isHost: workload.isHost,
+            isAudited: isAudit || auditedWorkloads.contains(workload.key))
+    }
+
     private func party(_ workload: Workload, _ text: String, _ addresses: Set<IPAddress>) -> ExplainedParty {
         let identity = engine.allocator.assignments[workload.key]?.identity ?? .unmanaged
         return ExplainedParty(
-            side: PolicyCompiler.ExplainedSide(
-                labels: workload.labels, namedPorts: workload.namedPorts,
-                sharedPorts: engine.allocator.records[identity]?.namedPorts, isHost: workload.isHost,
-                isAudited: isAudit || auditedWorkloads.contains(workload.key)),
+            side: side(of: workload),
             record: ControlAPI.ExplainedSide(
                 text: text, kind: "endpoint", endpoint: workload.name, identity: identity.rawValue,
                 labels: workload.labels.labels.map(\.description)), addresses: addresses)
