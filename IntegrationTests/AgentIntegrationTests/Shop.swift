@@ -51,6 +51,12 @@ struct Shop {
     /// Starts the agent and waits until all three workloads are attached.
     func startAgent(_ flags: [String] = []) async throws -> SpawnedProcess {
         let process = try agent.start(flags)
+        try await awaitAttached(process)
+        return process
+    }
+
+    /// Waits until an agent that was started has attached all three workloads.
+    func awaitAttached(_ process: SpawnedProcess) async throws {
         try await eventually("the agent has attached the workloads", within: .seconds(20)) {
             if let status = process.exitStatus {
                 throw TestBedError("the agent ended with status \(status): \(process.errors)")
@@ -58,7 +64,6 @@ struct Shop {
             let report = try await control.status()
             return report.condition == .ready && report.state.attachedEndpoints == 3
         }
-        return process
     }
 
     /// Writes a policy and waits until it is in force.

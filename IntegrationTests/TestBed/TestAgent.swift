@@ -34,8 +34,10 @@ package final class TestAgent: Sendable {
     }
 
     /// Starts the agent; it is ready when its socket answers, which the caller waits for.
-    package func start(_ flags: [String] = []) throws -> SpawnedProcess {
-        try host.namespace.start([Self.product("bulkhead-agent"), "--config", "\(directory)/agent.yaml"] + flags)
+    /// - Parameter environment: added to this process's environment.
+    package func start(_ flags: [String] = [], environment: [String: String] = [:]) throws -> SpawnedProcess {
+        try host.namespace.start(
+            [Self.product("bulkhead-agent"), "--config", "\(directory)/agent.yaml"] + flags, environment: environment)
     }
 
     /// Runs the command-line tool against this agent.
