@@ -120,6 +120,10 @@ package struct ControlClient: Sendable {
         return try await call(.post, ["policies", "plan"], query: query, body: document.text)
     }
 
+    package func lintPolicies(_ request: LintRequest) async throws -> LintReport {
+        try await call(.post, ["policies", "lint"], body: APICoding.encode(request))
+    }
+
     package func explain(_ request: ExplainRequest) async throws -> ExplainReport {
         try await call(.post, ["explain"], body: APICoding.encode(request))
     }

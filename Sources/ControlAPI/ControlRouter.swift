@@ -30,7 +30,8 @@ package struct ControlRouter: Sendable {
         let path = Array(request.path.dropFirst())
         // Validation, compilation and explanation use POST for their bodies but change nothing.
         let readOnlyPosts: [[String]] = [
-            ["policies", "validate"], ["policies", "compile"], ["policies", "diff"], ["policies", "plan"], ["explain"],
+            ["policies", "validate"], ["policies", "compile"], ["policies", "diff"], ["policies", "plan"],
+            ["policies", "lint"], ["explain"],
         ]
         let changes = request.method != .get && !readOnlyPosts.contains(path)
         try access.check(request.peer, changes: changes)
@@ -77,6 +78,7 @@ package struct ControlRouter: Sendable {
         case ["policies", "plan"]:
             let limit = try number(request, "limit") ?? PlanReport.limit
             return try json(await service.planPolicies(document(request), limit: limit))
+        case ["policies", "lint"]: return try json(await service.lintPolicies(try body(LintRequest.self, request)))
         case ["history", "confirm"]: return try json(await service.confirm(try number(request, "revision")))
         case ["history", "rollback"]:
             let target = try revision(request.value("revision") ?? "")

@@ -31,6 +31,8 @@ package protocol ControlService: Sendable {
     /// `limit`: changed verdicts to name.
     func diffPolicies(_ document: PolicyDocument, limit: Int) async throws(APIError) -> DiffReport
     func planPolicies(_ document: PolicyDocument, limit: Int) async throws(APIError) -> PlanReport
+    /// What looks ineffective or surprising, in these documents or, without any, in what is in force.
+    func lintPolicies(_ request: LintRequest) async throws(APIError) -> LintReport
     func explain(_ request: ExplainRequest) async throws(APIError) -> ExplainReport
     /// Lines of NDJSON: `FlowRecord`s, and `FlowLoss` when the reader was too slow.
     func flows(_ query: FlowQuery) async throws(APIError) -> AsyncStream<[UInt8]>

@@ -13,6 +13,7 @@ enum QueryRules {
             switch path.last {
             case "policies": ["name", "dry-run", "force", "session", "confirm"]
             case "diff", "plan": ["name", "limit"]
+            case "lint": []
             default: ["name"]
             }
         case (.delete, "policies"): ["dry-run", "force", "session", "confirm"]

@@ -33,7 +33,9 @@ extension PeerSelection {
         case (.some, .any): false
         // What selects nothing has a finding of its own.
         case (.some(let mine), .some(let theirs)):
-            !theirs.isEmpty && theirs.allSatisfy { their in mine.contains { $0.covers(their) } }
+            // Long lists of prefixes are not worth the time: said to be different.
+            !theirs.isEmpty && mine.count * theirs.count <= 250_000
+                && theirs.allSatisfy { their in mine.contains { $0.covers(their) } }
         }
     }
 }

@@ -27,8 +27,8 @@ extension RuleCompiler {
         let rules = policies.values.flatMap(\.rules).filter { !$0.ports.names.isEmpty }.sorted { $0.precedes($1) }
         var found: [RuleDiagnostic] = []
         for rule in rules {
-            reportNames(of: rule, selectedSubjects(by: rule), rule.peerUses.map(members)) { kind, message in
-                found.append(RuleDiagnostic(kind: kind, origin: rule.rule.origin, message: message))
+            reportNames(of: rule, selectedSubjects(by: rule), rule.peerUses.map(members)) { kind, message, remedy in
+                found.append(RuleDiagnostic(kind: kind, origin: rule.rule.origin, message: message, remedy: remedy))
             }
         }
         return found
@@ -36,26 +36,28 @@ extension RuleCompiler {
 
     private func diagnostics(of rule: CompiledRule, _ addresses: [IPAddress]) -> [RuleDiagnostic] {
         var found: [RuleDiagnostic] = []
-        func report(_ kind: RuleDiagnostic.Kind, _ message: String) {
-            found.append(RuleDiagnostic(kind: kind, origin: rule.rule.origin, message: message))
+        func report(_ kind: RuleDiagnostic.Kind, _ message: String, _ remedy: String) {
+            found.append(RuleDiagnostic(kind: kind, origin: rule.rule.origin, message: message, remedy: remedy))
         }
         if rule.slot == RuleRegistry.unnumbered {
             report(
                 .unnumbered,
                 "all \(RuleRegistry.slotRange.count) rule numbers are in use; the rule is enforced, but verdicts cannot "
-                    + "name it: merge rules or remove policies")
+                    + "name it", "merge rules or remove policies")
         }
         let subjectSlots = selectedSubjects(by: rule)
         if subjectSlots.isEmpty {
             report(
                 .selectsNoEndpoint,
                 rule.subject.isForHosts
-                    ? "the node selector matches no host endpoint here; enable the host endpoint or correct the labels"
-                    : "the selector matches no endpoint of this host; correct its labels if it should")
+                    ? "the node selector matches no host endpoint here"
+                    : "the selector matches no endpoint of this host",
+                rule.subject.isForHosts
+                    ? "enable the host endpoint or correct the labels" : "correct its labels if it should")
         }
         let selectedPeers = rule.peerUses.map(members)
         if let selectedPeers, selectedPeers.isEmpty {
-            report(.peerSelectsNothing, "the peers match no identity known here; correct the labels if they should")
+            report(.peerSelectsNothing, "the peers match no identity known here", "correct the labels if they should")
         }
         reportNames(of: rule, subjectSlots, selectedPeers, report)
         reportPrefixes(of: rule, addresses, report)
@@ -73,7 +75,7 @@ extension RuleCompiler {
 
     private func reportNames(
         of rule: CompiledRule, _ slots: [UInt16], _ selectedPeers: [UInt32]?,
-        _ report: (RuleDiagnostic.Kind, String) -> Void
+        _ report: (RuleDiagnostic.Kind, String, String) -> Void
     ) {
         let askedPeers = selectedPeers ?? portNameIndex.members(of: rule.namesOfAnyPeer)
         let owners =
@@ -85,19 +87,19 @@ extension RuleCompiler {
             if owners.allSatisfy({ $0.numbers[name]?.isEmpty ?? true }) {
                 report(
                     .namedPortUndefined,
-                    "\(text) is not defined by any endpoint it is meant for; define it there or write the number")
+                    "\(text) is not defined by any endpoint it is meant for", "define it there or write the number")
             } else if owners.contains(where: { ($0.numbers[name]?.count ?? 0) > 1 }) {
                 report(
                     .namedPortConflicting,
                     "\(text) has different numbers on endpoints with equal labels; "
-                        + (rule.rule.action == .deny ? "all of them are denied" : "none of them is opened")
-                        + ": give it one number or write the numbers")
+                        + (rule.rule.action == .deny ? "all of them are denied" : "none of them is opened"),
+                    "give it one number or write the numbers")
             }
         }
     }
 
     private func reportPrefixes(
-        of rule: CompiledRule, _ addresses: [IPAddress], _ report: (RuleDiagnostic.Kind, String) -> Void
+        of rule: CompiledRule, _ addresses: [IPAddress], _ report: (RuleDiagnostic.Kind, String, String) -> Void
     ) {
         guard case .some(let selectors) = rule.rule.peers else { return }
         for case .prefix(let prefix, let except, false) in selectors {
@@ -107,7 +109,7 @@ extension RuleCompiler {
             report(
                 .prefixMissesWorkloads,
                 "prefix \(prefix) covers \(covered.count) workload addresses (\(example)), but a prefix of this kind "
-                    + "never matches workloads; select them by labels")
+                    + "never matches workloads", "select them by labels")
         }
     }
 }

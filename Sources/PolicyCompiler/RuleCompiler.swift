@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import IdentityModel
-import NetworkModel
+package import NetworkModel
 import PolicyModel
 
 /// Compiles policies, subjects and peers into the content of the policy tables, and follows changes of any of them.
@@ -51,10 +51,13 @@ package final class RuleCompiler {
     /// Compiles from nothing.
     ///
     /// Pure but for `registry`, which makes rule slots stable from one call to the next.
-    package static func compile(_ input: CompileInput, registry: inout RuleRegistry) -> CompileOutput {
+    package static func compile(
+        _ input: CompileInput, registry: inout RuleRegistry, workloadAddresses: [IPAddress] = []
+    ) -> CompileOutput {
         let compiler = RuleCompiler(options: input.options, registry: registry)
         compiler.update(to: input)
-        let output = CompileOutput(state: compiler.mapState(), diagnostics: compiler.diagnostics())
+        let output = CompileOutput(
+            state: compiler.mapState(), diagnostics: compiler.diagnostics(workloadAddresses: workloadAddresses))
         registry = compiler.registry
         return output
     }

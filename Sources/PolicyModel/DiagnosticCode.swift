@@ -97,6 +97,14 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let emptyFromAllowsAll = DiagnosticCode(
         2012, "an empty list of peers in NetworkPolicy means everyone")
     package static let noPolicy = DiagnosticCode(2013, "a file without a policy")
+    package static let emptyElementAllowsAll = DiagnosticCode(
+        2014, "an empty element of a NetworkPolicy allows everything")
+    package static let emptySectionIgnored = DiagnosticCode(
+        2015, "an empty section of a NetworkPolicy closes nothing unless policyTypes lists it")
+    package static let ingressClosedToo = DiagnosticCode(
+        2016, "a NetworkPolicy about egress alone closes ingress too, for policyTypes is missing")
+    package static let everyNamespace = DiagnosticCode(
+        2017, "an empty namespaceSelector means every workload of every namespace")
 
     // 21xx: accepted; found by looking at rules together, or at rules and workloads.
     package static let selectsNoEndpoint = DiagnosticCode(2101, "a rule's subject selects no endpoint of this host")
@@ -111,6 +119,19 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
         2107, "no rule number is left: enforced, but verdicts cannot name it")
     package static let contradictory = DiagnosticCode(2108, "a selector contradicts itself: no labels can match it")
     package static let unreachable = DiagnosticCode(2109, "an allow rule that a deny rule covers entirely")
+    package static let shadowed = DiagnosticCode(2110, "a rule that an earlier rule decides everything of")
+    package static let redundant = DiagnosticCode(2111, "a rule that another rule with the same effect covers entirely")
+    package static let dnsBlocked = DiagnosticCode(2112, "closing egress cuts name resolution")
+    package static let dnsOverTCPBlocked = DiagnosticCode(2113, "names are resolved over UDP but not over TCP")
+    package static let icmpBlocked = DiagnosticCode(2114, "rules with ports let connections in, but no ping")
+    package static let lapsed = DiagnosticCode(2115, "a policy whose time is over")
+    package static let hostAccessCut = DiagnosticCode(2116, "a host policy leaves no way in over SSH")
+    package static let oneFamilyOnly = DiagnosticCode(
+        2117, "a rule for everyone by prefix that leaves one IP family out")
+    package static let otherEndDenies = DiagnosticCode(2118, "an allow rule whose traffic the other end denies")
+    package static let declaredPortClosed = DiagnosticCode(2119, "nobody may reach a port that a workload declares")
+    package static let noEffect = DiagnosticCode(2120, "a policy that changes no verdict")
+    package static let unusedExemption = DiagnosticCode(2121, "an exemption from a finding that there is not")
 
     /// Every code, in order.
     package static let all: [DiagnosticCode] = [
@@ -129,8 +150,16 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
         .invalidTest,
         .emptyElement, .ownNamespaceOnly, .namespaceOverridden, .directionNotListed, .hostBits, .manyPorts,
         .selectsNothing, .endPortIgnored, .defaultDenyIgnored, .notRecorded, .denyOnly, .emptyFromAllowsAll,
-        .noPolicy,
+        .noPolicy, .emptyElementAllowsAll, .emptySectionIgnored, .ingressClosedToo, .everyNamespace,
         .selectsNoEndpoint, .peerSelectsNothing, .namedPortUndefined, .namedPortConflicting, .prefixMissesWorkloads,
-        .unnumbered, .contradictory, .unreachable,
+        .unnumbered, .contradictory, .unreachable, .shadowed, .redundant, .dnsBlocked, .dnsOverTCPBlocked,
+        .icmpBlocked, .lapsed, .hostAccessCut, .oneFamilyOnly, .otherEndDenies, .declaredPortClosed, .noEffect,
+        .unusedExemption,
     ]
+
+    /// A code by its name, `BH2112`; nil if there is none.
+    package init?(_ text: String) {
+        guard let known = DiagnosticCode.all.first(where: { $0.description == text }) else { return nil }
+        self = known
+    }
 }

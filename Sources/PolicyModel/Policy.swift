@@ -14,6 +14,8 @@ package struct Policy: Hashable, Sendable {
     package var validUntil: Int64?
     package var tier: PolicyTier
     package var order: PolicyOrder
+    /// Findings that its author knows and means, by code, with the reason (`bulkhead.dev/lintIgnore`).
+    package var lintExemptions: [DiagnosticCode: String] = [:]
 
     package init(
         reference: PolicyReference, source: SourceLocation, rules: [PolicyRule], defaultDeny: [DefaultDeny],

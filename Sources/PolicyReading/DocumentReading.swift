@@ -49,10 +49,12 @@ struct DocumentReading {
             case .clusterNetworkPolicy: AdminPolicyReading(header: header, dialect: .cluster).read(document)
             }
         guard context.errorCount == errorsBefore else { return nil }
-        return Policy(
+        var policy = Policy(
             reference: header.reference, source: field.location, rules: content.rules,
             defaultDeny: content.defaultDeny, isAudit: header.isAudit, validUntil: header.validUntil,
             tier: content.tier, order: content.order)
+        policy.lintExemptions = header.lintExemptions
+        return policy
     }
 
     private func readList(_ field: Field) -> [Policy] {

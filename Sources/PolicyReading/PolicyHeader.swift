@@ -17,6 +17,8 @@ struct PolicyHeader {
     let isAudit: Bool
     /// Seconds since 1970; nil: it has no end.
     let validUntil: Int64?
+    /// Findings that the author means to have, by code, with the reason.
+    let lintExemptions: [DiagnosticCode: String]
 
     /// The policy's namespace; empty for cluster-wide kinds.
     var namespace: String { reference.namespace }
@@ -25,6 +27,8 @@ struct PolicyHeader {
     static let modeAnnotation = "bulkhead.dev/mode"
     /// The annotation that takes one policy out of force at a moment.
     static let endAnnotation = "bulkhead.dev/validUntil"
+    /// The annotation that says which findings of `policy lint` are meant, and why.
+    static let lintAnnotation = "bulkhead.dev/lintIgnore"
 
     private static let fields = FieldTable([
         "name", "namespace", "labels", "annotations", "creationTimestamp", "deletionTimestamp",
@@ -39,9 +43,10 @@ struct PolicyHeader {
         let namespace =
             metadata.map { PolicyHeader.namespace($0, dialect: dialect, default: document.field.context.options) } ?? ""
         self.reference = PolicyReference(kind: dialect.rawValue, namespace: namespace, name: name)
-        let annotations = metadata.map(PolicyHeader.annotations) ?? (isAudit: false, validUntil: nil)
+        let annotations = metadata.map(PolicyHeader.annotations) ?? Annotations()
         self.isAudit = annotations.isAudit
         self.validUntil = annotations.validUntil
+        self.lintExemptions = annotations.lintExemptions
     }
 
     private static func namespace(
@@ -83,21 +88,29 @@ struct PolicyHeader {
         return text
     }
 
-    private static func annotations(_ metadata: Mapping) -> (isAudit: Bool, validUntil: Int64?) {
+    /// What the annotations of Bulkhead say.
+    private struct Annotations {
+        var isAudit = false
+        var validUntil: Int64?
+        var lintExemptions: [DiagnosticCode: String] = [:]
+    }
+
+    private static func annotations(_ metadata: Mapping) -> Annotations {
+        var found = Annotations()
         guard let annotations = metadata.nullable("annotations"), !annotations.node.isNull,
             let entries = annotations.entries()
-        else { return (false, nil) }
-        var found: (isAudit: Bool, validUntil: Int64?) = (false, nil)
+        else { return found }
         for entry in entries where entry.key.hasPrefix("bulkhead.dev/") {
             switch entry.key {
             case modeAnnotation: found.isAudit = isAudit(entry.value)
             case endAnnotation: found.validUntil = moment(entry.value)
+            case lintAnnotation: found.lintExemptions = exemptions(entry.value)
             default:
                 entry.keyField.error(
                     .invalidMode, "unknown annotation `\(entry.key)`",
                     remedy:
-                        "the annotations of Bulkhead are \(modeAnnotation): enforce or audit, and \(endAnnotation): "
-                        + "a moment")
+                        "the annotations of Bulkhead are \(modeAnnotation): enforce or audit, \(endAnnotation): "
+                        + "a moment, and \(lintAnnotation): codes with reasons")
             }
         }
         return found
@@ -121,6 +134,32 @@ struct PolicyHeader {
             return nil
         }
         return seconds
+    }
+
+    /// `BH2112: names come from a hosts file; BH2114: nobody pings it`; a reason may go over several lines.
+    private static func exemptions(_ value: Field) -> [DiagnosticCode: String] {
+        guard let text = value.string() else { return [:] }
+        var found: [DiagnosticCode: String] = [:]
+        for part in text.split(separator: ";") {
+            let sides = part.split(separator: ":", maxSplits: 1).map { side in
+                side.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+            }
+            guard !(sides.count == 1 && sides[0].isEmpty) else { continue }
+            guard let code = DiagnosticCode(sides[0]), code.description >= "BH2" else {
+                value.error(
+                    .invalidMode, "`\(sides[0].prefix(40))` is not the code of a warning or a note",
+                    remedy: "write `BH2112: why it is meant`, several with `;` between")
+                return [:]
+            }
+            guard sides.count == 2, !sides[1].isEmpty else {
+                value.error(
+                    .invalidMode, "\(code) is to be ignored without a reason",
+                    remedy: "write `\(code): why it is meant`")
+                return [:]
+            }
+            found[code] = sides[1]
+        }
+        return found
     }
 
     /// The requirement that keeps a selector inside the policy's namespace.

@@ -113,6 +113,11 @@ final class RecordingService: ControlService {
         return PlanReport(changes: [Self.planned], total: 3, unjudgedPairs: 0)
     }
 
+    func lintPolicies(_ request: LintRequest) async throws(APIError) -> LintReport {
+        note("lint \(request.documents.map(\.name).joined(separator: ","))")
+        return LintReport(findings: [], policies: ["NetworkPolicy/shop/web"], workloads: 2)
+    }
+
     static let planned = PlanReport.Change(
         from: "shop/web", to: "shop/db", traffic: "tcp/5432", before: "allow", after: "deny", reason: "by x")
 

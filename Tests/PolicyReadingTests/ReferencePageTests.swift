@@ -9,7 +9,7 @@ import Testing
     func listsCode(code: DiagnosticCode) throws {
         let repository = #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" }
         let page = try String(
-            decoding: Data(contentsOf: URL(filePath: "\(repository)/docs/reference/policies.md")), as: UTF8.self)
-        #expect(page.contains("| `\(code)` | \(code.summary) |\n"))
+            decoding: Data(contentsOf: URL(filePath: "\(repository)/docs/reference/diagnostics.md")), as: UTF8.self)
+        #expect(page.contains("## \(code)\n\n\(code.summary.prefix(1).uppercased())\(code.summary.dropFirst()).\n"))
     }
 }

@@ -46,7 +46,7 @@ extension AgentState {
     }
 
     /// The workloads and the host.
-    private func planParties() -> [VerdictComparison.Party] {
+    func planParties() -> [VerdictComparison.Party] {
         let workloads = engine.input.workloads.values.sorted { $0.key < $1.key }
         let parties = workloads.map { workload in
             var side = side(of: workload)

@@ -113,7 +113,8 @@ final class PolicyEngine {
         _ = try allocator.settle()
         var registry = compiler.registry
         let input = compileInput(allocator, policies: next.policies)
-        var output = RuleCompiler.compile(input, registry: &registry)
+        let addresses = next.workloads.values.flatMap(\.addresses)
+        var output = RuleCompiler.compile(input, registry: &registry, workloadAddresses: addresses)
         output.state.ipcache = allocator.mappings
         return Aside(
             state: output.state, diagnostics: output.diagnostics, subjects: input.subjects, identities: input.peers)

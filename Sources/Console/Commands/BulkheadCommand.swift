@@ -15,6 +15,7 @@ package struct BulkheadCommand: AsyncParsableCommand {
         subcommands: [
             StatusCommand.self, EndpointCommand.self, IdentityCommand.self, PolicyCommand.self, ExplainCommand.self,
             ObserveCommand.self, MapCommand.self, AuditCommand.self, DetachCommand.self, CompletionsCommand.self,
+            ReferenceCommand.self,
         ])
 
     package init() {}

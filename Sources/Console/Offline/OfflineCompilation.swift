@@ -47,6 +47,12 @@ struct OfflineCompilation {
             diagnostics: PolicyLint.diagnostics(policies).map { DiagnosticRecord($0.diagnostic) })
     }
 
+    /// What the compiler says of the rules and the workloads together.
+    mutating func diagnostics(_ policies: [Policy]) throws -> [RuleDiagnostic] {
+        let (_, input) = try run(policies)
+        return RuleCompiler.compile(input, registry: &registry).diagnostics
+    }
+
     /// What changes from one set of policies to another.
     ///
     /// `limit`: changed verdicts to name.

@@ -14,7 +14,8 @@ struct PolicyFiles {
 
     var hasErrors: Bool { diagnostics.hasErrors }
 
-    init(_ documents: [PolicyDocument]) {
+    /// `linted`: also tells what looks unintended in the rules together.
+    init(_ documents: [PolicyDocument], linted: Bool = true) {
         var set = PolicySet()
         var read: [(name: String, diagnostics: [Diagnostic])] = []
         for document in documents {
@@ -23,7 +24,8 @@ struct PolicyFiles {
         }
         policies = set.policies
         // What looks unintended is told by file too, whatever files it takes to see it.
-        let lint = Dictionary(grouping: PolicyLint.diagnostics(policies).map(\.diagnostic)) { $0.location.file }
+        let found = linted ? PolicyLint.diagnostics(policies).map(\.diagnostic) : []
+        let lint = Dictionary(grouping: found) { $0.location.file }
         diagnostics = read.flatMap { name, found in
             PolicyDocumentSet(policies: [], diagnostics: found + (lint[name] ?? [])).diagnostics
         }

@@ -27,6 +27,7 @@ struct NetworkPolicyReading {
         let subject = SubjectSelector.endpoints(
             LabelSelector([header.namespaceRequirement] + (selector ?? LabelSelector()).requirements))
         let listed = policyTypes(spec)
+        let errorsBefore = document.field.context.errorCount
         var content = PolicyContent()
         for direction in [Direction.ingress, .egress] {
             let rules = spec[direction.description]
@@ -39,6 +40,7 @@ struct NetworkPolicyReading {
                     "policyTypes does not list \(direction.description.capitalizedASCII), so these rules have no effect",
                     remedy: "add \(direction.description.capitalizedASCII) to policyTypes, or delete the rules")
             }
+            lintEmpty(spec, direction, elements, isClosed: isClosed)
             for (index, element) in elements.enumerated() {
                 guard let (peers, ports) = rule(element, direction: direction), isClosed else { continue }
                 content.rules.append(
@@ -47,7 +49,34 @@ struct NetworkPolicyReading {
                         subject: subject, direction: direction, peers: peers, ports: ports, isAudit: header.isAudit))
             }
         }
+        if listed == nil, document.field.context.errorCount == errorsBefore,
+            content.rules.contains(where: { $0.direction == .egress }), !spec.has("ingress")
+        {
+            spec.keyField("egress")?.report(
+                .warning, .ingressClosedToo,
+                "the rules are about egress alone, but without policyTypes the policy closes ingress too",
+                remedy: "write `policyTypes: [Egress]`, or `[Ingress, Egress]` if both are to be closed")
+        }
         return content
+    }
+
+    /// The traps of `[]` and `[{}]`: what they mean differs between dialects and from what they look like.
+    private func lintEmpty(_ spec: Mapping, _ direction: Direction, _ elements: [Field], isClosed: Bool) {
+        let name = direction.description
+        if elements.isEmpty, spec.has(name), !isClosed {
+            spec.keyField(name)?.report(
+                .warning, .emptySectionIgnored,
+                "`\(name): []` closes nothing here: policyTypes does not list \(name.capitalizedASCII)",
+                remedy:
+                    "write `policyTypes: [\(name.capitalizedASCII)]` to deny \(name) by default, or delete the field")
+        }
+        for element in elements where isClosed {
+            guard case .mapping(let pairs) = element.node.content, pairs.isEmpty else { continue }
+            element.report(
+                .note, .emptyElementAllowsAll,
+                "an empty element allows all \(name); in a Cilium policy it would allow nothing",
+                remedy: "write `\(name): []` and list \(name.capitalizedASCII) in policyTypes to deny by default")
+        }
     }
 
     /// The directions listed; nil if the list is missing or empty, when the rules decide.
@@ -116,6 +145,7 @@ struct NetworkPolicyPeerReading {
         var requirements: [LabelRequirement] = []
         if let namespaces = mapping["namespaceSelector"] {
             guard let selector = SelectorReading(keys: .namespaces).read(namespaces) else { return nil }
+            lintEveryNamespace(selector, mapping)
             requirements += selector.requiringWorkload().requirements
         } else {
             requirements.append(header.namespaceRequirement)
@@ -125,6 +155,17 @@ struct NetworkPolicyPeerReading {
             requirements += selector.requirements
         }
         return .labels(LabelSelector(requirements))
+    }
+
+    private func lintEveryNamespace(_ namespaces: LabelSelector, _ mapping: Mapping) {
+        guard namespaces.isEmpty else { return }
+        if let pods = mapping.nullable("podSelector") {
+            guard case .mapping(let pairs) = pods.node.content, pairs.isEmpty else { return }
+        }
+        mapping.keyField("namespaceSelector")?.report(
+            .note, .everyNamespace,
+            "an empty namespaceSelector means every workload of every namespace, and neither the host nor anyone outside",
+            remedy: "leave `namespaceSelector` out for the policy's own namespace, or leave the peers out for everyone")
     }
 
     private func read(block field: Field) -> PeerSelector? {

@@ -13,6 +13,7 @@ package struct RuleDiagnostic: Hashable, Sendable, CustomStringConvertible {
         case unnumbered = "unnumbered"
         case contradictory = "contradictory"
         case unreachable = "unreachable"
+        case shadowed = "shadowed"
 
         /// The stable code that scripts match and the reference explains.
         package var code: DiagnosticCode {
@@ -25,28 +26,33 @@ package struct RuleDiagnostic: Hashable, Sendable, CustomStringConvertible {
             case .unnumbered: .unnumbered
             case .contradictory: .contradictory
             case .unreachable: .unreachable
+            case .shadowed: .shadowed
             }
         }
     }
 
     package var kind: Kind
     package var origin: RuleOrigin
-    /// Cause and remedy, lower-case.
+    /// What is so, and why; lower-case.
     package var message: String
+    /// What to do about it; lower-case.
+    package var remedy: String
 
-    package init(kind: Kind, origin: RuleOrigin, message: String) {
+    package init(kind: Kind, origin: RuleOrigin, message: String, remedy: String) {
         self.kind = kind
         self.origin = origin
         self.message = message
+        self.remedy = remedy
     }
 
-    /// `file:line:column: CiliumNetworkPolicy/shop/api ingress[0]: message`.
-    package var description: String { "\(origin.source.text): \(origin.text): \(message)" }
+    /// `file:line:column: CiliumNetworkPolicy/shop/api ingress[0]: message; remedy`.
+    package var description: String { "\(origin.source.text): \(origin.text): \(message); \(remedy)" }
 
     /// The same as a diagnostic of the document, a warning with its place and code.
     package var diagnostic: Diagnostic {
         Diagnostic(
-            severity: .warning, code: kind.code, location: origin.source, message: "\(origin.text): \(message)")
+            severity: .warning, code: kind.code, location: origin.source, message: "\(origin.text): \(message)",
+            remedy: remedy)
     }
 }
 

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import KernelDatapath
+import PolicyCompiler
+import PolicyModel
+
+extension AgentState {
+    func lintPolicies(_ request: LintRequest) async throws(APIError) -> LintReport {
+        var set = PolicySet()
+        var reading: [Diagnostic] = []
+        for document in request.documents {
+            let bundle = PolicyBundle(Array(document.text.utf8), file: document.name, reader: reader)
+            reading += bundle.diagnostics + set.merge(bundle.items.map(\.policy))
+        }
+        let parties = planParties()
+        var inputs = LintInputs(
+            policies: Array(engine.input.policies.values) + lapsed, reading: reading, compiled: engine.diagnostics(),
+            focus: nil,
+            surroundings: LintSurroundings(
+                workloads: parties,
+                openPorts: Set(
+                    (failsafes ?? []).map { .init(direction: $0.direction, proto: $0.proto, port: $0.port) }),
+                now: Timestamp.secondsNow(), options: CompileOptions(allowHost: configuration.allowsHostAccess)))
+        guard !request.documents.isEmpty else { return await inputs.review() }
+        inputs.focus = Set(set.policies.map(\.reference))
+        inputs.policies.removeAll { set[$0.reference] != nil }
+        inputs.policies += set.policies
+        // With an error nothing would come into force: what the rest would mean there is no answer to its author.
+        guard !reading.hasErrors else { return inputs.errors() }
+        var change = desiredChange()
+        for policy in set.policies { change.policies[policy.reference] = lasting(policy) }
+        do {
+            inputs.compiled = try engine.compileAside(change).diagnostics
+        } catch {
+            throw APIError(.commitFailed, "\(error)")
+        }
+        return await inputs.review()
+    }
+}
+
+/// What a review needs, taken out of the agent's state.
+private struct LintInputs: Sendable {
+    var policies: [Policy]
+    var reading: [Diagnostic]
+    var compiled: [RuleDiagnostic]
+    var focus: Set<PolicyReference>?
+    var surroundings: LintSurroundings
+
+    /// Nobody waits for it but who asked.
+    @concurrent func review() async -> LintReport {
+        let result = PolicyReview(policies, surroundings).run(focus: focus, reading: reading, compiled: compiled)
+        return LintReport(result, policies: names, workloads: surroundings.workloads?.count)
+    }
+
+    /// The findings of the reader alone.
+    func errors() -> LintReport {
+        LintReport(
+            findings: reading.map { LintReport.Finding(policy: nil, diagnostic: DiagnosticRecord($0)) },
+            policies: names, workloads: nil)
+    }
+
+    private var names: [String] {
+        policies.map(\.reference).filter { focus?.contains($0) ?? true }.map(\.text).sorted()
+    }
+}
+
+extension LintReport {
+    fileprivate init(_ result: PolicyReview.Result, policies: [String], workloads: Int?) {
+        self.init(
+            findings: result.findings.map { finding in
+                Finding(
+                    policy: finding.policy?.text, diagnostic: DiagnosticRecord(finding.diagnostic),
+                    exemption: finding.exemption)
+            }, policies: policies, workloads: workloads, unjudgedRules: result.unjudgedRules)
+    }
+}

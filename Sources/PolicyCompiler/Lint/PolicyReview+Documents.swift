@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+import NetworkModel
+import PolicyModel
+
+/// What the documents alone tell.
+extension PolicyReview {
+    /// Rules that another rule with the same effect makes superfluous.
+    func redundancies() -> [LintFinding] {
+        let ranked = RankedRules(policies)
+        let byReference = Dictionary(policies.map { ($0.reference, $0) }) { first, _ in first }
+        return ranked.rules.compactMap { rule in
+            guard rule.rule.isSatisfiable, ranked.winner(over: rule) == nil, let other = ranked.equivalent(of: rule),
+                let policy = byReference[rule.rule.origin.policy]
+            else { return nil }
+            return finding(
+                policy, .note, .redundant,
+                "\(other.rule.origin.text) at \(other.rule.origin.source.text) does the same for all of it",
+                remedy: "remove one of the two, unless they are to be changed apart", at: rule.rule.origin)
+        }
+    }
+
+    func lapse(of policy: Policy) -> LintFinding? {
+        guard let end = policy.validUntil, let now = surroundings.now else { return nil }
+        let days = (now - end) / 86_400
+        let since = days == 0 ? "today" : days == 1 ? "yesterday" : "\(days) days ago"
+        return finding(
+            policy, .warning, .lapsed, "its time was over \(since) (bulkhead.dev/validUntil): it is out of force",
+            remedy: "delete the policy, or give it a later end")
+    }
+
+    /// Nothing closed, and no rule that anything can match.
+    func effect(of policy: Policy) -> [LintFinding] {
+        guard policy.defaultDeny.isEmpty, !policy.rules.contains(where: \.canMatch) else { return [] }
+        return [
+            finding(
+                policy, .warning, .noEffect, "it closes nothing, and no rule of it can match: no verdict depends on it",
+                remedy: "write what it is to allow or deny, or delete it")
+        ]
+    }
+
+    /// Everyone by prefix, but of one IP family only.
+    func families(of policy: Policy) -> [LintFinding] {
+        policy.rules.compactMap { rule in
+            let whole = rule.peers.selectors.compactMap { selector -> Bool? in
+                guard case .prefix(let prefix, _, _) = selector, prefix.length == 0 else { return nil }
+                return prefix.isIPv4
+            }
+            guard let isIPv4 = whole.first, whole.allSatisfy({ $0 == isIPv4 }) else { return nil }
+            // Named in parts, the other family was thought of.
+            let hasOther = rule.peers.selectors.contains { selector in
+                if case .prefix(let prefix, _, _) = selector { prefix.isIPv4 != isIPv4 } else { false }
+            }
+            guard !hasOther else { return nil }
+            let (mine, other) = isIPv4 ? ("0.0.0.0/0", "::/0") : ("::/0", "0.0.0.0/0")
+            let isDeny = rule.action == .deny
+            return finding(
+                policy, isDeny ? .warning : .note, .oneFamilyOnly,
+                "\(mine) is everyone over \(isIPv4 ? "IPv4" : "IPv6") only; over \(isIPv4 ? "IPv6" : "IPv4") the rule "
+                    + (isDeny ? "denies nobody" : "says nothing"),
+                remedy: "add \(other) if both are meant", at: rule.origin)
+        }
+    }
+}
+
+extension PolicyRule {
+    /// False if a selector contradicts itself.
+    var isSatisfiable: Bool {
+        subject.labels.isSatisfiable
+            && peers.selectors.allSatisfy { selector in
+                if case .labels(let labels) = selector { labels.isSatisfiable } else { true }
+            }
+    }
+
+    /// False if no packet can match, whatever its labels and ports.
+    var canMatch: Bool { isSatisfiable && peers != .some([]) && ports != .some([]) }
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Documents that are refused.
+extension DiagnosticGuide {
+    static let ofText = [
+        DiagnosticGuide(
+            .unreadable, "The file could not be opened or read. What it held before stays in force.",
+            remedy: "Check that it exists and that the reader (the agent: root) may read it."),
+        DiagnosticGuide(
+            .tooLarge, "A file is read whole, so its size is bounded.", remedy: "Split it into several files."),
+        DiagnosticGuide(
+            .syntax, "The text cannot be parsed, so nothing is known about its policies.",
+            remedy: "Correct the place; most often it is the indentation, a tab, or a missing quote."),
+        DiagnosticGuide(
+            .tooDeep, "Nesting is bounded, so that a hostile file cannot exhaust the stack.",
+            remedy: "Write it flatter: policies need about ten levels."),
+        DiagnosticGuide(
+            .tooManyNodes, "Aliases of aliases grow without bound (the \"billion laughs\").",
+            remedy: "Write the lists out, or split the file."),
+        DiagnosticGuide(
+            .duplicateKey, "Of two equal keys a reader takes either, so the document means two things.",
+            remedy: "Keep one, or merge the two values."),
+        DiagnosticGuide(
+            .undefinedAlias, "An alias (`*name`) repeats what an anchor (`&name`) before it marks.",
+            remedy: "Define the anchor earlier in the same document, or write the value."),
+        DiagnosticGuide(
+            .unsupportedYAML, "Tags and merge keys change what a text means from one reader to another.",
+            remedy: "Write the value out."),
+        DiagnosticGuide(
+            .emptyFile, "A file cut short to nothing would silently end all its policies.",
+            remedy: "Delete the file to end its policies, or keep a comment in it."),
+    ]
+
+    static let ofShape = [
+        DiagnosticGuide(
+            .wrongType, "A value has another type than the field: a string for a list, a number for a string.",
+            remedy: "Write it as the message says; quote numbers where a string is expected."),
+        DiagnosticGuide(
+            .unknownField, "Nothing is ignored: a misspelt field would weaken the policy unseen.",
+            remedy: "Correct the name; the message proposes the closest one."),
+        DiagnosticGuide(
+            .missingField, "The API requires the field.", remedy: "Write it; the message says with what value."),
+        DiagnosticGuide(
+            .noValue,
+            "A field without a value is \"absent\" (everyone) to the API, but perhaps \"nothing\" to its author.",
+            remedy: "Write `[]` or `{}` for empty, or delete the field."),
+        DiagnosticGuide(
+            .unknownValue, "The field has a fixed set of values.", remedy: "Write one of those the message names."),
+        DiagnosticGuide(
+            .invalidName, "Names and namespaces stand in paths, metrics and command lines, so they are DNS names.",
+            remedy: "Use lower-case letters, digits and hyphens."),
+        DiagnosticGuide(
+            .ambiguousNumber, "`0120` is 80 to Kubernetes (base 8) and 120 to YAML 1.2.",
+            remedy: "Write the number in decimal without the zero."),
+        DiagnosticGuide(
+            .unknownKind, "The kind, or its API version, is not one of a policy.",
+            remedy: "Keep only the kinds of the policies page in policy files."),
+        DiagnosticGuide(
+            .unsupportedKind, "The kind exists elsewhere and would change verdicts, but is not read yet.",
+            remedy: "Use what the message proposes."),
+        DiagnosticGuide(
+            .duplicatePolicy, "Of two policies with one name it is unclear which counts.",
+            remedy: "Rename one of the two or delete it."),
+    ]
+
+    static let ofValues = [
+        DiagnosticGuide(
+            .invalidCIDR, "The text is no prefix, so it is unclear whom it means.",
+            remedy: "Write an address, a slash and a length: `10.0.0.0/8`, `2001:db8::/32`."),
+        DiagnosticGuide(
+            .exceptOutside, "An exception takes nothing away if it lies outside, and leaves nothing if it is all.",
+            remedy: "Correct the exception or the prefix."),
+        DiagnosticGuide(
+            .invalidPort,
+            "A port is 1 to 65535, a name has up to 15 letters, digits and hyphens, a range begins before it ends.",
+            remedy: "Correct it as the message says."),
+        DiagnosticGuide(
+            .invalidSelector,
+            "The selector is not one of Kubernetes: an unknown operator, values where none belong, or none "
+                + "where some do.", remedy: "Correct it as the message says."),
+        DiagnosticGuide(
+            .unknownEntity, "An entity that does not exist would never match.",
+            remedy: "Write one of those the message names."),
+        DiagnosticGuide(
+            .invalidICMPType, "The type does not exist in the family the rule is for.",
+            remedy: "Set `family`, or write the type's number."),
+        DiagnosticGuide(
+            .unknownProtocol, "The dialect knows TCP, UDP and SCTP here (and ANY in Cilium's).",
+            remedy: "Write one of them; ICMP has fields of its own."),
+        DiagnosticGuide(
+            .invalidMode, "An annotation of Bulkhead (`bulkhead.dev/…`) is unknown or has no meaning as written.",
+            remedy: "Correct it: `mode`, `validUntil` and `lintIgnore` exist."),
+        DiagnosticGuide(
+            .invalidPriority, "Priorities are 0 (asked first) to 1000.", remedy: "Write one in the range."),
+        DiagnosticGuide(
+            .tooMany, "The API bounds the list or text; the same document would be refused in a cluster.",
+            remedy: "Split it, or shorten it."),
+    ]
+
+    static let ofContradictions = [
+        DiagnosticGuide(
+            .mixedPeers, "Two kinds of peer in one element: neither AND nor OR is defined.",
+            remedy: "Write two elements, each with its own ports."),
+        DiagnosticGuide(
+            .mixedPorts, "Ports and ICMP types in one element: a packet has one or the other.",
+            remedy: "Write two elements."),
+        DiagnosticGuide(
+            .noSections, "A Cilium rule without an entry is refused by Cilium too: `ingress: []` is no default deny.",
+            remedy: "Write `ingress: [{}]` to deny by default.",
+            example: "spec:\n  endpointSelector: {}\n  ingress: []        # refused; `ingress: [{}]` closes"),
+        DiagnosticGuide(
+            .subjectCount, "A Cilium rule speaks for endpoints or for hosts, not for both and not for nobody.",
+            remedy: "Write exactly one of `endpointSelector` and `nodeSelector`."),
+        DiagnosticGuide(
+            .nodeSelectorInNamespace, "Hosts have no namespace; Cilium enforced nothing for such rules, silently.",
+            remedy: "Write a CiliumClusterwideNetworkPolicy."),
+        DiagnosticGuide(
+            .emptyPeer, "A peer that names nothing selects nothing.",
+            remedy: "Name someone, or delete the list for everyone."),
+        DiagnosticGuide(
+            .namespaceOnClusterPolicy, "A cluster-wide policy has no namespace, so its author expects another scope.",
+            remedy: "Delete the namespace, or use the namespaced kind."),
+        DiagnosticGuide(
+            .adminSubject, "A subject is given by `namespaces` or by `pods`, exactly one of them.",
+            remedy: "Keep one; `namespaces: {}` is every workload."),
+    ]
+
+    static let ofRefusals = [
+        DiagnosticGuide(
+            .unsupportedL7, "Layer 7 rules would be enforced more weakly than written.",
+            remedy: "Delete the `rules`, if the ports alone are restriction enough."),
+        DiagnosticGuide(.unsupportedFQDN, "Rules by DNS name are not supported here.", remedy: "Name the addresses."),
+        DiagnosticGuide(
+            .unsupportedServices, "There is no Kubernetes service to look up.",
+            remedy: "Select the endpoints behind it, or their addresses."),
+        DiagnosticGuide(
+            .unsupportedNodes, "Other nodes have no labels here.", remedy: "Name their addresses, or use entities."),
+        DiagnosticGuide(
+            .unsupportedGroups, "Cloud-provider groups need the provider's API.", remedy: "Write their prefixes."),
+        DiagnosticGuide(.unsupportedCIDRGroups, "The group is not read.", remedy: "Write its prefixes."),
+        DiagnosticGuide(
+            .unsupportedAuthentication, "Mutual authentication would be expected and not happen.",
+            remedy: "Delete the field; identity comes from the kernel's address check."),
+        DiagnosticGuide(
+            .unsupportedTLS, "TLS names and termination need a proxy.", remedy: "Delete the field, if ports are enough."
+        ),
+        DiagnosticGuide(
+            .removedField, "The field's own project removed it.", remedy: "Write what it meant into each selector."),
+        DiagnosticGuide(
+            .unsupportedProtocol, "Ports exist for TCP, UDP and SCTP.",
+            remedy: "An element without ports covers every protocol."),
+        DiagnosticGuide(
+            .unsupportedEntity, "The entity has no meaning on one host yet.", remedy: "Name the peers another way."),
+        DiagnosticGuide(
+            .unsupportedLabelSource, "Labels of this source do not exist here, so the selector would never match.",
+            remedy: "Use k8s, container, workload, reserved, or no source."),
+        DiagnosticGuide(
+            .invalidTest, "A policy test names a workload, policy or port that it does not describe.",
+            remedy: "Describe it in the test, or correct the name."),
+    ]
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import FoundationEssentials
+import PolicyModel
+import PolicyReading
+import Testing
+
+@testable import Console
+
+@Suite struct LintCommandTests {
+    private func lint(_ text: String, now: Int64 = 0, workloads: [String] = []) throws -> LintReport {
+        let document = PolicyDocument(name: "a.yaml", text: Array(text.utf8))
+        return try OfflineLint([document], workloads: workloads.map(ImaginationOptions.labels), now: now).report()
+    }
+
+    private static func policy(_ spec: String, annotations: String = "") -> String {
+        """
+        apiVersion: networking.k8s.io/v1
+        kind: NetworkPolicy
+        metadata:
+          name: a
+          annotations: {\(annotations)}
+        spec:
+          podSelector: {matchLabels: {app: a}}
+        \(spec.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n"))
+
+        """
+    }
+
+    private func codes(_ text: String) throws -> [String] { try lint(text).findings.map(\.diagnostic.code) }
+
+    @Test func `empty sections and elements are told for what they are`() throws {
+        #expect(try codes(Self.policy("egress: []")) == ["BH2015"])
+        #expect(try codes(Self.policy("policyTypes: [Egress]\negress: []")) == [])
+        #expect(try codes(Self.policy("policyTypes: [Ingress]\ningress: [{}]")) == ["BH2014"])
+        #expect(try codes(Self.policy("policyTypes: [Ingress]\ningress: []")) == [])
+        #expect(try codes(Self.policy("policyTypes: [Ingress]\ningress: [{from: []}]")) == ["BH2012"])
+        #expect(try codes(Self.policy("egress: [{to: [{ipBlock: {cidr: 192.0.2.0/24}}]}]")) == ["BH2016"])
+        #expect(try codes(Self.policy("policyTypes: [Egress]\negress: [{}]")) == ["BH2014"])
+        #expect(try codes(Self.policy("ingress: [{from: [{namespaceSelector: {}, podSelector: {}}]}]")) == ["BH2017"])
+        #expect(
+            try codes(Self.policy("ingress: [{from: [{namespaceSelector: {}, podSelector: {matchLabels: {b: c}}}]}]"))
+                == [])
+    }
+
+    @Test func `what depends on workloads is said when there are some`() throws {
+        let text = Self.policy("ingress: [{from: [{podSelector: {matchLabels: {app: b}}}]}]")
+        #expect(try lint(text).workloads == nil && codes(text) == [])
+        let report = try lint(text, workloads: ["app=c"])
+        #expect(report.findings.map(\.diagnostic.code) == ["BH2101", "BH2102"] && report.workloads == 1)
+        #expect(try lint(text, workloads: ["app=a", "app=b"]).findings == [])
+    }
+
+    @Test func `a lapsed policy is told by the clock`() throws {
+        let text = Self.policy("ingress: []", annotations: "bulkhead.dev/validUntil: \"1970-01-02T00:00:00Z\"")
+        #expect(try lint(text, now: 86_399).findings == [])
+        let finding = try #require(try lint(text, now: 3 * 86_400).findings.first)
+        #expect(finding.diagnostic.code == "BH2115" && finding.diagnostic.message.contains("2 days ago"))
+        #expect(finding.policy == "NetworkPolicy/default/a" && finding.diagnostic.line == 1)
+    }
+
+    @Test func `an exemption needs a code of a finding and a reason`() throws {
+        func exempt(_ text: String) throws -> LintReport {
+            try lint(Self.policy("egress: []", annotations: "bulkhead.dev/lintIgnore: \"\(text)\""))
+        }
+        #expect(
+            try exempt("BH2015: the empty list is for people").findings.map(\.exemption) == [
+                "the empty list is for people"
+            ])
+        for wrong in ["BH2015", "BH2015:", "BH1301: no", "all: yes", "BH9999: x"] {
+            #expect(try exempt(wrong).findings.map(\.diagnostic.code).contains("BH1308"), "\(wrong)")
+        }
+    }
+
+    @Test func `the lines close with what was looked at`() throws {
+        #expect(
+            LintRendering.lines(try lint(Self.policy("ingress: []"))) == ["no findings in 1 policy, without workloads"])
+        let lines = LintRendering.lines(try lint(Self.policy("egress: []")))
+        #expect(lines.count == 2 && lines[0].hasPrefix("a.yaml:8:3: warning[BH2015]: ") && lines[0].contains("; write"))
+        #expect(lines[1] == "1 warning in 1 policy, without workloads")
+    }
+
+    @Test("every code is explained", arguments: DiagnosticCode.all)
+    func explains(code: DiagnosticCode) throws {
+        let guide = try #require(code.guide)
+        #expect(guide.reason.hasSuffix(".") && guide.remedy.hasSuffix("."))
+        #expect(DiagnosticReference.page().filter { $0 == "## \(code)" }.count == 1)
+        #expect(DiagnosticReference.text(code).first?.hasPrefix("\(code): ") == true)
+    }
+
+    @Test func `the guides are those of the codes, none more`() {
+        #expect(DiagnosticGuide.all.map(\.code) == DiagnosticCode.all)
+    }
+}
+
+/// The examples are sound, or say why a finding is meant.
+@Suite struct ExampleLintTests {
+    private static let repository = #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" }
+
+    @Test("lints without an open warning", arguments: ["policies", "shop"])
+    func lints(folder: String) throws {
+        let path = "\(Self.repository)/Examples/\(folder)"
+        for document in try readDocuments(path) {
+            let report = try OfflineLint([document], workloads: [], now: 1_800_000_000).report()
+            let open = report.findings.filter { $0.exemption == nil && $0.diagnostic.severity != "note" }
+            #expect(open.map(\.diagnostic.text) == [])
+            #expect(report.findings.allSatisfy { $0.diagnostic.code != "BH2121" }, "\(document.name)")
+        }
+    }
+}
