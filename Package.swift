@@ -194,11 +194,14 @@ let kernelTests: [Target] = [
             "KernelTesting", "NetworkModel", "PolicyCompiler",
         ],
         exclude: ["BPF"], swiftSettings: strict, plugins: ["CompileKernelPrograms"]),
+    .target(
+        name: "PolicyOracle", dependencies: ["PolicyModel", "PolicyReading", "PolicyTesting"],
+        path: "Tests/PolicyOracle", swiftSettings: strict),
     tests(
         "KernelPolicyTestingTests",
         [
-            "IdentityModel", "KernelPolicyTesting", "NetworkModel", "PolicyCompiler", "PolicyModel", "PolicyReading",
-            "PolicyTesting",
+            "IdentityModel", "KernelPolicyTesting", "NetworkModel", "PolicyCompiler", "PolicyModel", "PolicyOracle",
+            "PolicyReading", "PolicyTesting",
         ]),
 ]
 

@@ -31,7 +31,8 @@ extension LabelRequirement {
     fileprivate func excludes(_ other: LabelRequirement) -> Bool {
         guard isAbout(other) else { return false }
         switch (operation, other.operation) {
-        case (.isIn(let a), .isIn(let b)): return Set(a).isDisjoint(with: b)
+        // Where any source will do, each of two values may come from its own.
+        case (.isIn(let a), .isIn(let b)): return source != LabelSource.any && Set(a).isDisjoint(with: b)
         case (.isIn(let values), .isNotIn(let others)), (.isNotIn(let others), .isIn(let values)):
             return Set(values).isSubset(of: others)
         case (.doesNotExist, .isIn), (.isIn, .doesNotExist), (.doesNotExist, .exists), (.exists, .doesNotExist):
@@ -45,7 +46,8 @@ extension LabelRequirement {
         guard isAbout(other) else { return false }
         switch (operation, other.operation) {
         case (.isIn(let mine), .isIn(let theirs)): return Set(mine).isSubset(of: theirs)
-        case (.isIn(let mine), .isNotIn(let theirs)): return Set(mine).isDisjoint(with: theirs)
+        case (.isIn(let mine), .isNotIn(let theirs)):
+            return source != LabelSource.any && Set(mine).isDisjoint(with: theirs)
         case (.isNotIn(let mine), .isNotIn(let theirs)): return Set(theirs).isSubset(of: mine)
         case (.isIn, .exists), (.exists, .exists): return true
         case (.doesNotExist, .doesNotExist), (.doesNotExist, .isNotIn): return true

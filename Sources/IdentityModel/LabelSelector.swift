@@ -14,15 +14,15 @@ package struct LabelSelector: Hashable, Sendable {
 /// One condition on one key, as in Kubernetes `matchExpressions`.
 package struct LabelRequirement: Hashable, Sendable {
     package enum Operator: Hashable, Sendable {
-        /// The key is present with one of the values.
+        /// The key is present with one of the values, from one source at least.
         case isIn([String])
-        /// The key is absent or has none of the values.
+        /// The key is absent or has none of the values, from any source.
         case isNotIn([String])
         case exists
         case doesNotExist
     }
 
-    /// `any` accepts the key from every source.
+    /// `any` accepts the key from every source: several sources may have it, each with a value of its own.
     package let source: String
     package let key: String
     package let operation: Operator
@@ -34,12 +34,11 @@ package struct LabelRequirement: Hashable, Sendable {
     }
 
     package func matches(_ labels: LabelSet) -> Bool {
-        let value = labels.value(source: source, key: key)
         switch operation {
-        case .isIn(let values): return value.map(values.contains) ?? false
-        case .isNotIn(let values): return value.map { !values.contains($0) } ?? true
-        case .exists: return value != nil
-        case .doesNotExist: return value == nil
+        case .isIn(let values): labels.has(source: source, key: key, where: values.contains)
+        case .isNotIn(let values): !labels.has(source: source, key: key, where: values.contains)
+        case .exists: labels.has(source: source, key: key)
+        case .doesNotExist: !labels.has(source: source, key: key)
         }
     }
 }

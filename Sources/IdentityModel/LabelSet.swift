@@ -34,6 +34,16 @@ package struct LabelSet: Sendable {
         return nil
     }
 
+    /// True if `key`, of that source or of any, has a value that meets the condition.
+    ///
+    /// With source `any` every source's value counts: a label of one source hides none of another.
+    package func has(source: String, key: String, where condition: (String) -> Bool = { _ in true }) -> Bool {
+        for range in sourceRanges where source == LabelSource.any || labels[range.lowerBound].source == source {
+            if let value = value(of: key, in: range), condition(value) { return true }
+        }
+        return false
+    }
+
     private func value(of key: String, in range: Range<Int>) -> String? {
         var low = range.lowerBound
         var high = range.upperBound

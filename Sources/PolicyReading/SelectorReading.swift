@@ -20,26 +20,32 @@ struct SelectorReading {
     private static let fields = FieldTable(["matchLabels", "matchExpressions"])
     private static let expressionFields = FieldTable(["key", "operator", "values"])
 
+    /// A requirement, and the key as it is written: keys of several kinds are lowered to one.
+    typealias Written = (key: String, requirement: LabelRequirement)
+
     /// The selector; nil after an error.
-    func read(_ field: Field) -> LabelSelector? {
+    func read(_ field: Field) -> LabelSelector? { readWritten(field).map { LabelSelector($0.map(\.requirement)) } }
+
+    /// The selector's requirements with their keys; nil after an error.
+    func readWritten(_ field: Field) -> [Written]? {
         let errorsBefore = field.context.errorCount
         guard let mapping = field.mapping(SelectorReading.fields) else { return nil }
-        var requirements: [LabelRequirement] = []
+        var requirements: [Written] = []
         if let labels = mapping["matchLabels"]?.entries() {
             for label in labels {
                 guard let (source, key) = readKey(label.key, at: label.keyField),
                     let value = readValue(label.value, source: source)
                 else { continue }
-                requirements.append(.equal(source: source, key: key, value: value))
+                requirements.append((label.key, .equal(source: source, key: key, value: value)))
             }
         }
         if let expressions = mapping["matchExpressions"]?.elements() {
             requirements += expressions.compactMap(readExpression)
         }
-        return field.context.errorCount == errorsBefore ? LabelSelector(requirements) : nil
+        return field.context.errorCount == errorsBefore ? requirements : nil
     }
 
-    private func readExpression(_ field: Field) -> LabelRequirement? {
+    private func readExpression(_ field: Field) -> Written? {
         guard let mapping = field.mapping(SelectorReading.expressionFields),
             let keyField = mapping.required("key"), let text = keyField.string(),
             let (source, key) = readKey(text, at: keyField),
@@ -59,7 +65,7 @@ struct SelectorReading {
                 }
                 return nil
             }
-            return LabelRequirement(source: source, key: key, name == "In" ? .isIn(values) : .isNotIn(values))
+            return (text, LabelRequirement(source: source, key: key, name == "In" ? .isIn(values) : .isNotIn(values)))
         case "Exists", "DoesNotExist":
             guard values?.isEmpty ?? true else {
                 mapping.keyField("values")?.error(
@@ -67,7 +73,7 @@ struct SelectorReading {
                     remedy: "delete the values, or use \(name == "Exists" ? "In" : "NotIn")")
                 return nil
             }
-            return LabelRequirement(source: source, key: key, name == "Exists" ? .exists : .doesNotExist)
+            return (text, LabelRequirement(source: source, key: key, name == "Exists" ? .exists : .doesNotExist))
         default:
             let guess = closestWord(to: name, among: ["In", "NotIn", "Exists", "DoesNotExist"])
             operatorField.error(

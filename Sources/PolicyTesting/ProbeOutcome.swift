@@ -111,7 +111,7 @@ package struct ProbeOutcome: Hashable, Sendable {
 
 extension ProbeOutcome.Opinion {
     /// The verdict and what each end says.
-    fileprivate var text: String {
+    package var text: String {
         let causes = sides.map { "\($0.direction): \($0.verdict.rawValue) by \($0.causeText)" }
         return verdict.rawValue
             + (causes.isEmpty ? " (neither end is a workload)" : " (\(causes.joined(separator: "; ")))")

@@ -32,6 +32,16 @@ private func egress(_ rule: String) -> String { "endpointSelector: {}\negress:\n
             "endpointSelector: {matchLabels: {\"k8s:io.kubernetes.pod.namespace\": other, app: web}}\ningress:\n- {}",
             ["default deny ingress of \(all),any:app=web", "ingress[0]: allow \(all),any:app=web from nothing on all"]),
         .init(
+            "a label of another namespace selects nothing in the subject",
+            """
+            endpointSelector: {matchLabels: {io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name: other}}
+            ingress: [{}]
+            """,
+            [
+                "default deny ingress of \(all),\(namespace)=other",
+                "ingress[0]: allow \(all),\(namespace)=other from nothing on all",
+            ]),
+        .init(
             "the policy's own namespace in the subject is not repeated",
             "endpointSelector: {matchLabels: {\"k8s:io.kubernetes.pod.namespace\": shop}}\ningress:\n- {}",
             [closed, "ingress[0]: allow \(all) from nothing on all"]),

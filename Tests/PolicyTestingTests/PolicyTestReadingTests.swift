@@ -53,10 +53,14 @@ import Testing
               - {name: b, addresses: [10.1.0.1]}
               - {name: c, addresses: []}
               - {name: d, addresses: [ten]}
+              - {name: e, addresses: [192.0.2.1], hostNetwork: true, node: n1}
+              - {name: f, addresses: [192.0.2.1], hostNetwork: true, node: n1}
+              - {name: g, addresses: [192.0.2.1]}
+              - {name: h, addresses: [10.1.0.1], hostNetwork: true, node: n2}
             probes: []
             """
         let set = PolicyTestReader().read(bytes: Array(text.utf8), file: "t.yaml")
-        #expect(set.diagnostics.map(\.location.line) == [6, 7, 8, 9, 9])
+        #expect(set.diagnostics.map(\.location.line) == [6, 7, 8, 9, 9, 12, 13])
     }
 
     @Test func `several documents of YAML and JSON stand in one file`() {

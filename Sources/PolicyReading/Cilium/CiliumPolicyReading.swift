@@ -77,7 +77,7 @@ struct CiliumPolicyReading {
         switch (spec.has("endpointSelector"), spec.has("nodeSelector")) {
         case (true, false):
             let selector = spec["endpointSelector"].flatMap { field in
-                SelectorReading(keys: .sourced).read(field).map { inNamespace($0, at: field) }
+                SelectorReading(keys: .sourced).readWritten(field).map { inNamespace($0, at: field) }
             }
             return .endpoints(selector ?? LabelSelector())
         case (false, true):
@@ -102,22 +102,25 @@ struct CiliumPolicyReading {
     }
 
     /// The subject of a namespaced policy is in its namespace, whatever its labels say.
-    private func inNamespace(_ selector: LabelSelector, at field: Field) -> LabelSelector {
-        guard isNamespaced else { return selector }
+    ///
+    /// Only the label of the namespace itself is replaced: labels of namespaces select, or do not.
+    private func inNamespace(_ written: [SelectorReading.Written], at field: Field) -> LabelSelector {
+        let requirements = written.map(\.requirement)
+        guard isNamespaced else { return LabelSelector(requirements) }
         let own = header.namespaceRequirement
-        let overridden = selector.requirements.filter {
-            guard $0.source == own.source, $0.key == own.key, case .isIn(let values) = $0.operation else {
+        let isReplaced = written.map { key, requirement in
+            guard key == "\(own.source):\(own.key)", case .isIn(let values) = requirement.operation else {
                 return false
             }
             return values != [header.namespace]
         }
-        for requirement in overridden {
+        for (requirement, isReplaced) in zip(requirements, isReplaced) where isReplaced {
             field.report(
                 .warning, .namespaceOverridden,
                 "a policy speaks for its own namespace \(header.namespace); `\(requirement)` is replaced",
                 remedy: "move the policy to that namespace, or write a CiliumClusterwideNetworkPolicy")
         }
-        let others = selector.requirements.filter { !overridden.contains($0) && $0 != own }
+        let others = zip(requirements, isReplaced).filter { !$1 && $0 != own }.map(\.0)
         return LabelSelector([own] + others)
     }
 

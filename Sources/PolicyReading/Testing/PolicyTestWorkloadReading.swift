@@ -38,8 +38,12 @@ struct PolicyTestWorkloadReading {
                     .invalidTest, "workload `\(workload.key)` is described twice, first at \(first.text)",
                     remedy: "give each its own name")
             }
-            for address in workload.addresses where !workload.isHostNetwork {
-                guard let other = owners.updateValue(workload.key, forKey: address) else { continue }
+            // What runs in a node's network has the node's addresses.
+            let owner = workload.isHostNetwork ? "node \(workload.node)" : workload.key
+            for address in workload.addresses {
+                guard let other = owners.updateValue(owner, forKey: address),
+                    other != owner || !workload.isHostNetwork
+                else { continue }
                 element.error(
                     .invalidTest, "address \(address) is also that of `\(other)`", remedy: "give each its own address")
             }

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Namespaces and workloads of a random policy test, and what selectors may ask of them.
+struct RandomCluster {
+    var workloads: [CaseNode] = []
+    /// `namespace/name` of each workload with its addresses and ports.
+    var ends: [(key: String, addresses: [String], ports: [CaseNode])] = []
+    var namespaces: CaseNode = []
+
+    static let policyNamespaces = ["default", "default", "x", "y"]
+    static let nodes = ["n1", "n2"]
+    static let podKeys: [(key: String, values: [String])] = [
+        ("app", ["a", "b", "c"]), ("app", ["a", "b", "c"]), ("tier", ["x", "y"]), ("role", ["r", "a"]),
+        ("missing", ["a"]),
+    ]
+    static let namespaceKeys: [(key: String, values: [String])] = [
+        ("team", ["red", "blue"]), ("kubernetes.io/metadata.name", ["default", "x", "y", "z"]), ("env", ["", "prod"]),
+    ]
+    static let ciliumKeys: [(key: String, values: [String])] =
+        podKeys + [
+            ("k8s:app", ["a", "b"]), ("any:tier", ["x", "y"]), ("container:role", ["r", "s"]),
+            ("k8s:io.kubernetes.pod.namespace", ["default", "x", "z"]), ("io.kubernetes.pod.namespace", ["x", "y"]),
+            ("k8s:io.cilium.k8s.namespace.labels.team", ["red", "blue"]),
+            ("io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name", ["default", "x"]),
+        ]
+    static let nodeKeys: [(key: String, values: [String])] = [
+        ("kubernetes.io/hostname", ["n1", "n2", "n3"]), ("missing", ["a"]),
+    ]
+    static let portNumbers = [53, 80, 443, 8080]
+    static let portNames = ["http", "web", "dns"]
+    static let outsiders = [
+        "192.0.2.7", "192.0.2.130", "10.1.0.200", "10.1.1.2", "198.51.100.1", "2001:db8::7", "2001:db8:0:1::7",
+        "fd00:1::c8",
+    ]
+}
+
+extension RandomPolicyTest {
+    mutating func drawCluster() {
+        cluster = RandomCluster()
+        let red: CaseNode = ["name": "x", "labels": ["team": .text(pick(["red", "blue"]))]]
+        let production: CaseNode = ["name": "y", "labels": ["team": "red", "env": .text(pick(["", "prod"]))]]
+        cluster.namespaces = .list([red] + (chance(50) ? [production] : []))
+        for index in 0..<number(3...7) { drawWorkload(index) }
+    }
+
+    /// Workloads have addresses of 10.1.0.0/24 and fd00:1::/64, nodes one each of 192.0.2.0/24 and 2001:db8::/64.
+    private mutating func drawWorkload(_ index: Int) {
+        let isHost = index > 1 && chance(20)
+        let node = pick(RandomCluster.nodes)
+        let namespace = pick(["default", "default", "x", "y"])
+        let addresses = isHost ? nodeAddresses(node) : podAddresses(index)
+        var members: [(key: String, value: CaseNode)] = [
+            ("name", .text("w\(index)")), ("node", .text(node)), ("labels", labels()),
+            ("addresses", .list(addresses.map(CaseNode.text))),
+        ]
+        if namespace != "default" || chance(50) { members.append(("namespace", .text(namespace))) }
+        if isHost { members.append(("hostNetwork", .flag(true))) }
+        let ports = self.ports()
+        if !ports.isEmpty { members.append(("ports", .list(ports))) }
+        cluster.workloads.append(.object(members))
+        cluster.ends.append((key: "\(namespace)/w\(index)", addresses: addresses, ports: ports))
+    }
+
+    private func nodeAddresses(_ node: String) -> [String] {
+        node == "n1" ? ["192.0.2.1", "2001:db8::1"] : ["192.0.2.2", "2001:db8::2"]
+    }
+
+    private mutating func podAddresses(_ index: Int) -> [String] {
+        let last = index * 8 + 1
+        var addresses: [String] = []
+        if chance(90) { addresses.append("10.1.0.\(last)") }
+        if addresses.isEmpty || chance(85) { addresses.append("fd00:1::\(String(last, radix: 16))") }
+        if chance(15) { addresses.append("10.1.1.\(index)") }
+        if chance(10) { addresses.append("fd00:1::1:\(index)") }
+        return addresses
+    }
+
+    private mutating func labels() -> CaseNode {
+        var labels: [(key: String, value: CaseNode)] = [("app", .text(pick(["a", "b", "c"])))]
+        if chance(50) { labels.append(("tier", .text(pick(["x", "y"])))) }
+        if chance(15) { labels.append(("container:role", .text(pick(["r", "s"])))) }
+        if chance(10) { labels.append(("role", .text(pick(["r", "a"])))) }
+        if chance(5) { labels.append(("workload:app", .text(pick(["a", "b"])))) }
+        return .object(labels)
+    }
+
+    private mutating func ports() -> [CaseNode] {
+        var ports: [CaseNode] = []
+        if chance(60) {
+            ports.append(["name": "http", "port": .number(pick([80, 80, 8080])), "protocol": "TCP"])
+        }
+        if chance(20) { ports.append(["name": "web", "port": .number(pick([80, 443]))]) }
+        if chance(25) { ports.append(["name": "dns", "port": .number(53), "protocol": "UDP"]) }
+        if chance(15) { ports.append(["name": "dns", "port": .number(pick([53, 80])), "protocol": "TCP"]) }
+        if chance(15) { ports.append(["name": "http", "port": .number(pick([80, 443])), "protocol": "SCTP"]) }
+        return ports
+    }
+
+    // MARK: - Probes
+
+    mutating func probe() -> CaseNode {
+        let isIPv4 = chance(55)
+        func isOfFamily(_ address: String) -> Bool { address.contains(":") != isIPv4 }
+        // Workloads by name or by any of their addresses.
+        let inside = cluster.ends.filter { $0.addresses.contains(where: isOfFamily) }
+        guard !inside.isEmpty else { return probe() }
+        let outside = RandomCluster.outsiders.filter(isOfFamily)
+        func name(_ end: (key: String, addresses: [String], ports: [CaseNode]), _ random: inout Self) -> String {
+            random.chance(85) ? end.key : random.pick(end.addresses.filter(isOfFamily))
+        }
+        let own = pick(inside), other = pick(inside)
+        var ends = [name(own, &self), chance(65) ? name(other, &self) : pick(outside)]
+        let isTurned = chance(50)
+        if isTurned { ends.swapAt(0, 1) }
+        var members: [(key: String, value: CaseNode)] = [
+            ("from", .text(ends[0])), ("to", .text(ends[1])), ("expect", "allow"),
+            ("family", isIPv4 ? "IPv4" : "IPv6"),
+        ]
+        switch number(1...8) {
+        case 1:
+            // Replies to oneself are judged half by half; KernelEngineTests has them.
+            if !Set(own.addresses).isDisjoint(with: other.addresses) { members[1].value = .text(pick(outside)) }
+            let types = isIPv4 ? [0, 3, 5, 8, 8, 11, 13, 14, 17] : [1, 2, 128, 128, 129, 135, 143]
+            members += [("protocol", "ICMP"), ("icmpType", .number(pick(types)))]
+        case 2: members.append(("protocol", .number(pick([2, 47, 50]))))
+        default: members += ports(isTurned || ends[1] != other.key ? [] : other.ports)
+        }
+        return .object(members)
+    }
+
+    /// `named`: ports that the destination has names for.
+    private mutating func ports(_ named: [CaseNode]) -> [(key: String, value: CaseNode)] {
+        if !named.isEmpty, chance(15) {
+            let port = pick(named)
+            return [("protocol", port["protocol"] ?? "TCP"), ("port", port["name"] ?? "http")]
+        }
+        return [
+            ("protocol", .text(pick(["TCP", "TCP", "TCP", "UDP", "UDP", "SCTP"]))),
+            ("port", .number(pick([1, 53, 79, 80, 81, 82, 443, 1030, 1031, 8080, 8081, 49_152, 65_535]))),
+        ]
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Policy tests drawn from a small universe, so that workloads, prefixes, ports and rules overlap often.
+///
+/// Everything is valid: a document that the product refuses is a finding. The dialects stand in files of their own.
+package struct RandomPolicyTest {
+    private var random: SeededNumbers
+    /// What the document under way has.
+    var cluster = RandomCluster()
+    private var hasBaseline = false
+
+    package init(seed: UInt64) { random = SeededNumbers(state: seed) }
+
+    /// A document of kind PolicyTest with so many probes; what they expect is left to those who judge.
+    package mutating func document(probes count: Int) -> CaseNode {
+        drawCluster()
+        hasBaseline = false
+        let dialects = chance(30) ? [pick(Dialect.allCases)] : Dialect.allCases
+        let policies = (0..<number(1...6)).map { CaseNode.object([("inline", policy($0, of: dialects))]) }
+        return [
+            "apiVersion": "bulkhead.dev/v1alpha1", "kind": "PolicyTest", "metadata": ["name": "random"],
+            "namespaces": cluster.namespaces, "workloads": .list(cluster.workloads),
+            "policies": .list(policies), "probes": .list((0..<count).map { _ in probe() }),
+        ]
+    }
+
+    /// One policy by itself, of any dialect; the number tells its name.
+    package mutating func policy(_ index: Int) -> CaseNode { policy(index, of: Dialect.allCases) }
+
+    /// The workloads of another draw.
+    package mutating func workloads() -> CaseNode {
+        drawCluster()
+        return .list(cluster.workloads)
+    }
+
+    private enum Dialect: CaseIterable {
+        case kubernetes, cilium, ciliumClusterwide, admin, baseline, cluster
+    }
+
+    private mutating func policy(_ index: Int, of dialects: [Dialect]) -> CaseNode {
+        switch pick(dialects) {
+        case .kubernetes: return networkPolicy(index)
+        case .cilium: return ciliumPolicy(index, isClusterwide: false)
+        case .ciliumClusterwide: return ciliumPolicy(index, isClusterwide: true)
+        case .admin: return adminPolicy(index, isBaseline: false)
+        case .baseline where !hasBaseline:
+            // There is but one.
+            hasBaseline = true
+            return adminPolicy(index, isBaseline: true)
+        case .baseline, .cluster: return clusterPolicy(index)
+        }
+    }
+
+    // MARK: - Drawing
+
+    package mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
+
+    package mutating func chance(_ percent: Int) -> Bool { number(1...100) <= percent }
+
+    package mutating func pick<Element>(_ choices: [Element]) -> Element { choices[number(0...choices.count - 1)] }
+
+    mutating func some(_ range: ClosedRange<Int>, _ element: (inout Self) -> CaseNode) -> CaseNode {
+        .list((0..<number(range)).map { _ in element(&self) })
+    }
+
+    // MARK: - What several dialects use
+
+    mutating func metadata(_ name: String, isNamespaced: Bool) -> CaseNode {
+        var members: [(key: String, value: CaseNode)] = [("name", .text(name))]
+        if isNamespaced, chance(90) { members.append(("namespace", .text(pick(RandomCluster.policyNamespaces)))) }
+        if chance(35) { members.append(("annotations", ["bulkhead.dev/mode": .text(pick(["audit", "enforce"]))])) }
+        return .object(members)
+    }
+
+    /// `keys`: what the dialect may ask for, with values to choose from.
+    mutating func selector(_ keys: [(key: String, values: [String])]) -> CaseNode {
+        var members: [(key: String, value: CaseNode)] = []
+        if chance(55) {
+            let (key, values) = pick(keys)
+            members.append(("matchLabels", .object([(key, .text(pick(values)))])))
+        }
+        if chance(40) { members.append(("matchExpressions", some(1...2) { $0.expression(keys) })) }
+        return .object(members)
+    }
+
+    private mutating func expression(_ keys: [(key: String, values: [String])]) -> CaseNode {
+        let (key, values) = pick(keys)
+        let isList = chance(60)
+        var members: [(key: String, value: CaseNode)] = [
+            ("key", .text(key)),
+            ("operator", .text(isList ? pick(["In", "NotIn"]) : pick(["Exists", "DoesNotExist"]))),
+        ]
+        if isList { members.append(("values", some(1...2) { .text($0.pick(values)) })) }
+        return .object(members)
+    }
+
+    mutating func podSelector() -> CaseNode { selector(RandomCluster.podKeys) }
+
+    mutating func namespaceSelector() -> CaseNode { chance(30) ? [:] : selector(RandomCluster.namespaceKeys) }
+
+    /// A prefix of addresses in the universe, and a smaller one inside; the two may be equal.
+    mutating func prefixes() -> (outer: String, inner: String) {
+        pick([
+            ("10.1.0.0/24", "10.1.0.8/29"), ("10.0.0.0/8", "10.1.0.0/25"), ("0.0.0.0/0", "192.0.2.0/24"),
+            ("192.0.2.0/24", "192.0.2.128/25"), ("192.0.2.0/25", "192.0.2.7/32"), ("10.1.0.8/29", "10.1.0.9/32"),
+            ("fd00:1::/64", "fd00:1::8/125"), ("::/0", "2001:db8::/64"), ("2001:db8::/48", "2001:db8:0:1::/64"),
+            ("fd00:1::8/125", "fd00:1::9/128"), ("198.51.100.1/32", "198.51.100.1/32"), ("10.1.1.0/24", "10.1.1.0/30"),
+        ])
+    }
+}
+
+/// Numbers that depend on the seed only (SplitMix64).
+package struct SeededNumbers: RandomNumberGenerator {
+    package var state: UInt64
+
+    package init(state: UInt64) { self.state = state }
+
+    package mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+        return z ^ z >> 31
+    }
+}

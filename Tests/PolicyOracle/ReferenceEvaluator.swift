@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What policies mean, said slowly and obviously: reads the documents of a policy test by itself and answers each probe
+/// by walking through them, without index, identity or table.
+///
+/// The evaluators of the dialects stand in files of their own; here stands the order in which they are asked
+/// (docs/reference/policies.md, "Order of evaluation").
+package struct ReferenceEvaluator {
+    package enum Verdict: String {
+        case allow
+        case deny
+        /// Allowed, but policies in audit mode would deny it.
+        case audit
+    }
+
+    private typealias Question = ReferenceQuestion
+
+    /// Verdicts of the ends that are workloads: egress of the source, ingress of the destination.
+    package struct Judgement: Hashable {
+        package var egress: Verdict?
+        package var ingress: Verdict?
+
+        /// Of both ends together.
+        package var verdict: Verdict {
+            let both = [egress, ingress]
+            return both.contains(.deny) ? .deny : both.contains(.audit) ? .audit : .allow
+        }
+    }
+
+    private let cluster: ReferenceCluster
+    private let policies: [CaseNode]
+
+    /// `test`: a document of kind PolicyTest whose policies are inline.
+    package init(_ test: CaseNode) {
+        cluster = ReferenceCluster(test)
+        policies = (test["policies"]?.elements ?? []).compactMap { $0["inline"] }
+    }
+
+    /// Nil if the probe makes no sense.
+    package func judge(_ probe: CaseNode) -> Judgement? {
+        guard let traffic = cluster.traffic(of: probe), let source = cluster.end(probe, "from"),
+            let destination = cluster.end(probe, "to")
+        else { return nil }
+        var judgement = Judgement()
+        judgement.egress = judge(source, .egress, of: destination, traffic)
+        judgement.ingress = judge(destination, .ingress, of: source, traffic)
+        return judgement
+    }
+
+    // MARK: - One end
+
+    /// Nil if the end has no policies: it is outside.
+    private func judge(
+        _ own: ReferenceCluster.End, _ direction: Question.Direction, of other: ReferenceCluster.End,
+        _ traffic: ReferenceTraffic
+    ) -> Verdict? {
+        guard let node = cluster.node(of: own) else { return nil }
+        var question = Question(
+            subject: cluster.party(own, from: node), peer: cluster.party(other, from: node), direction: direction,
+            traffic: traffic)
+        let answered = Self.answered(by: traffic)
+        let isToItself = own.address == other.address
+        // Everybody reaches itself; but what arrives as a reply it never asked itself for.
+        if isToItself, answered == nil || direction == .ingress { return .allow }
+        if let answered {
+            // An unasked reply counts as the exchange that the other side would have begun.
+            question.traffic.port = answered
+            question.direction = direction == .egress ? .ingress : .egress
+        }
+        let enforced = policies.filter { $0["metadata"]?["annotations"]?["bulkhead.dev/mode"]?.string != "audit" }
+        if isDenied(by: enforced, question) { return .deny }
+        return isDenied(by: policies, question) ? .audit : .allow
+    }
+
+    private static func answered(by traffic: ReferenceTraffic) -> Int? {
+        switch (traffic.proto, traffic.port) {
+        case ("ICMP", 0): 8
+        case ("ICMP", 14): 13
+        case ("ICMPv6", 129): 128
+        default: nil
+        }
+    }
+
+    /// Admin tier, then NetworkPolicies and Cilium policies together, then the baseline; behind them all is open.
+    private func isDenied(by policies: [CaseNode], _ question: Question) -> Bool {
+        let admin = policies.filter { ReferenceAdminPolicy.kinds.contains($0["kind"]?.string ?? "") }
+        switch ReferenceAdminPolicy.answer(admin, .admin, question) {
+        case .allowed: return false
+        case .denied: return true
+        case .passed, nil: break
+        }
+        if let isDenied = isDeniedInDefaultTier(policies, question) { return isDenied }
+        return ReferenceAdminPolicy.answer(admin, .baseline, question) == .denied
+    }
+
+    /// Nil if the tier neither closes the subject nor says anything.
+    private func isDeniedInDefaultTier(_ policies: [CaseNode], _ question: Question) -> Bool? {
+        let cilium = policies.filter { ReferenceCiliumPolicy.kinds.contains($0["kind"]?.string ?? "") }
+            .map { ReferenceCiliumPolicy.answer($0, question) }
+        let kubernetes = policies.filter { $0["kind"]?.string == "NetworkPolicy" }
+            .map { ReferenceNetworkPolicy.answer($0, question) }
+        // Deny beats allow, whoever says it.
+        if cilium.contains(where: \.isDenied) { return true }
+        if cilium.contains(where: \.isAllowed) || kubernetes.contains(.allowed) { return false }
+        guard cilium.contains(where: \.isClosed) || kubernetes.contains(.closed) else { return nil }
+        // The host reaches its workloads.
+        return !(question.direction == .ingress && question.peer.kind == .host && question.subject.kind == .workload)
+    }
+}

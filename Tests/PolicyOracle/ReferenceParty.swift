@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Somebody at one end of the traffic, as the node sees it that judges.
+struct ReferenceParty {
+    enum Kind: Equatable {
+        /// A pod, on this node or another one.
+        case workload
+        /// The judging node itself, with everything in its own network.
+        case host
+        /// Another node.
+        case remoteNode
+        /// Everything else.
+        case world
+    }
+
+    struct Label: Hashable {
+        var source: String
+        var key: String
+        var value: String
+    }
+
+    struct Port: Hashable {
+        var name: String
+        var proto: String
+        var number: Int
+    }
+
+    var kind: Kind
+    var address: ReferenceAddress
+    /// Empty but for workloads.
+    var namespace = ""
+    /// Own labels; of workloads without those of the namespace.
+    var labels: Set<Label> = []
+    var namespaceLabels: [String: String] = [:]
+    var ports: Set<Port> = []
+    /// Those of all workloads of the same labels and namespace: what is known of a peer is its identity.
+    var portsOfIdentity: Set<Port> = []
+
+    var isWorkload: Bool { kind == .workload }
+
+    /// Values of a key, from every source.
+    func values(_ key: String) -> [String] { labels.filter { $0.key == key }.map(\.value) }
+
+    /// Values of a key, from one source.
+    func values(_ source: String, _ key: String) -> [String] {
+        labels.filter { $0.source == source && $0.key == key }.map(\.value)
+    }
+}
+
+/// What the packet is besides its ends.
+struct ReferenceTraffic {
+    /// `TCP`, `UDP`, `SCTP`, `ICMP`, `ICMPv6`, or a number.
+    var proto: String
+    /// The destination port of TCP, UDP and SCTP, the type of ICMP, else 0.
+    var port: Int
+
+    var hasPorts: Bool { ["TCP", "UDP", "SCTP"].contains(proto) }
+}
+
+/// What a node asks its policies about one end of the traffic.
+struct ReferenceQuestion {
+    enum Direction: String {
+        case ingress
+        case egress
+    }
+
+    var subject: ReferenceParty
+    var peer: ReferenceParty
+    var direction: Direction
+    var traffic: ReferenceTraffic
+
+    /// Whether the destination calls the port so.
+    ///
+    /// `isDenying`: where endpoints of one identity disagree about the number, a rule that denies means all of their
+    /// numbers and any other none (docs/reference/policies.md).
+    func isPort(named name: String, proto: String, isDenying: Bool) -> Bool {
+        guard traffic.proto == proto else { return false }
+        let ports = direction == .ingress ? subject.ports : peer.portsOfIdentity
+        let numbers = Set(ports.filter { $0.name == name && $0.proto == proto }.map(\.number))
+        return numbers.contains(traffic.port) && (numbers.count == 1 || isDenying)
+    }
+}
