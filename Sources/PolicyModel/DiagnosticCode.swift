@@ -20,7 +20,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let tooLarge = DiagnosticCode(1002, "the file is larger than the limit")
     package static let syntax = DiagnosticCode(1003, "the text is not YAML, or not UTF-8")
     package static let tooDeep = DiagnosticCode(1004, "collections are nested too deeply")
-    package static let tooManyNodes = DiagnosticCode(1005, "aliases expand to too many nodes")
+    package static let tooManyNodes = DiagnosticCode(1005, "too many values and keys, aliases expanded")
     package static let duplicateKey = DiagnosticCode(1006, "a mapping has the same key twice")
     package static let undefinedAlias = DiagnosticCode(1007, "an alias names no anchor")
     package static let unsupportedYAML = DiagnosticCode(1008, "a YAML feature that policies cannot use: tag, merge key")

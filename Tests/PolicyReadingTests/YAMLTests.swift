@@ -84,6 +84,15 @@ import Testing
             text += "a\(level): &a\(level) [\(aliases)]\n"
         }
         #expect(failure(text)?.code == .tooManyNodes)
+        #expect(failure(text)?.message == "the file has more than 2000000 nodes once its aliases are expanded")
+    }
+
+    @Test("a file that is merely long is not said to have aliases")
+    func namesNoAliases() {
+        let limits = YAMLLimits(nodeCountMax: 5)
+        let error = failure("a: &unused [1, 2, 3, 4, 5]\n", limits: limits)
+        #expect(error?.message == "the file has more than 5 nodes" && error?.remedy == "split it into several files")
+        #expect(failure("a: &x [1]\nb: *x\nc: *x\n", limits: limits)?.message.contains("aliases") == true)
     }
 
     @Test("the limit of nodes is for all documents of a file together")

@@ -11,6 +11,8 @@ struct YAMLComposer {
     private let limits: YAMLLimits
     private var anchors: [String: YAMLNode] = [:]
     private var weightOfDocuments = 0
+    /// The text has an alias that stands for something.
+    private var hasAliases = false
     /// Errors that leave the tree usable: duplicate keys, undefined aliases, tags.
     private var errors: [YAMLError] = []
     /// After the end libyaml answers nothing for ever.
@@ -65,7 +67,10 @@ struct YAMLComposer {
     }
 
     private mutating func alias(_ name: String, at event: YAMLEvent) -> YAMLNode {
-        if let node = anchors[name] { return node }
+        if let node = anchors[name] {
+            hasAliases = true
+            return node
+        }
         note(
             YAMLError(
                 code: .undefinedAlias, start: event.start, end: event.end,
@@ -118,10 +123,12 @@ struct YAMLComposer {
 
     private func checkGrowth(_ weight: Int, at start: YAMLMark) throws(YAMLError) {
         guard weight + weightOfDocuments <= limits.nodeCountMax else {
+            let expanded = hasAliases ? " once its aliases are expanded" : ""
             throw YAMLError(
                 code: .tooManyNodes, start: start,
-                message: "the file has more than \(limits.nodeCountMax) nodes once its aliases are expanded",
-                remedy: "write fewer aliases of aliases, or split the file")
+                message: "the file has more than \(limits.nodeCountMax) nodes\(expanded)",
+                remedy: hasAliases ? "write fewer aliases of aliases, or split the file" : "split it into several files"
+            )
         }
     }
 
