@@ -25,7 +25,7 @@ extension FlowRecord {
             reason: event.reason == .none ? nil : event.reason.name, direction: event.direction.description,
             endpoint: flow.endpoint?.name ?? String(event.endpoint), protocol: FlowRecord.protocolName(event),
             source: isEgress ? own : peer, destination: isEgress ? peer : own, state: event.state.name,
-            rule: flow.rule?.text ?? (event.rule == 0 ? "no policy" : "rule \(event.rule)"),
+            rule: flow.rule?.text ?? FlowRecord.unnamedCause(event),
             ruleSource: flow.rule?.source?.text, packets: event.packets, bytes: event.bytes,
             generation: event.generation)
         if event.isICMP {
@@ -34,6 +34,12 @@ extension FlowRecord {
         }
         if event.ipProtocol == .tcp { tcpFlags = FlowRecord.flagNames(event.tcpFlags) }
         vlan = event.vlan == 0 ? nil : event.vlan
+    }
+
+    /// A packet can be dropped for what it is: nobody asked the policies then.
+    private static func unnamedCause(_ event: FlowEvent) -> String {
+        guard event.rule == 0 else { return "rule \(event.rule)" }
+        return event.reason == .none ? "no policy" : event.reason.explanation
     }
 
     private static func port(_ event: FlowEvent, isSource: Bool) -> UInt16? {
