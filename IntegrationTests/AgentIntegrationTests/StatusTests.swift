@@ -10,6 +10,19 @@ import Testing
         "membarrier",
     ]
 
+    @Test func `a filter of observe that cannot be meant is wrong usage`() async throws {
+        try await withTestBed(subnet: 24) { bed in
+            let shop = try await Shop(bed)
+            _ = try await shop.startAgent()
+            for filter in [["--cidr", "10.0.0.1/8"], ["--label", ""], ["--port", "http"], ["--reason", "mood"]] {
+                let result = try await shop.agent.tool("observe", filter[0], filter[1])
+                #expect(result.status == 2 && result.errors.contains("\"\(filter[1])\""), "\(result.errors)")
+            }
+            let typed = try await shop.agent.tool("endpoint", "get", "no\nsuch\u{1b}thing")
+            #expect(typed.status == 1 && typed.errors.split(separator: "\n").count == 1, "\(typed.errors)")
+        }
+    }
+
     @Test func `status answers for every kernel feature and counts the flows of now`() async throws {
         try await withTestBed(subnet: 29) { bed in
             let shop = try await Shop(bed)

@@ -22,16 +22,23 @@ struct ConsoleFailure: Error {
     /// Empty if everything was printed already.
     let message: String
 
-    init(_ status: ConsoleStatus, _ message: String = "") {
+    /// - Parameters:
+    ///   - message: one line: a line break in it came with a name that somebody typed, and is spelled out.
+    ///   - details: lines below it.
+    init(_ status: ConsoleStatus, _ message: String = "", details: [String] = []) {
         self.status = status
-        self.message = message
+        self.message = ([message.forTerminal] + details).joined(separator: "\n")
     }
 
     /// Classifies what a client call threw.
     init(_ error: any Error) {
         switch error {
         case let failure as ConsoleFailure: self = failure
-        case let error as APIError: self.init(ConsoleFailure.status(of: error.code), error.description)
+        case let fault as DocumentFault:
+            self.init(.refused, fault.message + (fault.remedy.map { ": \($0)" } ?? ""))
+        case let error as APIError:
+            self.init(
+                ConsoleFailure.status(of: error.code), error.message, details: error.diagnostics.map(\.text))
         case ControlClientError.unreachable(let text): self.init(.unreachable, text)
         case ControlClientError.forbidden(let text): self.init(.refused, text)
         default: self.init(.failed, "\(error)")

@@ -15,8 +15,9 @@ extension DiagnosticGuide {
             .tooDeep, "Nesting is bounded, so that a hostile file cannot exhaust the stack.",
             remedy: "Write it flatter: policies need about ten levels."),
         DiagnosticGuide(
-            .tooManyNodes, "Aliases of aliases grow without bound (the \"billion laughs\").",
-            remedy: "Write the lists out, or split the file."),
+            .tooManyNodes,
+            "What a file costs to read is bounded; aliases of aliases grow without bound (\"billion laughs\").",
+            remedy: "Split the file, or write fewer aliases of aliases."),
         DiagnosticGuide(
             .duplicateKey, "Of two equal keys a reader takes either, so the document means two things.",
             remedy: "Keep one, or merge the two values."),

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ControlAPI
+import Foundation
 import IdentityModel
+import PolicyModel
 import Testing
 
 @testable import Console
@@ -99,6 +101,25 @@ import Testing
         #expect(twice.hasErrors && !twice.report.isValid)
         #expect(twice.report.diagnostics.map(\.text).contains { $0.hasPrefix("1.yaml:1:1: error[BH1203]: ") })
         #expect(throws: APIError.self) { try twice.check() }
+    }
+
+    @Test func `a file that cannot be read is a finding beside those of the others`() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let huge = folder.appending(path: "huge.yaml").path
+        #expect(FileManager.default.createFile(atPath: huge, contents: nil))
+        try #require(unsafe truncate(huge, 100 << 20) == 0)
+        let broken = folder.appending(path: "broken.yaml")
+        try Self.policy().replacing("app: web", with: "app: [").write(to: broken, atomically: true, encoding: .utf8)
+        let report = PolicyFiles(["/nonexistent/x.yaml", huge, broken.path].flatMap(readEachDocument)).report
+        #expect(!report.isValid)
+        #expect(report.diagnostics.map(\.code) == ["BH1001", "BH1002", "BH1003"])
+        #expect(report.diagnostics.map(\.file) == ["/nonexistent/x.yaml", huge, broken.path])
+        #expect(report.diagnostics[0].text.contains("No such file"), "\(report.diagnostics[0].text)")
+        #expect(report.diagnostics[1].text.contains("split it into several files"))
+        // The files of a directory, too.
+        #expect(Set(PolicyFiles(readEachDocument(folder.path)).diagnostics.map(\.code)) == [.tooLarge, .syntax])
     }
 
     @Test func `a rule that another file makes unreachable is told where it stands`() {

@@ -30,8 +30,7 @@ extension FlowFilter {
             protocols.append(try FlowFilter.value(IPProtocol(text), "protocol", text, known))
         }
         for text in query.prefixes {
-            let prefix = CIDR(text) ?? IPAddress(text).map { CIDR(host: $0) }
-            prefixes.append(try FlowFilter.value(prefix, "prefix", text, "an address or address/length"))
+            prefixes.append(try FlowFilter.prefix(text))
         }
         for text in query.identities {
             let reserved = reservedIdentities.first { $0.name == text }?.identity
@@ -49,10 +48,22 @@ extension FlowFilter {
         return value
     }
 
+    private static func prefix(_ text: String) throws(APIError) -> CIDR {
+        if let address = IPAddress(text) { return CIDR(host: address) }
+        do throws(AddressSyntaxError) {
+            return try CIDR.parse(text)
+        } catch {
+            // With bits behind the length the reason names the network already.
+            let remedy = (try? CIDR.parseLenient(text)) == nil ? "; say an address or address/length" : ""
+            throw APIError(.badRequest, "no prefix \"\(text)\": \(error.reason)\(remedy)")
+        }
+    }
+
     /// `k8s:app=web,tier`: every label must be there; without a source it may be of any, without a value have any.
     private static func selector(_ text: String) throws(APIError) -> LabelSelector {
         var requirements: [LabelRequirement] = []
-        for part in text.split(separator: ",") {
+        // An empty one would match every flow, which nobody asks for by a filter.
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             do throws(LabelSyntaxError) {
                 let label = try Label.parse(String(part))
                 requirements.append(

@@ -24,6 +24,7 @@ package struct BulkheadCommand: AsyncParsableCommand {
 /// Runs the command line and returns the exit status.
 package func runConsole(_ arguments: [String]) async -> Int32 {
     do {
+        try HelpTopic.check(arguments)
         var command = try BulkheadCommand.parseAsRoot(arguments)
         if var asynchronous = command as? any AsyncParsableCommand {
             try await asynchronous.run()
@@ -34,7 +35,7 @@ package func runConsole(_ arguments: [String]) async -> Int32 {
     } catch let error where isParserError(error) {
         let text = BulkheadCommand.fullMessage(for: error)
         guard BulkheadCommand.exitCode(for: error) == .success else {
-            printError(inOurWords(text))
+            printError(inOurWords(spelledOut(arguments, in: text)))
             return ConsoleStatus.usage.rawValue
         }
         printLine(text)
@@ -44,6 +45,12 @@ package func runConsole(_ arguments: [String]) async -> Int32 {
         if !failure.message.isEmpty { printError("bulkhead: \(failure.message)") }
         return failure.status.rawValue
     }
+}
+
+/// The parser quotes what was typed as it was typed, also what a terminal would obey.
+private func spelledOut(_ arguments: [String], in text: String) -> String {
+    let pieces = arguments.flatMap { [$0] + $0.split(separator: "=", maxSplits: 1).dropFirst().map(String.init) }
+    return pieces.filter { $0.forTerminal != $0 }.reduce(text) { $0.replacing($1, with: $1.forTerminal) }
 }
 
 /// The parser's `Error: Missing …` in the form of every other error here.

@@ -99,6 +99,15 @@ struct ObserveCommand: AsyncParsableCommand {
     func run() async throws {
         let color = isInteractive
         let isJSON = agent.output.output == .json
+        do {
+            try await show(isJSON: isJSON, color: color)
+        } catch let error as APIError where error.code == .badRequest {
+            // The agent knows the words of some filters; a wrong one is the command line's fault all the same.
+            throw ConsoleFailure(.usage, error.message)
+        }
+    }
+
+    private func show(isJSON: Bool, color: Bool) async throws {
         try await agent.client.flows(query) { line in
             if isJSON {
                 printLine(String(decoding: line, as: UTF8.self))

@@ -78,9 +78,9 @@ extension PolicyCommand {
         private func lintDocuments(_ path: String) throws -> [PolicyDocument] {
             do {
                 return try readDocuments(path)
-            } catch let failure as ConsoleFailure {
+            } catch {
                 // Bad input, for this verb.
-                throw ConsoleFailure(.usage, failure.message)
+                throw ConsoleFailure(.usage, ConsoleFailure(error).message)
             }
         }
 

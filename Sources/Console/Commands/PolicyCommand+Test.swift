@@ -77,9 +77,9 @@ extension PolicyCommand {
                 let tests = documents.filter { PolicyTestReader.isTest($0.text) }
                 if tests.isEmpty { throw ConsoleFailure(.usage, "no policy test (kind: PolicyTest) in \(path)") }
                 return tests
-            } catch let failure as ConsoleFailure {
+            } catch {
                 // Bad input, for this verb.
-                throw ConsoleFailure(.usage, failure.message)
+                throw ConsoleFailure(.usage, ConsoleFailure(error).message)
             }
         }
 

@@ -14,11 +14,24 @@ struct PolicyFiles {
 
     var hasErrors: Bool { diagnostics.hasErrors }
 
-    /// `linted`: also tells what looks unintended in the rules together.
     init(_ documents: [PolicyDocument], linted: Bool = true) {
+        self.init(documents.map { .success($0) }, linted: linted)
+    }
+
+    /// What cannot be read is an error among those of the files that can.
+    ///
+    /// `linted`: also tells what looks unintended in the rules together.
+    init(_ files: [Result<PolicyDocument, DocumentFault>], linted: Bool = true) {
         var set = PolicySet()
         var read: [(name: String, diagnostics: [Diagnostic])] = []
-        for document in documents {
+        for file in files {
+            let document: PolicyDocument
+            switch file {
+            case .success(let readable): document = readable
+            case .failure(let fault):
+                read.append((fault.file, [fault.diagnostic]))
+                continue
+            }
             let result = PolicyReader().read(bytes: document.text, file: document.name)
             read.append((document.name, result.diagnostics + set.merge(result.policies)))
         }
