@@ -124,6 +124,10 @@ package struct ControlClient: Sendable {
         try await call(.post, ["policies", "lint"], body: APICoding.encode(request))
     }
 
+    package func unusedRules(since seconds: Int64) async throws -> RuleUsageReport {
+        try await call(.get, ["rules", "unused"], query: [("since", String(seconds))])
+    }
+
     package func explain(_ request: ExplainRequest) async throws -> ExplainReport {
         try await call(.post, ["explain"], body: APICoding.encode(request))
     }

@@ -51,6 +51,8 @@ package struct ControlRouter: Sendable {
         case "identities" where path.count == 1: return try json(await service.identities())
         case "policies" where path.count == 1: return try json(await service.policies())
         case "policies": return try json(await service.policy(rest(path)))
+        case "rules" where path == ["rules", "unused"]:
+            return try json(await service.unusedRules(since: Int64(try number(request, "since") ?? 30 * 86_400)))
         case "history" where path.count == 1:
             return try json(await service.history(limit: try number(request, "limit") ?? 20))
         case "history" where path.count == 2: return try json(await service.revision(try revision(path[1])))

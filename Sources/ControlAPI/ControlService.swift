@@ -33,6 +33,8 @@ package protocol ControlService: Sendable {
     func planPolicies(_ document: PolicyDocument, limit: Int) async throws(APIError) -> PlanReport
     /// What looks ineffective or surprising, in these documents or, without any, in what is in force.
     func lintPolicies(_ request: LintRequest) async throws(APIError) -> LintReport
+    /// Rules that no packet met for so many seconds.
+    func unusedRules(since seconds: Int64) async throws(APIError) -> RuleUsageReport
     func explain(_ request: ExplainRequest) async throws(APIError) -> ExplainReport
     /// Lines of NDJSON: `FlowRecord`s, and `FlowLoss` when the reader was too slow.
     func flows(_ query: FlowQuery) async throws(APIError) -> AsyncStream<[UInt8]>

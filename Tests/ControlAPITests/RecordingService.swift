@@ -118,6 +118,11 @@ final class RecordingService: ControlService {
         return LintReport(findings: [], policies: ["NetworkPolicy/shop/web"], workloads: 2)
     }
 
+    func unusedRules(since seconds: Int64) async throws(APIError) -> RuleUsageReport {
+        note("unused \(seconds)")
+        return RuleUsageReport(since: seconds, watched: 5)
+    }
+
     static let planned = PlanReport.Change(
         from: "shop/web", to: "shop/db", traffic: "tcp/5432", before: "allow", after: "deny", reason: "by x")
 

@@ -72,6 +72,7 @@ package struct AgentConfiguration: Sendable {
     var identitiesPath: String { "\(stateDirectory)/identities.json" }
     var rulesPath: String { "\(stateDirectory)/rules.json" }
     var numberLogPath: String { "\(stateDirectory)/numbers.log" }
+    var ruleUsagePath: String { "\(stateDirectory)/rule-usage.json" }
     var historyDirectory: String { "\(stateDirectory)/history" }
     var appliedPolicyDirectory: String { "\(stateDirectory)/policies" }
 }

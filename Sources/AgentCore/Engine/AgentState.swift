@@ -54,6 +54,9 @@ actor AgentState {
     var areFirstEndpointsAttached = false
     var names = FlowNames()
     var commits = CommitLog()
+    /// When rules were last hit; nil before it was looked at first.
+    var usage: RuleUsage?
+    var usageRounds = 0
     var conntrackTally = ConntrackTally()
     /// Problems of policy files that the log has heard of, by path.
     var loggedFileProblems: [String: String] = [:]

@@ -43,6 +43,7 @@ extension Agent {
             }
             for source in containerSources(state) { group.addTask { await source.run() } }
             group.addTask { await every(configuration.sweepInterval) { await state.sweepConntrack() } }
+            group.addTask { await every(AgentState.usageInterval) { await state.noteRuleUsage() } }
             group.addTask { await every(.seconds(5)) { await state.retryCommit() } }
             group.addTask { await every(.seconds(1)) { await state.retryEndpoints() } }
             group.addTask { await every(.milliseconds(250)) { await state.rollBackUnconfirmed() } }

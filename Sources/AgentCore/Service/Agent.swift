@@ -123,6 +123,7 @@ package struct Agent: Sendable {
         await server.shutDown(within: .seconds(2))
         api.cancel()
         _ = await work.value
+        await state.noteRuleUsage(isLast: true)
     }
 }
 
