@@ -49,7 +49,7 @@ bench: ## measure beside nftables and iptables, write Benchmarks/results.json (r
 	@scripts/bootstrap --quiet
 	@scripts/bench
 
-fuzz: ## fuzz the parsers that read strangers' bytes, SECONDS=30 each
+fuzz: ## a million random policy cases against the oracle (POLICY_CASES, POLICY_SECONDS); fuzz the parsers, SECONDS=30 each
 	@scripts/bootstrap --quiet build
 	@scripts/fuzz $(SECONDS)
 

@@ -161,7 +161,7 @@ let unitTests: [Target] = [
             "AgentCore", "ContainerRuntimes", "LinuxHost", "ControlAPI", "FlowAggregation", "IdentityAllocation",
             "IdentityModel",
             "KernelDatapath", "NetworkModel",
-            "PolicyModel", "PolicyCompiler", "PolicyReading", "EventModel", logging,
+            "PolicyModel", "PolicyCompiler", "PolicyOracle", "PolicyReading", "EventModel", "TableEncoding", logging,
         ]),
     tests(
         "ConsoleTests",
@@ -195,8 +195,14 @@ let kernelTests: [Target] = [
         ],
         exclude: ["BPF"], swiftSettings: strict, plugins: ["CompileKernelPrograms"]),
     .target(
-        name: "PolicyOracle", dependencies: ["PolicyModel", "PolicyReading", "PolicyTesting"],
+        name: "PolicyOracle",
+        dependencies: [
+            "IdentityModel", "NetworkModel", "PolicyCompiler", "PolicyModel", "PolicyReading", "PolicyTesting",
+        ],
         path: "Tests/PolicyOracle", swiftSettings: strict),
+    .executableTarget(
+        name: "fuzz-policies", dependencies: ["KernelPolicyTesting", "PolicyOracle", "PolicyTesting", argumentParser],
+        path: "Fuzz/Policies", swiftSettings: strict),
     tests(
         "KernelPolicyTestingTests",
         [

@@ -22,7 +22,7 @@ struct TierRanks {
     private var offsets: [PolicyReference: Int] = [:]
 
     /// Ranks of a band: rules beyond share its last one, where deny beats allow.
-    static let bandWidth = 16_760
+    static let bandWidth = 16_743
     /// Of rules judged together.
     static let together: UInt32 = 0x80_0000
 
@@ -61,7 +61,7 @@ struct TierRanks {
     func rank(of position: Int, in policy: Policy) -> UInt32 {
         guard case .priority(let priority) = policy.order else { return TierRanks.together }
         let offset = min((offsets[policy.reference] ?? 0) + position, TierRanks.bandWidth - 1)
-        return UInt32(Int(min(priority, PolicyOrder.priorities.upperBound)) * TierRanks.bandWidth + offset)
+        return UInt32(Int(min(priority, PolicyOrder.lastPriority)) * TierRanks.bandWidth + offset)
     }
 
     /// Gives a band's policies their places; returns those that had another one.
@@ -80,7 +80,7 @@ struct TierRanks {
 
     private static func band(of policy: Policy) -> Band? {
         guard case .priority(let priority) = policy.order else { return nil }
-        return Band(tier: policy.tier, priority: min(priority, PolicyOrder.priorities.upperBound))
+        return Band(tier: policy.tier, priority: min(priority, PolicyOrder.lastPriority))
     }
 
     private static func precedes(_ a: PolicyReference, _ b: PolicyReference) -> Bool {

@@ -23,10 +23,11 @@ extension PolicyRule {
 }
 
 extension PolicyOrder: CustomStringConvertible {
-    /// `all rules together`, `priority 10`.
+    /// `all rules together`, `priority 10`, `behind every priority`.
     package var description: String {
         switch self {
         case .together: "all rules together"
+        case .priority(PolicyOrder.lastPriority): "behind every priority"
         case .priority(let priority): "priority \(priority)"
         }
     }

@@ -46,4 +46,7 @@ package enum PolicyOrder: Hashable, Sendable {
 
     /// The priorities that dialects may give.
     package static let priorities: ClosedRange<UInt16> = 0...1000
+
+    /// Of a policy that is asked behind all that have a priority of their own.
+    package static let lastPriority: UInt16 = 1001
 }

@@ -21,7 +21,7 @@ import Testing
         let allow = all(.allow, rank)
         #expect(try deny > #require(allow.max()))
         #expect(try #require(allow.min()) > #require(all(.pass, rank).max()))
-        #expect(try #require(all(.pass, 1001 * 16_760).min()) > Precedence.hostAccess)
+        #expect(try #require(all(.pass, 1002 * 16_743).min()) > Precedence.hostAccess)
         #expect(try #require(all(.pass, rank - 1).min()) > #require(all(.deny, rank).max()))
         #expect(all(.deny, 7).allSatisfy(Precedence.isDeny))
         #expect((allow + [Precedence.hostAccess]).allSatisfy(Precedence.isAllow))

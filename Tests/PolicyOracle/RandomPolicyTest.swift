@@ -16,7 +16,7 @@ package struct RandomPolicyTest {
         drawCluster()
         hasBaseline = false
         let dialects = chance(30) ? [pick(Dialect.allCases)] : Dialect.allCases
-        let policies = (0..<number(1...6)).map { CaseNode.object([("inline", policy($0, of: dialects))]) }
+        let policies = (0..<number(1...8)).map { CaseNode.object([("inline", policy($0, of: dialects))]) }
         return [
             "apiVersion": "bulkhead.dev/v1alpha1", "kind": "PolicyTest", "metadata": ["name": "random"],
             "namespaces": cluster.namespaces, "workloads": .list(cluster.workloads),

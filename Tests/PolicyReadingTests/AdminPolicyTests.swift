@@ -72,7 +72,7 @@ private let everyWorkload = "k8s:io.kubernetes.pod.namespace"
             "the baseline comes behind every other policy of its tier",
             baseline("subject: {namespaces: {}}\negress: [{action: Deny, to: [{networks: [0.0.0.0/0]}]}]"),
             [
-                "baseline tier, priority 1000",
+                "baseline tier, behind every priority",
                 "egress[0]: deny endpoints \(everyWorkload) to 0.0.0.0/0 with workloads on all",
             ]),
         LoweringCase(

@@ -21,9 +21,16 @@ final class PolicyEngine {
     private let options: CompileOptions
 
     /// What is prepared but not accepted.
-    private var pending: (change: EngineChange, allocator: IdentityAllocator)?
-    /// Subjects that no workload uses any more but that the kernel's endpoint records may still name.
-    private var retiredSubjects: Set<UInt16> = []
+    private var pending: Pending?
+    /// Subjects that no workload uses any more but that the kernel's endpoint records may still name, by slot.
+    private var retiredSubjects: [UInt16: CompileSubject] = [:]
+
+    private struct Pending {
+        var change: EngineChange
+        var allocator: IdentityAllocator
+        /// Those of the accepted state.
+        var retiredSubjects: [UInt16: CompileSubject]
+    }
 
     init(identities: IdentityAllocator.Snapshot, rules: RuleRegistry.Snapshot, options: CompileOptions) {
         allocator = IdentityAllocator(restoring: identities)
@@ -62,7 +69,7 @@ final class PolicyEngine {
         try PolicyEngine.bring(&allocator, from: input, change)
         let identityChanges = try allocator.settle()
         let issued = allocator.takeIssued()
-        pending = (change, allocator)
+        pending = Pending(change: change, allocator: allocator, retiredSubjects: retiredSubjects)
         apply(change, identityChanges, allocator)
         var changes = compiler.takeChanges()
         changes.mappingRemovals = identityChanges.mappingRemovals
@@ -80,17 +87,22 @@ final class PolicyEngine {
     }
 
     /// What was prepared is not in force: the compiler goes back to the accepted input.
+    ///
+    /// Subjects that had retired before stay retired, and in the tables; those of the accepted state are in use again.
     func rollBack() {
-        guard pending != nil else { return }
-        pending = nil
-        compiler.update(to: compileInput(allocator, policies: input.policies))
+        guard let pending else { return }
+        self.pending = nil
+        retiredSubjects = pending.retiredSubjects
+        var accepted = compileInput(allocator, policies: input.policies)
+        accepted.subjects += retiredSubjects.values
+        compiler.update(to: accepted)
         _ = compiler.takeChanges()
     }
 
     /// Removes subjects that nothing names any more; call when the endpoint records are up to date.
     func dropRetiredSubjects() -> MapChanges {
-        for slot in retiredSubjects { compiler.removeSubject(slot) }
-        retiredSubjects = []
+        for slot in retiredSubjects.keys { compiler.removeSubject(slot) }
+        retiredSubjects = [:]
         return compiler.takeChanges()
     }
 
@@ -186,8 +198,8 @@ extension PolicyEngine {
 
     /// Subjects of the accepted state that the new one lacks stay until the endpoint records are up to date.
     private func retire(_ subjects: [UInt16: IdentityAllocator.SubjectKey]) {
-        retiredSubjects.formUnion(allocator.subjects.keys)
-        retiredSubjects.subtract(subjects.keys)
+        for subject in PolicyEngine.subjects(allocator) { retiredSubjects[subject.slot] = subject }
+        for slot in subjects.keys { retiredSubjects[slot] = nil }
     }
 
     private static func subjects(_ allocator: IdentityAllocator) -> [CompileSubject] {

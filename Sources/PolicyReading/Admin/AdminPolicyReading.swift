@@ -25,7 +25,7 @@ struct AdminDialect {
         peerCountMax: 100, portsField: "ports", hasDomainNames: true)
     /// Behind every ClusterNetworkPolicy of the tier.
     static let baseline = AdminDialect(
-        tier: .baseline, fixedPriority: PolicyOrder.priorities.upperBound, onlyName: "default",
+        tier: .baseline, fixedPriority: PolicyOrder.lastPriority, onlyName: "default",
         actions: [("Allow", .allow), ("Deny", .deny)], ruleCountMax: 100, peerCountMax: 100, portsField: "ports",
         hasDomainNames: false)
     static let cluster = AdminDialect(

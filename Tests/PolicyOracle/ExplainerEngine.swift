@@ -3,22 +3,24 @@
 import IdentityModel
 import NetworkModel
 import PolicyCompiler
-import PolicyReading
-import PolicyTesting
+package import PolicyReading
+package import PolicyTesting
 
 /// A third opinion: judges by the rules themselves, without compiler, identities or tables.
-final class ExplainerEngine: PolicyTestEngine {
-    let name = "explainer"
+package final class ExplainerEngine: PolicyTestEngine {
+    package let name = "explainer"
     private var view: ClusterView?
     private var explainer = Explainer(policies: [])
 
-    func load(_ view: ClusterView) {
+    package init() {}
+
+    package func load(_ view: ClusterView) {
         self.view = view
         explainer = Explainer(policies: view.policies)
     }
 
     /// Does not know unasked replies from an endpoint to itself: they are tests of their own.
-    func judge(_ probe: PolicyTest.Probe, at ends: [ProbeEnd]) throws -> [ProbeOutcome.Side] {
+    package func judge(_ probe: PolicyTest.Probe, at ends: [ProbeEnd]) throws -> [ProbeOutcome.Side] {
         let hasDetail = probe.proto.hasPorts || probe.proto == .icmp || probe.proto == .icmpv6
         let request = Self.requests[probe.proto]?[probe.port >> 8]
         return ends.map { end in

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityAllocation
+import IdentityModel
+import KernelDatapath
+import NetworkModel
+import PolicyCompiler
+import PolicyModel
+import PolicyOracle
+import PolicyReading
+import TableEncoding
+import Testing
+
+@testable import AgentCore
+
+/// Any sequence of changes leaves the tables that the last state gives when it is compiled from nothing.
+@Suite struct IncrementalUpdateTests {
+    @Test(arguments: 0..<8) func `after any changes everything is as if compiled from nothing`(seed: UInt64) throws {
+        for number in 0..<6 {
+            var cluster = ChangingCluster(seed: seed &* 7919 &+ UInt64(number) &+ 1)
+            let follower = try EngineFollower()
+            for step in 0..<20 {
+                let change = try cluster.change()
+                try follower.follow(change, isTakenBack: cluster.draw.chance(20))
+                // What has retired may stay for a while, and over changes that are taken back.
+                guard step == 19 || cluster.draw.chance(60) else { continue }
+                try follower.cleanUp()
+                let difference = try follower.difference()
+                try #require(difference == nil, "seed \(seed), sequence \(number), step \(step): \(difference ?? "")")
+            }
+        }
+    }
+
+    @Test func `a change that is taken back retires nobody and forgets nobody who has retired`() throws {
+        let engine = PolicyEngine(identities: .init(), rules: RuleRegistry().snapshot, options: CompileOptions())
+        let names = ["a", "b"].map { name in
+            Workload(
+                key: name, name: name, source: "test",
+                labels: LabelSet([Label(source: "k8s", key: "app", value: name)]), addresses: [], interfaces: [])
+        }
+        func become(_ workloads: [Workload]) throws {
+            _ = try engine.prepare(
+                EngineChange(workloads: Dictionary(workloads.map { ($0.key, $0) }) { first, _ in first }))
+        }
+        try become(names)
+        engine.accept()
+        // b goes for good, a only until the change is taken back.
+        try become([names[0]])
+        engine.accept()
+        try become([])
+        engine.rollBack()
+        let retired = engine.dropRetiredSubjects().subjectRemovals
+        #expect(retired.count == 1 && engine.completeState().subjects.count == 1)
+    }
+
+    @Test func `the changes are of every kind and the tables are not small`() throws {
+        var cluster = ChangingCluster(seed: 99)
+        let follower = try EngineFollower()
+        var kinds: Set<String> = []
+        var entries = 0
+        for _ in 0..<150 {
+            let change = try cluster.change()
+            if change.hostLabels != nil || change.hostAddresses != nil { kinds.insert("host") }
+            if change.workloads != nil { kinds.insert("workloads") }
+            if !change.policies.settings.isEmpty { kinds.insert("settings") }
+            if !change.policies.removals.isEmpty { kinds.insert("removals") }
+            try follower.follow(change, isTakenBack: false)
+            try follower.cleanUp()
+            entries = max(entries, follower.sum.policy.count)
+        }
+        #expect(kinds == ["host", "workloads", "settings", "removals"] && entries > 200, "\(kinds) \(entries)")
+    }
+}
+
+/// An engine, and what its changes add up to.
+private final class EngineFollower {
+    private let engine = PolicyEngine(identities: .init(), rules: RuleRegistry().snapshot, options: CompileOptions())
+    private(set) var sum = MapState()
+    private let shadow = ShadowTables(capacity: .init(policyBuckets: 16_384, policyEntries: 65_536, ipcacheChunks: 4))
+
+    /// An agent begins with the state of nothing.
+    init() throws { try follow(EngineChange(), isTakenBack: false) }
+
+    func follow(_ change: EngineChange, isTakenBack: Bool) throws {
+        let prepared = try engine.prepare(change)
+        if isTakenBack { return engine.rollBack() }
+        engine.accept()
+        try apply(prepared.changes)
+    }
+
+    /// Subjects that nobody has any more go when the kernel's endpoint records are up to date.
+    func cleanUp() throws { try apply(engine.dropRetiredSubjects()) }
+
+    private func apply(_ changes: MapChanges) throws {
+        sum.apply(changes)
+        try shadow.apply(changes)
+    }
+
+    /// Where the sum of all changes, the engine and the tables' image differ from a compilation from nothing.
+    func difference() throws -> String? {
+        let fresh = PolicyEngine(
+            identities: engine.allocator.snapshot, rules: engine.registry.snapshot, options: CompileOptions())
+        _ = try fresh.prepare(
+            EngineChange(
+                workloads: engine.input.workloads, hostAddresses: engine.input.hostAddresses,
+                hostLabels: engine.input.hostLabels, policies: PolicyDelta(setting: engine.input.policies.values)))
+        let expected = fresh.completeState()
+        for (name, found) in [("engine", engine.completeState()), ("sum of changes", sum), ("image", image())]
+        where found != expected {
+            let changes = found.changes(to: expected)
+            let counts =
+                "subjects \(changes.subjectRemovals) \(changes.subjectSettings.keys), "
+                + "rules \(changes.ruleRemovals) \(changes.ruleSettings)"
+            let lines = changes.lines(from: found).prefix(20).joined(separator: "\n")
+            return "\(name) against a compilation from nothing: \(counts)\n\(lines)"
+        }
+        return nil
+    }
+
+    /// What the image of the tables holds; rules are in no table.
+    private func image() -> MapState {
+        var state = MapState(rules: sum.rules)
+        for (key, value) in shadow.policy.contents() { state.policy[key] = value }
+        for slot in shadow.subjects.slots { state.subjects[slot] = shadow.subjects.state(of: slot) }
+        for prefix in sum.ipcache.keys { state.ipcache[prefix] = shadow.ipcache.value(of: prefix) }
+        return state
+    }
+}
+
+/// Workloads, policies and the host itself, in random change.
+private struct ChangingCluster {
+    var draw: RandomPolicyTest
+    private var workloads: [String: Workload] = [:]
+    private var policies: [PolicyReference: Policy] = [:]
+
+    init(seed: UInt64) { draw = RandomPolicyTest(seed: seed) }
+
+    mutating func change() throws -> EngineChange {
+        var change = EngineChange()
+        for _ in 0..<draw.number(1...2) {
+            switch draw.number(1...8) {
+            case 1, 2, 3:
+                for _ in 0..<draw.number(1...3) {
+                    guard let policy = try policy(draw.number(0...9)) else { continue }
+                    change.policies[policy.reference] = policy
+                    policies[policy.reference] = policy
+                }
+            case 4:
+                let references = policies.keys.sorted()
+                guard !references.isEmpty else { continue }
+                let gone = draw.pick(references)
+                change.policies[gone] = nil
+                policies[gone] = nil
+            case 5:
+                workloads = try read(draw.workloads())
+                change.workloads = workloads
+            case 6, 7:
+                try changeOne()
+                change.workloads = workloads
+            default:
+                change.hostAddresses = draw.pick([[], ["192.0.2.1"], ["192.0.2.1", "fd00:1::9", "10.1.0.9"]])
+                    .compactMap { (text: String) in IPAddress(text) }
+                change.hostLabels = draw.pick([[], [Label(source: "k8s", key: "kubernetes.io/hostname", value: "n1")]])
+            }
+        }
+        return change
+    }
+
+    /// Another draw's labels, addresses or port names for one workload; or it goes, or comes.
+    private mutating func changeOne() throws {
+        let others = try read(draw.workloads())
+        guard let key = others.keys.sorted().first(where: { workloads[$0] != nil }), let other = others[key] else {
+            for (key, workload) in others.prefix(1) { workloads[key] = workload }
+            return
+        }
+        switch draw.number(1...5) {
+        case 1: workloads[key]?.labels = other.labels
+        case 2: workloads[key]?.addresses = other.addresses
+        case 3: workloads[key]?.namedPorts = other.namedPorts
+        case 4: workloads[key] = nil
+        default: workloads.merge(others) { mine, _ in mine }
+        }
+    }
+
+    private mutating func policy(_ number: Int) throws -> Policy? {
+        let result = PolicyReader().read(draw.policy(number).json, file: "random.json")
+        try #require(result.diagnostics.filter { $0.severity == .error }.map(\.description) == [])
+        return result.policies.first
+    }
+
+    /// What uses the node's network is the host endpoint, whose labels and addresses change by themselves.
+    private func read(_ list: CaseNode) throws -> [String: Workload] {
+        let test: CaseNode = [
+            "apiVersion": "bulkhead.dev/v1alpha1", "kind": "PolicyTest", "metadata": ["name": "t"],
+            "workloads": list, "probes": [],
+        ]
+        let set = PolicyTestReader().read(bytes: Array(test.json.utf8), file: "random.json")
+        var result: [String: Workload] = [:]
+        for workload in try #require(set.tests.first).workloads {
+            let isHost = workload.isHostNetwork
+            let key = isHost ? "host" : workload.key
+            result[key] = Workload(
+                key: key, name: key, source: "test",
+                labels: isHost ? LabelSet([Label(source: LabelSource.reserved, key: "host")]) : workload.labels,
+                addresses: isHost ? [] : Set(workload.addresses), interfaces: [], namedPorts: workload.ports,
+                options: isHost ? .host : [])
+        }
+        return result
+    }
+}
