@@ -37,10 +37,10 @@ package struct Explainer: Sendable {
         from source: ExplainedSide, to destination: ExplainedSide, proto: IPProtocol, port: UInt16?
     ) -> Explanation {
         let egress =
-            source.isEndpoint
+            source.isAsked(about: destination)
             ? explain(at: source, peer: destination, direction: .egress, proto: proto, port: port) : nil
         let ingress =
-            destination.isEndpoint
+            destination.isAsked(about: source)
             ? explain(at: destination, peer: source, direction: .ingress, proto: proto, port: port) : nil
         let sides = [egress, ingress].compactMap { $0 }
         let isDenied = sides.contains { $0.verdict == .deny }
@@ -54,7 +54,11 @@ package struct Explainer: Sendable {
         at subject: ExplainedSide, peer: ExplainedSide, direction: Direction, proto: IPProtocol, port: UInt16?
     ) -> Explanation.Side {
         let ports = direction == .ingress ? subject.namedPorts : peer.sharedPorts
-        return side(of: subject, peer: peer, direction, Flow(proto: proto, port: port, destinationPorts: ports))
+        var side = side(of: subject, peer: peer, direction, Flow(proto: proto, port: port, destinationPorts: ports))
+        if let port, subject.openPorts.contains(OpenPort(direction: direction, proto: proto, port: port)) {
+            side.keepOpen()
+        }
+        return side
     }
 
     private struct Flow {

@@ -21,6 +21,10 @@ package struct ExplainedSide: Hashable, Sendable {
     package var isEndpoint: Bool
     /// A workload or the host: matched by prefixes only where they include workloads.
     package var isWorkload: Bool
+    /// What it exchanges with the host crosses a device of the host endpoint, where the host's policies are asked.
+    package var crossesHostDevice: Bool
+    /// Of the host: what no policy closes.
+    package var openPorts: Set<OpenPort> = []
     /// In audit mode: what its policies deny is reported and passes.
     package var isAudited: Bool
 
@@ -28,7 +32,7 @@ package struct ExplainedSide: Hashable, Sendable {
     package init(
         labels: LabelSet, address: IPAddress? = nil, namedPorts: NamedPorts = NamedPorts(),
         sharedPorts: NamedPorts? = nil, isHost: Bool = false, isEndpoint: Bool = true, isWorkload: Bool = true,
-        isAudited: Bool = false
+        crossesHostDevice: Bool = true, isAudited: Bool = false
     ) {
         self.labels = labels
         self.address = address
@@ -37,8 +41,12 @@ package struct ExplainedSide: Hashable, Sendable {
         self.isHost = isHost
         self.isEndpoint = isEndpoint
         self.isWorkload = isWorkload
+        self.crossesHostDevice = crossesHostDevice
         self.isAudited = isAudited
     }
+
+    /// True if its policies are asked about what it exchanges with that peer.
+    func isAsked(about peer: ExplainedSide) -> Bool { isEndpoint && (!isHost || peer.crossesHostDevice) }
 
     /// An address outside: `reserved:world`.
     package static func world(_ address: IPAddress?) -> ExplainedSide {

@@ -45,19 +45,6 @@ package struct VerdictComparison: Sendable {
         }
     }
 
-    /// A port of the host that no policy closes.
-    package struct OpenPort: Hashable, Sendable {
-        package var direction: Direction
-        package var proto: IPProtocol
-        package var port: UInt16
-
-        package init(direction: Direction, proto: IPProtocol, port: UInt16) {
-            self.direction = direction
-            self.proto = proto
-            self.port = port
-        }
-    }
-
     /// What was found.
     package struct Result: Hashable, Sendable {
         /// In the order of the parties, no more than asked for.
@@ -81,7 +68,6 @@ package struct VerdictComparison: Sendable {
     }
 
     private var crowds: [Crowd] = []
-    private let openPorts: Set<OpenPort>
     /// More networks are not looked at: nobody would read it.
     private static let networksMax = 64
     private var unjudgedNetworks = 0
@@ -94,9 +80,8 @@ package struct VerdictComparison: Sendable {
     /// `judgementsMax`: questions to the explainer; beyond it pairs are counted and not judged.
     package init(
         before: [Policy], after: [Policy], parties: [Party], options: CompileOptions = CompileOptions(),
-        openPorts: Set<OpenPort> = [], judgementsMax: Int = 400_000
+        judgementsMax: Int = 400_000
     ) {
-        self.openPorts = openPorts
         self.judgementsMax = judgementsMax
         let old = Set(before), new = Set(after)
         let differing = Array(old.symmetricDifference(new))
@@ -184,8 +169,7 @@ package struct VerdictComparison: Sendable {
         for rule in destination.rules where rule.direction == .ingress {
             keys += rule.portKeys(destination.side.namedPorts)
         }
-        if source.side.isHost || destination.side.isHost { keys += openPorts.map(\.key) }
-        return keys
+        return keys + source.side.openPorts.union(destination.side.openPorts).map(\.key)
     }
 
     private static func pairs(_ source: Crowd, _ destination: Crowd) -> [(String, String)] {
@@ -234,14 +218,10 @@ package struct VerdictComparison: Sendable {
         // Two of one crowd have different addresses, though the crowd shows one.
         var (from, to) = (source.side, destination.side)
         if from == to { (from.address, to.address) = (nil, nil) }
-        func isKeptOpen(_ side: ExplainedSide, _ direction: Direction) -> Bool {
-            guard side.isHost, let port else { return false }
-            return openPorts.contains(OpenPort(direction: direction, proto: proto, port: port))
-        }
         return (
-            from.isEndpoint && !isKeptOpen(from, .egress)
+            from.isAsked(about: to)
                 ? atSource.explain(at: from, peer: to, direction: .egress, proto: proto, port: port) : nil,
-            to.isEndpoint && !isKeptOpen(to, .ingress)
+            to.isAsked(about: from)
                 ? atDestination.explain(at: to, peer: from, direction: .ingress, proto: proto, port: port) : nil
         )
     }
@@ -277,6 +257,6 @@ extension PolicyRule {
     }
 }
 
-extension VerdictComparison.OpenPort {
+extension OpenPort {
     fileprivate var key: PortKey { PortKey(proto: proto.rawValue, port: port, prefixLength: 16) }
 }

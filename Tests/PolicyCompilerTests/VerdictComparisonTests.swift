@@ -90,15 +90,39 @@ import Testing
     }
 
     @Test func `ports of the host that nothing closes do not change`() {
-        let host = VerdictComparison.Party(name: "host", side: .host(IPAddress(v4: 1), isEndpoint: true))
+        var side = ExplainedSide.host(IPAddress(v4: 1), isEndpoint: true)
+        side.openPorts = [OpenPort(direction: .ingress, proto: .tcp, port: 22)]
+        let host = VerdictComparison.Party(name: "host", side: side)
         let location = SourceLocation(file: "h.yaml", line: 1, column: 1)
         let policy = Policy(
             reference: PolicyReference(kind: "K", namespace: "", name: "h"), source: location, rules: [],
             defaultDeny: [DefaultDeny(subject: .hosts(LabelSelector([])), direction: .ingress)])
-        let comparison = VerdictComparison(
-            before: [], after: [policy], parties: [host],
-            openPorts: [.init(direction: .ingress, proto: .tcp, port: 22)])
-        #expect(comparison.run(limit: 9).changes.map(\.traffic) == ["everything but tcp/22"])
+        let changes = VerdictComparison(before: [], after: [policy], parties: [host]).run(limit: 9).changes
+        #expect(changes.map(\.traffic) == ["everything but tcp/22"])
+        // The explanation knows them from the same place.
+        let explainer = Explainer(policies: [policy])
+        let causes = [UInt16(22), 23].map { port in
+            explainer.explain(from: .world(nil), to: side, proto: .tcp, port: port).ingress?.cause?.nameText
+        }
+        #expect(causes == ["failsafe", "no ingress rule of K/h"])
+    }
+
+    @Test func `the host is left out where traffic crosses none of its devices`() {
+        let host = VerdictComparison.Party(name: "host", side: .host(IPAddress(v4: 1), isEndpoint: true))
+        let sides = [true, false].map { crosses in
+            VerdictComparison.Party(
+                name: crosses ? "bridged" : "apart",
+                side: ExplainedSide(labels: .app("web"), crossesHostDevice: crosses))
+        }
+        let location = SourceLocation(file: "h.yaml", line: 1, column: 1)
+        let policy = Policy(
+            reference: PolicyReference(kind: "K", namespace: "", name: "h"), source: location, rules: [],
+            defaultDeny: [DefaultDeny(subject: .hosts(LabelSelector([])), direction: .ingress)])
+        let changes = VerdictComparison(before: [], after: [policy], parties: [host] + sides).run(limit: 9).changes
+        #expect(changes.map(\.from) == ["bridged", "world"])
+        let explainer = Explainer(policies: [policy])
+        #expect(explainer.explain(from: sides[0].side, to: host.side, proto: .tcp, port: 1).verdict == .deny)
+        #expect(explainer.explain(from: sides[1].side, to: host.side, proto: .tcp, port: 1).ingress == nil)
     }
 
     /// Every flow of random clusters under random policies, judged one by one before and after.

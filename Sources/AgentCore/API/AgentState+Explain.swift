@@ -25,20 +25,10 @@ extension AgentState {
             policies: Array(engine.input.policies.values),
             options: CompileOptions(allowHost: configuration.allowsHostAccess)
         ).focused(on: [source.side, destination.side])
-        let host = engine.input.workloads.values.first(where: \.isHost)?.name
-        let fromHost = host != nil && source.record.endpoint == host
-        let toHost = host != nil && destination.record.endpoint == host
-        let peer = fromHost ? destination.record.endpoint : source.record.endpoint
-        let isHostAsked = peer.map(crossesHostDevice) ?? true
         var judgements: [(pair: AddressPair, explanation: Explanation)] = pairs.map { pair in
-            var explanation = explainer.explain(
+            let explanation = explainer.explain(
                 from: source.side(at: pair.source), to: destination.side(at: pair.destination), proto: proto,
                 port: isICMP ? request.port.map { $0 << 8 } : request.port)
-            if fromHost || toHost, !isHostAsked { explanation.leaveOutHost(fromHost: fromHost, toHost: toHost) }
-            if fromHost || toHost, !isICMP {
-                explanation.apply(
-                    failsafes ?? [], proto: proto, port: request.port, fromHost: fromHost, toHost: toHost)
-            }
             return (pair, explanation)
         }
         let first = judgements.removeFirst()
@@ -60,16 +50,6 @@ extension AgentState {
             }
         }
         return report
-    }
-
-    /// True if what the workload exchanges with the host passes a device of the host endpoint: a bridge that it is on.
-    private func crossesHostDevice(_ name: String) -> Bool {
-        let workloads = engine.input.workloads.values
-        guard let workload = workloads.first(where: { $0.name == name }), !workload.isHost else { return true }
-        let devices = Set(workloads.filter(\.isHost).flatMap(\.interfaces).map { Int32(bitPattern: $0.index) })
-        return workload.interfaces.contains { interface in
-            network?.links[Int32(bitPattern: interface.index)]?.master.map(devices.contains) ?? false
-        }
     }
 
     /// The family asked for, or the only one that has the protocol; nil: either.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ControlAPI
-import KernelDatapath
 import PolicyCompiler
 import PolicyModel
 
@@ -19,8 +18,7 @@ extension AgentState {
             focus: nil,
             surroundings: LintSurroundings(
                 workloads: parties,
-                openPorts: Set(
-                    (failsafes ?? []).map { .init(direction: $0.direction, proto: $0.proto, port: $0.port) }),
+                openPorts: openPorts,
                 now: Timestamp.secondsNow(), options: CompileOptions(allowHost: configuration.allowsHostAccess)))
         guard !request.documents.isEmpty else { return await inputs.review() }
         inputs.focus = Set(set.policies.map(\.reference))

@@ -3,7 +3,6 @@
 import ControlAPI
 import IdentityAllocation
 import IdentityModel
-import KernelDatapath
 import PolicyCompiler
 import PolicyModel
 
@@ -39,17 +38,16 @@ extension AgentState {
         after.apply(delta)
         let inputs = PlanInputs(
             before: Array(before.values), after: Array(after.values), parties: planParties(),
-            options: CompileOptions(allowHost: configuration.allowsHostAccess),
-            openPorts: Set(
-                (failsafes ?? []).map { .init(direction: $0.direction, proto: $0.proto, port: $0.port) }))
+            options: CompileOptions(allowHost: configuration.allowsHostAccess))
         return await inputs.compare(limit: limit)
     }
 
     /// The workloads and the host.
     func planParties() -> [VerdictComparison.Party] {
         let workloads = engine.input.workloads.values.sorted { $0.key < $1.key }
+        let devices = hostDevices
         let parties = workloads.map { workload in
-            var side = side(of: workload)
+            var side = side(of: workload, hostDevices: devices)
             side.address = workload.addresses.min()
             return VerdictComparison.Party(name: workload.isHost ? "host" : workload.planName, side: side)
         }
@@ -66,12 +64,11 @@ private struct PlanInputs: Sendable {
     var after: [Policy]
     var parties: [VerdictComparison.Party]
     var options: CompileOptions
-    var openPorts: Set<VerdictComparison.OpenPort>
 
     /// Nobody waits for it but who asked.
     @concurrent func compare(limit: Int) async -> PlanReport {
         let comparison = VerdictComparison(
-            before: before, after: after, parties: parties, options: options, openPorts: openPorts)
+            before: before, after: after, parties: parties, options: options)
         return PlanReport(comparison.run(limit: limit))
     }
 }

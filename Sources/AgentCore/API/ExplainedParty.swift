@@ -117,12 +117,17 @@ extension AgentState {
     }
 
     /// A workload as policies see it; its address is left open.
-    func side(of workload: Workload) -> PolicyCompiler.ExplainedSide {
+    ///
+    /// `hostDevices`: as they are; given where many workloads are looked at.
+    func side(of workload: Workload, hostDevices: Set<Int32>? = nil) -> PolicyCompiler.ExplainedSide {
         let identity = engine.allocator.assignments[workload.key]?.identity ?? .unmanaged
-        return PolicyCompiler.ExplainedSide(
+        var side = PolicyCompiler.ExplainedSide(
             labels: workload.labels, namedPorts: workload.namedPorts,
             sharedPorts: engine.allocator.records[identity]?.namedPorts, isHost: workload.isHost,
+            crossesHostDevice: crosses(hostDevices ?? self.hostDevices, workload),
             isAudited: isAudit || auditedWorkloads.contains(workload.key))
+        if workload.isHost { side.openPorts = openPorts }
+        return side
     }
 
     private func party(_ workload: Workload, _ text: String, _ addresses: Set<IPAddress>) -> ExplainedParty {
@@ -155,9 +160,10 @@ extension AgentState {
 
     private func host(_ text: String, _ addresses: [IPAddress]) -> ExplainedParty {
         let endpoint = engine.input.workloads.values.first(where: \.isHost)
-        let side = PolicyCompiler.ExplainedSide.host(
+        var side = PolicyCompiler.ExplainedSide.host(
             nil, labels: configuration.hostEndpoint.labels, isEndpoint: configuration.hostEndpoint.isEnabled,
             isAudited: isAudit || endpoint.map { auditedWorkloads.contains($0.key) } ?? false)
+        side.openPorts = openPorts
         return ExplainedParty(
             side: side,
             record: ControlAPI.ExplainedSide(

@@ -8,7 +8,7 @@ package struct LintSurroundings: Sendable {
     /// The endpoints of the host, or imagined ones; nil: unknown, so nothing is said that depends on them.
     package var workloads: [VerdictComparison.Party]?
     /// Ports of the host that no policy closes; nil: unknown.
-    package var openPorts: Set<VerdictComparison.OpenPort>?
+    package var openPorts: Set<OpenPort>?
     /// Seconds since 1970; nil: unknown.
     package var now: Int64?
     package var options: CompileOptions
@@ -16,7 +16,7 @@ package struct LintSurroundings: Sendable {
     package var questionsMax: Int
 
     package init(
-        workloads: [VerdictComparison.Party]? = nil, openPorts: Set<VerdictComparison.OpenPort>? = nil,
+        workloads: [VerdictComparison.Party]? = nil, openPorts: Set<OpenPort>? = nil,
         now: Int64? = nil, options: CompileOptions = CompileOptions(), questionsMax: Int = 20_000
     ) {
         self.workloads = workloads

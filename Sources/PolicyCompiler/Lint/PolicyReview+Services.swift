@@ -67,7 +67,7 @@ extension PolicyReview {
 
     /// Hosts whose ingress is closed to SSH from outside.
     func hostAccess(of policy: Policy) -> [LintFinding] {
-        let ssh = VerdictComparison.OpenPort(direction: .ingress, proto: .tcp, port: 22)
+        let ssh = OpenPort(direction: .ingress, proto: .tcp, port: 22)
         guard surroundings.openPorts?.contains(ssh) != true else { return [] }
         let outside = LabelSet([Label(source: LabelSource.reserved, key: "world")])
         func concernsOutside(_ rule: PolicyRule) -> Bool {
