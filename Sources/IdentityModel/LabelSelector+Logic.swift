@@ -37,6 +37,13 @@ extension LabelRequirement {
             return Set(values).isSubset(of: others)
         case (.doesNotExist, .isIn), (.isIn, .doesNotExist), (.doesNotExist, .exists), (.exists, .doesNotExist):
             return true
+        case (.doesNotExist, .has), (.has, .doesNotExist): return true
+        case (.isIn(let values), .has(let place, let text)), (.has(let place, let text), .isIn(let values)):
+            return source != LabelSource.any && !values.contains { place.holds(text, in: $0) }
+        case (.isIn(let values), .hasNot(let place, let text)), (.hasNot(let place, let text), .isIn(let values)):
+            return values.allSatisfy { place.holds(text, in: $0) }
+        case (.has(let a, let mine), .hasNot(let b, let theirs)), (.hasNot(let a, let mine), .has(let b, let theirs)):
+            return a == b && mine == theirs
         default: return false
         }
     }
@@ -49,8 +56,12 @@ extension LabelRequirement {
         case (.isIn(let mine), .isNotIn(let theirs)):
             return source != LabelSource.any && Set(mine).isDisjoint(with: theirs)
         case (.isNotIn(let mine), .isNotIn(let theirs)): return Set(theirs).isSubset(of: mine)
-        case (.isIn, .exists), (.exists, .exists): return true
-        case (.doesNotExist, .doesNotExist), (.doesNotExist, .isNotIn): return true
+        case (.isIn, .exists), (.exists, .exists), (.has, .exists): return true
+        case (.doesNotExist, .doesNotExist), (.doesNotExist, .isNotIn), (.doesNotExist, .hasNot): return true
+        case (.isIn(let mine), .has(let place, let text)): return mine.allSatisfy { place.holds(text, in: $0) }
+        case (.isIn(let mine), .hasNot(let place, let text)):
+            return source != LabelSource.any && !mine.contains { place.holds(text, in: $0) }
+        case (.has, .has), (.hasNot, .hasNot): return operation == other.operation
         default: return false
         }
     }

@@ -31,6 +31,8 @@ extension LabelRequirement: CustomStringConvertible {
             return values.count == 1 ? "\(name)!=\(values[0])" : "\(name) notin (\(values.joined(separator: ",")))"
         case .exists: return name
         case .doesNotExist: return "!\(name)"
+        case .has(let place, let text): return "\(name) \(place.rawValue) '\(text)'"
+        case .hasNot(let place, let text): return "not \(name) \(place.rawValue) '\(text)'"
         }
     }
 

@@ -20,6 +20,25 @@ package struct LabelRequirement: Hashable, Sendable {
         case isNotIn([String])
         case exists
         case doesNotExist
+        /// The key is present, and its value has this text at that place.
+        case has(Place, String)
+        /// The key is absent, or its value has not.
+        case hasNot(Place, String)
+    }
+
+    /// Where in a value a text stands.
+    package enum Place: String, Hashable, Sendable {
+        case anywhere = "contains"
+        case start = "starts with"
+        case end = "ends with"
+
+        func holds(_ text: String, in value: String) -> Bool {
+            switch self {
+            case .anywhere: text.isEmpty || value.contains(text)
+            case .start: value.hasPrefix(text)
+            case .end: value.hasSuffix(text)
+            }
+        }
     }
 
     /// `any` accepts the key from every source: several sources may have it, each with a value of its own.
@@ -39,6 +58,8 @@ package struct LabelRequirement: Hashable, Sendable {
         case .isNotIn(let values): !labels.has(source: source, key: key, where: values.contains)
         case .exists: labels.has(source: source, key: key)
         case .doesNotExist: !labels.has(source: source, key: key)
+        case .has(let place, let text): labels.has(source: source, key: key) { place.holds(text, in: $0) }
+        case .hasNot(let place, let text): !labels.has(source: source, key: key) { place.holds(text, in: $0) }
         }
     }
 }

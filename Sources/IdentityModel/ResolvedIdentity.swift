@@ -14,15 +14,18 @@ package struct ResolvedIdentity: Hashable, Sendable {
     package var isWorkload: Bool
     /// Of all endpoints with this identity.
     package var namedPorts: NamedPorts
+    /// Labels of the groups of prefixes around the address, sorted.
+    package var groups: [LabelSet]
 
     package init(
         identity: NumericIdentity, labels: LabelSet, prefix: CIDR? = nil, isWorkload: Bool = false,
-        namedPorts: NamedPorts = NamedPorts()
+        namedPorts: NamedPorts = NamedPorts(), groups: [LabelSet] = []
     ) {
         self.identity = identity
         self.labels = labels
         self.prefix = prefix
         self.isWorkload = isWorkload
         self.namedPorts = namedPorts
+        self.groups = groups
     }
 }

@@ -18,13 +18,26 @@ class SubjectUser {
 
 /// A rule with everything about it that does not depend on who it meets.
 final class CompiledRule: SubjectUser {
-    enum PeerUse {
-        case label(Int)
-        case prefix(Int)
+    /// A selector of one of the three indexes, and what its members must meet besides.
+    struct PeerUse {
+        enum Index: Hashable {
+            case labels
+            case prefixes
+            case groups
+        }
+
+        var index: Index
+        var id: Int
+        var condition: PeerCondition?
+
+        func isMet(by peer: ResolvedIdentity) -> Bool {
+            condition?.isMet(labels: peer.labels, groups: peer.groups, place: peer.prefix) ?? true
+        }
     }
 
     let rule: PolicyRule
-    let tier: PolicyTier
+    /// Of its tier in the tables; nil: the tier has found no room.
+    let stage: UInt8?
     /// In its tier; of two rules that match, the lower one wins.
     let rank: UInt32
     let ports: LoweredPorts
@@ -34,9 +47,9 @@ final class CompiledRule: SubjectUser {
     var slot: UInt32 = 0
     var subjectCount = 0
 
-    init(_ rule: PolicyRule, tier: PolicyTier, rank: UInt32) {
+    init(_ rule: PolicyRule, stage: UInt8?, rank: UInt32) {
         self.rule = rule
-        self.tier = tier
+        self.stage = stage
         self.rank = rank
         ports = LoweredPorts(rule.ports)
         super.init(rule.subject)
@@ -58,13 +71,14 @@ final class CompiledRule: SubjectUser {
 /// A policy's effect of closing a direction.
 final class CompiledClosure: SubjectUser {
     let policy: PolicyReference
-    let tier: PolicyTier
+    /// Nil: the tier does not close, or has found no room.
+    let stage: UInt8?
     let isAudit: Bool
     let direction: Direction
 
-    init(_ effect: DefaultDeny, of policy: Policy) {
+    init(_ effect: DefaultDeny, of policy: Policy, stage: UInt8?) {
         self.policy = policy.reference
-        tier = policy.tier
+        self.stage = stage
         isAudit = policy.isAudit
         direction = effect.direction
         super.init(effect.subject)

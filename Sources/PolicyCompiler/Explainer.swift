@@ -9,16 +9,25 @@ package import PolicyModel
 package struct Explainer: Sendable {
     private let policies: [Policy]
     private let ranks: TierRanks
+    private let line: TierLine
+    private let groups: [PrefixGroup]
     private let options: CompileOptions
 
     package init(policies: [Policy], options: CompileOptions = CompileOptions()) {
-        self.init(policies.sorted { $0.reference < $1.reference }, TierRanks(policies), options)
+        self.policies = policies.sorted { $0.reference < $1.reference }
+        self.options = options
+        ranks = TierRanks(policies)
+        line = TierLine(of: policies)
+        groups = self.policies.compactMap(\.prefixGroup)
     }
 
-    private init(_ policies: [Policy], _ ranks: TierRanks, _ options: CompileOptions) {
+    /// Some policies of another explainer's, with their places among all of them.
+    private init(_ policies: [Policy], _ all: Explainer) {
         self.policies = policies
-        self.ranks = ranks
-        self.options = options
+        ranks = all.ranks
+        line = all.line
+        groups = all.groups
+        options = all.options
     }
 
     /// The same with those policies only that select one of these endpoints: cheaper if much is asked about them.
@@ -27,7 +36,7 @@ package struct Explainer: Sendable {
             let subjects = policy.rules.map(\.subject) + policy.defaultDeny.map(\.subject)
             return subjects.contains { subject in sides.contains(where: subject.selects) }
         }
-        return Explainer(meant, ranks, options)
+        return Explainer(meant, self)
     }
 
     /// Explains a flow's first packet.
@@ -85,11 +94,12 @@ package struct Explainer: Sendable {
             return side
         }
         var candidates: [Candidate] = []
+        let groups = self.groups.around(peer)
         for policy in policies {
             for (position, rule) in policy.rules.enumerated()
             where rule.direction == direction && rule.subject.selects(subject) {
                 let precedence = strongestMatch(rule, ranks.rank(of: position, in: policy), flow)
-                let matchesPeer = rule.peers.matches(peer)
+                let matchesPeer = rule.peers.matches(peer, groups)
                 if matchesPeer, let precedence {
                     candidates.append(Candidate(rule: rule, tier: policy.tier, precedence: precedence))
                 }
@@ -112,8 +122,8 @@ package struct Explainer: Sendable {
                 closers(of: subject, direction, isAudit: false)
                 + (withAudit ? closers(of: subject, direction, isAudit: true) : [])
             return Walk(
-                candidates.filter { withAudit || !$0.rule.isAudit }, closers: closers, direction, hostEnters: hostEnters
-            )
+                along: line, candidates.filter { withAudit || !$0.rule.isAudit }, closers: closers, direction,
+                hostEnters: hostEnters)
         }
         let (enforced, all) = (walk(withAudit: false), walk(withAudit: true))
         conclude(&side, !enforced.isDenied && all.isDenied ? all : enforced, isEnforced: enforced.isDenied)
@@ -132,7 +142,7 @@ package struct Explainer: Sendable {
                 side.findings[index].outcome = .passes
             } else if finding.rule == walk.decider?.rule.origin {
                 side.findings[index].outcome = .decides
-            } else if let tier = walk.tier, tier < finding.tier {
+            } else if let tier = walk.tier, line.isAsked(tier, before: finding.tier) {
                 side.findings[index].outcome = .notReached
             } else if walk.tier == finding.tier, walk.decider?.rule.action == .deny, finding.action == .allow {
                 side.findings[index].outcome = .coveredByDeny
@@ -150,8 +160,10 @@ package struct Explainer: Sendable {
         /// By which it was passed on, in order.
         var passers: [Candidate] = []
 
-        init(_ candidates: [Candidate], closers: [Policy], _ direction: Direction, hostEnters: Bool) {
-            for tier in PolicyTier.inOrder {
+        init(
+            along line: TierLine, _ candidates: [Candidate], closers: [Policy], _ direction: Direction, hostEnters: Bool
+        ) {
+            for tier in line.places.map(\.tier) {
                 if let best = strongest(candidates.filter { $0.tier == tier }) {
                     guard best.rule.action != .pass else {
                         passers.append(best)
@@ -200,7 +212,7 @@ package struct Explainer: Sendable {
 
     private func closers(of subject: ExplainedSide, _ direction: Direction, isAudit: Bool) -> [Policy] {
         policies.filter { policy in
-            policy.isAudit == isAudit
+            policy.isAudit == isAudit && line.place(of: policy.tier)?.closes ?? false
                 && policy.defaultDeny.contains { $0.direction == direction && $0.subject.selects(subject) }
         }
     }
@@ -211,17 +223,35 @@ extension SubjectSelector {
 }
 
 extension PeerSelection {
-    fileprivate func matches(_ side: ExplainedSide) -> Bool {
+    fileprivate func matches(_ side: ExplainedSide, _ groups: [LabelSet]) -> Bool {
         guard case .some(let selectors) = self else { return true }
-        return selectors.contains { selector in
-            switch selector {
-            case .labels(let labels): labels.matches(side.labels)
-            case .prefix(let prefix, let except, let includesWorkloads):
-                (includesWorkloads || !side.isWorkload)
-                    && side.address.map { address in
-                        prefix.contains(address) && !except.contains { $0.contains(address) }
-                    } ?? false
-            }
+        return selectors.contains { $0.matches(side, groups) }
+    }
+}
+
+extension PeerSelector {
+    fileprivate func matches(_ side: ExplainedSide, _ groups: [LabelSet]) -> Bool {
+        switch self {
+        case .labels(let labels): labels.matches(side.labels)
+        case .prefix(let prefix, let except, let includesWorkloads):
+            (includesWorkloads || !side.isWorkload)
+                && side.address.map { address in
+                    prefix.contains(address) && !except.contains { $0.contains(address) }
+                } ?? false
+        case .group(let labels): groups.contains(where: labels.matches)
+        case .narrowed(let selector, let condition):
+            selector.matches(side, groups)
+                && condition.isMet(labels: side.labels, groups: groups, place: side.address.map { CIDR(host: $0) })
         }
+    }
+}
+
+extension [PrefixGroup] {
+    /// Labels of those around a peer's address.
+    fileprivate func around(_ side: ExplainedSide) -> [LabelSet] {
+        guard let address = side.address else { return [] }
+        return filter { group in
+            (group.includesWorkloads || !side.isWorkload) && group.prefixes.contains { $0.contains(address) }
+        }.map(\.labels)
     }
 }

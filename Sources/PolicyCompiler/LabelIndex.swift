@@ -42,6 +42,12 @@ struct LabelIndex<User: AnyObject> {
 
     func selector(_ id: Int) -> LabelSelector? { entries[id]?.selector }
 
+    /// The selectors that select a member.
+    func selectors(of member: UInt32) -> [Int] {
+        guard let set = labels[member] else { return [] }
+        return possibleSelectors(set).filter { entries[$0]?.selector.matches(set) ?? false }
+    }
+
     /// Adds a user of a selector and returns the selector's number.
     mutating func use(_ selector: LabelSelector, by user: User) -> Int {
         if let id = ids[selector] {
@@ -127,8 +133,8 @@ struct LabelIndex<User: AnyObject> {
             case .isIn(let values):
                 let pairs = Set(values).map { Pair(key: requirement.key, value: $0) }
                 candidate = (.values(pairs), pairs.reduce(0) { $0 + (membersByPair[$1]?.count ?? 0) })
-            case .exists: candidate = (.key(requirement.key), membersByKey[requirement.key]?.count ?? 0)
-            case .isNotIn, .doesNotExist: continue
+            case .exists, .has: candidate = (.key(requirement.key), membersByKey[requirement.key]?.count ?? 0)
+            case .isNotIn, .doesNotExist, .hasNot: continue
             }
             if candidate.1 < best.cost { best = candidate }
         }

@@ -100,9 +100,10 @@ extension PortKey {
         guard self != .allProtocols else { return "all" }
         let name = IPProtocol(rawValue: proto)
         if prefixLength == 0 { return "\(name)" }
-        if name == .icmp || name == .icmpv6 { return "\(name)/\(port >> 8)" }
+        let last = prefixLength == 16 ? port : port | ((1 << UInt16(16 - prefixLength)) - 1)
+        if name == .icmp || name == .icmpv6 { return PortMatch.icmpText(name, port...last) }
         if prefixLength == 16 { return "\(name)/\(port)" }
-        return "\(name)/\(port)-\(port | ((1 << UInt16(16 - prefixLength)) - 1))"
+        return "\(name)/\(port)-\(last)"
     }
 }
 

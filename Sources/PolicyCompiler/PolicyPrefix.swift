@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import IdentityModel
 package import NetworkModel
 package import PolicyModel
 
@@ -21,12 +22,30 @@ extension Policy {
         var result: Set<PolicyPrefix> = []
         for rule in rules {
             guard case .some(let selectors) = rule.peers else { continue }
-            for case .prefix(let prefix, let except, let includesWorkloads) in selectors {
-                for each in [prefix] + except {
-                    result.insert(PolicyPrefix(prefix: each, includesWorkloads: includesWorkloads))
-                }
-            }
+            for selector in selectors { result.formUnion(selector.prefixes) }
         }
         return result
+    }
+}
+
+extension PeerSelector {
+    /// Every prefix that it tells apart.
+    package var prefixes: [PolicyPrefix] {
+        switch self {
+        case .labels, .group: []
+        case .prefix(let prefix, let except, let includesWorkloads):
+            ([prefix] + except).map { PolicyPrefix(prefix: $0, includesWorkloads: includesWorkloads) }
+        case .narrowed(let selector, let condition):
+            selector.prefixes + condition.prefixes.map { PolicyPrefix(prefix: $0, includesWorkloads: true) }
+        }
+    }
+
+    /// The labels by which it selects identities or groups; nil: it names prefixes.
+    package var labels: LabelSelector? {
+        switch self {
+        case .labels(let labels), .group(let labels): labels
+        case .prefix: nil
+        case .narrowed(let selector, _): selector.labels
+        }
     }
 }

@@ -43,12 +43,14 @@ extension PeerSelection {
 extension PeerSelector {
     fileprivate func covers(_ other: PeerSelector) -> Bool {
         switch (self, other) {
-        case (.labels(let mine), .labels(let theirs)): return mine.covers(theirs)
+        case (_, .narrowed(let theirs, _)) where self != other: return covers(theirs)
+        case (.labels(let mine), .labels(let theirs)), (.group(let mine), .group(let theirs)):
+            return mine.covers(theirs)
         case (.prefix(let mine, let gaps, let withWorkloads), .prefix(let theirs, let theirGaps, let theirWorkloads)):
             guard mine.contains(theirs), withWorkloads || !theirWorkloads else { return false }
             let excluded = PrefixSet(theirGaps)
             return gaps.allSatisfy { gap in !gap.overlaps(theirs) || excluded.contains(gap) }
-        default: return false
+        default: return self == other
         }
     }
 }

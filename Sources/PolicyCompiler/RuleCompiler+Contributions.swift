@@ -17,22 +17,29 @@ extension RuleCompiler {
             contribute(rule, to: subject, peers: portNameIndex.members(of: rule.namesOfAnyPeer), sign)
             return
         }
-        for use in uses {
-            switch use {
-            case .label(let id): contribute(rule, to: subject, peers: peerIndex.members(of: id), sign)
-            case .prefix(let id): contribute(rule, to: subject, peers: prefixIndex.members(of: id), sign)
+        for use in uses { contribute(rule, to: subject, peers: members(of: use), sign) }
+    }
+
+    /// The peers that a rule's selector selects now.
+    func members(of use: CompiledRule.PeerUse) -> [UInt32] {
+        let all =
+            switch use.index {
+            case .labels: peerIndex.members(of: use.id)
+            case .prefixes: prefixIndex.members(of: use.id)
+            case .groups: groupIndex.members(of: use.id).flatMap(groupPeers.peers)
             }
-        }
+        guard use.condition != nil else { return all }
+        return all.filter { peers[$0].map(use.isMet) ?? false }
     }
 
     func contribute(_ rule: CompiledRule, to subject: UInt16, peers selected: [UInt32], _ sign: Sign) {
         let direction = rule.rule.direction
-        guard !selected.isEmpty else { return }
+        guard !selected.isEmpty, let stage = rule.stage else { return }
         // Ports by name belong to the destination: the subject on ingress, each peer on egress.
         let isPerPeer = direction == .egress && !rule.ports.names.isEmpty
         let subjectPorts = isPerPeer ? NamedPorts() : subjects[subject]?.namedPorts ?? NamedPorts()
         let shared = isPerPeer ? [] : rule.ports.keys(for: subjectPorts, action: rule.rule.action)
-        let slot = SubjectStage.slot(rule.tier, of: subject)
+        let slot = SubjectStage.slot(stage, of: subject)
         for peer in selected {
             let hasPeer = peer != NumericIdentity.any.rawValue
             let ports = isPerPeer ? keys(of: rule, at: peer) : shared
@@ -88,7 +95,8 @@ extension RuleCompiler {
     }
 
     func change(_ closure: CompiledClosure, at subject: UInt16, _ sign: Sign) {
-        let slot = SubjectStage.slot(closure.tier, of: subject)
+        guard let stage = closure.stage else { return }
+        let slot = SubjectStage.slot(stage, of: subject)
         touch(slot)
         let direction = closure.direction
         switch sign {

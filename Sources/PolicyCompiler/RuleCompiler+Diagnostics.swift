@@ -11,13 +11,17 @@ extension RuleCompiler {
     /// `workloadAddresses`: to tell where a prefix covers workloads that it will not match.
     package func diagnostics(workloadAddresses: [IPAddress] = []) -> [RuleDiagnostic] {
         policies.values.sorted { $0.policy.reference < $1.policy.reference }.flatMap { compiled in
-            compiled.rules.flatMap { diagnostics(of: $0, workloadAddresses) }
+            diagnostics(of: compiled, workloadAddresses)
         }
     }
 
     /// The diagnostics of one policy; empty if it is not there.
     package func diagnostics(of reference: PolicyReference, workloadAddresses: [IPAddress] = []) -> [RuleDiagnostic] {
-        policies[reference]?.rules.flatMap { diagnostics(of: $0, workloadAddresses) } ?? []
+        policies[reference].map { diagnostics(of: $0, workloadAddresses) } ?? []
+    }
+
+    private func diagnostics(of compiled: CompiledPolicy, _ addresses: [IPAddress]) -> [RuleDiagnostic] {
+        compiled.rules.flatMap { diagnostics(of: $0, addresses) }.ofWhole(compiled.rules.map(\.rule.origin))
     }
 
     /// Of these only what concerns ports by name: a rule that silently covers no port, or not those it seems to.
@@ -64,14 +68,7 @@ extension RuleCompiler {
         return found
     }
 
-    private func members(of uses: [CompiledRule.PeerUse]) -> [UInt32] {
-        uses.flatMap { use in
-            switch use {
-            case .label(let id): peerIndex.members(of: id)
-            case .prefix(let id): prefixIndex.members(of: id)
-            }
-        }
-    }
+    private func members(of uses: [CompiledRule.PeerUse]) -> [UInt32] { uses.flatMap(members) }
 
     private func reportNames(
         of rule: CompiledRule, _ slots: [UInt16], _ selectedPeers: [UInt32]?,

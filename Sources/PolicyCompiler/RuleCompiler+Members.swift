@@ -9,9 +9,19 @@ extension RuleCompiler {
     /// Adds a policy, or replaces the one of the same reference.
     package func setPolicy(_ policy: Policy) {
         lastInput = nil
-        let moved = ranks.replace(policies[policy.reference]?.policy, by: policy)
+        let old = policies[policy.reference]?.policy
+        let moved = ranks.replace(old, by: policy)
+        moveTiers(tiers.replace(old, by: policy))
         install(policy)
         reinstall(moved)
+    }
+
+    /// Policies of tiers that have other stages now, or end otherwise, are put in anew.
+    private func moveTiers(_ moved: Set<PolicyTier>?) {
+        guard let moved else { return }
+        // The order of stages may be another one even where no stage is.
+        touchedSubjects.formUnion(cells.keys.map(SubjectStage.subject))
+        for compiled in policies.values where moved.contains(compiled.policy.tier) { install(compiled.policy) }
     }
 
     /// Policies whose rules have other ranks now.
@@ -24,11 +34,15 @@ extension RuleCompiler {
     private func install(_ policy: Policy) {
         // The new one first: rules that stay keep their slots, and entries that stay are not written again.
         let previous = policies[policy.reference]
+        let place = tiers.line.place(of: policy.tier)
         let compiled = CompiledPolicy(
             policy: policy,
             rules: policy.rules.enumerated().map { position, rule in
-                CompiledRule(rule, tier: policy.tier, rank: ranks.rank(of: position, in: policy))
-            }, closures: policy.defaultDeny.map { CompiledClosure($0, of: policy) })
+                CompiledRule(rule, stage: place?.stage, rank: ranks.rank(of: position, in: policy))
+            },
+            closures: policy.defaultDeny.map {
+                CompiledClosure($0, of: policy, stage: place?.closes ?? false ? place?.stage : nil)
+            })
         policies[policy.reference] = compiled
         for rule in compiled.rules { add(rule) }
         for closure in compiled.closures { add(closure) }
@@ -40,7 +54,9 @@ extension RuleCompiler {
         lastInput = nil
         guard let compiled = policies.removeValue(forKey: reference) else { return }
         take(compiled)
-        reinstall(ranks.replace(compiled.policy, by: nil))
+        let moved = ranks.replace(compiled.policy, by: nil)
+        moveTiers(tiers.replace(compiled.policy, by: nil))
+        reinstall(moved)
     }
 
     /// Adds a subject, or replaces the one in the same slot.
@@ -69,7 +85,7 @@ extension RuleCompiler {
                 if let rule = user as? CompiledRule { disconnect(rule, from: slot, takingEntries: false) }
             }
         }
-        for tier in PolicyTier.allCases { clear(SubjectStage.slot(tier, of: slot)) }
+        for stage in 0..<SubjectStage.count { clear(SubjectStage.slot(stage, of: slot)) }
         subjects[slot] = nil
     }
 
@@ -99,11 +115,16 @@ extension RuleCompiler {
         portNameIndex.insert(number, peer.namedPorts)
         for rule in portNameIndex.users(of: peer.namedPorts) { contributeEverywhere(rule, peer: number, .add) }
         for id in peerIndex.insert(number, peer.labels) {
-            for rule in peerIndex.users(of: id) { contributeEverywhere(rule, peer: number, .add) }
+            contribute(peerIndex.users(of: id), .labels, id, peer, .add)
+        }
+        for group in peer.groups {
+            let (member, isNew) = groupPeers.insert(number, group)
+            if isNew { _ = groupIndex.insert(member, group) }
+            for id in groupIndex.selectors(of: member) { contribute(groupIndex.users(of: id), .groups, id, peer, .add) }
         }
         guard let prefix = peer.prefix else { return }
         for id in prefixIndex.insert(.init(prefix: prefix, identity: number, isWorkload: peer.isWorkload)) {
-            for rule in prefixIndex.users(of: id) { contributeEverywhere(rule, peer: number, .add) }
+            contribute(prefixIndex.users(of: id), .prefixes, id, peer, .add)
         }
     }
 
@@ -116,16 +137,35 @@ extension RuleCompiler {
         portNameIndex.remove(number, peer.namedPorts)
         for rule in portNameIndex.users(of: peer.namedPorts) { contributeEverywhere(rule, peer: number, .remove) }
         for id in peerIndex.remove(number) {
-            for rule in peerIndex.users(of: id) { contributeEverywhere(rule, peer: number, .remove) }
+            contribute(peerIndex.users(of: id), .labels, id, peer, .remove)
+        }
+        for group in peer.groups {
+            guard let member = groupPeers.number(of: group) else { continue }
+            for id in groupIndex.selectors(of: member) {
+                contribute(groupIndex.users(of: id), .groups, id, peer, .remove)
+            }
+            if groupPeers.remove(number, group) { _ = groupIndex.remove(member) }
         }
         if let prefix = peer.prefix {
             for id in prefixIndex.remove(.init(prefix: prefix, identity: number, isWorkload: peer.isWorkload)) {
-                for rule in prefixIndex.users(of: id) { contributeEverywhere(rule, peer: number, .remove) }
+                contribute(prefixIndex.users(of: id), .prefixes, id, peer, .remove)
             }
         }
         // Last: the entries of named ports follow from the peer's record.
         hostPeers.remove(number)
         peers[number] = nil
+    }
+
+    /// The rules with a selector that selects the peer, once for each time that they use it.
+    private func contribute(
+        _ rules: [CompiledRule], _ index: CompiledRule.PeerUse.Index, _ id: Int, _ peer: ResolvedIdentity, _ sign: Sign
+    ) {
+        var seen: Set<ObjectIdentifier> = []
+        for rule in rules where rules.count == 1 || seen.insert(ObjectIdentifier(rule)).inserted {
+            for use in rule.peerUses ?? [] where use.id == id && use.index == index && use.isMet(by: peer) {
+                contributeEverywhere(rule, peer: peer.identity.rawValue, sign)
+            }
+        }
     }
 
     private func contributeEverywhere(_ rule: CompiledRule, peer: UInt32, _ sign: Sign) {
@@ -143,21 +183,28 @@ extension RuleCompiler {
 
     private func add(_ rule: CompiledRule) {
         if case .some(let selectors) = rule.rule.peers {
-            rule.peerUses = selectors.map { selector in
-                switch selector {
-                case .labels(let labels): .label(peerIndex.use(labels, by: rule))
-                case .prefix(let prefix, let except, let includesWorkloads):
-                    .prefix(
-                        prefixIndex.use(
-                            .init(prefix: prefix, except: PrefixSet(except), includesWorkloads: includesWorkloads),
-                            by: rule))
-                }
-            }
+            rule.peerUses = selectors.map { use($0, by: rule) }
         }
         portNameIndex.use(rule.namesOfAnyPeer, by: rule)
         rule.subjectUse = subjectIndex.use(rule.subject.labels, by: rule)
         for subject in selectedSubjects(by: rule) {
             connect(rule, to: subject)
+        }
+    }
+
+    private func use(_ selector: PeerSelector, by rule: CompiledRule) -> CompiledRule.PeerUse {
+        switch selector {
+        case .labels(let labels): return .init(index: .labels, id: peerIndex.use(labels, by: rule))
+        case .prefix(let prefix, let except, let includesWorkloads):
+            let wanted = PrefixIndex<CompiledRule>.Selector(
+                prefix: prefix, except: PrefixSet(except), includesWorkloads: includesWorkloads)
+            return .init(index: .prefixes, id: prefixIndex.use(wanted, by: rule))
+        case .group(let labels): return .init(index: .groups, id: groupIndex.use(labels, by: rule))
+        case .narrowed(let selector, let condition):
+            // Of several conditions each must be met: none is left out, as selectors are narrowed once.
+            var use = use(selector, by: rule)
+            use.condition = condition
+            return use
         }
     }
 
@@ -176,9 +223,10 @@ extension RuleCompiler {
             subjectIndex.release(rule.subjectUse, by: rule)
             portNameIndex.release(rule.namesOfAnyPeer, by: rule)
             for use in rule.peerUses ?? [] {
-                switch use {
-                case .label(let id): peerIndex.release(id, by: rule)
-                case .prefix(let id): prefixIndex.release(id, by: rule)
+                switch use.index {
+                case .labels: peerIndex.release(use.id, by: rule)
+                case .prefixes: prefixIndex.release(use.id, by: rule)
+                case .groups: groupIndex.release(use.id, by: rule)
                 }
             }
         }

@@ -17,7 +17,7 @@ extension RuleCompiler {
 
     /// The slots of a subject that mean something: its own, and those of the tiers with policies for it.
     func slots(of subject: UInt16) -> [UInt16] {
-        [subject] + tiers(of: subject).filter { $0 != .normal }.map { SubjectStage.slot($0, of: subject) }
+        [subject] + stages(of: subject).filter { $0 != 0 }.map { SubjectStage.slot($0, of: subject) }
     }
 
     /// A slot changes: the subject's own record, which lists its tiers, is looked at as well.
@@ -32,17 +32,18 @@ extension RuleCompiler {
         guard subjects[subject] != nil else { return nil }
         let isTier = slot != subject
         guard let subjectCells = cells[slot], !isTier || !subjectCells.isEmpty else {
-            return isTier ? nil : SubjectState(chain: SubjectStage.chain(tiers(of: subject)))
+            return isTier ? nil : SubjectState(chain: SubjectStage.chain(stages(of: subject)))
         }
         let rules = (defaultDenies[slot] ?? [nil, nil]).map {
             $0.map { registry.slot(of: $0) ?? RuleRegistry.unnumbered } ?? 0
         }
         return subjectCells.state(
-            defaultDenyRule: rules, chain: isTier ? 0 : SubjectStage.chain(tiers(of: subject)))
+            defaultDenyRule: rules, chain: isTier ? 0 : SubjectStage.chain(stages(of: subject)))
     }
 
-    private func tiers(of subject: UInt16) -> [PolicyTier] {
-        PolicyTier.inOrder.filter { !(cells[SubjectStage.slot($0, of: subject)]?.isEmpty ?? true) }
+    /// Of the tiers with policies for the subject, first asked first.
+    private func stages(of subject: UInt16) -> [UInt8] {
+        tiers.line.places.map(\.stage).filter { !(cells[SubjectStage.slot($0, of: subject)]?.isEmpty ?? true) }
     }
 
     func releaseDefaultDeny(_ description: RuleDescription) {

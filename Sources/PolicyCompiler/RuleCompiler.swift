@@ -20,11 +20,15 @@ package final class RuleCompiler {
     var subjectIndex = LabelIndex<SubjectUser>()
     var peerIndex = LabelIndex<CompiledRule>()
     var prefixIndex = PrefixIndex<CompiledRule>()
+    /// Selectors of groups of prefixes; a member is a set of labels that groups have.
+    var groupIndex = LabelIndex<CompiledRule>()
+    var groupPeers = GroupPeers()
     /// Rules that ask any peer for a port by name.
     var portNameIndex = PortNameIndex<CompiledRule>()
     /// By slot: every tier of a subject has its own.
     var cells: [UInt16: SubjectCells] = [:]
     var ranks = TierRanks()
+    var tiers = TierRegister()
     /// Peers that are the host itself, or the host inside a prefix.
     var hostPeers: Set<UInt32> = []
 
@@ -116,6 +120,9 @@ package final class RuleCompiler {
         state.rules = registry.descriptions
         return state
     }
+
+    /// Says that policies are in more tiers than the tables have room for; those that found none are not compiled.
+    package var tierProblem: String? { tiers.line.problem }
 
     /// What changed in the tables since the last call.
     package func takeChanges() -> MapChanges {

@@ -8,7 +8,7 @@ import PolicyModel
 package struct TrafficAtom: Hashable, Sendable {
     /// Nil: every protocol that no rule in question names.
     package var proto: IPProtocol?
-    /// ICMP: the type in the high byte.
+    /// ICMP: the type in the high byte, the code in the low one.
     package var ports: ClosedRange<UInt16>
 
     /// A packet of this kind.
@@ -22,8 +22,8 @@ package struct TrafficAtom: Hashable, Sendable {
     package var text: String {
         guard let proto else { return "other protocols" }
         if ports == 0...UInt16.max { return "\(proto)" }
-        let scale: UInt16 = proto == .icmp || proto == .icmpv6 ? 256 : 1
-        let (first, last) = (ports.lowerBound / scale, ports.upperBound / scale)
+        if proto == .icmp || proto == .icmpv6 { return PortMatch.icmpText(proto, ports) }
+        let (first, last) = (ports.lowerBound, ports.upperBound)
         return first == last ? "\(proto)/\(first)" : "\(proto)/\(first)-\(last)"
     }
 

@@ -84,7 +84,7 @@ package struct VerdictComparison: Sendable {
     ) {
         self.judgementsMax = judgementsMax
         let old = Set(before), new = Set(after)
-        let differing = Array(old.symmetricDifference(new))
+        let differing = VerdictComparison.differing(old, new)
         // Only where addresses of workloads are matched do they tell workloads apart.
         let matchesAddresses = (before + after).contains { $0.rules.contains(where: \.namesWorkloadAddresses) }
         var indices: [ExplainedSide: Int] = [:]
@@ -96,7 +96,8 @@ package struct VerdictComparison: Sendable {
                 continue
             }
             indices[key] = crowds.count
-            let mine = key.isEndpoint ? (before.filter { $0.selects(key) }, after.filter { $0.selects(key) }) : ([], [])
+            let mine =
+                key.isEndpoint ? (before.filter { $0.concerns(key) }, after.filter { $0.concerns(key) }) : ([], [])
             crowds.append(
                 Crowd(
                     side: key, names: [party.name],
@@ -106,6 +107,18 @@ package struct VerdictComparison: Sendable {
                     rules: Array(Set((mine.0 + mine.1).flatMap(\.rules).filter { $0.subject.selects(key) }))))
         }
         addWorld()
+    }
+
+    /// The policies that differ; where a tier or a group of prefixes does, also those that rely on it.
+    private static func differing(_ old: Set<Policy>, _ new: Set<Policy>) -> [Policy] {
+        let differing = old.symmetricDifference(new)
+        let areTiersOther = differing.contains { $0.definedTier != nil } || TierLine(of: old) != TierLine(of: new)
+        let areGroupsOther = differing.contains { $0.prefixGroup != nil }
+        guard areTiersOther || areGroupsOther else { return Array(differing) }
+        return old.union(new).filter { policy in
+            differing.contains(policy) || areTiersOther && (policy.tier != .normal || policy.order != .together)
+                || areGroupsOther && policy.rules.contains { $0.peers.selectors.contains(where: \.namesGroups) }
+        }
     }
 
     /// Everybody outside, and of the networks that rules in question name one address each.
@@ -233,6 +246,11 @@ package struct VerdictComparison: Sendable {
 }
 
 extension Policy {
+    /// True if the policy has a say about an endpoint, or about what other policies mean.
+    fileprivate func concerns(_ side: ExplainedSide) -> Bool {
+        definedTier != nil || prefixGroup != nil || selects(side)
+    }
+
     fileprivate func selects(_ side: ExplainedSide) -> Bool {
         rules.contains { $0.subject.selects(side) } || defaultDeny.contains { $0.subject.selects(side) }
     }
@@ -241,18 +259,21 @@ extension Policy {
 extension PolicyRule {
     /// Every network a rule tells apart.
     fileprivate var prefixes: [CIDR] {
-        guard case .some(let selectors) = peers else { return [] }
-        return selectors.flatMap { selector -> [CIDR] in
-            guard case .prefix(let prefix, let except, _) = selector else { return [] }
-            return [prefix] + except
-        }
+        peers.selectors.flatMap(\.prefixes).map(\.prefix)
     }
 
     fileprivate var namesWorkloadAddresses: Bool {
-        guard case .some(let selectors) = peers else { return false }
-        return selectors.contains { selector in
-            guard case .prefix(_, _, let includesWorkloads) = selector else { return false }
-            return includesWorkloads
+        peers.selectors.contains { $0.prefixes.contains(where: \.includesWorkloads) || $0.namesGroups }
+    }
+}
+
+extension PeerSelector {
+    /// True if groups of prefixes are part of what it selects.
+    fileprivate var namesGroups: Bool {
+        switch self {
+        case .group: true
+        case .labels, .prefix: false
+        case .narrowed(let selector, let condition): selector.namesGroups || !condition.notGroups.isEmpty
         }
     }
 }

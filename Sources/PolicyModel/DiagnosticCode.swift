@@ -52,6 +52,9 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let invalidMode = DiagnosticCode(1308, "a bulkhead.dev annotation is wrong")
     package static let invalidPriority = DiagnosticCode(1309, "a priority is out of range")
     package static let tooMany = DiagnosticCode(1310, "a list or text is longer or shorter than the API accepts")
+    package static let selectorTooLarge = DiagnosticCode(1311, "a selector expands to too many alternatives")
+    package static let invalidTier = DiagnosticCode(1312, "a tier that is reserved, or may not be changed")
+    package static let tooManyTiers = DiagnosticCode(1313, "more tiers than there is room for")
 
     // 14xx: fields that contradict each other.
     package static let mixedPeers = DiagnosticCode(1401, "one element names two kinds of peer")
@@ -78,6 +81,10 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let unsupportedEntity = DiagnosticCode(1511, "an entity that is not supported yet")
     package static let unsupportedLabelSource = DiagnosticCode(
         1512, "selecting by a label source that is not supported")
+    package static let unsupportedMatch = DiagnosticCode(
+        1513, "a match that no table here has: source ports, own addresses, service-account labels")
+    package static let unsupportedStage = DiagnosticCode(
+        1514, "rules for untracked traffic, before address translation, or for forwarded traffic")
 
     // 16xx: policy tests.
     package static let invalidTest = DiagnosticCode(1601, "a policy test names something that it does not describe")
@@ -141,12 +148,12 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
         .ambiguousNumber,
         .unknownKind, .unsupportedKind, .duplicatePolicy,
         .invalidCIDR, .exceptOutside, .invalidPort, .invalidSelector, .unknownEntity, .invalidICMPType,
-        .unknownProtocol, .invalidMode, .invalidPriority, .tooMany,
+        .unknownProtocol, .invalidMode, .invalidPriority, .tooMany, .selectorTooLarge, .invalidTier, .tooManyTiers,
         .mixedPeers, .mixedPorts, .noSections, .subjectCount, .nodeSelectorInNamespace, .emptyPeer,
         .namespaceOnClusterPolicy, .adminSubject,
         .unsupportedL7, .unsupportedFQDN, .unsupportedServices, .unsupportedNodes, .unsupportedGroups,
         .unsupportedCIDRGroups, .unsupportedAuthentication, .unsupportedTLS, .removedField, .unsupportedProtocol,
-        .unsupportedEntity, .unsupportedLabelSource,
+        .unsupportedEntity, .unsupportedLabelSource, .unsupportedMatch, .unsupportedStage,
         .invalidTest,
         .emptyElement, .ownNamespaceOnly, .namespaceOverridden, .directionNotListed, .hostBits, .manyPorts,
         .selectsNothing, .endPortIgnored, .defaultDenyIgnored, .notRecorded, .denyOnly, .emptyFromAllowsAll,

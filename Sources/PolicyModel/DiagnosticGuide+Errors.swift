@@ -96,6 +96,16 @@ extension DiagnosticGuide {
         DiagnosticGuide(
             .tooMany, "The API bounds the list or text; the same document would be refused in a cluster.",
             remedy: "Split it, or shorten it."),
+        DiagnosticGuide(
+            .selectorTooLarge,
+            "A selector is multiplied out into alternatives, and their number is bounded, so that no document takes all memory.",
+            remedy: "Split the rule, or give what is meant a label of its own."),
+        DiagnosticGuide(
+            .invalidTier, "Some tiers are filled by other kinds of policies, and their place cannot be changed.",
+            remedy: "Name another tier, or use the kind that belongs to this one."),
+        DiagnosticGuide(
+            .tooManyTiers, "Every tier with policies is asked on its own, and the tables have room for eight.",
+            remedy: "Move the policies of some tiers into another one."),
     ]
 
     static let ofContradictions = [
@@ -155,6 +165,12 @@ extension DiagnosticGuide {
         DiagnosticGuide(
             .unsupportedLabelSource, "Labels of this source do not exist here, so the selector would never match.",
             remedy: "Use k8s, container, workload, reserved, or no source."),
+        DiagnosticGuide(
+            .unsupportedMatch, "The tables know a connection by its peer, its protocol and the port it goes to.",
+            remedy: "Use labels, or the destination's port."),
+        DiagnosticGuide(
+            .unsupportedStage, "Packets are judged once, tracked, behind address translation, at the end they are for.",
+            remedy: "Write the rule for the connection as the endpoint sees it."),
         DiagnosticGuide(
             .invalidTest, "A policy test names a workload, policy or port that it does not describe.",
             remedy: "Describe it in the test, or correct the name."),

@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import IdentityModel
-import NetworkModel
+package import NetworkModel
 
 extension Policy {
     /// What the policy means after lowering, the same for the same meaning: `policy get` prints it, tests compare it.
     package var text: String {
         var lines = ["\(reference.text)\(isAudit ? " (audit)" : "")"]
-        if tier != .normal { lines.append("  \(tier.name) tier, \(order)") }
+        if let tier = definedTier {
+            let place = tier.order.map { "order \(PolicyOrder.text($0))" } ?? "no order"
+            lines.append("  defines tier \(tier.name), \(place), \(tier.closes ? "deny" : "pass") at its end")
+        }
+        if let group = prefixGroup {
+            lines.append(
+                "  defines \(group.prefixes.count) prefixes with \(group.labels)"
+                    + (group.includesWorkloads ? ", workloads in them too" : ""))
+        }
+        if tier != .normal || order != .together, isPartOfTier { lines.append("  \(tier.name) tier, \(order)") }
         for closed in defaultDeny { lines.append("  default deny \(closed.direction) of \(closed.subject)") }
         for rule in rules { lines.append("  \(rule.text)") }
         return lines.joined(separator: "\n")
@@ -29,7 +38,13 @@ extension PolicyOrder: CustomStringConvertible {
         case .together: "all rules together"
         case .priority(PolicyOrder.lastPriority): "behind every priority"
         case .priority(let priority): "priority \(priority)"
+        case .ordered(let order): order.map { "order \(PolicyOrder.text($0))" } ?? "no order"
         }
+    }
+
+    /// Whole numbers without a fraction.
+    static func text(_ order: Double) -> String {
+        Int(exactly: order).map(String.init) ?? "\(order)"
     }
 }
 
@@ -69,7 +84,21 @@ extension PeerSelector: CustomStringConvertible {
             prefix.description
                 + (exceptions.isEmpty ? "" : " except " + exceptions.map(\.description).joined(separator: ","))
                 + (includesWorkloads ? " with workloads" : "")
+        case .group(let selector): "prefixes of \(selector)"
+        case .narrowed(let selector, let condition): "(\(selector) \(condition))"
         }
+    }
+}
+
+extension PeerCondition: CustomStringConvertible {
+    /// `in 10.0.0.0/8,fd00::/8, not in 10.1.0.0/16, not any:app=web, not in prefixes of any:list=bad`.
+    package var description: String {
+        func list(_ prefixes: [CIDR]) -> String { prefixes.map(\.description).joined(separator: ",") }
+        var parts: [String] = []
+        if let within { parts.append("in \(within.isEmpty ? "nothing" : list(within))") }
+        if !outside.isEmpty { parts.append("not in \(list(outside))") }
+        parts += notLabels.map { "not \($0)" } + notGroups.map { "not in prefixes of \($0)" }
+        return parts.joined(separator: ", ")
     }
 }
 
@@ -89,6 +118,8 @@ extension PortMatch: CustomStringConvertible {
         case .range(let transport, let range):
             if range == 0...UInt16.max {
                 "\(transport)/*"
+            } else if transport == .icmp || transport == .icmpv6 {
+                PortMatch.icmpText(transport, range)
             } else if range.count == 1 {
                 "\(transport)/\(range.lowerBound)"
             } else {
@@ -98,5 +129,15 @@ extension PortMatch: CustomStringConvertible {
         case .icmpType(let transport, let type): "\(transport)/\(type.map(String.init) ?? "*")"
         case .wholeProtocol(let transport): "\(transport)"
         }
+    }
+
+    /// `icmp/8`, `icmp/3-11`, `icmp/3:1`, `icmp/3:2-8:0`.
+    package static func icmpText(_ transport: IPProtocol, _ range: ClosedRange<UInt16>) -> String {
+        let (first, last) = (range.lowerBound, range.upperBound)
+        if first & 0xff == 0, last & 0xff == 0xff {
+            return "\(transport)/\(first >> 8)" + (first >> 8 == last >> 8 ? "" : "-\(last >> 8)")
+        }
+        let start = "\(transport)/\(first >> 8):\(first & 0xff)"
+        return first == last ? start : "\(start)-\(last >> 8):\(last & 0xff)"
     }
 }

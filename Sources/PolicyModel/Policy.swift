@@ -16,10 +16,15 @@ package struct Policy: Hashable, Sendable {
     package var order: PolicyOrder
     /// Findings that its author knows and means, by code, with the reason (`bulkhead.dev/lintIgnore`).
     package var lintExemptions: [DiagnosticCode: String] = [:]
+    /// A tier that the document defines.
+    package var definedTier: TierDefinition?
+    /// Prefixes that the document gives labels.
+    package var prefixGroup: PrefixGroup?
 
     package init(
         reference: PolicyReference, source: SourceLocation, rules: [PolicyRule], defaultDeny: [DefaultDeny],
-        isAudit: Bool = false, validUntil: Int64? = nil, tier: PolicyTier = .normal, order: PolicyOrder = .together
+        isAudit: Bool = false, validUntil: Int64? = nil, tier: PolicyTier = .normal, order: PolicyOrder = .together,
+        definedTier: TierDefinition? = nil, prefixGroup: PrefixGroup? = nil
     ) {
         self.reference = reference
         self.source = source
@@ -29,6 +34,8 @@ package struct Policy: Hashable, Sendable {
         self.validUntil = validUntil
         self.tier = tier
         self.order = order
+        self.definedTier = definedTier
+        self.prefixGroup = prefixGroup
     }
 }
 

@@ -58,6 +58,10 @@ package enum PeerSelector: Hashable, Sendable {
     /// Addresses inside `prefix` and outside every `except`.
     /// `includesWorkloads`: also addresses of local workloads (NetworkPolicy `ipBlock`), else only peers outside (Cilium).
     case prefix(CIDR, except: [CIDR], includesWorkloads: Bool)
+    /// Addresses inside groups of prefixes whose labels match.
+    case group(LabelSelector)
+    /// What is selected and meets a condition too.
+    indirect case narrowed(PeerSelector, PeerCondition)
 }
 
 /// Which ports and protocols a rule covers.
@@ -69,12 +73,13 @@ package enum PortSelection: Hashable, Sendable {
 }
 
 package enum PortMatch: Hashable, Sendable {
-    /// A closed range of destination ports; 0...65535 = every port of the protocol (also later fragments).
+    /// A closed range of destination ports; 0...65535 = every port of the protocol (also later fragments). ICMP: of
+    /// `type << 8 | code`.
     case range(IPProtocol, ClosedRange<UInt16>)
     /// A named port of the destination: on ingress of the subject itself, on egress of each peer, also
     /// where the rule is for any peer. Peers outside have no names.
     case named(IPProtocol, String)
-    /// An ICMP (or ICMPv6) type; nil = every type.
+    /// An ICMP (or ICMPv6) type with every code; nil = every type. Single codes are a `range` of `type << 8 | code`.
     case icmpType(IPProtocol, UInt8?)
     /// A protocol without ports.
     case wholeProtocol(IPProtocol)

@@ -21,14 +21,16 @@ struct DocumentReading {
         }
         guard let versionField = envelope.required("apiVersion"), let version = versionField.string() else { return [] }
         if DocumentReading.isList(kind) { return readList(field) }
-        guard let dialect = Dialect(kind: kind) else {
+        let candidates = Dialect.allCases.filter { $0.kind == kind }
+        guard !candidates.isEmpty else {
             refuse(kind: kind, version: version, at: kindField)
             return []
         }
-        guard version == dialect.apiVersion else {
+        guard let dialect = candidates.first(where: { $0.apiVersion == version }) else {
+            let versions = candidates.map(\.apiVersion).joined(separator: " or ")
             versionField.error(
-                .unknownKind, "\(kind) has API version \(dialect.apiVersion), not \(versionField.quoted)",
-                remedy: "write apiVersion: \(dialect.apiVersion)")
+                .unknownKind, "\(kind) has API version \(versions), not \(versionField.quoted)",
+                remedy: "write apiVersion: \(versions)")
             return []
         }
         return readPolicy(field, dialect: dialect).map { [$0] } ?? []
@@ -47,12 +49,15 @@ struct DocumentReading {
             case .adminNetworkPolicy: AdminPolicyReading(header: header, dialect: .admin).read(document)
             case .baselineAdminNetworkPolicy: AdminPolicyReading(header: header, dialect: .baseline).read(document)
             case .clusterNetworkPolicy: AdminPolicyReading(header: header, dialect: .cluster).read(document)
+            case .calicoNetworkPolicy, .calicoGlobalNetworkPolicy:
+                CalicoPolicyReading(header: header, dialect: dialect).read(document)
             }
         guard context.errorCount == errorsBefore else { return nil }
         var policy = Policy(
             reference: header.reference, source: field.location, rules: content.rules,
             defaultDeny: content.defaultDeny, isAudit: header.isAudit, validUntil: header.validUntil,
-            tier: content.tier, order: content.order)
+            tier: content.tier, order: content.order, definedTier: content.definedTier,
+            prefixGroup: content.prefixGroup)
         policy.lintExemptions = header.lintExemptions
         return policy
     }
@@ -66,14 +71,14 @@ struct DocumentReading {
     private var kindRemedy: String { "start with `apiVersion:` and `kind:` of one of \(Dialect.listing)" }
 
     private static func isList(_ kind: String) -> Bool {
-        kind == "List" || Dialect.allCases.contains { kind == $0.rawValue + "List" }
+        kind == "List" || Dialect.allCases.contains { kind == $0.kind + "List" }
     }
 
     private func refuse(kind: String, version: String, at field: Field) {
         let group = version.split(separator: "/").first.map(String.init) ?? ""
         if let reason = DocumentReading.plannedKinds[kind], reason.groups.contains(group) {
             field.error(.unsupportedKind, "kind \(field.quoted) is not supported yet", remedy: reason.remedy)
-        } else if let guess = closestWord(to: kind, among: Dialect.allCases.map(\.rawValue)) {
+        } else if let guess = closestWord(to: kind, among: Dialect.allCases.map(\.kind)) {
             field.error(.unknownKind, "unknown kind \(field.quoted)", remedy: "did you mean `\(guess)`?")
         } else {
             field.error(
@@ -87,16 +92,10 @@ struct DocumentReading {
         "CiliumCIDRGroup": (["cilium.io"], "write the prefixes into fromCIDRSet or toCIDRSet"),
         "CiliumLocalRedirectPolicy": (["cilium.io"], "remove the document"),
         "CiliumEgressGatewayPolicy": (["cilium.io"], "remove the document"),
-        "NetworkPolicy": (
-            ["projectcalico.org", "crd.projectcalico.org"], "write a networking.k8s.io/v1 NetworkPolicy"
-        ),
-        "GlobalNetworkPolicy": (
-            ["projectcalico.org", "crd.projectcalico.org"], "write a CiliumClusterwideNetworkPolicy"
-        ),
     ]
 }
 
-/// The dialects, by kind.
+/// The dialects; the raw value is the kind by which a policy is named here.
 enum Dialect: String, CaseIterable {
     case networkPolicy = "NetworkPolicy"
     case ciliumNetworkPolicy = "CiliumNetworkPolicy"
@@ -104,8 +103,11 @@ enum Dialect: String, CaseIterable {
     case adminNetworkPolicy = "AdminNetworkPolicy"
     case baselineAdminNetworkPolicy = "BaselineAdminNetworkPolicy"
     case clusterNetworkPolicy = "ClusterNetworkPolicy"
+    case calicoNetworkPolicy = "CalicoNetworkPolicy"
+    case calicoGlobalNetworkPolicy = "GlobalNetworkPolicy"
 
-    init?(kind: String) { self.init(rawValue: kind) }
+    /// As documents have it.
+    var kind: String { self == .calicoNetworkPolicy ? "NetworkPolicy" : rawValue }
 
     var apiVersion: String {
         switch self {
@@ -113,10 +115,16 @@ enum Dialect: String, CaseIterable {
         case .ciliumNetworkPolicy, .ciliumClusterwideNetworkPolicy: "cilium.io/v2"
         case .adminNetworkPolicy, .baselineAdminNetworkPolicy: "policy.networking.k8s.io/v1alpha1"
         case .clusterNetworkPolicy: "policy.networking.k8s.io/v1alpha2"
+        case .calicoNetworkPolicy, .calicoGlobalNetworkPolicy: "projectcalico.org/v3"
         }
     }
 
-    var isNamespaced: Bool { self == .networkPolicy || self == .ciliumNetworkPolicy }
+    var isNamespaced: Bool {
+        switch self {
+        case .networkPolicy, .ciliumNetworkPolicy, .calicoNetworkPolicy: true
+        default: false
+        }
+    }
 
     private var isCilium: Bool { self == .ciliumNetworkPolicy || self == .ciliumClusterwideNetworkPolicy }
 
@@ -125,5 +133,5 @@ enum Dialect: String, CaseIterable {
         FieldTable(["apiVersion", "kind", "metadata", "spec"] + (isCilium ? ["specs"] : []) + ["status"])
     }
 
-    static let listing = allCases.map { "\($0.rawValue) (\($0.apiVersion))" }.joined(separator: ", ")
+    static let listing = allCases.map { "\($0.kind) (\($0.apiVersion))" }.joined(separator: ", ")
 }

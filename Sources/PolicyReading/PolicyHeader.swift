@@ -9,6 +9,8 @@ struct PolicyContent {
     var defaultDeny: [DefaultDeny] = []
     var tier = PolicyTier.normal
     var order = PolicyOrder.together
+    var definedTier: TierDefinition?
+    var prefixGroup: PrefixGroup?
 }
 
 /// A document's metadata: who the policy is and whether it is enforced.

@@ -58,6 +58,10 @@ package struct PolicyReader: Sendable {
                 .warning, .noPolicy, from: YAMLMark(line: 1, column: 1), to: nil, path: "", "no policy in \(file)",
                 remedy: "delete the file if that is meant to stay so")
         }
+        if let problem = TierLine(of: policies.policies).problem {
+            context.report(
+                .error, .tooManyTiers, from: YAMLMark(line: 1, column: 1), to: nil, path: "", problem, remedy: nil)
+        }
         return PolicyDocumentSet(policies: policies.policies, diagnostics: context.diagnostics + duplicates)
     }
 

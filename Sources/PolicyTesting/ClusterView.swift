@@ -8,6 +8,11 @@ package import PolicyModel
 package import PolicyReading
 package import TableEncoding
 
+/// The policies of a test are in more tiers than the tables have room for.
+package struct TierProblem: Error, CustomStringConvertible {
+    package let description: String
+}
+
 /// A test's cluster and policies as the agent of one node has them: compiled by the product's own compiler into the
 /// product's own tables.
 package struct ClusterView {
@@ -25,6 +30,8 @@ package struct ClusterView {
     package let test: PolicyTest
     /// Everything in force in the test.
     package let policies: [Policy]
+    /// The tiers of the policies.
+    package let line: TierLine
     package let node: String
     private var allocator = IdentityAllocator()
     private let hostAddresses: [IPAddress]
@@ -36,6 +43,8 @@ package struct ClusterView {
     init(of test: PolicyTest, policies: [Policy], node: String) throws {
         self.test = test
         self.policies = policies
+        line = TierLine(of: policies)
+        if let problem = line.problem { throw TierProblem(description: problem) }
         self.node = node
         for policy in policies {
             for use in policy.prefixes {

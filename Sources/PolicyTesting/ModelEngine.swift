@@ -2,6 +2,7 @@
 
 import NetworkModel
 import PolicyCompiler
+import PolicyModel
 package import PolicyReading
 import TableEncoding
 
@@ -43,7 +44,7 @@ package final class ModelEngine: PolicyTestEngine {
             case .audit: .audit
             }
         return .init(
-            direction: end.direction, verdict: verdict, cause: view.cause(ofRule: decision.rule), tier: decision.tier,
-            passedBy: decision.passedBy.compactMap(view.cause))
+            direction: end.direction, verdict: verdict, cause: view.cause(ofRule: decision.rule),
+            tier: decision.stage.flatMap(view.line.tier), passedBy: decision.passedBy.compactMap(view.cause))
     }
 }

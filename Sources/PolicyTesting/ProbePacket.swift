@@ -30,7 +30,7 @@ package struct ProbePacket {
         case .sctp:
             let initiate: [UInt8] = [1, 0, 0, 20, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1]
             return ports + zeros(8) + initiate
-        case .icmp, .icmpv6: return [UInt8(probe.port >> 8), 0, 0, 0] + [0, 7, 0, 1] + quoted
+        case .icmp, .icmpv6: return [UInt8(probe.port >> 8), UInt8(probe.port & 0xff), 0, 0] + [0, 7, 0, 1] + quoted
         default: return zeros(8)
         }
     }

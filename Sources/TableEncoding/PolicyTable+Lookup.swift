@@ -4,7 +4,6 @@ import CDatapathABI
 package import IdentityModel
 package import NetworkModel
 package import PolicyCompiler
-package import PolicyModel
 
 /// What the policy table says about a packet.
 package struct TableDecision: Hashable, Sendable {
@@ -18,15 +17,15 @@ package struct TableDecision: Hashable, Sendable {
     package var verdict: Verdict
     /// Slot of the rule that is the cause; `RULE_NONE` (0): no policy says anything about the packet.
     package var rule: UInt32
-    /// Where it was decided; nil: in no tier.
-    package var tier: PolicyTier?
+    /// The tier in which it was decided, by its stage; nil: in no tier.
+    package var stage: UInt8?
     /// Slots of the rules by which earlier tiers passed the decision on, in order.
     package var passedBy: [UInt32]
 
     init(_ verdict: Verdict, _ walk: TierWalk) {
         self.verdict = verdict
         rule = walk.rule
-        tier = walk.slot.flatMap(SubjectStage.tier)
+        stage = walk.slot.map(SubjectStage.stage)
         passedBy = walk.passers
     }
 }

@@ -61,6 +61,8 @@ import Testing
         admin.rules[0].action = .allow
         var passing = admin.rules[0]
         passing.action = .pass
+        passing.origin = RuleOrigin(
+            policy: passing.origin.policy, section: passing.origin.section, index: 1, source: passing.origin.source)
         admin.rules.insert(passing, at: 0)
         #expect(codes([admin, late]).filter { $0 == .shadowed }.count == 1, "only the admin rule behind the pass")
     }

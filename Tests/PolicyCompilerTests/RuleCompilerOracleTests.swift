@@ -25,7 +25,8 @@ import Testing
                 for peer in scenario.outsiders {
                     let decision = try #require(compiled.decide(subject, peer, .ingress, .tcp, 80))
                     let passed = decision.passedBy.isEmpty ? "" : " passed"
-                    seen.insert("\(decision.tier?.name ?? "none") \(decision.verdict)\(passed)")
+                    let tier = decision.stage.flatMap(TierLine(of: scenario.policies).tier)
+                    seen.insert("\(tier?.name ?? "none") \(decision.verdict)\(passed)")
                 }
             }
         }
@@ -99,7 +100,7 @@ import Testing
                         guard decision.verdict.rawValue == expected.verdict.rawValue,
                             isPossible(cause, expected.causes),
                             explained.verdict.rawValue == decision.verdict.rawValue, explained.cause == cause,
-                            explained.tier == decision.tier,
+                            explained.tier == decision.stage.flatMap(TierLine(of: scenario.policies).tier),
                             explained.passedBy.map(RuleDescription.rule) == decision.passedBy.map({ names[$0] })
                         else {
                             Issue.record(

@@ -21,7 +21,7 @@ private func policy(metadata: String) -> String { header + "metadata: \(metadata
             ("apiVersion: networking.k8s.io/v1\nkind: NetworkPolice\n", "2:7 BH1201 kind"),
             ("apiVersion: networking.k8s.io/v1beta1\nkind: NetworkPolicy\n", "1:13 BH1201 apiVersion"),
             ("apiVersion: cilium.io/v1\nkind: CiliumNetworkPolicy\n", "1:13 BH1201 apiVersion"),
-            ("apiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\n", "2:7 BH1202 kind"),
+            ("apiVersion: crd.projectcalico.org/v1\nkind: GlobalNetworkPolicy\n", "1:13 BH1201 apiVersion"),
             ("apiVersion: policy.networking.k8s.io/v1alpha1\nkind: ClusterNetworkPolicy\n", "1:13 BH1201 apiVersion"),
             ("apiVersion: policy.networking.k8s.io/v1alpha2\nkind: AdminNetworkPolicy\n", "1:13 BH1201 apiVersion"),
             ("apiVersion: cilium.io/v2alpha1\nkind: CiliumCIDRGroup\n", "2:7 BH1202 kind"),

@@ -39,7 +39,7 @@
 struct policy_key {
 	__u32 peer;                       /* identity, 0 = any */
 	__u16 subject;                    /* slot in subject_map: a subject, or one of its tiers */
-	__u16 port;                       /* network order, masked to prefix_length bits; for ICMP the type in the high byte */
+	__u16 port;                       /* network order, masked to prefix_length bits; for ICMP the type in the high byte, the code in the low one */
 	__u8 protocol;                    /* 0 = all */
 	__u8 direction;
 	__u8 prefix_length;               /* 0..16; 17 (PROBE_ALL_PROTOCOLS) with protocol 0 */

@@ -6,7 +6,7 @@
 #include "maps.h"
 #include "packet.h"
 
-/* What is asked. `port` is in host order; an ICMP type stands in its high byte. */
+/* What is asked. `port` is in host order; ICMP: the type in its high byte, the code in its low one. */
 struct question {
 	__u32 subject;
 	__u32 peer;

@@ -119,6 +119,12 @@ static __always_inline int last_word(struct ruling *r)
 	return DROP_NONE;
 }
 
+/* Type and code; requests that are answered carry their identifier in the key instead of the code, which is 0. */
+static __always_inline __u16 icmp_port(const struct conntrack_key *key, __u32 type)
+{
+	return type << 8 | (host16(key->local_port) >> 8 ? 0 : host16(key->remote_port) & 0xff);
+}
+
 /*
  * Asks the policy about the flow of `key`, opened in `direction`: tier after tier. Everything it needs is in the key and
  * the entry, so the same words judge a first packet and, after a policy change, the millionth. A global function, as
@@ -154,7 +160,7 @@ __attribute__((noinline)) int rule_flow(const struct conntrack_key *key, struct 
 	q.direction = direction;
 	q.bucket_mask = r->bank & 1 ? config->policy_bucket_mask[1] : config->policy_bucket_mask[0];
 	q.peer = r->peer;
-	q.port = is_icmp(key->protocol) ? r->icmp_type << 8 : host16(ingress ? key->local_port : key->remote_port);
+	q.port = is_icmp(key->protocol) ? icmp_port(key, r->icmp_type) : host16(ingress ? key->local_port : key->remote_port);
 	chain = subject->chain ? subject->chain : 1;
 	for (int i = 0; i < SUBJECT_TIER_COUNT && chain && r->settled != SETTLED_BOTH; i++) {
 		if (ask_tier(&q, r, ((chain & 15) - 1) * SUBJECT_COUNT_MAX + (r->subject & (SUBJECT_COUNT_MAX - 1)))) {

@@ -47,7 +47,11 @@ struct LockoutGuard {
 
     /// Only a policy that speaks for hosts, or did so before, can make a difference.
     func concernsHosts(_ delta: PolicyDelta) -> Bool {
-        delta.references.contains { delta[$0]?.speaksForHosts ?? false || inForce[$0]?.speaksForHosts ?? false }
+        delta.references.contains { reference in
+            [delta[reference], inForce[reference]].contains { policy in
+                policy.map { $0.speaksForHosts || $0.definedTier != nil || $0.prefixGroup != nil } ?? false
+            }
+        }
     }
 
     /// The first way in that the policies close; nil if all are open.
@@ -57,7 +61,9 @@ struct LockoutGuard {
             !host.failsafes.contains(FailsafePort(port: way.port, proto: .tcp, direction: .ingress))
         }
         guard !ways.isEmpty else { return nil }
-        let explainer = Explainer(policies: policies.values.filter(\.speaksForHosts), options: options)
+        let explainer = Explainer(
+            policies: policies.values.filter { $0.speaksForHosts || $0.definedTier != nil || $0.prefixGroup != nil },
+            options: options)
         for (port, client) in ways {
             let explanation = explainer.explain(
                 from: .world(client), to: .host(nil, labels: host.labels, isEndpoint: true), proto: .tcp, port: port)

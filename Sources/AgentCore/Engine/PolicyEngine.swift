@@ -71,6 +71,10 @@ final class PolicyEngine {
         let issued = allocator.takeIssued()
         pending = Pending(change: change, allocator: allocator, retiredSubjects: retiredSubjects)
         apply(change, identityChanges, allocator)
+        if let problem = compiler.tierProblem {
+            rollBack()
+            throw AgentError(problem)
+        }
         var changes = compiler.takeChanges()
         changes.mappingRemovals = identityChanges.mappingRemovals
         changes.mappingSettings = identityChanges.mappingSettings.map { .init(prefix: $0.key, identity: $0.value) }

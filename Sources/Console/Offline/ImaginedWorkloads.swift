@@ -29,10 +29,7 @@ enum ImaginedWorkloads {
         let subjects = policy.rules.map(\.subject) + policy.defaultDeny.map(\.subject)
         let peers = policy.rules.flatMap { rule -> [LabelSelector] in
             guard case .some(let selectors) = rule.peers else { return [] }
-            return selectors.compactMap { selector in
-                if case .labels(let labels) = selector { return labels }
-                return nil
-            }
+            return selectors.compactMap(\.workloadLabels)
         }
         return peers
             + subjects.compactMap { subject in
@@ -50,7 +47,8 @@ enum ImaginedWorkloads {
             case .isIn(let values):
                 labels.append(Label(source: source, key: requirement.key, value: values.first ?? ""))
             case .exists: labels.append(Label(source: source, key: requirement.key))
-            case .isNotIn, .doesNotExist: continue
+            case .has(_, let text): labels.append(Label(source: source, key: requirement.key, value: text))
+            case .isNotIn, .doesNotExist, .hasNot: continue
             }
         }
         let set = LabelSet(inDefaultNamespace: labels)
@@ -64,6 +62,17 @@ extension LabelSet {
         let hasNamespace = labels.contains { $0.key == WellKnownLabel.namespace }
         let namespace = Label(source: LabelSource.kubernetes, key: WellKnownLabel.namespace, value: "default")
         self.init(hasNamespace ? labels : labels + [namespace])
+    }
+}
+
+extension PeerSelector {
+    /// Of workloads that it selects.
+    fileprivate var workloadLabels: LabelSelector? {
+        switch self {
+        case .labels(let labels): labels
+        case .narrowed(let selector, _): selector.workloadLabels
+        case .prefix, .group: nil
+        }
     }
 }
 

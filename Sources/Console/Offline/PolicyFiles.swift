@@ -36,6 +36,12 @@ struct PolicyFiles {
             read.append((document.name, result.diagnostics + set.merge(result.policies)))
         }
         policies = set.policies
+        let isTold = read.contains { $0.diagnostics.contains { $0.code == .tooManyTiers } }
+        if let problem = TierLine(of: policies).problem, let last = read.indices.last, !isTold {
+            let location = SourceLocation(file: read[last].name, line: 1, column: 1)
+            read[last].diagnostics.append(
+                Diagnostic(severity: .error, code: .tooManyTiers, location: location, message: problem))
+        }
         // What looks unintended is told by file too, whatever files it takes to see it.
         let found = linted ? PolicyLint.diagnostics(policies).map(\.diagnostic) : []
         let lint = Dictionary(grouping: found) { $0.location.file }

@@ -8,7 +8,7 @@ package enum PolicyLint {
     /// One entry per rule and cause, in the order of the policies.
     package static func diagnostics(_ policies: [Policy]) -> [RuleDiagnostic] {
         let ranked = RankedRules(policies)
-        return ranked.rules.flatMap { diagnostics(of: $0, ranked) }
+        return ranked.rules.flatMap { diagnostics(of: $0, ranked) }.ofWhole(ranked.rules.map(\.rule.origin))
     }
 
     private static func diagnostics(of ranked: RankedRule, _ all: RankedRules) -> [RuleDiagnostic] {
@@ -21,7 +21,7 @@ package enum PolicyLint {
             report(.contradictory, contradiction("subject", rule.subject.labels), "correct its labels")
         }
         for selector in rule.peers.selectors {
-            if case .labels(let labels) = selector, !labels.isSatisfiable {
+            if let labels = selector.labels, !labels.isSatisfiable {
                 report(.contradictory, contradiction("peer", labels), "correct its labels")
             }
         }
@@ -60,6 +60,7 @@ struct RankedRule {
 /// So that a rule is compared with few others, however many there are.
 struct RankedRules {
     let rules: [RankedRule]
+    private let line: TierLine
     private var byKey: [String: [Int]] = [:]
     /// The rank of the first rule of a tier that passes, by direction: rules behind it may not be asked.
     private var firstPass: [String: UInt32] = [:]
@@ -76,6 +77,7 @@ struct RankedRules {
             }
         }
         rules = all
+        line = TierLine(of: sorted)
         for ranked in all {
             for key in RankedRules.keys(ofCovering: ranked.rule) { byKey[key, default: []].append(ranked.position) }
             guard ranked.rule.action == .pass else { continue }
@@ -100,7 +102,7 @@ struct RankedRules {
 
     private func covering(_ ranked: RankedRule) -> some Sequence<RankedRule> {
         RankedRules.keys(ofCovered: ranked.rule).lazy.flatMap { byKey[$0] ?? [] }.map { rules[$0] }
-            .filter { $0.position != ranked.position && $0.rule.covers(ranked.rule) }
+            .filter { $0.rule.origin != ranked.rule.origin && $0.rule.covers(ranked.rule) }
     }
 
     private func outweighs(_ other: RankedRule, _ ranked: RankedRule) -> Bool {
@@ -109,12 +111,13 @@ struct RankedRules {
             return other.rank < ranked.rank
                 || (other.rank == ranked.rank && other.rule.action == .deny && ranked.rule.action == .allow)
         }
-        guard other.tier < ranked.tier, other.rule.action != .pass else { return false }
+        guard line.isAsked(other.tier, before: ranked.tier), other.rule.action != .pass else { return false }
         // A rule before it may pass, and then it has no say.
-        return PolicyTier.inOrder.filter { $0 <= other.tier }.allSatisfy { tier in
-            let pass = firstPass["\(tier) \(other.rule.direction)"] ?? .max
-            return tier < other.tier ? pass == .max : pass > other.rank
-        }
+        return line.places.map(\.tier).filter { $0 == other.tier || line.isAsked($0, before: other.tier) }
+            .allSatisfy { tier in
+                let pass = firstPass["\(tier) \(other.rule.direction)"] ?? .max
+                return tier != other.tier ? pass == .max : pass > other.rank
+            }
     }
 
     /// A label selector covers only selectors that restrict the same key to some of its values.

@@ -69,7 +69,7 @@ extension PolicyRule {
     var isSatisfiable: Bool {
         subject.labels.isSatisfiable
             && peers.selectors.allSatisfy { selector in
-                if case .labels(let labels) = selector { labels.isSatisfiable } else { true }
+                selector.labels?.isSatisfiable ?? true
             }
     }
 

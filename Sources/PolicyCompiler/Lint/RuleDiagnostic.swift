@@ -63,3 +63,27 @@ extension [RuleDiagnostic] {
         return self + others.filter { !known.contains($0) }
     }
 }
+
+private struct Statement: Hashable {
+    let kind: RuleDiagnostic.Kind
+    let origin: RuleOrigin
+}
+
+extension [RuleDiagnostic] {
+    /// What holds of whole rules: a document's rule with several alternatives has become several.
+    ///
+    /// `origins`: of all rules. That a rule has no effect is told if it holds of every part, and anything once.
+    func ofWhole(_ origins: [RuleOrigin]) -> [RuleDiagnostic] {
+        let partCounts = Dictionary(origins.map { ($0, 1) }, uniquingKeysWith: +)
+        let counts = Dictionary(map { (Statement(kind: $0.kind, origin: $0.origin), 1) }, uniquingKeysWith: +)
+        let ofAllParts: Set<RuleDiagnostic.Kind> = [.selectsNoEndpoint, .contradictory, .unreachable, .shadowed]
+        var told: Set<RuleDiagnostic> = []
+        var toldWhole: Set<Statement> = []
+        return filter { finding in
+            guard let parts = partCounts[finding.origin], parts > 1 else { return true }
+            let statement = Statement(kind: finding.kind, origin: finding.origin)
+            guard ofAllParts.contains(finding.kind) else { return told.insert(finding).inserted }
+            return counts[statement] ?? 0 >= parts && toldWhole.insert(statement).inserted
+        }
+    }
+}

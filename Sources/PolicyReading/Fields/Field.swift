@@ -23,6 +23,42 @@ struct Field {
             severity, code, from: node.start, to: end, path: path?.text ?? "", message, remedy: remedy)
     }
 
+    /// Reports an error about a part of this text: characters from 0, if they can be told apart in the document.
+    func error(_ code: DiagnosticCode, at offset: Int, length: Int, _ message: String, remedy: String?) {
+        guard case .scalar(let scalar) = node.content, node.start.line == node.end.line else {
+            return error(code, message + " (character \(offset + 1))", remedy: remedy)
+        }
+        let textLength = scalar.text.unicodeScalars.count
+        let quotes = (node.end.column - node.start.column - textLength) / 2
+        // Escapes in quotes: the text is not what is written.
+        guard node.end.column - node.start.column == textLength + 2 * quotes, quotes <= 1 else {
+            return error(code, message + " (character \(offset + 1))", remedy: remedy)
+        }
+        var start = node.start
+        start.column += quotes + offset
+        var end = start
+        end.column += length
+        context.report(.error, code, from: start, to: end, path: path?.text ?? "", message, remedy: remedy)
+    }
+
+    /// A number, whole or not; not a number that is none, nor an infinite one.
+    func decimal() -> Double? {
+        guard case .scalar(let scalar) = node.content else {
+            wrongType(expected: "a number")
+            return nil
+        }
+        switch scalar.resolved {
+        case .integer: return integer().map(Double.init)
+        case .float:
+            if let number = Double(scalar.text), number.isFinite { return number }
+            error(.wrongType, "the number \(quoted) is none to compare with", remedy: "write a finite number")
+            return nil
+        default:
+            wrongType(expected: "a number")
+            return nil
+        }
+    }
+
     /// What the document says here, for messages; long texts are cut.
     var quoted: String {
         guard case .scalar(let scalar) = node.content else { return node.typeName }

@@ -41,7 +41,7 @@ package struct PolicyTest: Hashable, Sendable {
         package var source: End
         package var destination: End
         package var proto: IPProtocol
-        /// Destination port; ICMP: the type in the high byte.
+        /// Destination port; ICMP: the type in the high byte, the code in the low one.
         package var port: UInt16
         package var expectation: Expectation
         /// The rule or policy that must be named as the cause.

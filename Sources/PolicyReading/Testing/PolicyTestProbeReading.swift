@@ -10,7 +10,7 @@ struct PolicyTestProbeReading {
     private let indexes: [String: Int]
 
     private static let fields = FieldTable([
-        "from", "to", "port", "protocol", "family", "icmpType", "expect", "rule",
+        "from", "to", "port", "protocol", "family", "icmpType", "icmpCode", "expect", "rule",
     ])
 
     init(workloads: [PolicyTest.Workload]) {
@@ -31,7 +31,8 @@ struct PolicyTestProbeReading {
         let carried = proto == .icmp && !isIPv4 ? .icmpv6 : proto
         guard let port = port(mapping, carried, to) else { return nil }
         let isICMP = carried == .icmp || carried == .icmpv6
-        let detail = isICMP ? " type \(port >> 8)" : carried.hasPorts ? "/\(port)" : ""
+        let code = port & 0xff == 0 ? "" : " code \(port & 0xff)"
+        let detail = isICMP ? " type \(port >> 8)\(code)" : carried.hasPorts ? "/\(port)" : ""
         return PolicyTest.Probe(
             location: field.location, source: from, destination: to, proto: carried, port: port,
             expectation: expectation, rule: mapping["rule"]?.string(),
@@ -105,13 +106,13 @@ struct PolicyTestProbeReading {
                 // Echo request.
                 return mapping.has("port") || mapping.has("icmpType") ? nil : (proto == .icmp ? 8 : 128) << 8
             }
-            guard let type = field.integer() else { return nil }
-            guard (0...255).contains(type) else {
-                field.error(.invalidICMPType, "\(type) is not an ICMP type", remedy: "write 0 to 255")
-                return nil
-            }
-            return mapping.has("port") ? nil : UInt16(type) << 8
+            guard let type = PolicyTestProbeReading.icmpNumber(field, "type"),
+                let code = mapping.has("icmpCode")
+                    ? mapping["icmpCode"].flatMap({ PolicyTestProbeReading.icmpNumber($0, "code") }) : 0
+            else { return nil }
+            return mapping.has("port") ? nil : UInt16(type) << 8 | UInt16(code)
         }
+        mapping.keyField("icmpCode")?.error(.invalidICMPType, "\(proto) has no ICMP code", remedy: "write port")
         mapping.keyField("icmpType")?.error(.invalidICMPType, "\(proto) has no ICMP type", remedy: "write port")
         guard proto.hasPorts else {
             mapping.keyField("port")?.error(.invalidPort, "protocol \(proto) has no ports", remedy: "delete the field")
@@ -123,6 +124,16 @@ struct PolicyTestProbeReading {
             return PolicyTestProbeReading.portNumber(field)
         }
         return named(name, proto, destination, at: field)
+    }
+
+    /// 0...255; nil after an error.
+    private static func icmpNumber(_ field: Field, _ what: String) -> UInt8? {
+        guard let number = field.integer() else { return nil }
+        guard let byte = UInt8(exactly: number) else {
+            field.error(.invalidICMPType, "\(number) is not an ICMP \(what)", remedy: "write 0 to 255")
+            return nil
+        }
+        return byte
     }
 
     private func named(_ name: String, _ proto: IPProtocol, _ destination: PolicyTest.End, at field: Field) -> UInt16? {

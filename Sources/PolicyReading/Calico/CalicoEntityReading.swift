@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+import NetworkModel
+import PolicyModel
+
+/// Lowers `source` and `destination` of a Calico rule: the peer's end, and the end of the policy's own endpoints.
+struct CalicoEntityReading {
+    let scope: CalicoScope
+    let direction: Direction
+
+    private static let fields = FieldTable([
+        "nets", "notNets", "selector", "notSelector", "namespaceSelector", "serviceAccounts", "services", "ports",
+        "notPorts",
+    ])
+
+    // MARK: The own end
+
+    /// The policy's subjects that the own end selects too; nil after an error.
+    func own(_ field: Field, narrowing subjects: CalicoSubjects) -> CalicoSubjects? {
+        guard let mapping = field.mapping(CalicoEntityReading.fields) else { return nil }
+        checkSourcePorts(mapping, isSource: direction == .egress)
+        for name in ["nets", "notNets"] {
+            mapping.keyField(name)?.error(
+                .unsupportedMatch, "a rule cannot tell the addresses of the policy's own endpoints apart",
+                remedy: "select the endpoints by labels")
+        }
+        refuseServices(mapping)
+        guard let selected = positive(mapping), let opposite = negative(mapping) else { return nil }
+        do {
+            var result = subjects
+            if let selected {
+                result.endpoints = try result.endpoints.and(.init(alternatives: selected.workloads))
+                result.hosts = try result.hosts.and(.init(alternatives: selected.hosts))
+            }
+            if let opposite {
+                result.endpoints = try result.endpoints.and(opposite)
+                result.hosts = try result.hosts.and(opposite)
+            }
+            return result
+        } catch {
+            CalicoScope.reportTooLarge(field)
+            return nil
+        }
+    }
+
+    // MARK: The peer's end
+
+    /// Whom the rule is about; `family`: 4 or 6 if only that is meant; nil after an error.
+    func peers(_ field: Field?, family: Int?) -> PeerSelection? {
+        let everyone = family.map { [$0 == 4 ? CIDR.allIPv4 : .allIPv6] }
+        guard let field else { return everyone.map { .some($0.map(CalicoEntityReading.prefix)) } ?? .any }
+        guard let mapping = field.mapping(CalicoEntityReading.fields) else { return nil }
+        checkSourcePorts(mapping, isSource: direction == .ingress)
+        refuseServices(mapping)
+        let errorsBefore = field.context.errorCount
+        let nets = prefixes(mapping["nets"], family: family)
+        let notNets = prefixes(mapping["notNets"], family: nil) ?? []
+        guard let selected = positive(mapping), let excluded = excluded(mapping),
+            field.context.errorCount == errorsBefore
+        else { return nil }
+        var condition = PeerCondition(
+            notLabels: (excluded?.workloads ?? []) + (excluded?.hosts ?? []).map(CalicoEntityReading.host),
+            notGroups: excluded?.groups ?? [])
+        if let selected {
+            condition.within = nets ?? everyone
+            condition.outside = notNets
+            let labels = selected.workloads + selected.hosts.map(CalicoEntityReading.host)
+            return .some(
+                CalicoEntityReading.narrow(
+                    labels.map(PeerSelector.labels) + selected.groups.map(PeerSelector.group), condition))
+        }
+        guard let within = nets ?? everyone ?? (notNets.isEmpty ? nil : [.allIPv4, .allIPv6]) else {
+            return condition.isEmpty ? .any : .some([.narrowed(.labels(LabelSelector()), condition)])
+        }
+        let left = within.filter { net in !notNets.contains { $0.contains(net) } }
+        return .some(
+            CalicoEntityReading.narrow(
+                left.map { net in
+                    .prefix(net, except: notNets.filter { net.contains($0) }, includesWorkloads: true)
+                }, condition))
+    }
+
+    private static func narrow(_ selectors: [PeerSelector], _ condition: PeerCondition) -> [PeerSelector] {
+        condition.isEmpty ? selectors : selectors.map { .narrowed($0, condition) }
+    }
+
+    private static func prefix(_ prefix: CIDR) -> PeerSelector { .prefix(prefix, except: [], includesWorkloads: true) }
+
+    private static func host(_ selector: LabelSelector) -> LabelSelector {
+        selector.requiring(LabelRequirement(source: LabelSource.reserved, key: "host", .exists))
+    }
+
+    private func prefixes(_ field: Field?, family: Int?) -> [CIDR]? {
+        guard let field, let elements = field.elements() else { return nil }
+        guard !elements.isEmpty else { return nil }
+        return elements.compactMap { element in
+            guard let prefix = CIDRReading.prefix(element, allowsAddress: true) else { return nil }
+            if let family, prefix.isIPv4 != (family == 4) {
+                element.error(
+                    .invalidCIDR, "\(prefix) is not of IPv\(family), which the rule is about (ipVersion)",
+                    remedy: "delete it, or write a rule of its own")
+            }
+            return prefix
+        }
+    }
+
+    // MARK: Selectors
+
+    /// Whom `selector`, `namespaceSelector` and `serviceAccounts` select together; nil inside: none is written.
+    private func positive(_ mapping: Mapping) -> CalicoScope.Selected?? {
+        guard mapping.has("selector") || mapping.has("namespaceSelector") || mapping.has("serviceAccounts") else {
+            return .some(nil)
+        }
+        let chosen = mapping["selector"].map { scope.form($0, .endpoints) } ?? .everything
+        let namespaces = mapping["namespaceSelector"].map { scope.namespaces($0) }
+        let accounts = mapping["serviceAccounts"].map(accounts) ?? .everything
+        guard let chosen, let accounts, namespaces.map({ $0 != nil }) ?? true else { return nil }
+        let place = mapping["selector"] ?? mapping.field
+        do {
+            return scope.selected(try chosen.and(accounts), namespaces ?? nil, at: place).map { .some($0) }
+        } catch {
+            CalicoScope.reportTooLarge(place)
+            return nil
+        }
+    }
+
+    /// The opposite of `notSelector` for the policy's own endpoints; nil inside: it is not written.
+    private func negative(_ mapping: Mapping) -> CalicoSelectorForm?? {
+        guard let field = mapping["notSelector"] else { return .some(nil) }
+        return scope.form(field, .endpoints, isNegated: true).map { .some($0) }
+    }
+
+    /// Whom `notSelector` leaves out: everyone with such labels, in whatever namespace; nil inside: it is not written.
+    private func excluded(_ mapping: Mapping) -> CalicoScope.Selected?? {
+        guard let field = mapping["notSelector"] else { return .some(nil) }
+        guard let form = scope.form(field, .endpoints) else { return nil }
+        return CalicoScope(namespace: "").selected(form, nil, at: field).map { .some($0) }
+    }
+
+    /// Accounts by name: the label that says under which one a workload runs.
+    private func accounts(_ field: Field) -> CalicoSelectorForm? {
+        guard let mapping = field.mapping(FieldTable(["names", "selector"])) else { return nil }
+        if let selector = mapping["selector"], selector.string()?.isEmpty == false {
+            mapping.keyField("selector")?.error(
+                .unsupportedMatch, "labels of service accounts are not known here",
+                remedy: "name the accounts in `names`, or select by labels of the workloads")
+            return nil
+        }
+        let names = (mapping["names"]?.elements() ?? []).compactMap { $0.string() }
+        guard !names.isEmpty else { return .everything }
+        return CalicoSelectorForm(
+            alternatives: [LabelSelector([LabelRequirement(key: CalicoScope.accountLabel, .isIn(names))])])
+    }
+
+    // MARK: Refusals
+
+    private func checkSourcePorts(_ mapping: Mapping, isSource: Bool) {
+        guard isSource else { return }
+        for name in ["ports", "notPorts"] {
+            guard let elements = mapping[name]?.elements(), !elements.isEmpty else { continue }
+            mapping.keyField(name)?.error(
+                .unsupportedMatch, "source ports are not matched: policies judge the port a connection goes to",
+                remedy: "delete the field, or write the ports of `destination`")
+        }
+    }
+
+    private func refuseServices(_ mapping: Mapping) {
+        mapping.keyField("services")?.error(
+            .unsupportedServices, "rules by Kubernetes service are not supported yet",
+            remedy: "select the endpoints behind the service by labels")
+    }
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+import NetworkModel
+import PolicyModel
+
+/// Lowers NetworkPolicy and GlobalNetworkPolicy of Calico v3: rules in order, the first that matches wins; whom a policy
+/// selects is closed at the end of its tier, unless the tier passes there.
+struct CalicoPolicyReading {
+    let header: PolicyHeader
+    let dialect: Dialect
+
+    private static let fields = [
+        "tier", "order", "selector", "serviceAccountSelector", "types", "ingress", "egress", "performanceHints",
+    ]
+    private static let globalFields = ["namespaceSelector", "doNotTrack", "preDNAT", "applyOnForward"]
+    private static let onlyGlobal = FieldTable.Refusal(
+        .unknownField, "a namespaced policy has no such field", remedy: "write a GlobalNetworkPolicy")
+
+    private var scope: CalicoScope { CalicoScope(namespace: header.namespace) }
+
+    func read(_ document: Mapping) -> PolicyContent {
+        var content = PolicyContent()
+        let isGlobal = !dialect.isNamespaced
+        let table = FieldTable(
+            CalicoPolicyReading.fields + (isGlobal ? CalicoPolicyReading.globalFields : []),
+            refused: isGlobal
+                ? [:]
+                : Dictionary(
+                    uniqueKeysWithValues: CalicoPolicyReading.globalFields.map { ($0, CalicoPolicyReading.onlyGlobal) })
+        )
+        guard let spec = document.required("spec")?.mapping(table) else { return content }
+        if let field = spec["tier"], let tier = CalicoTier.named(field) { content.tier = tier }
+        content.order = .ordered(spec["order"].flatMap { $0.decimal() })
+        if isGlobal { refuseStages(spec) }
+        readHints(spec)
+        let subjects = subjects(spec)
+        let listed = types(spec)
+        for direction in [Direction.ingress, .egress] {
+            let elements = spec[direction.description]?.elements() ?? []
+            let other: Direction = direction == .ingress ? .egress : .ingress
+            let isListed =
+                listed?.contains(direction) ?? (!elements.isEmpty || direction == .ingress && !spec.has("\(other)"))
+            if isListed {
+                content.defaultDeny += subjects.selectors.map { DefaultDeny(subject: $0, direction: direction) }
+            } else if !elements.isEmpty {
+                spec.keyField(direction.description)?.report(
+                    .warning, .directionNotListed,
+                    "types does not list \(direction.description.capitalizedASCII), so these rules have no effect",
+                    remedy: "add \(direction.description.capitalizedASCII) to types, or delete the rules")
+            }
+            let reading = CalicoRuleReading(scope: scope, direction: direction, subjects: subjects)
+            for (index, element) in elements.enumerated() {
+                guard let rule = reading.read(element), isListed else { continue }
+                let origin = header.origin(section: direction.description, index: index, at: element)
+                content.rules += rule.subjects.selectors.map {
+                    PolicyRule(
+                        origin: origin, subject: $0, direction: direction, action: rule.action, peers: rule.peers,
+                        ports: rule.ports, isAudit: header.isAudit)
+                }
+            }
+        }
+        return content
+    }
+
+    private func subjects(_ spec: Mapping) -> CalicoSubjects {
+        if let field = spec["serviceAccountSelector"], field.string()?.isEmpty == false {
+            field.error(
+                .unsupportedMatch, "labels of service accounts are not known here",
+                remedy: "select by `projectcalico.org/serviceaccount == 'NAME'`, or by labels of the workloads")
+        }
+        let chosen = spec["selector"].map { scope.form($0, .endpoints) } ?? .everything
+        let namespaces = spec["namespaceSelector"].flatMap { scope.namespaces($0) }
+        guard let chosen, let selected = scope.selected(chosen, namespaces, at: spec["selector"] ?? spec.field) else {
+            return CalicoSubjects(endpoints: .init(alternatives: []), hosts: .init(alternatives: []))
+        }
+        return CalicoSubjects(
+            endpoints: .init(alternatives: selected.workloads), hosts: .init(alternatives: selected.hosts))
+    }
+
+    /// Nil if they are not listed, when the rules decide.
+    private func types(_ spec: Mapping) -> Set<Direction>? {
+        guard let elements = spec["types"]?.elements(), !elements.isEmpty else { return nil }
+        var directions: Set<Direction> = []
+        for element in elements {
+            switch element.string() {
+            case "Ingress": directions.insert(.ingress)
+            case "Egress": directions.insert(.egress)
+            case .some(let text):
+                let guess = closestWord(to: text, among: ["Ingress", "Egress"])
+                element.error(
+                    .unknownValue, "\(element.quoted) is not a policy type",
+                    remedy: guess.map { "did you mean `\($0)`?" } ?? "write Ingress or Egress")
+            case nil: break
+            }
+        }
+        return directions
+    }
+
+    /// What a host endpoint of Calico judges elsewhere than at the host's own connections.
+    private func refuseStages(_ spec: Mapping) {
+        let reasons = [
+            ("doNotTrack", "every flow is tracked here", "delete the field: replies are then allowed by themselves"),
+            (
+                "preDNAT", "packets are judged after address translation",
+                "write the rules for the translated address and port"
+            ),
+            (
+                "applyOnForward", "traffic that only passes through the host is not judged at the host endpoint",
+                "write the rules for the workloads it goes to or comes from"
+            ),
+        ]
+        for (name, reason, remedy) in reasons {
+            guard let field = spec[name], field.boolean() == true else { continue }
+            spec.keyField(name)?.error(.unsupportedStage, "\(name) is not supported: \(reason)", remedy: remedy)
+        }
+    }
+
+    private func readHints(_ spec: Mapping) {
+        guard let elements = spec["performanceHints"]?.elements() else { return }
+        for element in elements {
+            guard let text = element.string(), text != "AssumeNeededOnEveryNode" else { continue }
+            element.error(
+                .unknownValue, "\(element.quoted) is not a performance hint", remedy: "write AssumeNeededOnEveryNode")
+        }
+    }
+}
+
+/// Tiers as policies name them.
+enum CalicoTier {
+    /// Tiers that other APIs fill.
+    static let reserved = ["adminnetworkpolicy", "baselineadminnetworkpolicy", "kube-admin", "kube-baseline"]
+
+    /// Nil after an error.
+    static func named(_ field: Field) -> PolicyTier? {
+        guard let name = field.string() else { return nil }
+        if name.isEmpty || name == "default" { return .normal }
+        guard !reserved.contains(name) else {
+            field.error(
+                .invalidTier, "tier \(field.quoted) is for admin policies of Kubernetes only",
+                remedy: "write an AdminNetworkPolicy or ClusterNetworkPolicy, or name another tier")
+            return nil
+        }
+        return .own(name)
+    }
+}
+
+/// Whom a policy or one of its rules is about.
+struct CalicoSubjects {
+    var endpoints: CalicoSelectorForm
+    var hosts: CalicoSelectorForm
+
+    var selectors: [SubjectSelector] {
+        endpoints.alternatives.map(SubjectSelector.endpoints) + hosts.alternatives.map(SubjectSelector.hosts)
+    }
+}

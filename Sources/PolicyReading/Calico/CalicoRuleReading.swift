@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NetworkModel
+import PolicyModel
+
+/// Lowers one rule of a Calico policy or profile.
+struct CalicoRuleReading {
+    let scope: CalicoScope
+    let direction: Direction
+    /// Of the policy.
+    let subjects: CalicoSubjects
+
+    /// What a rule says.
+    struct Rule {
+        var action: RuleAction
+        /// Those of the policy that the rule's own end selects too.
+        var subjects: CalicoSubjects
+        var peers: PeerSelection
+        var ports: PortSelection
+    }
+
+    private static let fields = FieldTable([
+        "action", "ipVersion", "protocol", "icmp", "notProtocol", "notICMP", "source", "destination", "http",
+        "metadata",
+    ])
+    private static let actions: [(word: String, action: RuleAction?)] = [
+        ("Allow", .allow), ("Deny", .deny), ("Pass", .pass), ("Log", nil),
+    ]
+
+    /// Nil after an error, and for a rule that decides nothing (Log).
+    func read(_ element: Field) -> Rule? {
+        guard let mapping = element.mapping(CalicoRuleReading.fields) else { return nil }
+        if let metadata = mapping["metadata"]?.mapping(FieldTable(["annotations"])) {
+            for entry in metadata["annotations"]?.entries() ?? [] { _ = entry.value.string() }
+        }
+        refuseHTTP(mapping)
+        let peerField = mapping[direction == .ingress ? "source" : "destination"]
+        let ownField = mapping[direction == .ingress ? "destination" : "source"]
+        let family = family(mapping)
+        let ends = CalicoEntityReading(scope: scope, direction: direction)
+        let subjects = ownField.map { ends.own($0, narrowing: self.subjects) } ?? self.subjects
+        let ports = CalicoPortReading.read(mapping, family: family)
+        let peers = ends.peers(peerField, family: ports?.impliesFamily ?? false ? nil : family)
+        guard let action = action(mapping), let kind = action else { return nil }
+        guard let subjects, let peers, let ports else { return nil }
+        return Rule(action: kind, subjects: subjects, peers: peers, ports: ports.selection)
+    }
+
+    /// Nil after an error; nil inside for Log.
+    private func action(_ rule: Mapping) -> RuleAction?? {
+        let words = CalicoRuleReading.actions.map(\.word)
+        guard let field = rule.required("action", remedy: "write Allow, Deny, Pass or Log"), let text = field.string()
+        else { return nil }
+        guard let known = CalicoRuleReading.actions.first(where: { $0.word == text }) else {
+            let guess = closestWord(to: text, among: words)
+            field.error(
+                .unknownValue, "\(field.quoted) is not an action of Calico",
+                remedy: guess.map { "did you mean `\($0)`?" } ?? "write Allow, Deny, Pass or Log")
+            return nil
+        }
+        if known.action == nil {
+            field.report(
+                .warning, .notRecorded, "a Log rule changes no verdict and writes nothing",
+                remedy: "every verdict names its policy and rule already: see bulkhead observe; delete the rule")
+        }
+        return .some(known.action)
+    }
+
+    private func family(_ rule: Mapping) -> Int? {
+        guard let field = rule["ipVersion"], let number = field.integer() else { return nil }
+        guard number == 4 || number == 6 else {
+            field.error(.unknownValue, "\(number) is not a version of IP", remedy: "write 4 or 6")
+            return nil
+        }
+        return number
+    }
+
+    private func refuseHTTP(_ rule: Mapping) {
+        guard let field = rule["http"], let http = field.mapping(FieldTable(["methods", "paths"])) else { return }
+        for method in http["methods"]?.elements() ?? [] { _ = method.string() }
+        for path in http["paths"]?.elements() ?? [] {
+            guard let mapping = path.mapping(FieldTable(["exact", "prefix"])) else { continue }
+            guard mapping.pairs.count == 1 else {
+                if mapping.has("exact") == mapping.has("prefix") {
+                    path.error(.unknownValue, "a path is either `exact` or `prefix`", remedy: "write one of the two")
+                }
+                continue
+            }
+            if let value = mapping["exact"] ?? mapping["prefix"], let text = value.string(), !text.hasPrefix("/") {
+                value.error(.unknownValue, "path \(value.quoted) does not begin with a slash", remedy: "write /\(text)")
+            }
+        }
+        rule.keyField("http")?.error(
+            .unsupportedL7, "application-layer (L7) rules are not supported yet",
+            remedy: "delete `http` to judge the connection as a whole, if that is acceptable")
+    }
+}
