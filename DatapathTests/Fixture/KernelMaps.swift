@@ -24,7 +24,7 @@ final class KernelMaps: Sendable {
     private let policyHeads: MappedArray
     private let policyEntries: MappedArray
     private let ipcache: MappedArray
-    private let events: RingBufferMemory
+    let events: EventRings
     private let fromEndpoint: BPFProgram
     private let toEndpoint: BPFProgram
     private let fromNetwork: BPFProgram
@@ -37,7 +37,9 @@ final class KernelMaps: Sendable {
         try object.resize(map: "conntrack_heads_map", entryCountMax: headElements)
         try object.resize(map: "policy_entries_map", entryCountMax: 2 * 2)
         try object.resize(map: "ipcache_map", entryCountMax: 2 * 24)
-        try object.resize(map: "events_ringbuf", entryCountMax: 64 << 10)
+        let eventElements = try EventRings.elementCounts(forBytes: 0)
+        try object.resize(map: EventRings.ringsName, entryCountMax: eventElements.rings)
+        try object.resize(map: EventRings.eventsName, entryCountMax: eventElements.chunks)
         try object.load()
         endpoints = try object.map("endpoint_map")
         endpointOverflow = try object.map("endpoint_overflow_map")
@@ -55,7 +57,9 @@ final class KernelMaps: Sendable {
         policyHeads = try MappedArray(object.mapDescriptor("policy_heads_map"), name: "policy_heads_map")
         policyEntries = try MappedArray(object.mapDescriptor("policy_entries_map"), name: "policy_entries_map")
         ipcache = try MappedArray(object.mapDescriptor("ipcache_map"), name: "ipcache_map")
-        events = try RingBufferMemory(object.mapDescriptor("events_ringbuf"), name: "events_ringbuf")
+        events = try EventRings(
+            rings: object.mapDescriptor(EventRings.ringsName), events: object.mapDescriptor(EventRings.eventsName),
+            doorbell: object.mapDescriptor(EventRings.doorbellName))
         fromEndpoint = try object.program(Hook.fromEndpoint.rawValue)
         toEndpoint = try object.program(Hook.toEndpoint.rawValue)
         fromNetwork = try object.program(Hook.fromNetwork.rawValue)
@@ -98,7 +102,7 @@ final class KernelMaps: Sendable {
         }
     }
 
-    /// Takes every event out of the ring buffer.
+    /// Takes every event out of the rings.
     func drainEvents() -> [FlowEvent] {
         var received: [FlowEvent] = []
         _ = events.drain(recordCountMax: .max) { bytes in

@@ -75,10 +75,20 @@ private struct Build {
     /// `-ffile-prefix-map`: the object is the same wherever the package lies.
     private var flags: [String] {
         [
-            "-target", "bpfel", "-mcpu=v3", "-O2", "-g", "-std=gnu11", "-Wall", "-Wextra", "-Werror",
+            "-target", "bpfel", "-D__TARGET_ARCH_\(architecture)", "-mcpu=v3", "-O2", "-g", "-std=gnu11", "-Wall",
+            "-Wextra", "-Werror",
             "-Wno-unused-parameter", "-fno-ident", "-Xclang", "-fno-split-cold-code",
             "-mllvm", "-bpf-disable-trap-unreachable", "-ffile-prefix-map=\(package.path)=.",
         ] + ([sources] + includes).flatMap { ["-I", $0.path] }
+    }
+
+    /// The host's, by the name that CO-RE programs know it by; only x86 is told apart so far.
+    private var architecture: String {
+        #if arch(x86_64)
+            "x86"
+        #else
+            "other"
+        #endif
     }
 
     private func list(_ programs: [URL]) -> Command {

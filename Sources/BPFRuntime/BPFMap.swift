@@ -49,7 +49,7 @@ package struct BPFMap<Key: BitwiseCopyable & Sendable, Value: BitwiseCopyable & 
     package func valuesPerCPU(for key: Key) throws(BPFError) -> [Value]? {
         precondition(definition.isPerCPU, "not a per-CPU map")
         let stride = definition.elementStride
-        let count = try Int(check(libbpf_num_possible_cpus(), "count the CPUs"))
+        let count = try possibleCPUCount()
         var result: Int32 = 0
         let values = unsafe withUnsafeTemporaryAllocation(byteCount: count * stride, alignment: 8) {
             buffer -> [Value] in
@@ -85,3 +85,6 @@ package struct BPFMap<Key: BitwiseCopyable & Sendable, Value: BitwiseCopyable & 
         return true
     }
 }
+
+/// Number of CPUs that this kernel may ever bring up: the length of every per-CPU value.
+func possibleCPUCount() throws(BPFError) -> Int { try Int(check(libbpf_num_possible_cpus(), "count the CPUs")) }

@@ -10,6 +10,7 @@ package struct ConntrackTable: ~Copyable, Sendable {
     private static let inUseOffset = offset(of: \conntrack_node.in_use)
     private static let entryOffset = offset(of: \conntrack_node.entry)
     private static let freeOffset = offset(of: \conntrack_table.free_nodes)
+    private static let referenceMask = UInt32(CONNTRACK_REFERENCE_MASK)
     private static let freshOffset = offset(of: \conntrack_table.fresh)
 
     private let table: MappedArray
@@ -57,7 +58,7 @@ package struct ConntrackTable: ~Copyable, Sendable {
     /// Calls `body` with each flow: a copy, read while programs may be writing it.
     package func forEach(_ body: (conntrack_key, conntrack_entry) -> Void) {
         for bucket in buckets {
-            var reference = heads.loadAcquiring(at: bucket * 4)
+            var reference = firstReference(of: bucket)
             while let offset = nodeOffset(reference) {
                 let node = nodes.value(at: offset, as: conntrack_node.self)
                 if node.entry.state != UInt8(CONNTRACK_UNBORN) { body(node.key, node.entry) }
@@ -138,6 +139,8 @@ package struct ConntrackTable: ~Copyable, Sendable {
         min(Int(table.loadAcquiring(at: Self.freshOffset)), nodes.byteCount / Self.nodeBytes)
     }
 
+    private func firstReference(of bucket: Int) -> UInt32 { heads.loadAcquiring(at: bucket * 4) & Self.referenceMask }
+
     /// Where the node is; nil for the end of a chain.
     private func nodeOffset(_ reference: UInt32) -> Int? {
         guard reference != 0, Int(reference) <= nodes.byteCount / Self.nodeBytes else { return nil }
@@ -149,7 +152,7 @@ package struct ConntrackTable: ~Copyable, Sendable {
         into removed: inout [UInt32]
     ) {
         var previous: Int?
-        var reference = heads.loadAcquiring(at: bucket * 4)
+        var reference = firstReference(of: bucket)
         while let offset = nodeOffset(reference) {
             let node = nodes.value(at: offset, as: conntrack_node.self)
             if node.entry.state != UInt8(CONNTRACK_UNBORN), isCondemned(bucket, node.key, node.entry) {
@@ -166,8 +169,12 @@ package struct ConntrackTable: ~Copyable, Sendable {
     ///
     /// Programs change nothing but a chain's head, so only its first node can get a predecessor meanwhile.
     private func bypass(_ reference: UInt32, next: UInt32, after previous: inout Int?, in bucket: Int) {
-        while previous == nil, !heads.exchange(reference, for: next, at: bucket * 4) {
-            var at = heads.loadAcquiring(at: bucket * 4)
+        while previous == nil {
+            let head = heads.loadAcquiring(at: bucket * 4)
+            var at = head & Self.referenceMask
+            // A chain that goes on keeps its marks: whose they are is not known here.
+            let wanted = next == 0 ? 0 : head & ~Self.referenceMask | next
+            if at == reference, heads.exchange(head, for: wanted, at: bucket * 4) { break }
             while let offset = nodeOffset(at), at != reference {
                 previous = offset
                 at = nodes.loadAcquiring(at: offset + Self.nextOffset)
@@ -180,7 +187,7 @@ package struct ConntrackTable: ~Copyable, Sendable {
         let count = takenCount
         var isLinked = [Bool](repeating: false, count: nodes.byteCount / Self.nodeBytes)
         for bucket in buckets {
-            var reference = heads.loadAcquiring(at: bucket * 4)
+            var reference = firstReference(of: bucket)
             while let offset = nodeOffset(reference) {
                 isLinked[Int(reference) - 1] = true
                 reference = nodes.loadAcquiring(at: offset + Self.nextOffset)

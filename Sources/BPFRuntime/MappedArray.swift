@@ -81,6 +81,18 @@ import Glibc
         return unsafe bulkhead_load_acquire_u32(address(offset, byteCount: 4))
     }
 
+    /// The same for a double word; the offset is a multiple of eight.
+    package func storeReleasingDoubleWord(_ value: UInt64, at offset: Int) {
+        precondition(offset % 8 == 0, "unaligned double word at \(offset) of \(name)")
+        unsafe bulkhead_store_release_u64(address(offset, byteCount: 8), value)
+    }
+
+    /// The same for a double word; the offset is a multiple of eight.
+    package func loadAcquiringDoubleWord(at offset: Int) -> UInt64 {
+        precondition(offset % 8 == 0, "unaligned double word at \(offset) of \(name)")
+        return unsafe bulkhead_load_acquire_u64(address(offset, byteCount: 8))
+    }
+
     /// Stores a word if it still is what is expected; false, and nothing stored, if somebody else was faster.
     ///
     /// The offset is a multiple of four.
@@ -98,6 +110,12 @@ import Glibc
     /// Reads a value.
     package func value<Value: BitwiseCopyable>(at offset: Int, as type: Value.Type = Value.self) -> Value {
         unsafe address(offset, byteCount: MemoryLayout<Value>.size).loadUnaligned(as: Value.self)
+    }
+
+    /// Lends bytes in place; who may change them meanwhile is the caller's affair.
+    @inline(__always)
+    package func withBytes(at offset: Int, count: Int, _ body: (RawSpan) -> Void) {
+        unsafe body(UnsafeRawBufferPointer(start: address(offset, byteCount: count), count: count).bytes)
     }
 
     /// A copy of a range of bytes.

@@ -6,8 +6,8 @@ import Glibc
 ///
 /// The kernel offers the data twice in a row, so that no record wraps. Mapped twice it would count twice as our resident
 /// memory; we map it once and copy the rare record that wraps.
-@safe package final class RingBufferMemory: Sendable {
-    let descriptor: FileDescriptor
+@safe package final class RingBufferMemory: RecordSource {
+    private let descriptor: FileDescriptor
     private let byteCount: Int
     private let pageSize: Int
     // Pointers into shared memory; only the reader's thread uses them once it runs.
@@ -39,6 +39,8 @@ import Glibc
         unsafe munmap(consumer, pageSize)
         unsafe munmap(UnsafeMutableRawPointer(mutating: producer), pageSize + byteCount)
     }
+
+    package var wakeDescriptor: Int32 { descriptor.rawValue }
 
     private static func map(
         _ descriptor: borrowing FileDescriptor, _ byteCount: Int, _ protection: Int32, offset: Int, _ name: String

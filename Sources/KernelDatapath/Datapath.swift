@@ -230,7 +230,7 @@ package final class Datapath: DatapathWriting {
         _ deliver: @escaping @Sendable (EventBatch) -> Void
     ) throws(DatapathError) -> any EventReading {
         try withKernel { state throws(BPFError) in
-            try EventReader(state.objects.events, name: MapName.events, deliver)
+            try EventReader(state.objects.events.open(), deliver)
         }
     }
 

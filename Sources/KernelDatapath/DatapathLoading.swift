@@ -25,7 +25,7 @@ struct DatapathLoading: ~Copyable {
 
     /// Loads everything and pins what is new.
     mutating func load(sizes: DatapathSizes) throws(DatapathError) {
-        let counts = sizes.entryCounts
+        let counts = try kernel { () throws(BPFError) in try sizes.entryCounts() }
         for name in object.mapNames { try prepare(map: name, entryCount: counts[name]) }
         do throws(BPFError) {
             let isComplete = adoptedMaps.count == object.mapNames.count

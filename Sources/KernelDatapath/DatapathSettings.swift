@@ -60,7 +60,7 @@ package struct DatapathSizes: Hashable, Sendable {
     package var ipcacheChunks: Int
     /// Flows tracked at most; one more is refused, and counted.
     package var conntrackEntries: Int
-    /// A power of two and a multiple of the page size.
+    /// Room for events that nobody has read yet, of all CPUs together; each has the same part, a power of two of events.
     package var eventBytes: Int
 
     /// An endpoint may hold this part of the conntrack table, so that no one of them can starve the others.
@@ -78,16 +78,18 @@ package struct DatapathSizes: Hashable, Sendable {
     }
 
     /// Number of entries by map, for the maps whose size the agent chooses.
-    var entryCounts: [String: Int] {
+    func entryCounts() throws(BPFError) -> [String: Int] {
         let chunkBytes = Int(POLICY_CHUNK_BYTES)
         let chunks = { (byteCount: Int) in (byteCount + chunkBytes - 1) / chunkBytes * Int(BANK_COUNT) }
+        let events = try EventRings.elementCounts(forBytes: eventBytes)
         return [
             MapName.policyHeads: chunks(policyBuckets * MemoryLayout<UInt32>.stride),
             MapName.policyEntries: chunks(policyEntries * MemoryLayout<policy_entry>.stride),
             MapName.ipcache: ipcacheChunks * Int(BANK_COUNT),
             MapName.conntrack: conntrackEntries,
             MapName.conntrackHeads: ConntrackTable.headElements(forFlows: conntrackEntries),
-            MapName.events: eventBytes,
+            EventRings.ringsName: events.rings,
+            EventRings.eventsName: events.chunks,
         ]
     }
 }
@@ -109,5 +111,4 @@ enum MapName {
     static let endpointFlows = "endpoint_flows_map"
     static let ruleStats = "rule_stats_map"
     static let metrics = "metrics_map"
-    static let events = "events_ringbuf"
 }

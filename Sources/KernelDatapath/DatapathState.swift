@@ -54,6 +54,8 @@ extension DatapathState {
         let reason = forced == .clsact ? "clsact was asked for" : KernelFeature.tcx.explanationIfMissing()
         do throws(BPFError) {
             let objects = try KernelObjects(loading.pins)
+            // Sets them up: what happens before somebody reads waits there.
+            _ = try objects.events.open()
             let tables = try BankedTables(loading.pins, policyBuckets: sizes.policyBuckets)
             let clock = try KernelClock()
             let conntrack = try MapDefinition(

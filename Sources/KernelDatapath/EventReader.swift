@@ -4,16 +4,16 @@ import EventDecoding
 import EventModel
 import Synchronization
 
-/// Decodes events in place on the ring buffer's thread and hands them on in batches.
+/// Decodes events in place on the reader's thread and hands them on in batches.
 final class EventReader: EventReading {
     private let reader: RingBufferReader
 
     init(
-        _ descriptor: borrowing FileDescriptor, name: String, _ deliver: @escaping @Sendable (EventBatch) -> Void
+        _ events: EventRings, _ deliver: @escaping @Sendable (EventBatch) -> Void
     ) throws(BPFError) {
         let pending = Mutex(EventBatch(flows: []))
         reader = try RingBufferReader(
-            descriptor, name: name,
+            events,
             handler: RingBufferHandler(
                 record: { bytes in
                     let flow = FlowEvent(decoding: bytes)

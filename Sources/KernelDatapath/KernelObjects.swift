@@ -11,7 +11,7 @@ struct KernelObjects: ~Copyable {
     let endpointFlows: BPFMap<UInt32, UInt32>
     let ruleStats: BPFMap<UInt32, rule_stats>
     let metrics: BPFMap<UInt32, metric>
-    let events: FileDescriptor
+    let events: EventRingFiles
 }
 
 extension KernelObjects {
@@ -25,6 +25,25 @@ extension KernelObjects {
             endpointFlows: pins.map(MapName.endpointFlows),
             ruleStats: pins.map(MapName.ruleStats),
             metrics: pins.map(MapName.metrics),
-            events: pins.mapDescriptor(MapName.events))
+            events: EventRingFiles(pins))
     }
+}
+
+/// The events' way out, mapped only by who reads: its pages count as resident memory.
+struct EventRingFiles: ~Copyable {
+    private let rings: FileDescriptor
+    private let events: FileDescriptor
+    private let doorbell: FileDescriptor
+
+    init(_ pins: borrowing PinnedObjects) throws(BPFError) {
+        let rings = try pins.mapDescriptor(EventRings.ringsName)
+        let events = try pins.mapDescriptor(EventRings.eventsName)
+        let doorbell = try pins.mapDescriptor(EventRings.doorbellName)
+        // Assigned last: a type that cannot be copied is built whole or not at all.
+        self.rings = rings
+        self.events = events
+        self.doorbell = doorbell
+    }
+
+    func open() throws(BPFError) -> EventRings { try EventRings(rings: rings, events: events, doorbell: doorbell) }
 }

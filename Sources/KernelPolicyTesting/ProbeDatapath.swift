@@ -19,7 +19,7 @@ final class ProbeDatapath {
     private let endpoints: BPFMap<UInt32, endpoint_entry>
     private let addresses: BPFMap<endpoint_address_key, UInt32>
     private let conntrack: ConntrackTable
-    private let events: RingBufferMemory
+    private let events: EventRings
     private let configuration: MappedArray
     private let policyHeads: MappedArray
     private let policyEntries: MappedArray
@@ -48,7 +48,9 @@ final class ProbeDatapath {
         conntrack = try ConntrackTable(
             table: object.mapDescriptor("conntrack_table_map"), heads: object.mapDescriptor("conntrack_heads_map"),
             nodes: object.mapDescriptor("conntrack_map"))
-        events = try RingBufferMemory(object.mapDescriptor("events_ringbuf"), name: "events_ringbuf")
+        events = try EventRings(
+            rings: object.mapDescriptor(EventRings.ringsName), events: object.mapDescriptor(EventRings.eventsName),
+            doorbell: object.mapDescriptor(EventRings.doorbellName))
         configuration = try MappedArray(object.mapDescriptor("config_map"), name: "config_map")
         policyHeads = try ProbeDatapath.table(.policyHeads, of: object)
         policyEntries = try ProbeDatapath.table(.policyEntries, of: object)
@@ -70,6 +72,7 @@ final class ProbeDatapath {
             (count * size + Int(POLICY_CHUNK_BYTES) - 1) / Int(POLICY_CHUNK_BYTES)
         }
         let banks = Int(BANK_COUNT)
+        let events = try EventRings.elementCounts(forBytes: 0)
         for (name, count) in [
             (KernelTable.policyHeads.rawValue, banks * chunks(capacity.policyBuckets, of: MemoryLayout<UInt32>.stride)),
             (
@@ -78,7 +81,7 @@ final class ProbeDatapath {
             ),
             (KernelTable.ipcache.rawValue, banks * capacity.ipcacheChunks),
             ("conntrack_map", flowCount), ("conntrack_heads_map", ConntrackTable.headElements(forFlows: flowCount)),
-            ("events_ringbuf", 64 << 10),
+            (EventRings.ringsName, events.rings), (EventRings.eventsName, events.chunks),
         ] {
             try object.resize(map: name, entryCountMax: count)
         }

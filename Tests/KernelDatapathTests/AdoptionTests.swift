@@ -50,7 +50,7 @@ extension DatapathKernelTests {
         @Test func `a start that stopped half-way is completed`() async throws {
             try await Workbench.run { bench in
                 do { _ = try bench.datapath() }
-                for name in ["metrics_map", "subject_map", "events_ringbuf"] {
+                for name in ["metrics_map", "subject_map", "event_rings_map"] {
                     #expect(try unpin("\(bench.directory.path)/maps/\(name)"))
                 }
                 let datapath = try bench.datapath()

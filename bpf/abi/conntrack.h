@@ -79,17 +79,23 @@ _Static_assert(sizeof(struct conntrack_entry) == 64, "conntrack_entry");
  * without a system call per flow:
  *
  *   conntrack_table_map   struct conntrack_table, one
- *   conntrack_heads_map   u32 per bucket, CONNTRACK_HEADS to an element: number of the chain's first node + 1, 0 = none
+ *   conntrack_heads_map   u32 per bucket, CONNTRACK_HEADS to an element: number of the chain's first node + 1, 0 = none,
+ *                         below the marks of the chain's keys
  *   conntrack_map         struct conntrack_node, linked by `next` (number + 1)
  *
  * The programs only ever add, at the head of a chain, by compare and exchange. The agent alone takes out; when no
  * program can be looking at what it took out, it goes to the list of free nodes, from which the programs take. A node
  * that is in use but in no chain was lost by an agent that was killed in between; the next one frees it.
  *
+ * A key has one of eight marks. Where its mark is missing in the head, the chain does not have it: most first packets
+ * touch no node but their own. A mark outlives its key for as long as the chain has nodes, which costs only time.
+ *
  * Both keys of a packet between two endpoints of this host, the sender's and the receiver's, fall into the same bucket:
  * the hash is a sum over the two ends. What the second end needs is in the cache when its turn comes.
  */
 #define CONNTRACK_HEADS 16
+#define CONNTRACK_MARK_SHIFT 24       /* of a head: marks above, reference below; so many nodes at most */
+#define CONNTRACK_REFERENCE_MASK 0xffffffu
 #define CONNTRACK_CHAIN_MAX 64        /* a longer chain counts as a full table; a secret hash makes it improbable */
 
 struct conntrack_table {

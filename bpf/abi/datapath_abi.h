@@ -8,6 +8,7 @@
 #include "datapath_config.h"
 #include "drop_reasons.h"
 #include "endpoint.h"
+#include "event_ring.h"
 #include "flow_event.h"
 #include "ipcache.h"
 #include "metrics.h"

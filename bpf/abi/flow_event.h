@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Events: what the kernel side tells user space through events_ringbuf. The first byte of every event is its kind. */
+/* Events: what the kernel side tells user space through the rings of event_ring.h. The first byte is the kind. */
 #ifndef BULKHEAD_ABI_FLOW_EVENT_H
 #define BULKHEAD_ABI_FLOW_EVENT_H
 

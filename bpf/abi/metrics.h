@@ -13,7 +13,7 @@
  */
 enum {
 	METRIC_DROP = 0,
-	METRIC_EVENT_LOST = 128,          /* ring buffer full: an event was not written (packets = events) */
+	METRIC_EVENT_LOST = 128,          /* ring full: an event was not written (packets = events) */
 	METRIC_EVENT_WRITTEN = 129,
 	METRIC_CONNTRACK_CREATED = 130,
 	METRIC_CONNTRACK_EXPIRED = 131,   /* an expired entry met a packet and was replaced */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* emit: one flow event into the ring buffer; an event that finds no room is counted. */
+/* emit: one flow event into the ring of this CPU; an event that finds no room is counted. */
 #ifndef BULKHEAD_EMIT_H
 #define BULKHEAD_EMIT_H
 
@@ -8,11 +8,9 @@
 
 /*
  * Waking the reader costs more than ten events (an interrupt to ourselves, dear in a virtual machine): it polls, and is
- * woken only when this much waits, and then once, not by every event until it runs. Events of several CPUs may step
- * over the mark together, so it has a width.
+ * woken only when a ring has filled by this part, and then once.
  */
-#define WAKE_BYTES (256 << 10)
-#define WAKE_WIDTH 1024
+#define BELL_PART 4
 
 /* What the event says beyond the packet itself. */
 struct occasion {
@@ -43,12 +41,54 @@ static __always_inline void fill_ports(struct flow_event *e, const struct packet
 	e->destination_port = direction == DIRECTION_EGRESS ? p->key.remote_port : p->key.local_port;
 }
 
+/* This CPU's ring; 0 if there is none. */
+static __always_inline struct event_ring *own_ring(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&event_rings_map, &cpu);
+}
+
+/* Where the next event goes; 0 if the reader is a whole ring behind. */
+static __always_inline struct flow_event *next_slot(const struct event_ring *ring)
+{
+	__u32 slot = ring->written & (ring->slot_count - 1), chunk = ring->first_chunk + slot / EVENTS_PER_CHUNK;
+	struct flow_event *events;
+
+	if (ring->written - *(const volatile __u64 *)&ring->read >= ring->slot_count)
+		return 0;
+	events = bpf_map_lookup_elem(&flow_events_map, &chunk);
+	return events ? &events[slot & (EVENTS_PER_CHUNK - 1)] : 0;
+}
+
+static __attribute__((noinline)) void ring_bell(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	/* No room: the reader has been called already. */
+	bpf_ringbuf_output(&event_doorbell, &cpu, sizeof(cpu), BPF_RB_FORCE_WAKEUP);
+}
+
+/* Makes the event in the next slot visible. */
+static __always_inline void publish(struct event_ring *ring)
+{
+#ifdef __TARGET_ARCH_x86
+	/* Stores become visible in their order; a locked instruction would wait for all of them to leave the CPU. */
+	asm volatile("" ::: "memory");
+	*(volatile __u64 *)&ring->written = ring->written + 1;
+#else
+	__sync_fetch_and_add(&ring->written, 1);
+#endif
+	if (ring->written - *(volatile __u64 *)&ring->read == ring->slot_count / BELL_PART)
+		ring_bell();
+}
+
 /* Not inlined: it is off the path of established packets, and the one copy keeps programs small. */
 static __attribute__((noinline)) int emit_flow(struct packet *p, const struct endpoint_entry *ep,
 					       const struct occasion *o, int direction)
 {
-	struct flow_event *e = bpf_ringbuf_reserve(&events_ringbuf, sizeof(*e), 0);
-	__u64 waiting;
+	struct event_ring *ring = own_ring();
+	struct flow_event *e = ring ? next_slot(ring) : 0;
 
 	if (!e) {
 		count_metric(METRIC_EVENT_LOST, 0);
@@ -78,8 +118,7 @@ static __attribute__((noinline)) int emit_flow(struct packet *p, const struct en
 	e->ifindex = o->ifindex;
 	e->packets = o->packets;
 	e->bytes = o->bytes;
-	waiting = bpf_ringbuf_query(&events_ringbuf, BPF_RB_AVAIL_DATA);
-	bpf_ringbuf_submit(e, waiting - WAKE_BYTES < WAKE_WIDTH ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	publish(ring);
 	return 0;
 }
 

@@ -26,13 +26,21 @@ static __always_inline __u64 hash_end(const struct conntrack_table *t, const str
 	return h ^ h >> 32;
 }
 
-/* The same for (local, remote) and (remote, local). */
-static __always_inline __u32 bucket_of(const struct conntrack_table *t, const struct conntrack_key *key)
+/*
+ * A key's place: its bucket, the same for (local, remote) and (remote, local), and from bit CONNTRACK_MARK_SHIFT on the
+ * number of its mark, which is not.
+ */
+static __always_inline __u32 place_of(const struct conntrack_table *t, const struct conntrack_key *key)
 {
-	__u64 h = hash_end(t, &key->local, key->local_port) + hash_end(t, &key->remote, key->remote_port);
+	__u64 local = hash_end(t, &key->local, key->local_port);
+	__u64 h = (local + hash_end(t, &key->remote, key->remote_port)) * 0x9E3779B97F4A7C15ull;
 
-	h *= 0x9E3779B97F4A7C15ull;
-	return (h >> 32) & t->bucket_mask;
+	return ((h >> 32) & t->bucket_mask & CONNTRACK_REFERENCE_MASK) | (local >> 61) << CONNTRACK_MARK_SHIFT;
+}
+
+static __always_inline __u32 mark_at(__u32 place)
+{
+	return 1u << (CONNTRACK_MARK_SHIFT + (place >> CONNTRACK_MARK_SHIFT & 7));
 }
 
 static __always_inline struct conntrack_node *node_at(__u32 reference)
@@ -57,9 +65,9 @@ static __always_inline struct conntrack_table *flow_table(void)
 	return bpf_map_lookup_elem(&conntrack_table_map, &zero);
 }
 
-static __always_inline __u32 *head_of(__u32 bucket)
+static __always_inline __u32 *head_at(__u32 place)
 {
-	__u32 index = bucket / CONNTRACK_HEADS;
+	__u32 bucket = place & CONNTRACK_REFERENCE_MASK, index = bucket / CONNTRACK_HEADS;
 	struct conntrack_heads *heads = bpf_map_lookup_elem(&conntrack_heads_map, &index);
 
 	if (!heads)
@@ -104,25 +112,32 @@ static __always_inline struct conntrack_entry *entry_of(struct conntrack_node *n
 }
 
 /*
- * The node of this key in the chain of `head`. Two steps in line, because a flow between endpoints of this host has
- * its two entries in one chain.
+ * The node of this key in the chain of `*head`. Two steps in line, because a flow between endpoints of this host has its
+ * two entries in one chain. If the chain is too long to say, `*head` becomes CHAIN_TOO_LONG.
  */
-static __always_inline struct conntrack_node *find_in_chain(const __u32 *head, const struct conntrack_key *key)
+static __always_inline struct conntrack_node *find_in_chain(__u32 *head, __u32 mark, const struct conntrack_key *key)
 {
-	struct conntrack_node *n = node_at(*(const volatile __u32 *)head);
+	struct conntrack_node *n;
+	__u32 reference;
 
+	if (!(*head & mark))
+		return 0;
+	n = node_at(*head & CONNTRACK_REFERENCE_MASK);
 	if (!n || same_key(&n->key, key))
 		return n;
 	n = node_at(n->next);
 	if (!n || same_key(&n->key, key))
 		return n;
-	return node_at(search_chain(key, n->next));
+	reference = search_chain(key, *head & CONNTRACK_REFERENCE_MASK);
+	if (reference == CHAIN_TOO_LONG)
+		*head = reference;
+	return node_at(reference);
 }
 
-/* The head of this key's chain. Not in line: the stack of the chain of calls. */
+/* Not in line: the stack of the chain of calls. */
 static __attribute__((noinline)) __u32 *chain_of(const struct conntrack_table *t, const struct conntrack_key *key)
 {
-	return head_of(bucket_of(t, key));
+	return head_at(place_of(t, key));
 }
 
 /* The same for those who have not hashed yet. Not in line: the stack of the chain of calls. */
@@ -131,7 +146,7 @@ static __attribute__((noinline)) struct conntrack_node *find_flow(const struct c
 	struct conntrack_table *t = flow_table();
 	__u32 *head = t ? chain_of(t, key) : 0;
 
-	return head ? node_at(search_chain(key, *(volatile __u32 *)head)) : 0;
+	return head ? node_at(search_chain(key, *(volatile __u32 *)head & CONNTRACK_REFERENCE_MASK)) : 0;
 }
 
 /* The number + 1 of a node that nobody else uses, 0 if all are taken. Not in line: the stack of the chain of calls. */
@@ -196,40 +211,39 @@ static __attribute__((noinline)) __u32 prepare_node(struct conntrack_table *t, c
 }
 
 /*
- * Links an own node at the head of a chain that still begins with `first`. A function of its own, like the others here,
+ * Links an own node at the head of a chain whose head still is `found`. A function of its own, like the others here,
  * because all that a chain of calls holds must fit into 512 bytes.
  */
-static __attribute__((noinline)) bool link_node(__u32 *head, __u32 first, __u32 reference)
+static __attribute__((noinline)) bool link_node(__u32 *head, __u32 found, __u32 reference, __u32 mark)
 {
 	struct conntrack_node *n = node_at(reference);
+	__u32 wanted = (found & ~CONNTRACK_REFERENCE_MASK) | mark | reference;
 
 	if (!n)
 		return false;
-	n->next = first;
-	return __sync_val_compare_and_swap(head, first, reference) == first;
+	n->next = found & CONNTRACK_REFERENCE_MASK;
+	return __sync_val_compare_and_swap(head, found, wanted) == found;
 }
 
 /*
  * The node of this key, taken and linked if there is none: its number + 1, 0 if the table is full. Its state says that
- * nobody has filled it yet; who meets it so fills it too, and with the same. A global function: the verifier proves it
- * once, by itself, instead of along every path that leads to it.
+ * nobody has filled it yet; who meets it so fills it too, and with the same. `seen`: the chain's head when it did not
+ * have this key; as long as it is the same it still does not, as nothing that is taken out comes back while a program
+ * runs. A global function: the verifier proves it once, by itself, instead of along every path that leads to it.
  */
-__attribute__((noinline)) __u32 add_node(const struct conntrack_key *key)
+__attribute__((noinline)) __u32 add_node(const struct conntrack_key *key, __u32 place, __u32 seen)
 {
 	struct conntrack_table *t = flow_table();
-	__u32 *head, first, at, own = 0;
+	__u32 *head = head_at(place), found, at, own = 0;
 
-	if (!key || !t)
-		return 0;
-	head = chain_of(t, key);
-	if (!head)
+	if (!key || !t || !head)
 		return 0;
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < ADD_TRIES_MAX; i++) {
 		struct conntrack_node *n;
 
-		first = *(volatile __u32 *)head;
-		at = search_chain(key, first);
+		found = *(volatile __u32 *)head;
+		at = found == seen ? 0 : search_chain(key, found & CONNTRACK_REFERENCE_MASK);
 		if (at == CHAIN_TOO_LONG)
 			break;
 		n = node_at(at);
@@ -242,7 +256,7 @@ __attribute__((noinline)) __u32 add_node(const struct conntrack_key *key)
 			own = prepare_node(t, key);
 		if (!own)
 			return 0;
-		if (link_node(head, first, own))
+		if (link_node(head, found, own, mark_at(place)))
 			return own;
 	}
 	return_node(t, own);

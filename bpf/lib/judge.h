@@ -12,8 +12,7 @@
 #define BULKHEAD_JUDGE_H
 
 #include "fragment.h"
-#include "maintenance.h"
-#include "neighbor.h"
+#include "judge_link.h"
 #include "one_way.h"
 #include "related.h"
 #include "rule.h"
@@ -31,7 +30,7 @@ static __attribute__((noinline)) int create_entry(struct scene *s, int direction
 		count_metric(METRIC_CONNTRACK_FULL, s->p.length);
 		return DROP_CONNTRACK_SHARE;
 	}
-	n = node_at(add_node(&s->p.key));
+	n = node_at(add_node(&s->p.key, s->place, s->met & MET_ENTRY ? CHAIN_TOO_LONG : s->head_seen));
 	if (!n) {
 		count_metric(METRIC_CONNTRACK_FULL, s->p.length);
 		return DROP_CONNTRACK_FULL;
@@ -160,13 +159,16 @@ static __always_inline int judge_tracked(struct scene *s, int direction, __u32 i
 	struct conntrack_table *t = flow_table();
 	struct conntrack_node *n;
 	struct conntrack_entry *e;
-	__u32 side, *head, met = MET_NOTHING;
+	__u32 side, *head, found, met = MET_NOTHING;
 	bool closed;
 
 	if (!t)
 		return refuse(s->skb, direction, DROP_CONFIGURATION, is_host);
-	head = head_of(bucket_of(t, &s->p.key));
-	n = head ? find_in_chain(head, &s->p.key) : 0;
+	s->place = place_of(t, &s->p.key);
+	head = head_at(s->place);
+	found = head ? *(volatile __u32 *)head : 0;
+	n = find_in_chain(&found, mark_at(s->place), &s->p.key);
+	s->head_seen = found;
 	if (!n)
 		goto first;
 	e = entry_of(n);
@@ -213,57 +215,6 @@ static __always_inline int judge_tracked(struct scene *s, int direction, __u32 i
 first:
 	s->met = met;
 	return judge_first(s, direction, is_host);
-}
-
-static __attribute__((noinline)) int judge_arp(struct scene *s, int direction, __u32 is_host)
-{
-	int reason = DROP_NONE;
-
-	if (direction == DIRECTION_EGRESS && !is_host) {
-		struct cursor c = open_cursor(s->skb);
-
-		reason = check_arp(&c, &s->p, s->ep);
-	}
-	if (reason)
-		return drop_packet(s, direction, reason, RULE_NONE, IDENTITY_UNKNOWN);
-	count_metric(METRIC_NOT_IP, s->skb->len);
-	return TC_ACT_UNSPEC;
-}
-
-/*
- * A link-local address that is known as the host's (the router's) or another workload's. The agent need not know every
- * one, a tap's guest makes its own: what nobody is known to have may be the endpoint's.
- */
-static __attribute__((noinline)) int is_anothers(struct scene *s, const struct ip_address *address)
-{
-	__u32 identity;
-
-	if (!is_link_local(address) || owns_address(s->ep, address))
-		return false;
-	identity = identify(address, 6, s->bank);
-	return identity == IDENTITY_HOST || (identity >= IDENTITY_WORKLOAD_MIN && identity <= IDENTITY_WORKLOAD_MAX);
-}
-
-static __attribute__((noinline)) int judge_maintenance(struct scene *s, int direction, __u32 is_host)
-{
-	int reason = DROP_NONE;
-
-	if (direction == DIRECTION_EGRESS && !is_host) {
-		struct cursor c = open_cursor(s->skb);
-		struct ip_address target = {};
-
-		if (!stays_on_link(&s->p))
-			return CONTINUE;
-		reason = check_neighbor_discovery(&c, &s->p, s->ep, &target);
-		if (!reason && !(s->ep->flags & ENDPOINT_NO_SOURCE_CHECK) &&
-		    (is_anothers(s, &s->p.key.local) || is_anothers(s, &target)))
-			reason = DROP_NEIGHBOR_SPOOFED;
-		if (!reason && !(s->ep->flags & ENDPOINT_NO_SOURCE_CHECK) && !is_well_formed(&c, &s->p))
-			reason = DROP_LINK_PAYLOAD;
-	}
-	if (reason)
-		return drop_packet(s, direction, reason, RULE_NONE, IDENTITY_UNKNOWN);
-	return pass_packet(s, direction, RULE_NEIGHBOR_DISCOVERY);
 }
 
 /* Host devices: frames of other protocols and packets of others, broken or in parts, are none of the host's business. */

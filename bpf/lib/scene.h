@@ -13,10 +13,12 @@ struct scene {
 	struct datapath_config *config;
 	struct endpoint_entry *ep;
 	struct subject_entry *subject;
-	__u32 bank;
 	__u32 now;                        /* jiffies, low 32 bits */
-	__u32 generation;
-	__u32 met;                        /* MET_*: what the lookup found; set before a flow is judged as a new one */
+	__u32 place;                      /* of the flow in the flow table */
+	__u32 head_seen;                  /* its chain's head when it did not have the flow */
+	__u8 bank;
+	__u8 met;                         /* MET_*: what the lookup found; set before a flow is judged as a new one */
+	__u8 pad[2];
 };
 
 /* Not a tc action: what a step returns that has not decided. */
@@ -26,12 +28,14 @@ static __always_inline void report(struct scene *s, int direction, __u8 verdict,
 				   __u32 peer, const struct conntrack_entry *e)
 {
 	struct occasion o = {
-		.rule = rule, .peer_identity = peer, .ifindex = s->skb->ifindex, .generation = s->generation,
+		.rule = rule, .peer_identity = peer, .ifindex = s->skb->ifindex, .generation = s->config->bank_generation[0],
 		.packets = 1, .bytes = s->p.length, .verdict = verdict, .reason = reason, .conntrack = state,
 	};
 
+	/* By constant index, here and below: the verifier does not know the bank and the side. */
+	if (s->bank)
+		o.generation = s->config->bank_generation[1];
 	if (e) {
-		/* Read by constant index: the side is not known to the verifier. */
 		bool other = (e->flags & CONNTRACK_OPENED_INGRESS ? 1 : 0) ^ (direction == DIRECTION_INGRESS ? 1 : 0);
 
 		o.packets = other ? e->packets[1] : e->packets[0];

@@ -44,9 +44,6 @@ static __always_inline int judge_packet(struct __sk_buff *skb, int direction, bo
 	s.subject = bpf_map_lookup_elem(&subject_map, &subject);
 	if (!s.subject)
 		return refuse(skb, direction, DROP_CONFIGURATION, is_host);
-	s.generation = s.config->bank_generation[0];
-	if (s.bank)
-		s.generation = s.config->bank_generation[1];
 	s.now = bpf_jiffies64();
 	s.p.key.endpoint = s.ep->endpoint;
 	if (s.ep->flags & ENDPOINT_NO_LINK_LAYER || skb->vlan_present || !parse_usual(&c, &s.p, direction)) {

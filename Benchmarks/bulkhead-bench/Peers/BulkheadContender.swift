@@ -38,7 +38,7 @@ final class BulkheadContender: Contender {
         // The reader's thread inherits the CPU of the thread that starts it.
         let reader = try BenchThread.run(cpu: BenchThread.helperCPU) {
             try RingBufferReader(
-                fixture.events, name: "events_ringbuf", handler: RingBufferHandler(record: { _ in }, batchEnd: { _ in })
+                fixture.events, handler: RingBufferHandler(record: { _ in }, batchEnd: { _ in })
             )
         }
         inForce = InForce(fixture: fixture, attachments: attachments, reader: reader)

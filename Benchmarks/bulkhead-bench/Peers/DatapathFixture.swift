@@ -21,20 +21,28 @@ final class DatapathFixture {
 
     let fromEndpoint: Program
     let toEndpoint: Program
-    let events: FileDescriptor
+    let events: EventRings
     private let object: BPFObject
     private let configuration: MappedArray
 
     /// Loads the programs, with room for `flows` entries in conntrack, and puts `state` in force.
-    init(state: MapState, workloads: [Workload], flows: Int, reportInterval: Duration = .seconds(5)) throws {
+    init(
+        state: MapState, workloads: [Workload], flows: Int, reportInterval: Duration = .seconds(5),
+        eventBytes: Int = 8 << 20
+    ) throws {
         object = try BPFObject(.endpoint)
         try object.resize(map: "conntrack_map", entryCountMax: flows)
         let headElements = ConntrackTable.headElements(forFlows: flows)
         try object.resize(map: "conntrack_heads_map", entryCountMax: headElements)
+        let eventElements = try EventRings.elementCounts(forBytes: eventBytes)
+        try object.resize(map: EventRings.ringsName, entryCountMax: eventElements.rings)
+        try object.resize(map: EventRings.eventsName, entryCountMax: eventElements.chunks)
         try object.load()
         fromEndpoint = Program(try object.program("tc_from_endpoint"))
         toEndpoint = Program(try object.program("tc_to_endpoint"))
-        events = try object.mapDescriptor("events_ringbuf")
+        events = try EventRings(
+            rings: object.mapDescriptor(EventRings.ringsName), events: object.mapDescriptor(EventRings.eventsName),
+            doorbell: object.mapDescriptor(EventRings.doorbellName))
         // Sets the table up.
         _ = try ConntrackTable(
             table: object.mapDescriptor("conntrack_table_map"), heads: object.mapDescriptor("conntrack_heads_map"),

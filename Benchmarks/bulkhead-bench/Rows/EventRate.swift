@@ -18,7 +18,7 @@ enum EventRate: Benchmark {
     private static let nanosecondsMax = 1000.0
     private static let steadyRate = 300_000
     /// Fits into the ring buffer at once.
-    private static let fillCount = 70_000
+    private static let fillCount = 16_000
 
     static func run(_ effort: Effort) throws -> [Row] {
         try BenchThread.run(in: .fresh) {
@@ -156,9 +156,9 @@ private final class EventConsumer: Sendable {
         }
     }
 
-    func start(_ events: borrowing FileDescriptor) throws -> RingBufferReader {
+    func start(_ events: EventRings) throws -> RingBufferReader {
         try RingBufferReader(
-            events, name: "events_ringbuf",
+            events,
             handler: RingBufferHandler(
                 record: { [self] bytes in
                     pending.withLock { state in

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CDatapathABI
 import FoundationEssentials
 import Glibc
 
@@ -38,7 +39,7 @@ final class AgentField {
     /// Address of a workload.
     static func address(_ number: Int) -> UInt32 { 0x0ae4_0000 + UInt32(number) + 1 }
 
-    var pinnedVersion: String { "\(pins)/v3" }
+    var pinnedVersion: String { "\(pins)/v\(BULKHEAD_ABI_VERSION)" }
 
     /// Starts the agent and waits until it says that its state is in force; returns the milliseconds.
     func start() throws -> Double {

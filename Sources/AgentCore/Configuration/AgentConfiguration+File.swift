@@ -109,8 +109,8 @@ extension ConfigurationReader {
                 copy.policyBuckets = copy.policyEntries
             },
             "ipcacheMegabytes": { copy.ipcacheChunks = try $0.integer(2...4096) },
-            "conntrackEntries": { copy.conntrackEntries = try $0.integer(1024...1 << 26) },
-            "eventBytes": { copy.eventBytes = try $0.powerOfTwo(4096...1 << 30) },
+            "conntrackEntries": { copy.conntrackEntries = try $0.integer(1024...16_000_000) },
+            "eventBytes": { copy.eventBytes = try $0.integer(4096...1 << 30) },
         ])
         sizes = copy
     }

@@ -55,7 +55,7 @@ package struct AgentConfiguration: Sendable {
     package var flowCapacity = 16_384
     package var settings = DatapathSettings()
     /// Smaller than what the datapath allows: the kernel takes the memory of a table whether it is used or not.
-    package var sizes = DatapathSizes(ipcacheChunks: 8, eventBytes: 4 << 20)
+    package var sizes = DatapathSizes(ipcacheChunks: 8, eventBytes: 8 << 20)
     package var sweepInterval: Duration = .seconds(10)
     /// How much of the history of applied policies is kept.
     var historyLimits = PolicyHistory.Limits()
