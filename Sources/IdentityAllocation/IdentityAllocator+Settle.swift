@@ -14,7 +14,7 @@ extension IdentityAllocator {
             areAddressesTouched = false
             isExhausted = !settleAddresses(&changes)
         }
-        settlePrefixes(&changes)
+        isExhausted = !settlePrefixes(&changes) || isExhausted
         settleRecords(&changes)
         if isExhausted { throw .localsExhausted }
         return changes
@@ -32,8 +32,10 @@ extension IdentityAllocator {
         owners += hostAddresses.map { ($0, .host) }
         for (address, base) in owners {
             var identity = base
-            if let prefix = prefixes.innermost(address) {
-                let key = LocalKey(base: base, prefix: prefix)
+            let around = groups.around(CIDR(host: address), withWorkloadsOnly: true)
+            let prefix = prefixes.innermost(address)
+            if prefix != nil || !around.isEmpty {
+                let key = LocalKey(base: base, prefix: prefix, groups: around)
                 if let number = locals.assign(key) {
                     if wantedDerived.insert(key).inserted, !derived.contains(key) { touch(key) }
                     identity = NumericIdentity(rawValue: number)
@@ -58,19 +60,37 @@ extension IdentityAllocator {
         return isComplete
     }
 
-    private mutating func settlePrefixes(_ changes: inout IdentityChanges) {
-        for prefix in touchedPrefixes {
-            let key = LocalKey(base: .any, prefix: prefix)
-            if prefixes.contains(prefix) {
-                guard let identity = touch(key) else { continue }
-                // An endpoint's own address is the endpoint, whatever a policy calls a prefix.
-                if addressMappings[prefix] == nil { setMapping(prefix, to: identity, &changes) }
-            } else {
-                if let number = locals.release(key) { touchedIdentities.insert(NumericIdentity(rawValue: number)) }
-                if addressMappings[prefix] == nil { setMapping(prefix, to: nil, &changes) }
+    /// False if numbers for prefixes ran out.
+    private mutating func settlePrefixes(_ changes: inout IdentityChanges) -> Bool {
+        var isComplete = true
+        // Those that go last: what stays the same keeps its number.
+        var left: [LocalKey] = []
+        for prefix in touchedPrefixes.sorted() {
+            let isThere = prefixes.contains(prefix) || groups.contains(prefix)
+            let key =
+                isThere
+                ? LocalKey(base: .any, prefix: prefixes.around(prefix), groups: groups.around(prefix)) : nil
+            let old = classes[prefix]
+            if key != old {
+                if let key {
+                    if locals.assign(key) == nil { isComplete = false }
+                    classUsers[key, default: 0] += 1
+                }
+                if let old { left.append(old) }
+                classes[prefix] = key
             }
+            // An endpoint's own address is the endpoint, whatever a policy calls a prefix.
+            let identity = key.flatMap { touch($0) }
+            if addressMappings[prefix] == nil { setMapping(prefix, to: identity, &changes) }
+        }
+        for key in left {
+            classUsers[key, default: 1] -= 1
+            guard classUsers[key] == 0 else { continue }
+            classUsers[key] = nil
+            if let number = locals.release(key) { touchedIdentities.insert(NumericIdentity(rawValue: number)) }
         }
         touchedPrefixes.removeAll()
+        return isComplete
     }
 
     private mutating func settleRecords(_ changes: inout IdentityChanges) {
@@ -99,15 +119,14 @@ extension IdentityAllocator {
 
     private func record(of key: LocalKey, _ identity: NumericIdentity) -> ResolvedIdentity? {
         if key.base == .any {
-            let labels = LabelSet([
-                Label(source: LabelSource.reserved, key: "world"),
-                Label(source: LabelSource.cidr, key: "\(key.prefix)"),
-            ])
-            return ResolvedIdentity(identity: identity, labels: labels, prefix: key.prefix)
+            let world = Label(source: LabelSource.reserved, key: "world")
+            let labels = LabelSet([world] + (key.prefix.map { [Label(source: LabelSource.cidr, key: "\($0)")] } ?? []))
+            return ResolvedIdentity(identity: identity, labels: labels, prefix: key.prefix, groups: key.groups)
         }
         guard var record = baseRecord(key.base) else { return nil }
         record.identity = identity
         record.prefix = key.prefix
+        record.groups = key.groups
         return record
     }
 

@@ -18,7 +18,10 @@ extension IdentityAllocator {
             package var number: UInt32
             /// 0: the prefix itself.
             package var base: UInt32
+            /// Empty: none.
             package var prefix: String
+            /// Labels of the groups around it; nil: none.
+            package var groups: [Labels]?
         }
 
         package struct Subject: Codable, Hashable, Sendable {
@@ -67,10 +70,12 @@ extension IdentityAllocator {
                 numbers: Dictionary(snapshot.workloads.map { (LabelSet(plain: $0.labels), $0.number) }) { first, _ in
                     first
                 }))
-        let localNumbers = snapshot.locals.compactMap { local in
-            CIDR(local.prefix).map {
-                (LocalKey(base: NumericIdentity(rawValue: local.base), prefix: $0), local.number)
-            }
+        let localNumbers = snapshot.locals.compactMap { local -> (LocalKey, UInt32)? in
+            let groups = (local.groups ?? []).map { LabelSet(plain: $0) }
+            let prefix = CIDR(local.prefix)
+            guard prefix != nil || local.prefix.isEmpty && !groups.isEmpty else { return nil }
+            let base = NumericIdentity(rawValue: local.base)
+            return (LocalKey(base: base, prefix: prefix, groups: groups), local.number)
         }
         locals = NumberPool(
             NumericIdentity.localRange,
@@ -92,7 +97,9 @@ extension IdentityAllocator.Snapshot {
         self.workloads = workloads.numbers.map { Workload(number: $1, labels: $0.plain) }
             .sorted { $0.number < $1.number }
         self.locals = locals.numbers.map {
-            Local(number: $1, base: $0.base.rawValue, prefix: $0.prefix.description)
+            Local(
+                number: $1, base: $0.base.rawValue, prefix: $0.prefix?.description ?? "",
+                groups: $0.groups.isEmpty ? nil : $0.groups.map(\.plain))
         }.sorted { $0.number < $1.number }
         self.subjects = subjects.numbers.map { key, number in
             let ports = key.namedPorts.numbers.map { port, numbers in

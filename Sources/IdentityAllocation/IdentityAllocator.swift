@@ -44,11 +44,14 @@ package struct IdentityAllocator: Sendable {
         package var isHost: Bool
     }
 
-    /// A prefix by itself, or a workload identity inside one.
+    /// A prefix by itself, or a workload identity inside one; also all prefixes of the same groups.
     package struct LocalKey: Hashable, Sendable {
         /// `.any`: the prefix itself.
         package var base: NumericIdentity
-        package var prefix: CIDR
+        /// The innermost prefix around it that a policy names; nil: none does.
+        package var prefix: CIDR?
+        /// Labels of the groups of prefixes around it, sorted.
+        package var groups: [LabelSet] = []
     }
 
     /// Slot 0 stays empty: a zeroed endpoint record points there.
@@ -66,6 +69,10 @@ package struct IdentityAllocator: Sendable {
     private(set) var hostLabels = LabelSet([Label(source: LabelSource.reserved, key: "host")])
     private(set) var hostAddresses: [IPAddress] = []
     var prefixes = PrefixUses()
+    var groups = GroupPrefixes()
+    /// What each prefix of policies and groups stands for, and how many prefixes stand for the same.
+    var classes: [CIDR: LocalKey] = [:]
+    var classUsers: [LocalKey: Int] = [:]
 
     var touchedIdentities: Set<NumericIdentity> = Set(reservedIdentities.map(\.identity))
     /// The owners of touched numbers that are local.
@@ -130,15 +137,45 @@ package struct IdentityAllocator: Sendable {
     ///
     /// `includesWorkloads`: of an `ipBlock`.
     package mutating func usePrefix(_ prefix: CIDR, includesWorkloads: Bool) throws(IdentityError) {
-        guard locals.assign(LocalKey(base: .any, prefix: prefix)) != nil else { throw .localsExhausted }
         if prefixes.add(prefix, includesWorkloads: includesWorkloads) { areAddressesTouched = true }
-        touchedPrefixes.insert(prefix)
+        touch(prefix)
     }
 
     /// Undoes one `usePrefix` with the same arguments.
     package mutating func releasePrefix(_ prefix: CIDR, includesWorkloads: Bool) {
         if prefixes.remove(prefix, includesWorkloads: includesWorkloads) { areAddressesTouched = true }
+        touch(prefix)
+    }
+
+    /// Prefixes get labels, by which rules select them: prefixes of the same groups share one identity.
+    ///
+    /// `includesWorkloads`: workloads inside belong to the group too.
+    package mutating func useGroup(_ labels: LabelSet, _ prefixes: [CIDR], includesWorkloads: Bool) {
+        groups.add(.init(labels: labels, includesWorkloads: includesWorkloads), prefixes)
+        for prefix in prefixes { touch(prefix) }
+        touchPrefixes(inGroupWith: includesWorkloads)
+    }
+
+    /// Undoes one `useGroup` with the same arguments.
+    package mutating func releaseGroup(_ labels: LabelSet, _ prefixes: [CIDR], includesWorkloads: Bool) {
+        for prefix in prefixes { touch(prefix) }
+        groups.remove(.init(labels: labels, includesWorkloads: includesWorkloads), prefixes)
+        touchPrefixes(inGroupWith: includesWorkloads)
+    }
+
+    /// Groups are others now: prefixes of policies may lie in others.
+    private mutating func touchPrefixes(inGroupWith includesWorkloads: Bool) {
+        for prefix in prefixes.all where classes[prefix]?.groups != groups.around(prefix) {
+            touchedPrefixes.insert(prefix)
+        }
+        if includesWorkloads { areAddressesTouched = true }
+    }
+
+    /// A prefix comes, goes or changes: what lies inside may stand for something else.
+    private mutating func touch(_ prefix: CIDR) {
         touchedPrefixes.insert(prefix)
+        guard !groups.isEmpty else { return }
+        touchedPrefixes.formUnion(groups.inside(prefix))
     }
 
     /// Subjects in use, by slot.

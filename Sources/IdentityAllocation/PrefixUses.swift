@@ -16,6 +16,18 @@ struct PrefixUses: Sendable {
 
     func contains(_ prefix: CIDR) -> Bool { counts[prefix] != nil }
 
+    /// The longest prefix around another one, itself included.
+    func around(_ prefix: CIDR) -> CIDR? {
+        for length in (0...prefix.length).reversed() {
+            let candidate = CIDR(prefix.address, length: length)
+            if counts[candidate] != nil { return candidate }
+        }
+        return nil
+    }
+
+    /// Every prefix in use.
+    var all: some Sequence<CIDR> { counts.keys }
+
     /// True if this changed which prefixes include workloads.
     mutating func add(_ prefix: CIDR, includesWorkloads: Bool) -> Bool {
         counts[prefix, default: Count()].all += 1

@@ -73,7 +73,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let unsupportedServices = DiagnosticCode(1503, "rules by Kubernetes service")
     package static let unsupportedNodes = DiagnosticCode(1504, "rules by node")
     package static let unsupportedGroups = DiagnosticCode(1505, "rules by cloud-provider group")
-    package static let unsupportedCIDRGroups = DiagnosticCode(1506, "references to CIDR groups")
+    // 1506 is retired: references to CIDR groups were not supported once.
     package static let unsupportedAuthentication = DiagnosticCode(1507, "mutual authentication")
     package static let unsupportedTLS = DiagnosticCode(1508, "TLS names, TLS termination and listeners")
     package static let removedField = DiagnosticCode(1509, "a field that its own project removed")
@@ -152,7 +152,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
         .mixedPeers, .mixedPorts, .noSections, .subjectCount, .nodeSelectorInNamespace, .emptyPeer,
         .namespaceOnClusterPolicy, .adminSubject,
         .unsupportedL7, .unsupportedFQDN, .unsupportedServices, .unsupportedNodes, .unsupportedGroups,
-        .unsupportedCIDRGroups, .unsupportedAuthentication, .unsupportedTLS, .removedField, .unsupportedProtocol,
+        .unsupportedAuthentication, .unsupportedTLS, .removedField, .unsupportedProtocol,
         .unsupportedEntity, .unsupportedLabelSource, .unsupportedMatch, .unsupportedStage,
         .invalidTest,
         .emptyElement, .ownNamespaceOnly, .namespaceOverridden, .directionNotListed, .hostBits, .manyPorts,

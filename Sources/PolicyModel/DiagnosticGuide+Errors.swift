@@ -148,7 +148,6 @@ extension DiagnosticGuide {
             .unsupportedNodes, "Other nodes have no labels here.", remedy: "Name their addresses, or use entities."),
         DiagnosticGuide(
             .unsupportedGroups, "Cloud-provider groups need the provider's API.", remedy: "Write their prefixes."),
-        DiagnosticGuide(.unsupportedCIDRGroups, "The group is not read.", remedy: "Write its prefixes."),
         DiagnosticGuide(
             .unsupportedAuthentication, "Mutual authentication would be expected and not happen.",
             remedy: "Delete the field; identity comes from the kernel's address check."),

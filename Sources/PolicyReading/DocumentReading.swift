@@ -49,8 +49,12 @@ struct DocumentReading {
             case .adminNetworkPolicy: AdminPolicyReading(header: header, dialect: .admin).read(document)
             case .baselineAdminNetworkPolicy: AdminPolicyReading(header: header, dialect: .baseline).read(document)
             case .clusterNetworkPolicy: AdminPolicyReading(header: header, dialect: .cluster).read(document)
-            case .calicoNetworkPolicy, .calicoGlobalNetworkPolicy:
+            case .calicoNetworkPolicy, .calicoGlobalNetworkPolicy, .stagedNetworkPolicy, .stagedGlobalNetworkPolicy:
                 CalicoPolicyReading(header: header, dialect: dialect).read(document)
+            case .stagedKubernetesNetworkPolicy: StagedReading(header: header).readKubernetes(document)
+            case .tier: CalicoTierReading(header: header).read(document)
+            case .networkSet, .globalNetworkSet, .ciliumCIDRGroup:
+                PrefixGroupReading(header: header, dialect: dialect).read(document)
             }
         guard context.errorCount == errorsBefore else { return nil }
         var policy = Policy(
@@ -89,7 +93,16 @@ struct DocumentReading {
 
     /// Policy kinds that people have and Bulkhead will read one day, with what to use until then.
     private static let plannedKinds: [String: (groups: Set<String>, remedy: String)] = [
-        "CiliumCIDRGroup": (["cilium.io"], "write the prefixes into fromCIDRSet or toCIDRSet"),
+        "HostEndpoint": (
+            ["projectcalico.org", "crd.projectcalico.org"],
+            "the host's endpoint, its devices, labels and failsafe ports are in the agent's configuration; GlobalNetworkPolicy "
+                + "selects it by these labels"
+        ),
+        "Profile": (
+            ["projectcalico.org", "crd.projectcalico.org"],
+            "write its rules into a GlobalNetworkPolicy without an order, which is asked last; workloads that nothing selects "
+                + "are open"
+        ),
         "CiliumLocalRedirectPolicy": (["cilium.io"], "remove the document"),
         "CiliumEgressGatewayPolicy": (["cilium.io"], "remove the document"),
     ]
@@ -105,6 +118,13 @@ enum Dialect: String, CaseIterable {
     case clusterNetworkPolicy = "ClusterNetworkPolicy"
     case calicoNetworkPolicy = "CalicoNetworkPolicy"
     case calicoGlobalNetworkPolicy = "GlobalNetworkPolicy"
+    case stagedNetworkPolicy = "StagedNetworkPolicy"
+    case stagedGlobalNetworkPolicy = "StagedGlobalNetworkPolicy"
+    case stagedKubernetesNetworkPolicy = "StagedKubernetesNetworkPolicy"
+    case tier = "Tier"
+    case networkSet = "NetworkSet"
+    case globalNetworkSet = "GlobalNetworkSet"
+    case ciliumCIDRGroup = "CiliumCIDRGroup"
 
     /// As documents have it.
     var kind: String { self == .calicoNetworkPolicy ? "NetworkPolicy" : rawValue }
@@ -112,18 +132,27 @@ enum Dialect: String, CaseIterable {
     var apiVersion: String {
         switch self {
         case .networkPolicy: "networking.k8s.io/v1"
-        case .ciliumNetworkPolicy, .ciliumClusterwideNetworkPolicy: "cilium.io/v2"
+        case .ciliumNetworkPolicy, .ciliumClusterwideNetworkPolicy, .ciliumCIDRGroup: "cilium.io/v2"
         case .adminNetworkPolicy, .baselineAdminNetworkPolicy: "policy.networking.k8s.io/v1alpha1"
         case .clusterNetworkPolicy: "policy.networking.k8s.io/v1alpha2"
-        case .calicoNetworkPolicy, .calicoGlobalNetworkPolicy: "projectcalico.org/v3"
+        case .calicoNetworkPolicy, .calicoGlobalNetworkPolicy, .stagedNetworkPolicy, .stagedGlobalNetworkPolicy,
+            .stagedKubernetesNetworkPolicy, .tier, .networkSet, .globalNetworkSet:
+            "projectcalico.org/v3"
         }
     }
 
     var isNamespaced: Bool {
         switch self {
-        case .networkPolicy, .ciliumNetworkPolicy, .calicoNetworkPolicy: true
+        case .networkPolicy, .ciliumNetworkPolicy, .calicoNetworkPolicy, .stagedNetworkPolicy,
+            .stagedKubernetesNetworkPolicy, .networkSet:
+            true
         default: false
         }
+    }
+
+    /// Policies that are evaluated beside those in force, whatever they say.
+    var isStaged: Bool {
+        self == .stagedNetworkPolicy || self == .stagedGlobalNetworkPolicy || self == .stagedKubernetesNetworkPolicy
     }
 
     private var isCilium: Bool { self == .ciliumNetworkPolicy || self == .ciliumClusterwideNetworkPolicy }

@@ -46,7 +46,7 @@ struct PolicyHeader {
             metadata.map { PolicyHeader.namespace($0, dialect: dialect, default: document.field.context.options) } ?? ""
         self.reference = PolicyReference(kind: dialect.rawValue, namespace: namespace, name: name)
         let annotations = metadata.map(PolicyHeader.annotations) ?? Annotations()
-        self.isAudit = annotations.isAudit
+        self.isAudit = dialect.isStaged || annotations.isAudit
         self.validUntil = annotations.validUntil
         self.lintExemptions = annotations.lintExemptions
     }

@@ -50,6 +50,9 @@ package struct ClusterView {
             for use in policy.prefixes {
                 try allocator.usePrefix(use.prefix, includesWorkloads: use.includesWorkloads)
             }
+            if let group = policy.prefixGroup {
+                allocator.useGroup(group.labels, group.prefixes, includesWorkloads: group.includesWorkloads)
+            }
         }
         for workload in test.workloads where !workload.isHostNetwork {
             try allocator.setEndpoint(

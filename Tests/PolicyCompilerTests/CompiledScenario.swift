@@ -26,7 +26,14 @@ struct CompiledScenario {
                 try allocator.usePrefix(prefix.prefix, includesWorkloads: prefix.includesWorkloads)
             }
         }
+        for policy in scenario.policies {
+            guard let group = policy.prefixGroup else { continue }
+            allocator.useGroup(group.labels, group.prefixes, includesWorkloads: group.includesWorkloads)
+        }
         for policy in policies {
+            if let group = policy.prefixGroup {
+                allocator.releaseGroup(group.labels, group.prefixes, includesWorkloads: group.includesWorkloads)
+            }
             for prefix in policy.prefixes {
                 allocator.releasePrefix(prefix.prefix, includesWorkloads: prefix.includesWorkloads)
             }

@@ -153,11 +153,8 @@ private func egress(_ rule: String) -> String { "endpointSelector: {}\negress:\n
         .init("toNodes", egress("toNodes: [{}]"), ["7:5 BH1504 spec.egress[0].toNodes"]),
         .init("toGroups", egress("toGroups: [{aws: {}}]"), ["7:5 BH1505 spec.egress[0].toGroups"]),
         .init(
-            "a CIDR group", ingress("fromCIDRSet: [{cidrGroupRef: a}]"),
-            ["7:20 BH1506 spec.ingress[0].fromCIDRSet[0].cidrGroupRef"]),
-        .init(
-            "a selector of CIDR groups", egress("toCIDRSet: [{cidrGroupSelector: {}}]"),
-            ["7:18 BH1506 spec.egress[0].toCIDRSet[0].cidrGroupSelector"]),
+            "two kinds of prefixes", ingress("fromCIDRSet: [{cidr: 10.0.0.0/8, cidrGroupRef: a}]"),
+            ["7:38 BH1401 spec.ingress[0].fromCIDRSet[0].cidrGroupRef"]),
         .init(
             "authentication", ingress("{fromEntities: [all], authentication: {mode: required}}"),
             ["7:50 BH1507 spec.ingress[0].authentication.mode"]),

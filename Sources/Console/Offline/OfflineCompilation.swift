@@ -82,6 +82,9 @@ struct OfflineCompilation {
         for use in policies.flatMap(\.prefixes) {
             try allocator.usePrefix(use.prefix, includesWorkloads: use.includesWorkloads)
         }
+        for group in policies.compactMap(\.prefixGroup) {
+            allocator.useGroup(group.labels, group.prefixes, includesWorkloads: group.includesWorkloads)
+        }
         for use in prefixes { allocator.releasePrefix(use.prefix, includesWorkloads: use.includesWorkloads) }
         _ = try allocator.settle()
         let input = CompileInput(

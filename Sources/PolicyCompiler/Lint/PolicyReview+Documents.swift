@@ -32,6 +32,8 @@ extension PolicyReview {
 
     /// Nothing closed, and no rule that anything can match.
     func effect(of policy: Policy) -> [LintFinding] {
+        // Others rely on what it defines.
+        guard policy.definedTier == nil, policy.prefixGroup == nil else { return [] }
         guard policy.defaultDeny.isEmpty, !policy.rules.contains(where: \.canMatch) else { return [] }
         return [
             finding(

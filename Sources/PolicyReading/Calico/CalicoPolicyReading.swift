@@ -22,14 +22,16 @@ struct CalicoPolicyReading {
     func read(_ document: Mapping) -> PolicyContent {
         var content = PolicyContent()
         let isGlobal = !dialect.isNamespaced
+        let staged = dialect.isStaged ? [StagedReading.actionField] : []
         let table = FieldTable(
-            CalicoPolicyReading.fields + (isGlobal ? CalicoPolicyReading.globalFields : []),
+            CalicoPolicyReading.fields + staged + (isGlobal ? CalicoPolicyReading.globalFields : []),
             refused: isGlobal
                 ? [:]
                 : Dictionary(
                     uniqueKeysWithValues: CalicoPolicyReading.globalFields.map { ($0, CalicoPolicyReading.onlyGlobal) })
         )
         guard let spec = document.required("spec")?.mapping(table) else { return content }
+        guard !dialect.isStaged || StagedReading.isSet(spec) else { return content }
         if let field = spec["tier"], let tier = CalicoTier.named(field) { content.tier = tier }
         content.order = .ordered(spec["order"].flatMap { $0.decimal() })
         if isGlobal { refuseStages(spec) }

@@ -10,13 +10,7 @@ struct CiliumPeerReading {
     /// The subject is endpoints that are still starting: they, and their peers then, have no namespace yet.
     let subjectIsInit: Bool
 
-    private static let setFields = FieldTable(
-        ["cidr", "except"],
-        refused: [
-            "cidrGroupRef": groupRefusal, "cidrGroupSelector": groupRefusal,
-        ])
-    private static let groupRefusal = FieldTable.Refusal(
-        .unsupportedCIDRGroups, "CIDR groups are not supported yet", remedy: "write the prefixes as `cidr`")
+    private static let setFields = FieldTable(["cidr", "except", "cidrGroupRef", "cidrGroupSelector"])
 
     /// What the peer selects; nothing after an error.
     func read(_ field: Field, kind: CiliumPeerKind) -> PeerSelection {
@@ -60,11 +54,35 @@ struct CiliumPeerReading {
 
     private func readSet(_ field: Field) -> [PeerSelector] {
         guard let mapping = field.mapping(CiliumPeerReading.setFields) else { return [] }
-        let isGroup = mapping.has("cidrGroupRef") || mapping.has("cidrGroupSelector")
-        let cidr = isGroup ? mapping["cidr"] : mapping.required("cidr")
-        let prefix = cidr.flatMap { CIDRReading.prefix($0) }
+        let kinds = ["cidr", "cidrGroupRef", "cidrGroupSelector"].filter(mapping.has)
+        if kinds.count > 1 {
+            mapping.keyField(kinds[1])?.error(
+                .mixedPeers, "one element has both \(kinds[0]) and \(kinds[1])", remedy: "write two elements (`- `)")
+            return []
+        }
+        if kinds.first.map({ $0 != "cidr" }) ?? false { return readGroup(mapping) }
+        let prefix = mapping.required("cidr").flatMap { CIDRReading.prefix($0) }
         let exceptions = CIDRReading.exceptions(mapping["except"], of: prefix, mayBeWhole: true)
         return prefix.map { [.prefix($0, except: exceptions, includesWorkloads: false)] } ?? []
+    }
+
+    /// Prefixes of groups by name or by labels; exceptions leave parts of them out, wherever they are.
+    private func readGroup(_ mapping: Mapping) -> [PeerSelector] {
+        let exceptions = (mapping["except"]?.elements() ?? []).compactMap { CIDRReading.prefix($0) }
+        var selector: LabelSelector?
+        if let reference = mapping["cidrGroupRef"], let name = reference.string() {
+            selector = LabelSelector([
+                .equal(source: PrefixGroupReading.nameSource, key: PrefixGroupReading.nameKey, value: name)
+            ])
+        } else if let field = mapping["cidrGroupSelector"], let read = SelectorReading(keys: .pods).read(field) {
+            selector = LabelSelector(
+                read.requirements.map {
+                    LabelRequirement(source: PrefixGroupReading.nameSource, key: $0.key, $0.operation)
+                })
+        }
+        guard let selector else { return [] }
+        let group = PeerSelector.group(selector.requiringGroup())
+        return exceptions.isEmpty ? [group] : [.narrowed(group, PeerCondition(outside: exceptions))]
     }
 }
 

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IdentityModel
+import NetworkModel
+import PolicyModel
+
+/// Reads documents that give prefixes labels: NetworkSet and GlobalNetworkSet of Calico, CiliumCIDRGroup.
+struct PrefixGroupReading {
+    let header: PolicyHeader
+    let dialect: Dialect
+
+    /// A group's own name, by which `cidrGroupRef` finds it.
+    static let nameSource = "cidrgroup"
+    static let nameKey = "io.cilium.policy.cidrgroupname"
+
+    func read(_ document: Mapping) -> PolicyContent {
+        var content = PolicyContent()
+        let isCilium = dialect == .ciliumCIDRGroup
+        let listName = isCilium ? "externalCIDRs" : "nets"
+        let table = FieldTable([listName] + (isCilium ? [] : ["allowedEgressDomains"]))
+        guard let spec = (isCilium ? document.required("spec") : document["spec"])?.mapping(table) else {
+            // Calico takes a set without anything in it.
+            if !isCilium, !document.has("spec") { content.prefixGroup = group([], document) }
+            return content
+        }
+        if let domains = spec["allowedEgressDomains"]?.elements(), !domains.isEmpty {
+            spec.keyField("allowedEgressDomains")?.error(
+                .unsupportedFQDN, "rules by DNS name are not supported yet", remedy: "list the addresses in `nets`")
+        }
+        let list = isCilium ? spec.required(listName) : spec[listName]
+        let prefixes = (list?.elements() ?? []).compactMap { CIDRReading.prefix($0, allowsAddress: true) }
+        content.prefixGroup = group(prefixes, document)
+        return content
+    }
+
+    private func group(_ prefixes: [CIDR], _ document: Mapping) -> PrefixGroup {
+        let isCilium = dialect == .ciliumCIDRGroup
+        var labels: [Label] = []
+        for entry in document["metadata"]?.child(entriesOf: "labels") ?? [] {
+            guard let value = entry.value.string() else { continue }
+            let source = isCilium ? PrefixGroupReading.nameSource : LabelSource.kubernetes
+            labels.append(Label(source: source, key: entry.key, value: value))
+        }
+        if isCilium {
+            labels.append(
+                Label(
+                    source: PrefixGroupReading.nameSource, key: PrefixGroupReading.nameKey,
+                    value: header.reference.name))
+        } else if !header.namespace.isEmpty {
+            labels.append(
+                Label(source: LabelSource.kubernetes, key: WellKnownLabel.namespace, value: header.namespace))
+        }
+        return PrefixGroup(
+            labels: LabelSet(labels), prefixes: Set(prefixes).sorted(), includesWorkloads: !isCilium)
+    }
+}
+
+extension Field {
+    /// The entries of a mapping inside this mapping.
+    fileprivate func child(entriesOf key: String) -> [Entry]? {
+        guard case .mapping(let pairs) = node.content else { return nil }
+        return Mapping(pairs: pairs, field: self).nullable(key).flatMap { $0.node.isNull ? nil : $0.entries() }
+    }
+}
+
+extension LabelSelector {
+    /// Adds "is a CIDR group": sets of Calico are no groups of Cilium's.
+    func requiringGroup() -> LabelSelector {
+        requiring(
+            LabelRequirement(source: PrefixGroupReading.nameSource, key: PrefixGroupReading.nameKey, .exists))
+    }
+}
