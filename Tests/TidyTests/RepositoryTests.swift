@@ -50,6 +50,9 @@ import Testing
     @Test("paths that documents name exist")
     func documentedPaths() { expectNone(MarkdownLinks.pathFindings(in: repository)) }
 
+    @Test("every mutation still applies")
+    func mutations() { expectNone(Mutations.findings(in: repository)) }
+
     @Test("every source names its licence")
     func licences() { expectNone(Hygiene.licenceFindings(in: repository)) }
 

@@ -188,6 +188,13 @@ import Testing
         #expect(MarkdownLinks.pathFindings(in: Repository(["A.md": text, "bpf/lib/a.h": ""])).count == count)
     }
 
+    @Test("finds mutations whose lines have changed", arguments: [("one();", 0), ("two();", 1), ("one();\none();", 1)])
+    func mutations(text: String, count: Int) {
+        let rule = "what: a\nfile: bpf/lib/a.h\n-one();\n+;\n"
+        let repository = Repository(["scripts/mutations/a": rule, "bpf/lib/a.h": text])
+        #expect(Mutations.findings(in: repository).count == count)
+    }
+
     @Test("finds sources without their licence and paths of one machine")
     func hygiene() {
         let bare = Repository([
