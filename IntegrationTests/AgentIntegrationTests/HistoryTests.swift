@@ -37,35 +37,35 @@ import Testing
             ] { #expect(plan.output.contains(line), "\(plan.output)\(plan.errors)") }
             #expect(try await Self.isOpen(shop))
             // By the agent that runs.
-            let applied = try await Self.apply(shop, Shop.udpOnly(7001), "2s").checked()
-            #expect(applied.output.contains("revision 2 goes back to 1 in 2 s"), "\(applied.output)")
+            let applied = try await Self.apply(shop, Shop.udpOnly(7001), "10s").checked()
+            #expect(applied.output.contains("revision 2 goes back to 1 in 10 s"), "\(applied.output)")
             let status = try await shop.agent.tool("status").checked()
             #expect(status.output.contains("unless `bulkhead policy confirm 2` comes first"), "\(status.output)")
             #expect(try await Self.apply(shop, Shop.udpOnly(7002)).status == 4, "one change at a time waits")
-            try await eventually("it is taken back", within: .seconds(5)) { try await Self.isOpen(shop) }
+            try await eventually("it is taken back", within: .seconds(20)) { try await Self.isOpen(shop) }
             #expect(try await shop.agent.tool("policy", "confirm").status == 1)
 
             // By the next agent, which finds the time over.
-            _ = try await Self.apply(shop, Shop.udpOnly(7001), "2s").checked()
+            _ = try await Self.apply(shop, Shop.udpOnly(7001), "8s").checked()
             #expect(try await !Self.isOpen(shop))
             await agent.kill()
-            try await Task.sleep(for: .seconds(2))
+            try await Task.sleep(for: .seconds(8))
             #expect(try await !Self.isOpen(shop), "enforcement outlives the agent")
             agent = try await shop.startAgent()
             #expect(try await Self.isOpen(shop))
 
             // By the next agent, which waits for the rest of the time.
-            _ = try await Self.apply(shop, Shop.udpOnly(7001), "8s").checked()
+            _ = try await Self.apply(shop, Shop.udpOnly(7001), "15s").checked()
             await agent.kill()
             agent = try await shop.startAgent()
             #expect(try await shop.control.status().confirmation?.revision == 6)
             #expect(try await !Self.isOpen(shop))
-            try await eventually("it is taken back", within: .seconds(12)) { try await Self.isOpen(shop) }
+            try await eventually("it is taken back", within: .seconds(30)) { try await Self.isOpen(shop) }
 
             // What is confirmed stays.
-            _ = try await Self.apply(shop, Shop.udpOnly(7001), "2s").checked()
+            _ = try await Self.apply(shop, Shop.udpOnly(7001), "6s").checked()
             _ = try await shop.agent.tool("policy", "confirm", "8").checked()
-            try await Task.sleep(for: .seconds(3))
+            try await Task.sleep(for: .seconds(7))
             #expect(try await !Self.isOpen(shop))
 
             // And by hand.
@@ -83,12 +83,12 @@ import Testing
         try await withTestBed(subnet: 55) { bed in
             let shop = try await Shop(bed)
             _ = try await shop.startAgent()
-            let end = try await bed.shell("date -u -d '+4 seconds' +%FT%TZ").text
+            let end = try await bed.shell("date -u -d '+10 seconds' +%FT%TZ").text
             let annotation = "namespace: shop, annotations: {bulkhead.dev/validUntil: \"\(end)\"}}"
             let policy = Shop.udpOnly(7001).replacing("namespace: shop}", with: annotation)
             _ = try await Self.apply(shop, policy).checked()
             #expect(try await !Self.isOpen(shop))
-            try await eventually("it is out of force", within: .seconds(8)) { try await Self.isOpen(shop) }
+            try await eventually("it is out of force", within: .seconds(25)) { try await Self.isOpen(shop) }
             let listed = try await shop.agent.tool("policy", "get").checked().output
             #expect(listed.contains("out of force since \(end)"), "\(listed)")
             let report = try await shop.control.status()

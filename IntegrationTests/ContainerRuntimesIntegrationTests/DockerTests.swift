@@ -25,7 +25,7 @@ private let subnet = 43
             try await eventually("docker is followed") { follower.status?.isConnected == true }
 
             let id = try await docker.runContainer("web", labels: ["app": "web", "bulkhead.dev/namespace": "shop"])
-            let web = try await follower.workload("web", within: .seconds(1)) { !$0.interfaces.isEmpty }
+            let web = try await follower.workload("web", within: .seconds(3)) { !$0.interfaces.isEmpty }
             #expect(web.id == "docker:\(id)")
             #expect(web.namespace == "shop")
             #expect(web.labels.contains(Label(source: LabelSource.container, key: "app", value: "web")))
@@ -40,9 +40,9 @@ private let subnet = 43
 
             try await docker.run("network", "create", "second")
             try await docker.run("network", "connect", "second", "web")
-            _ = try await follower.workload("web", within: .seconds(1)) { $0.interfaces.count == 2 }
+            _ = try await follower.workload("web", within: .seconds(3)) { $0.interfaces.count == 2 }
             try await docker.run("rename", "web", "shop")
-            _ = try await follower.workload("shop", within: .seconds(1))
+            _ = try await follower.workload("shop", within: .seconds(3))
             try await docker.runContainer("side", labels: ["extra": "b"], network: "container:shop")
             _ = try await follower.workload("shop") { workload in workload.labels.contains { $0.key == "extra" } }
             try await docker.run("rm", "-f", "side")
@@ -51,7 +51,7 @@ private let subnet = 43
             #expect(hostnet.problem?.contains("host's network") == true)
             try await docker.run("restart", "-t", "0", "shop")
             let pid = try await docker.run("inspect", "-f", "{{.State.Pid}}", "shop")
-            _ = try await follower.workload("shop", within: .seconds(1)) {
+            _ = try await follower.workload("shop", within: .seconds(3)) {
                 $0.pid == Int32(pid) && $0.interfaces.count == 2
             }
 

