@@ -70,5 +70,14 @@ func printError(_ line: String) {
     _ = unsafe bytes.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }
 
+/// Columns of the terminal that standard output is; nil if it is none.
+var terminalWidth: Int? {
+    guard isatty(STDOUT_FILENO) == 1 else { return nil }
+    if let columns = environment("COLUMNS").flatMap({ Int($0) }), columns > 0 { return columns }
+    var size = winsize()
+    guard unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+    return Int(size.ws_col)
+}
+
 /// True if people watch: colours then, unless NO_COLOR is set.
 var isInteractive: Bool { isatty(STDOUT_FILENO) == 1 && environment("NO_COLOR") == nil }

@@ -25,12 +25,8 @@ package struct BulkheadCommand: AsyncParsableCommand {
 package func runConsole(_ arguments: [String]) async -> Int32 {
     do {
         try HelpTopic.check(arguments)
-        var command = try BulkheadCommand.parseAsRoot(arguments)
-        if var asynchronous = command as? any AsyncParsableCommand {
-            try await asynchronous.run()
-        } else {
-            try command.run()
-        }
+        let command = try BulkheadCommand.parseAsRoot(arguments)
+        try await TextTable.$terminalWidth.withValue(terminalWidth) { try await run(command) }
         return ConsoleStatus.success.rawValue
     } catch let error where isParserError(error) {
         let text = BulkheadCommand.fullMessage(for: error)
@@ -44,6 +40,15 @@ package func runConsole(_ arguments: [String]) async -> Int32 {
         let failure = ConsoleFailure(error)
         if !failure.message.isEmpty { printError("bulkhead: \(failure.message)") }
         return failure.status.rawValue
+    }
+}
+
+private func run(_ command: any ParsableCommand) async throws {
+    var command = command
+    if var asynchronous = command as? any AsyncParsableCommand {
+        try await asynchronous.run()
+    } else {
+        try command.run()
     }
 }
 
