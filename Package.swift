@@ -51,6 +51,7 @@ let logicTargets: [Target] = [
             "NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading", "IdentityAllocation", "PolicyCompiler",
             "TableEncoding",
         ]),
+    module("FirewallImport", ["NetworkModel", "PolicyModel", "PolicyReading"]),
     module("EventDecoding", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel"]),
     module("FlowAggregation", ["NetworkModel", "IdentityModel", "PolicyModel", "EventModel"]),
 ]
@@ -102,7 +103,8 @@ let compositionTargets: [Target] = [
         "Console",
         [
             "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading", "IdentityAllocation",
-            "PolicyCompiler", "PolicyTesting", "KernelPolicyTesting", "ControlAPI", "LocalHTTP", "LinuxHost",
+            "PolicyCompiler", "PolicyTesting", "FirewallImport", "KernelPolicyTesting", "ControlAPI", "LocalHTTP",
+            "LinuxHost",
             "KernelDatapath", argumentParser,
         ]),
 ]
@@ -146,6 +148,12 @@ let unitTests: [Target] = [
     tests(
         "PolicyTestingTests",
         ["NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading", "PolicyTesting"]),
+    tests(
+        "FirewallImportTests",
+        [
+            "FirewallImport", "NetworkModel", "IdentityModel", "PolicyCompiler", "PolicyModel", "PolicyReading",
+            "TestBed",
+        ]),
     tests("EventDecodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel", "EventDecoding"]),
     tests("FlowAggregationTests", ["NetworkModel", "IdentityModel", "EventModel", "FlowAggregation"]),
     tests("ControlAPITests", ["ControlAPI", "LocalHTTP", "NetworkModel"]),
@@ -217,12 +225,15 @@ let integrationTests: [Target] = [
     tests("TestBedTests", path: "IntegrationTests/TestBedTests", ["TestBed"]),
     tests(
         "AgentIntegrationTests", path: "IntegrationTests/AgentIntegrationTests",
-        ["BPFRuntime", "CDatapathABI", "ControlAPI", "TestBed"]),
+        ["BPFRuntime", "CDatapathABI", "ControlAPI"]),
     tests(
         "ContainerRuntimesIntegrationTests", path: "IntegrationTests/ContainerRuntimesIntegrationTests",
         ["ContainerRuntimes", "IdentityModel", "LinuxHost", "NetworkModel", "TestBed", logging]),
     tests(
-        "LinuxHostIntegrationTests", path: "IntegrationTests/LinuxHostIntegrationTests", ["LinuxHost", "TestBed"]),
+        "FirewallImportIntegrationTests", path: "IntegrationTests/FirewallImportIntegrationTests",
+        ["FirewallImport", "NetworkModel", "PolicyCompiler", "PolicyModel", "PolicyReading", "TestBed"]),
+    tests(
+        "LinuxHostIntegrationTests", path: "IntegrationTests/LinuxHostIntegrationTests", ["LinuxHost"]),
 ]
 
 /// A fuzz target of Fuzz/; libFuzzer brings the main function.

@@ -15,6 +15,9 @@ package struct PrefixSet: Hashable, Sendable {
         self.disjoint = disjoint
     }
 
+    /// Its prefixes in order, none within another.
+    package var list: [CIDR] { disjoint }
+
     /// True if one of the prefixes contains all of the other one.
     package func contains(_ other: CIDR) -> Bool {
         var low = 0

@@ -8,7 +8,7 @@ struct PolicyCommand: AsyncParsableCommand {
         commandName: "policy", abstract: "Check, apply, show and compare policies.",
         subcommands: [
             Apply.self, Get.self, Delete.self, History.self, Rollback.self, Confirm.self, Validate.self, Compile.self,
-            Diff.self, Lint.self, Test.self, Unused.self,
+            Diff.self, Import.self, Lint.self, Test.self, Unused.self,
         ])
 
     struct Apply: AsyncParsableCommand {
