@@ -16,6 +16,14 @@ package struct PolicyPrefix: Hashable, Sendable {
     }
 }
 
+extension PolicyPrefix: Comparable {
+    /// By address, then length.
+    package static func < (a: PolicyPrefix, b: PolicyPrefix) -> Bool {
+        (a.prefix.address, a.prefix.length, a.includesWorkloads ? 1 : 0)
+            < (b.prefix.address, b.prefix.length, b.includesWorkloads ? 1 : 0)
+    }
+}
+
 extension Policy {
     /// Every prefix the policy mentions, once.
     package var prefixes: Set<PolicyPrefix> {

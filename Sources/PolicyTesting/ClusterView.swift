@@ -47,7 +47,8 @@ package struct ClusterView {
         if let problem = line.problem { throw TierProblem(description: problem) }
         self.node = node
         for policy in policies {
-            for use in policy.prefixes {
+            // In order, so that the same policies get the same numbers.
+            for use in policy.prefixes.sorted(by: <) {
                 try allocator.usePrefix(use.prefix, includesWorkloads: use.includesWorkloads)
             }
             if let group = policy.prefixGroup {
@@ -64,14 +65,20 @@ package struct ClusterView {
         var registry = RuleRegistry()
         var output = RuleCompiler.compile(
             CompileInput(
-                subjects: allocator.subjects.map { slot, key in
-                    CompileSubject(
-                        slot: slot, identity: .any, labels: key.labels, isHost: key.isHost, namedPorts: key.namedPorts)
-                },
-                peers: Array(allocator.records.values), policies: policies), registry: &registry)
+                subjects: ClusterView.subjects(of: allocator), peers: Array(allocator.records.values),
+                policies: policies), registry: &registry)
         output.state.ipcache = allocator.mappings
         tables = try ClusterView.tables(holding: output.state)
         rules = output.state.rules
+    }
+
+    private var subjects: [CompileSubject] { ClusterView.subjects(of: allocator) }
+
+    private static func subjects(of allocator: IdentityAllocator) -> [CompileSubject] {
+        allocator.subjects.map { slot, key in
+            CompileSubject(
+                slot: slot, identity: .any, labels: key.labels, isHost: key.isHost, namedPorts: key.namedPorts)
+        }
     }
 
     /// Nil only for a workload that is not of this test.
@@ -86,6 +93,15 @@ package struct ClusterView {
 
     /// What a rule slot stands for; nil for slot 0: no policy selects the endpoint in this direction.
     package func cause(ofRule slot: UInt32) -> RuleDescription? { rules[slot] ?? RuleRegistry.builtins[slot] }
+
+    /// What the tables hold, as lines of text after a legend of their numbers: the same lines for the same cluster and
+    /// policies.
+    package func lines() -> [String] {
+        var state = MapState(ipcache: allocator.mappings, rules: rules)
+        for (key, value) in tables.policy.contents() { state.policy[key] = value }
+        for slot in tables.subjects.slots { state.subjects[slot] = tables.subjects.state(of: slot) }
+        return MapLegend(state).lines(subjects: subjects, identities: Array(allocator.records.values)) + state.lines()
+    }
 
     private static let hostName = "node"
 

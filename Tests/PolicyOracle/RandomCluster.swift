@@ -70,7 +70,7 @@ extension RandomPolicyTest {
         var addresses: [String] = []
         if chance(90) { addresses.append("10.1.0.\(last)") }
         if addresses.isEmpty || chance(85) { addresses.append("fd00:1::\(String(last, radix: 16))") }
-        if chance(15) { addresses.append("10.1.1.\(index)") }
+        if chance(15) { addresses.append("10.1.1.\(index + 10)") }
         if chance(10) { addresses.append("fd00:1::1:\(index)") }
         return addresses
     }
