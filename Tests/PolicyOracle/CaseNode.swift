@@ -146,8 +146,11 @@ extension CaseNode {
     }
 }
 
-extension CaseNode: ExpressibleByStringLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral {
+extension CaseNode: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByArrayLiteral,
+    ExpressibleByDictionaryLiteral
+{
     package init(stringLiteral value: String) { self = .text(value) }
+    package init(integerLiteral value: Int) { self = .number(value) }
     package init(arrayLiteral elements: CaseNode...) { self = .list(elements) }
     package init(dictionaryLiteral elements: (String, CaseNode)...) {
         self = .object(elements.map { (key: $0, value: $1) })

@@ -34,7 +34,7 @@ package struct RandomPolicyTest {
     }
 
     private enum Dialect: CaseIterable {
-        case kubernetes, cilium, ciliumClusterwide, admin, baseline, cluster
+        case kubernetes, cilium, ciliumClusterwide, admin, baseline, cluster, calico, calicoGlobal
     }
 
     private mutating func policy(_ index: Int, of dialects: [Dialect]) -> CaseNode {
@@ -42,6 +42,8 @@ package struct RandomPolicyTest {
         case .kubernetes: return networkPolicy(index)
         case .cilium: return ciliumPolicy(index, isClusterwide: false)
         case .ciliumClusterwide: return ciliumPolicy(index, isClusterwide: true)
+        case .calico: return calicoPolicy(index, isGlobal: false)
+        case .calicoGlobal: return calicoPolicy(index, isGlobal: true)
         case .admin: return adminPolicy(index, isBaseline: false)
         case .baseline where !hasBaseline:
             // There is but one.

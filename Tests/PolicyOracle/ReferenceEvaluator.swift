@@ -81,7 +81,7 @@ package struct ReferenceEvaluator {
         }
     }
 
-    /// Admin tier, then NetworkPolicies and Cilium policies together, then the baseline; behind them all is open.
+    /// Admin tier, then NetworkPolicies, Cilium and Calico policies, then the baseline; behind them all is open.
     private func isDenied(by policies: [CaseNode], _ question: Question) -> Bool {
         let admin = policies.filter { ReferenceAdminPolicy.kinds.contains($0["kind"]?.string ?? "") }
         switch ReferenceAdminPolicy.answer(admin, .admin, question) {
@@ -93,17 +93,43 @@ package struct ReferenceEvaluator {
         return ReferenceAdminPolicy.answer(admin, .baseline, question) == .denied
     }
 
-    /// Nil if the tier neither closes the subject nor says anything.
+    /// Calico's policies by order, the others together at order 1000; nil if the tier leaves the decision to the next one.
     private func isDeniedInDefaultTier(_ policies: [CaseNode], _ question: Question) -> Bool? {
+        let calico = policies.filter(ReferenceCalicoPolicy.isCalico).sorted { first, second in
+            func place(_ policy: CaseNode) -> (Int, String) {
+                (ReferenceCalicoPolicy.order(of: policy), policy["metadata"]?["name"]?.string ?? "")
+            }
+            return place(first) < place(second)
+        }
+        let others = policies.filter { !ReferenceCalicoPolicy.isCalico($0) }
+        let early = calico.filter { ReferenceCalicoPolicy.order(of: $0) <= 1000 }
+            .map { ReferenceCalicoPolicy.answer($0, question) }
+        let late = calico.filter { ReferenceCalicoPolicy.order(of: $0) > 1000 }
+            .map { ReferenceCalicoPolicy.answer($0, question) }
+        var isClosed = false
+        for answer in early + [answerTogether(others, question)] + late {
+            switch answer {
+            case .allowed: return false
+            case .denied: return true
+            case .passed: return nil
+            case .closed: isClosed = true
+            case .silent: break
+            }
+        }
+        guard isClosed else { return nil }
+        // The host reaches its workloads.
+        return !(question.direction == .ingress && question.peer.kind == .host && question.subject.kind == .workload)
+    }
+
+    /// NetworkPolicies and Cilium policies.
+    private func answerTogether(_ policies: [CaseNode], _ question: Question) -> ReferenceCalicoPolicy.Answer {
         let cilium = policies.filter { ReferenceCiliumPolicy.kinds.contains($0["kind"]?.string ?? "") }
             .map { ReferenceCiliumPolicy.answer($0, question) }
         let kubernetes = policies.filter { $0["kind"]?.string == "NetworkPolicy" }
             .map { ReferenceNetworkPolicy.answer($0, question) }
         // Deny beats allow, whoever says it.
-        if cilium.contains(where: \.isDenied) { return true }
-        if cilium.contains(where: \.isAllowed) || kubernetes.contains(.allowed) { return false }
-        guard cilium.contains(where: \.isClosed) || kubernetes.contains(.closed) else { return nil }
-        // The host reaches its workloads.
-        return !(question.direction == .ingress && question.peer.kind == .host && question.subject.kind == .workload)
+        if cilium.contains(where: \.isDenied) { return .denied }
+        if cilium.contains(where: \.isAllowed) || kubernetes.contains(.allowed) { return .allowed }
+        return cilium.contains(where: \.isClosed) || kubernetes.contains(.closed) ? .closed : .silent
     }
 }

@@ -140,6 +140,13 @@ private let anyNamespace = "k8s:io.kubernetes.pod.namespace"
                 "default deny egress of endpoints \(anyNamespace)",
                 "egress[0]: allow endpoints \(anyNamespace) to any on all",
             ]),
+        LoweringCase(
+            "every namespace has a name, and who is in none is asked for by global() alone",
+            global("namespaceSelector: \"!has(kubernetes.io/metadata.name)\""), []),
+        LoweringCase(
+            "an empty list of rules is none: ingress is denied",
+            global("namespaceSelector: all()\negress: []"),
+            ["default tier, no order", "default deny ingress of endpoints \(anyNamespace)"]),
     ])
     func `lowers to rules in order that close their tier`(row: LoweringCase) throws {
         let set = read(row.spec)

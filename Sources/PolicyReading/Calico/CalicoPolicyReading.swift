@@ -41,8 +41,8 @@ struct CalicoPolicyReading {
         for direction in [Direction.ingress, .egress] {
             let elements = spec[direction.description]?.elements() ?? []
             let other: Direction = direction == .ingress ? .egress : .ingress
-            let isListed =
-                listed?.contains(direction) ?? (!elements.isEmpty || direction == .ingress && !spec.has("\(other)"))
+            let isOtherEmpty = spec["\(other)"]?.elements()?.isEmpty ?? !spec.has("\(other)")
+            let isListed = listed?.contains(direction) ?? (!elements.isEmpty || direction == .ingress && isOtherEmpty)
             if isListed {
                 content.defaultDeny += subjects.selectors.map { DefaultDeny(subject: $0, direction: direction) }
             } else if !elements.isEmpty {

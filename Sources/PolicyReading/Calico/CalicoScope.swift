@@ -112,8 +112,10 @@ struct CalicoScope {
         ).isSatisfiable
     }
 
+    /// Every namespace has a name, so that only `global()` asks for what is in none.
     private func keys(_ subject: Subject) -> CalicoSelectorForm.Keys {
-        CalicoSelectorForm.Keys { key in
+        let names = subject == .namespaces ? [CalicoScope.namespaceNameKey, WellKnownLabel.namespaceName] : []
+        return CalicoSelectorForm.Keys(isEverywhere: names.contains) { key in
             switch (subject, key) {
             case (.endpoints, CalicoScope.namespaceKey),
                 (.namespaces, CalicoScope.namespaceNameKey), (.namespaces, WellKnownLabel.namespaceName):

@@ -18,7 +18,17 @@ struct CalicoSelectorForm: Hashable {
 
     /// What keys and `global()` become.
     struct Keys {
+        /// Labels that everything selected has: asking for who has none selects nothing.
+        var isEverywhere: (String) -> Bool
         var key: (String) -> (source: String, key: String)
+
+        init(
+            isEverywhere: @escaping (String) -> Bool = { _ in false },
+            key: @escaping (String) -> (source: String, key: String)
+        ) {
+            self.isEverywhere = isEverywhere
+            self.key = key
+        }
     }
 
     /// Brings a selector into the form; `isNegated`: its opposite.
@@ -35,11 +45,11 @@ struct CalicoSelectorForm: Hashable {
                             isNegated ? .exists : .doesNotExist)
                     ])
                 ])
-        case (.test(let key, let operation), let isNegated):
-            let (source, key) = keys.key(key)
+        case (.test(let written, let operation), let isNegated):
+            let (source, key) = keys.key(written)
             let meant = isNegated ? operation.opposite : operation
             // What is in no set at all is nothing; not being in it says nothing.
-            if meant == .isIn([]) {
+            if meant == .isIn([]) || meant == .doesNotExist && keys.isEverywhere(written) {
                 self.init(alternatives: [])
             } else if meant == .isNotIn([]) {
                 self = .everything

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// NetworkPolicy and GlobalNetworkPolicy of Calico v3 by the letter of Calico's documentation and of the differences that
+/// docs/reference/dialects/calico.md lists: the first rule that matches, policies by order and name.
+enum ReferenceCalicoPolicy {
+    enum Answer {
+        /// Does not select the subject in this direction.
+        case silent
+        /// Selects it, and no rule matches.
+        case closed
+        case allowed
+        case denied
+        case passed
+    }
+
+    private typealias Party = ReferenceParty
+
+    static func isCalico(_ policy: CaseNode) -> Bool { policy["apiVersion"]?.string == "projectcalico.org/v3" }
+
+    /// Less is asked earlier; without an order last.
+    static func order(of policy: CaseNode) -> Int { policy["spec"]?["order"]?.integer ?? Int.max }
+
+    static func answer(_ policy: CaseNode, _ question: ReferenceQuestion) -> Answer {
+        let namespace =
+            policy["kind"]?.string == "NetworkPolicy" ? policy["metadata"]?["namespace"]?.string ?? "default" : nil
+        guard let spec = policy["spec"], types(spec).contains(question.direction),
+            isMeant(spec, question.subject, namespace)
+        else { return .silent }
+        for rule in spec[question.direction.rawValue]?.elements ?? [] where matches(rule, question, namespace) {
+            switch rule["action"]?.string {
+            case "Allow": return .allowed
+            case "Deny": return .denied
+            case "Pass": return .passed
+            // Log goes on with the next rule.
+            default: continue
+            }
+        }
+        return .closed
+    }
+
+    /// Missing: ingress if there are ingress rules or no rules at all, egress if there are egress rules.
+    private static func types(_ spec: CaseNode) -> [ReferenceQuestion.Direction] {
+        let listed = (spec["types"]?.elements ?? []).compactMap(\.string)
+        if !listed.isEmpty {
+            return (listed.contains("Ingress") ? [.ingress] : []) + (listed.contains("Egress") ? [.egress] : [])
+        }
+        let hasIngress = !(spec["ingress"]?.elements ?? []).isEmpty,
+            hasEgress = !(spec["egress"]?.elements ?? []).isEmpty
+        return (hasIngress || !hasEgress ? [.ingress] : []) + (hasEgress ? [.egress] : [])
+    }
+
+    // MARK: - Selectors
+
+    /// Endpoints that Calico knows: workloads, and this host.
+    private static func isEndpoint(_ party: Party) -> Bool { party.isWorkload || party.kind == .host }
+
+    private static func matches(_ selector: String, _ party: Party) -> Bool {
+        ReferenceCalicoSelector.matches(selector, isGlobal: !party.isWorkload) { key in
+            if key == "projectcalico.org/namespace" { return party.isWorkload ? [party.namespace] : [] }
+            return party.values(key)
+        }
+    }
+
+    private static func isInNamespace(_ selector: String, _ party: Party) -> Bool {
+        // Namespaces only, but for what asks for no namespace at all.
+        guard party.isWorkload else { return selector == "global()" }
+        return ReferenceCalicoSelector.matches(selector, isGlobal: false) { key in
+            key == "projectcalico.org/name" ? [party.namespace] : ReferenceSelector.namespaceValues(key, party)
+        }
+    }
+
+    /// Whether `selector` and `namespaceSelector` of a policy or an entity mean the party.
+    private static func isMeant(_ entity: CaseNode, _ party: Party, _ namespace: String?) -> Bool {
+        guard isEndpoint(party), matches(entity["selector"]?.string ?? "", party) else { return false }
+        if let namespaces = entity["namespaceSelector"]?.string { return isInNamespace(namespaces, party) }
+        return namespace == nil || (party.isWorkload && party.namespace == namespace)
+    }
+
+    // MARK: - Rules
+
+    private static func matches(_ rule: CaseNode, _ question: ReferenceQuestion, _ namespace: String?) -> Bool {
+        let isIngress = question.direction == .ingress
+        return isTraffic(rule, question)
+            && isEnd(rule["source"] ?? [:], isIngress ? question.peer : question.subject, namespace)
+            && isEnd(rule["destination"] ?? [:], isIngress ? question.subject : question.peer, namespace)
+            && isPort(rule["destination"] ?? [:], question, isDenying: rule["action"]?.string == "Deny")
+    }
+
+    private static func isEnd(_ entity: CaseNode, _ party: Party, _ namespace: String?) -> Bool {
+        if entity["selector"] != nil || entity["namespaceSelector"] != nil, !isMeant(entity, party, namespace) {
+            return false
+        }
+        // Leaves out endpoints only: addresses outside have no labels.
+        if let unwanted = entity["notSelector"]?.string, isEndpoint(party), matches(unwanted, party) { return false }
+        let nets = entity["nets"]?.elements ?? [], notNets = entity["notNets"]?.elements ?? []
+        return (nets.isEmpty || nets.contains { party.address.isInside($0.string ?? "") })
+            && !notNets.contains { party.address.isInside($0.string ?? "") }
+    }
+
+    private static func isTraffic(_ rule: CaseNode, _ question: ReferenceQuestion) -> Bool {
+        let traffic = question.traffic
+        if let version = rule["ipVersion"]?.integer, (version == 4) != question.peer.address.isIPv4 { return false }
+        if let wanted = rule["protocol"], !isProtocol(wanted, traffic) { return false }
+        if let unwanted = rule["notProtocol"], isProtocol(unwanted, traffic) { return false }
+        if let wanted = rule["icmp"], !isType(wanted, traffic) { return false }
+        if let unwanted = rule["notICMP"], isType(unwanted, traffic) { return false }
+        return true
+    }
+
+    private static func isProtocol(_ node: CaseNode, _ traffic: ReferenceTraffic) -> Bool {
+        let numbers = ["TCP": "6", "UDP": "17", "SCTP": "132", "ICMP": "1", "ICMPv6": "58"]
+        let (wanted, found) = (node.string ?? "", traffic.proto)
+        return (numbers[wanted] ?? wanted) == (numbers[found] ?? found)
+    }
+
+    /// Codes of probes are 0.
+    private static func isType(_ node: CaseNode, _ traffic: ReferenceTraffic) -> Bool {
+        guard let type = node["type"]?.integer else { return true }
+        return traffic.port == type && (node["code"]?.integer ?? 0) == 0
+    }
+
+    private static func isPort(_ destination: CaseNode, _ question: ReferenceQuestion, isDenying: Bool) -> Bool {
+        func isOne(_ port: CaseNode) -> Bool {
+            let text = port.string ?? ""
+            let numbers = text.split(separator: ":").map { Int($0) }
+            guard let first = numbers.first ?? nil, let last = numbers.last ?? nil else {
+                return question.isPort(named: text, proto: question.traffic.proto, isDenying: isDenying)
+            }
+            return (first...last).contains(question.traffic.port)
+        }
+        let ports = destination["ports"]?.elements ?? [], notPorts = destination["notPorts"]?.elements ?? []
+        return (ports.isEmpty || ports.contains(where: isOne)) && !notPorts.contains(where: isOne)
+    }
+}
