@@ -25,6 +25,7 @@ final class KernelMaps: Sendable {
     private let policyEntries: MappedArray
     private let ipcache: MappedArray
     let events: EventRings
+    let names: NameMaps
     private let fromEndpoint: BPFProgram
     private let toEndpoint: BPFProgram
     private let fromNetwork: BPFProgram
@@ -60,6 +61,7 @@ final class KernelMaps: Sendable {
         events = try EventRings(
             rings: object.mapDescriptor(EventRings.ringsName), events: object.mapDescriptor(EventRings.eventsName),
             doorbell: object.mapDescriptor(EventRings.doorbellName))
+        names = try NameMaps(object)
         fromEndpoint = try object.program(Hook.fromEndpoint.rawValue)
         toEndpoint = try object.program(Hook.toEndpoint.rawValue)
         fromNetwork = try object.program(Hook.fromNetwork.rawValue)
@@ -73,10 +75,11 @@ final class KernelMaps: Sendable {
         try KernelMaps.empty(failsafe)
         conntrack.clear()
         try KernelMaps.empty(fragments)
+        try names.clear()
         for endpoint in [UInt32(Fixture.endpoint), 8] { try endpointFlows.update(endpoint, to: 0) }
     }
 
-    private static func empty<Key, Value>(_ map: borrowing BPFMap<Key, Value>) throws(BPFError) {
+    static func empty<Key, Value>(_ map: borrowing BPFMap<Key, Value>) throws(BPFError) {
         var keys: [Key] = []
         try map.forEach { key, _ in keys.append(key) }
         for key in keys { try map.remove(key) }

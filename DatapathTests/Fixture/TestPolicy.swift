@@ -110,8 +110,13 @@ struct TestPolicy: Sendable {
             let tiers = ([self] + later).map { UInt32($0.subject / UInt16(SUBJECT_COUNT_MAX)) }
             state.subjects[owner, default: .open].chain = tiers.reversed().reduce(0) { $0 << 4 | ($1 + 1) }
         }
+        if ([self] + later).contains(where: \.asksNames) {
+            state.subjects[owner, default: .open].probeMask[0][Int(SUBJECT_ANY)] |= 1 << UInt32(PROBE_NAMES)
+        }
         return state
     }
+
+    private var asksNames: Bool { entries.contains { NumericIdentity.nameRange.contains($0.key.peer.rawValue) } }
 
     private var ownState: MapState {
         var state = MapState()
@@ -133,6 +138,7 @@ struct TestPolicy: Sendable {
             let kind = entry.key.peer == .any ? Int(SUBJECT_ANY) : Int(SUBJECT_PEER)
             subjectState.probeMask[Int(entry.key.direction.rawValue)][kind] |= 1 << UInt32(entry.key.prefixLength)
         }
+        if asksNames { subjectState.probeMask[0][Int(SUBJECT_PEER)] |= 1 << UInt32(PROBE_NAMES) }
         state.subjects[subject] = subjectState
         return state
     }

@@ -38,6 +38,19 @@ extension Packet {
         return transport(17, header + filler(payload), checksum: .withAddresses(6))
     }
 
+    func udp(_ source: UInt16, _ destination: UInt16, bytes: [UInt8]) -> Packet {
+        let header =
+            source.networkOrder + destination.networkOrder + UInt16(8 + bytes.count).networkOrder + [0, 0]
+        return transport(17, header + bytes, checksum: .withAddresses(6))
+    }
+
+    func tcp(_ source: UInt16, _ destination: UInt16, bytes: [UInt8]) -> Packet {
+        let header =
+            source.networkOrder + destination.networkOrder + [0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x18, 0x20, 0]
+            + [0, 0, 0, 0]
+        return transport(6, header + bytes, checksum: .withAddresses(16))
+    }
+
     func sctp(_ source: UInt16, _ destination: UInt16, _ chunk: SCTPChunk) -> Packet {
         let header = source.networkOrder + destination.networkOrder + [0, 0, 0, 7, 0, 0, 0, 0]
         return transport(132, header + [chunk.rawValue, 0, 0, 4], checksum: .sctp)

@@ -122,4 +122,6 @@ package enum MapName: String, Codable, CaseIterable, Sendable {
     case subjects
     case metrics
     case rules
+    /// What DNS has told workloads, and the rules that rely on it.
+    case names
 }

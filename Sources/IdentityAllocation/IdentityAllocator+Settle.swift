@@ -15,6 +15,7 @@ extension IdentityAllocator {
             isExhausted = !settleAddresses(&changes)
         }
         isExhausted = !settlePrefixes(&changes) || isExhausted
+        settleNames()
         settleRecords(&changes)
         if isExhausted { throw .localsExhausted }
         return changes
@@ -36,7 +37,7 @@ extension IdentityAllocator {
             let prefix = prefixes.innermost(address)
             if prefix != nil || !around.isEmpty {
                 let key = LocalKey(base: base, prefix: prefix, groups: around)
-                if let number = locals.assign(key) {
+                if let number = assignLocal(key) {
                     if wantedDerived.insert(key).inserted, !derived.contains(key) { touch(key) }
                     identity = NumericIdentity(rawValue: number)
                 } else {
@@ -46,7 +47,7 @@ extension IdentityAllocator {
             wanted[CIDR(host: address)] = identity
         }
         for key in derived.subtracting(wantedDerived) {
-            if let number = locals.release(key) { touchedIdentities.insert(NumericIdentity(rawValue: number)) }
+            if let number = releaseLocal(key) { touchedIdentities.insert(NumericIdentity(rawValue: number)) }
         }
         derived = wantedDerived
         for (prefix, identity) in wanted where addressMappings[prefix] != identity {
@@ -73,7 +74,7 @@ extension IdentityAllocator {
             let old = classes[prefix]
             if key != old {
                 if let key {
-                    if locals.assign(key) == nil { isComplete = false }
+                    if assignLocal(key) == nil { isComplete = false }
                     classUsers[key, default: 0] += 1
                 }
                 if let old { left.append(old) }
@@ -87,10 +88,25 @@ extension IdentityAllocator {
             classUsers[key, default: 1] -= 1
             guard classUsers[key] == 0 else { continue }
             classUsers[key] = nil
-            if let number = locals.release(key) { touchedIdentities.insert(NumericIdentity(rawValue: number)) }
+            if let number = releaseLocal(key) { touchedIdentities.insert(NumericIdentity(rawValue: number)) }
         }
         touchedPrefixes.removeAll()
         return isComplete
+    }
+
+    private mutating func settleNames() {
+        for name in touchedNames {
+            guard let number = names.assigned[name] else { continue }
+            let identity = NumericIdentity(rawValue: number)
+            touchedIdentities.insert(identity)
+            if nameUses[name] == nil {
+                names.release(name)
+                nameRecords[identity] = nil
+            } else {
+                nameRecords[identity] = name
+            }
+        }
+        touchedNames.removeAll()
     }
 
     private mutating func settleRecords(_ changes: inout IdentityChanges) {
@@ -99,7 +115,9 @@ extension IdentityAllocator {
         for key in derived where touchedIdentities.contains(key.base) { touch(key) }
         for identity in touchedIdentities.sorted() {
             let key = touchedLocals[identity].flatMap { localIdentity($0) == identity ? $0 : nil }
-            let record = key.map { self.record(of: $0, identity) } ?? baseRecord(identity)
+            let record =
+                nameRecords[identity].map { ResolvedIdentity(identity: identity, labels: LabelSet([]), name: $0) }
+                ?? key.map { self.record(of: $0, identity) } ?? baseRecord(identity)
             guard record != records[identity] else { continue }
             records[identity] = record
             if let record { changes.recordSettings.append(record) } else { changes.recordRemovals.append(identity) }

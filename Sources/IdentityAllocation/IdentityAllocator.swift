@@ -6,8 +6,8 @@ package import NetworkModel
 
 /// Gives label sets, prefixes and workloads inside prefixes their identities, and says which address has which.
 ///
-/// Three kinds of numbers: label sets (256...65535), prefixes used by policies (node-local), and *derived* ones, also
-/// node-local: a workload or the host whose address lies in a prefix that includes workloads (`ipBlock`). A derived
+/// Four kinds of numbers: label sets (256...65535), prefixes and DNS names used by policies (node-local), and *derived*
+/// ones, also node-local: a workload or the host whose address lies in a prefix that includes workloads (`ipBlock`). A derived
 /// identity has the labels of its base and the innermost such prefix, so that it is matched by both. Because it is the
 /// innermost, every other policy prefix around the address contains it: one prefix stands for all of them.
 ///
@@ -58,7 +58,14 @@ package struct IdentityAllocator: Sendable {
     package static let subjectRange: ClosedRange<UInt32> = 1...UInt32(SUBJECT_COUNT_MAX - 1)
 
     var workloads = NumberPool<LabelSet>(NumericIdentity.workloadRange)
-    var locals = NumberPool<LocalKey>(NumericIdentity.localRange)
+    /// Prefixes by themselves, and workloads inside of them: apart, because names may open the former only.
+    var prefixNumbers = NumberPool<LocalKey>(NumericIdentity.prefixRange)
+    var derivedNumbers = NumberPool<LocalKey>(NumericIdentity.derivedRange)
+    var names = NumberPool<NameSelector>(NumericIdentity.nameRange)
+    /// Policies that use a name.
+    var nameUses: [NameSelector: Int] = [:]
+    var touchedNames: Set<NameSelector> = []
+    var nameRecords: [NumericIdentity: NameSelector] = [:]
     var subjectPool = NumberPool<SubjectKey>(IdentityAllocator.subjectRange)
 
     package private(set) var endpoints: [String: Endpoint] = [:]
@@ -178,13 +185,40 @@ package struct IdentityAllocator: Sendable {
         touchedPrefixes.formUnion(groups.inside(prefix))
     }
 
+    /// A policy begins to use a name.
+    package mutating func useName(_ name: NameSelector) throws(IdentityError) {
+        guard names.assign(name) != nil else { throw .namesExhausted }
+        nameUses[name, default: 0] += 1
+        touchedNames.insert(name)
+    }
+
+    /// Undoes one `useName`.
+    package mutating func releaseName(_ name: NameSelector) {
+        guard let uses = nameUses[name] else { return }
+        nameUses[name] = uses > 1 ? uses - 1 : nil
+        touchedNames.insert(name)
+    }
+
+    /// The names in use, with their numbers.
+    package var nameNumbers: [NameSelector: NumericIdentity] {
+        names.assigned.filter { nameUses[$0.key] != nil }.mapValues(NumericIdentity.init(rawValue:))
+    }
+
     /// Subjects in use, by slot.
     package var subjects: [UInt16: SubjectKey] {
         Dictionary(subjectPool.assigned.map { (UInt16($0.value), $0.key) }) { $1 }
     }
 
     func localIdentity(_ key: LocalKey) -> NumericIdentity? {
-        locals.assigned[key].map(NumericIdentity.init(rawValue:))
+        (key.base == .any ? prefixNumbers : derivedNumbers).assigned[key].map(NumericIdentity.init(rawValue:))
+    }
+
+    mutating func assignLocal(_ key: LocalKey) -> UInt32? {
+        key.base == .any ? prefixNumbers.assign(key) : derivedNumbers.assign(key)
+    }
+
+    mutating func releaseLocal(_ key: LocalKey) -> UInt32? {
+        key.base == .any ? prefixNumbers.release(key) : derivedNumbers.release(key)
     }
 
     private mutating func identity(for endpoint: Endpoint) -> NumericIdentity? {

@@ -24,6 +24,7 @@ package enum IdentityError: Error, Hashable, Sendable, CustomStringConvertible {
     case workloadsExhausted
     case localsExhausted
     case subjectsExhausted
+    case namesExhausted
 
     package var description: String {
         switch self {
@@ -31,8 +32,11 @@ package enum IdentityError: Error, Hashable, Sendable, CustomStringConvertible {
             "cannot give another label set an identity: all \(NumericIdentity.workloadRange.count) numbers are in use; "
                 + "leave labels that differ for every workload out of identities (label filter)"
         case .localsExhausted:
-            "cannot give another prefix an identity: all \(NumericIdentity.localRange.count) numbers are in use; "
+            "cannot give another prefix an identity: all \(NumericIdentity.prefixRange.count) numbers are in use; "
                 + "use fewer prefixes in policies"
+        case .namesExhausted:
+            "cannot give another DNS name a number: all \(NumericIdentity.nameRange.count) are in use; "
+                + "use patterns instead of single names"
         case .subjectsExhausted:
             "cannot add another policy subject: all \(IdentityAllocator.subjectRange.count) are in use; "
                 + "leave labels that differ for every workload out of identities (label filter)"

@@ -23,6 +23,12 @@ package struct NumericIdentity: RawRepresentable, Hashable, Sendable, Comparable
     package static let workloadRange: ClosedRange<UInt32> = 256...65535
     /// Numbers that mean something on this node only: prefixes, and workloads inside a prefix.
     package static let localRange: ClosedRange<UInt32> = 0x0100_0000...0x01ff_ffff
+    /// Of these, prefixes.
+    package static let prefixRange: ClosedRange<UInt32> = 0x0100_0000...0x017f_ffff
+    /// Of these, workloads inside a prefix.
+    package static let derivedRange: ClosedRange<UInt32> = 0x0180_0000...0x01ff_ffff
+    /// Numbers for DNS names, on this node only: peers that no address has in the ipcache.
+    package static let nameRange: ClosedRange<UInt32> = 0x0300_0000...0x0300_ffff
 }
 
 /// The reserved identities with the label each one carries.

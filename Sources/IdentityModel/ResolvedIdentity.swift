@@ -10,6 +10,8 @@ package struct ResolvedIdentity: Hashable, Sendable {
     ///
     /// Derived identities: the innermost policy prefix around the workload's address.
     package var prefix: CIDR?
+    /// Of a name: which; such an identity has no labels and no address, and is matched by this alone.
+    package var name: NameSelector?
     /// A workload, or the host: matched by a prefix only where the prefix includes workloads.
     package var isWorkload: Bool
     /// Of all endpoints with this identity.
@@ -19,7 +21,7 @@ package struct ResolvedIdentity: Hashable, Sendable {
 
     package init(
         identity: NumericIdentity, labels: LabelSet, prefix: CIDR? = nil, isWorkload: Bool = false,
-        namedPorts: NamedPorts = NamedPorts(), groups: [LabelSet] = []
+        namedPorts: NamedPorts = NamedPorts(), groups: [LabelSet] = [], name: NameSelector? = nil
     ) {
         self.identity = identity
         self.labels = labels
@@ -27,5 +29,6 @@ package struct ResolvedIdentity: Hashable, Sendable {
         self.isWorkload = isWorkload
         self.namedPorts = namedPorts
         self.groups = groups
+        self.name = name
     }
 }

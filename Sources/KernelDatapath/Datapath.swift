@@ -17,6 +17,8 @@ package final class Datapath: DatapathWriting {
     private let conntrack: Mutex<ConntrackFile>
     /// What is attached; taken before the tables' lock.
     private let programs: Mutex<EndpointPrograms>
+    /// Under a lock of its own: what was answered is read without holding up a commit.
+    private let names: Mutex<NameTables>
 
     /// Loads the datapath, or takes over the one an earlier agent left under the same directory.
     ///
@@ -34,6 +36,7 @@ package final class Datapath: DatapathWriting {
             let links = try EndpointPrograms(loaded.pins, attachment: loaded.attachment)
             try loaded.adoptEndpoints(links)
             programs = Mutex(links)
+            names = Mutex(try NameTables.open(loaded.pins))
         } catch {
             throw .kernel(error)
         }
@@ -231,6 +234,16 @@ package final class Datapath: DatapathWriting {
     ) throws(DatapathError) -> any EventReading {
         try withKernel { state throws(BPFError) in
             try EventReader(state.objects.events.open(), deliver)
+        }
+    }
+
+    func withNames<Result>(
+        _ body: (inout NameTables) throws(BPFError) -> sending Result
+    ) throws(DatapathError) -> Result {
+        do throws(BPFError) {
+            return try names.withLock { names throws(BPFError) in try body(&names) }
+        } catch {
+            throw .kernel(error)
         }
     }
 

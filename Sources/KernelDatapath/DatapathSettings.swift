@@ -111,4 +111,9 @@ enum MapName {
     static let endpointFlows = "endpoint_flows_map"
     static let ruleStats = "rule_stats_map"
     static let metrics = "metrics_map"
+    static let nameConfig = "fqdn_config_map"
+    static let nameResolvers = "fqdn_resolver_map"
+    static let nameSelectors = "fqdn_selector_map"
+    static let nameAnswers = "fqdn_answer_map"
+    static let nameAddresses = "fqdn_address_map"
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package import EventModel
+package import IdentityModel
+package import NetworkModel
 package import PolicyCompiler
 
 /// The kernel side as the agent sees it: `Datapath` is the real one, `InMemoryDatapath` the double for tests.
@@ -39,6 +41,20 @@ package protocol DatapathWriting: Sendable {
     /// Throws before anything changed.
     @discardableResult
     func commit(_ changes: MapChanges) throws(DatapathError) -> CommitReport
+
+    /// Says whose DNS answers are believed, and for how long.
+    func configureNames(_ settings: NameSettings) throws(DatapathError)
+
+    /// Makes these the names that have numbers; what was answered before is looked through.
+    ///
+    /// To be called with new names before the commit of entries that rely on them, and without old ones after it.
+    func setNames(_ numbers: [NameSelector: NumericIdentity]) throws(DatapathError)
+
+    /// What DNS has told every endpoint, in no order.
+    func learntNames() throws(DatapathError) -> [LearntName]
+
+    /// Removes what DNS said long ago, or to endpoints that are gone.
+    func sweepNames() throws(DatapathError)
 
     /// Removes flows that are expired or belong to endpoints that are gone.
     @discardableResult

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package import EventModel
 import Glibc
+package import IdentityModel
+package import NetworkModel
 package import PolicyCompiler
 import Synchronization
 
@@ -22,6 +24,9 @@ package final class InMemoryDatapath: DatapathWriting {
         package var metrics = DatapathMetrics()
         package var support = KernelSupport()
         package var ruleTraffic: [UInt32: RuleTraffic] = [:]
+        package var nameSettings = NameSettings()
+        package var names: [NameSelector: NumericIdentity] = [:]
+        package var learntNames: [LearntName] = []
         /// Names of the calls in order, as in `attach 7`.
         package var calls: [String] = []
         /// While true, who attaches or detaches waits.
@@ -96,6 +101,18 @@ package final class InMemoryDatapath: DatapathWriting {
             return content.nextReport()
         }
     }
+
+    package func configureNames(_ settings: NameSettings) throws(DatapathError) {
+        content.withLock { $0.nameSettings = settings }
+    }
+
+    package func setNames(_ numbers: [NameSelector: NumericIdentity]) throws(DatapathError) {
+        content.withLock { $0.names = numbers }
+    }
+
+    package func learntNames() throws(DatapathError) -> [LearntName] { content.withLock { $0.learntNames } }
+
+    package func sweepNames() throws(DatapathError) {}
 
     @discardableResult
     package func sweepConntrack() throws(DatapathError) -> SweepReport {

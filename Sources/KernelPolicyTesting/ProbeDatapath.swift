@@ -4,6 +4,7 @@ import BPFRuntime
 import CDatapathABI
 import EventDecoding
 import EventModel
+import IdentityModel
 import KernelPrograms
 import NetworkModel
 import TableEncoding
@@ -18,6 +19,7 @@ final class ProbeDatapath {
     private let toNetwork: BPFProgram
     private let endpoints: BPFMap<UInt32, endpoint_entry>
     private let addresses: BPFMap<endpoint_address_key, UInt32>
+    private let names: BPFMap<fqdn_address_key, fqdn_address>
     private let conntrack: ConntrackTable
     private let events: EventRings
     private let configuration: MappedArray
@@ -45,6 +47,7 @@ final class ProbeDatapath {
         toNetwork = try object.program("tc_to_network")
         endpoints = try object.map("endpoint_map")
         addresses = try object.map("endpoint_address_map")
+        names = try object.map("fqdn_address_map")
         conntrack = try ConntrackTable(
             table: object.mapDescriptor("conntrack_table_map"), heads: object.mapDescriptor("conntrack_heads_map"),
             nodes: object.mapDescriptor("conntrack_map"))
@@ -145,6 +148,26 @@ extension ProbeDatapath {
     func forgetAddresses() throws(BPFError) {
         try addresses.remove(knownAddresses)
         knownAddresses = []
+    }
+
+    /// Gives an address exactly these numbers of names, for an endpoint, without end.
+    func learn(_ numbers: [NumericIdentity], of address: IPAddress, at endpoint: UInt16) throws(BPFError) {
+        let key = fqdn_address_key(address: ip_address(bytes: address.networkBytes), endpoint: UInt32(endpoint))
+        guard !numbers.isEmpty else {
+            try names.remove(key)
+            return
+        }
+        var entry = fqdn_address()
+        entry.key = key
+        entry.expires = .max / 2
+        unsafe withUnsafeMutableBytes(of: &entry.numbers) { bytes in
+            for (slot, number) in numbers.prefix(Int(FQDN_NUMBERS_MAX)).enumerated() {
+                unsafe bytes.storeBytes(
+                    of: UInt64(number.rawValue) << 32 | UInt64(UInt32.max / 2), toByteOffset: 8 * slot,
+                    as: UInt64.self)
+            }
+        }
+        try names.update(key, to: entry)
     }
 
     func forgetFlows() { conntrack.clear() }

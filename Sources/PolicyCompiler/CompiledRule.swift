@@ -24,6 +24,7 @@ final class CompiledRule: SubjectUser {
             case labels
             case prefixes
             case groups
+            case names
         }
 
         var index: Index

@@ -9,6 +9,8 @@ package struct ExplainedSide: Hashable, Sendable {
     package var labels: LabelSet
     /// Nil: unknown; then no prefix matches it.
     package var address: IPAddress?
+    /// Outside: the DNS names that the other side has learnt the address for.
+    package var names: [DomainName] = []
     /// Its own, which its ingress rules mean.
     package var namedPorts: NamedPorts
     /// Those of all endpoints with its labels, which others' egress rules mean: peers are known by identity.
@@ -49,10 +51,14 @@ package struct ExplainedSide: Hashable, Sendable {
     func isAsked(about peer: ExplainedSide) -> Bool { isEndpoint && (!isHost || peer.crossesHostDevice) }
 
     /// An address outside: `reserved:world`.
-    package static func world(_ address: IPAddress?) -> ExplainedSide {
-        ExplainedSide(
+    ///
+    /// `names`: what DNS calls it, as far as the other side has asked.
+    package static func world(_ address: IPAddress?, names: [DomainName] = []) -> ExplainedSide {
+        var side = ExplainedSide(
             labels: LabelSet([Label(source: LabelSource.reserved, key: "world")]), address: address, isEndpoint: false,
             isWorkload: false)
+        side.names = names
+        return side
     }
 
     /// The host, which is an endpoint itself only if the host endpoint is enabled.

@@ -81,6 +81,12 @@ package struct SubjectState: Hashable, Sendable {
         self.chain = chain
     }
 
+    /// The bit of an egress probe mask that says: ask for names.
+    ///
+    /// With the mask of peers: this tier does; with the other, of
+    /// a subject's own slot: one of its tiers does.
+    package static let namesProbe: UInt32 = 1 << 18
+
     /// No policy: everything is open.
     package static let open = SubjectState()
 }

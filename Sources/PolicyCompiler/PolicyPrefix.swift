@@ -25,6 +25,16 @@ extension PolicyPrefix: Comparable {
 }
 
 extension Policy {
+    /// Every DNS name or pattern of names the policy mentions, once.
+    package var names: Set<NameSelector> {
+        var result: Set<NameSelector> = []
+        for rule in rules {
+            guard case .some(let selectors) = rule.peers else { continue }
+            for case .name(let name) in selectors { result.insert(name) }
+        }
+        return result
+    }
+
     /// Every prefix the policy mentions, once.
     package var prefixes: Set<PolicyPrefix> {
         var result: Set<PolicyPrefix> = []
@@ -40,7 +50,7 @@ extension PeerSelector {
     /// Every prefix that it tells apart.
     package var prefixes: [PolicyPrefix] {
         switch self {
-        case .labels, .group: []
+        case .labels, .group, .name: []
         case .prefix(let prefix, let except, let includesWorkloads):
             ([prefix] + except).map { PolicyPrefix(prefix: $0, includesWorkloads: includesWorkloads) }
         case .narrowed(let selector, let condition):
@@ -52,7 +62,7 @@ extension PeerSelector {
     package var labels: LabelSelector? {
         switch self {
         case .labels(let labels), .group(let labels): labels
-        case .prefix: nil
+        case .prefix, .name: nil
         case .narrowed(let selector, _): selector.labels
         }
     }

@@ -27,6 +27,7 @@ extension RuleCompiler {
             case .labels: peerIndex.members(of: use.id)
             case .prefixes: prefixIndex.members(of: use.id)
             case .groups: groupIndex.members(of: use.id).flatMap(groupPeers.peers)
+            case .names: nameIndex.members(of: use.id)
             }
         guard use.condition != nil else { return all }
         return all.filter { peers[$0].map(use.isMet) ?? false }

@@ -108,6 +108,11 @@ extension RuleCompiler {
         guard peers[number] != peer else { return }
         removePeer(peer.identity)
         peers[number] = peer
+        if let name = peer.name {
+            nameIndex.insert(name, number)
+            for rule in nameIndex.users(of: name) { contributeEverywhere(rule, peer: number, .add) }
+            return
+        }
         if peer.labels.isReserved("host") {
             hostPeers.insert(number)
             touchedSubjects.formUnion(cells.keys)
@@ -133,6 +138,12 @@ extension RuleCompiler {
         lastInput = nil
         let number = identity.rawValue
         guard let peer = peers[number] else { return }
+        if let name = peer.name {
+            for rule in nameIndex.users(of: name) { contributeEverywhere(rule, peer: number, .remove) }
+            nameIndex.remove(name)
+            peers[number] = nil
+            return
+        }
         if hostPeers.contains(number) { touchedSubjects.formUnion(cells.keys) }
         portNameIndex.remove(number, peer.namedPorts)
         for rule in portNameIndex.users(of: peer.namedPorts) { contributeEverywhere(rule, peer: number, .remove) }
@@ -200,6 +211,7 @@ extension RuleCompiler {
                 prefix: prefix, except: PrefixSet(except), includesWorkloads: includesWorkloads)
             return .init(index: .prefixes, id: prefixIndex.use(wanted, by: rule))
         case .group(let labels): return .init(index: .groups, id: groupIndex.use(labels, by: rule))
+        case .name(let name): return .init(index: .names, id: nameIndex.use(name, by: rule))
         case .narrowed(let selector, let condition):
             // Of several conditions each must be met: none is left out, as selectors are narrowed once.
             var use = use(selector, by: rule)
@@ -227,6 +239,7 @@ extension RuleCompiler {
                 case .labels: peerIndex.release(use.id, by: rule)
                 case .prefixes: prefixIndex.release(use.id, by: rule)
                 case .groups: groupIndex.release(use.id, by: rule)
+                case .names: nameIndex.release(use.id, by: rule)
                 }
             }
         }

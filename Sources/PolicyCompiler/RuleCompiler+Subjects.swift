@@ -31,14 +31,21 @@ extension RuleCompiler {
         let subject = SubjectStage.subject(of: slot)
         guard subjects[subject] != nil else { return nil }
         let isTier = slot != subject
+        let asksNames =
+            !isTier && stages(of: subject).contains { cells[SubjectStage.slot($0, of: subject)]?.hasNames ?? false }
         guard let subjectCells = cells[slot], !isTier || !subjectCells.isEmpty else {
-            return isTier ? nil : SubjectState(chain: SubjectStage.chain(stages(of: subject)))
+            guard !isTier else { return nil }
+            var state = SubjectState(chain: SubjectStage.chain(stages(of: subject)))
+            if asksNames { state.probeMask[0][1] |= SubjectState.namesProbe }
+            return state
         }
         let rules = (defaultDenies[slot] ?? [nil, nil]).map {
             $0.map { registry.slot(of: $0) ?? RuleRegistry.unnumbered } ?? 0
         }
-        return subjectCells.state(
+        var state = subjectCells.state(
             defaultDenyRule: rules, chain: isTier ? 0 : SubjectStage.chain(stages(of: subject)))
+        if asksNames { state.probeMask[0][1] |= SubjectState.namesProbe }
+        return state
     }
 
     /// Of the tiers with policies for the subject, first asked first.

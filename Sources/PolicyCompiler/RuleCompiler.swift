@@ -23,6 +23,7 @@ package final class RuleCompiler {
     /// Selectors of groups of prefixes; a member is a set of labels that groups have.
     var groupIndex = LabelIndex<CompiledRule>()
     var groupPeers = GroupPeers()
+    var nameIndex = NameIndex<CompiledRule>()
     /// Rules that ask any peer for a port by name.
     var portNameIndex = PortNameIndex<CompiledRule>()
     /// By slot: every tier of a subject has its own.

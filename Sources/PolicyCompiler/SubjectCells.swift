@@ -20,6 +20,8 @@ struct SubjectCells {
     private(set) var first: [PolicyKey: Contribution] = [:]
     private(set) var more: [PolicyKey: [Contribution]] = [:]
     private var probeCounts = [Int32](repeating: 0, count: 4 * 18)
+    /// Keys whose peer is a name.
+    private var nameCount = 0
     /// By direction: policies that close it, without and with those in audit mode.
     private var closers = [PolicySet(), PolicySet()]
     private var auditClosers = [PolicySet(), PolicySet()]
@@ -31,6 +33,7 @@ struct SubjectCells {
         if first[key] == nil {
             first[key] = contribution
             probeCounts[SubjectCells.probeIndex(key)] += 1
+            if SubjectCells.namesName(key) { nameCount += 1 }
         } else {
             more[key, default: []].append(contribution)
         }
@@ -40,6 +43,7 @@ struct SubjectCells {
         guard var others = more[key] else {
             guard first.removeValue(forKey: key) != nil else { return }
             probeCounts[SubjectCells.probeIndex(key)] -= 1
+            if SubjectCells.namesName(key) { nameCount -= 1 }
             return
         }
         if first[key] == contribution {
@@ -102,12 +106,18 @@ struct SubjectCells {
         for index in probeCounts.indices where probeCounts[index] > 0 {
             masks[index / 36][index / 18 % 2] |= 1 << UInt32(index % 18)
         }
+        if hasNames { masks[0][0] |= SubjectState.namesProbe }
         let directions = [Direction.egress, .ingress]
         return SubjectState(
             defaultDeny: directions.map { isClosed($0, enforcedOnly: true) },
             defaultDenyAll: directions.map { isClosed($0, enforcedOnly: false) }, probeMask: masks,
             defaultDenyRule: defaultDenyRule, chain: chain)
     }
+
+    /// True if a rule about DNS names has a say here.
+    var hasNames: Bool { nameCount > 0 }
+
+    private static func namesName(_ key: PolicyKey) -> Bool { NumericIdentity.nameRange.contains(key.peer.rawValue) }
 
     private static func probeIndex(_ key: PolicyKey) -> Int {
         36 * Int(key.direction.rawValue) + (key.peer == .any ? 18 : 0) + Int(key.prefixLength)

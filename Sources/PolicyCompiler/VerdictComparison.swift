@@ -272,7 +272,7 @@ extension PeerSelector {
     fileprivate var namesGroups: Bool {
         switch self {
         case .group: true
-        case .labels, .prefix: false
+        case .labels, .prefix, .name: false
         case .narrowed(let selector, let condition): selector.namesGroups || !condition.notGroups.isEmpty
         }
     }

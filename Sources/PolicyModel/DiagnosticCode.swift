@@ -56,6 +56,8 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let invalidTier = DiagnosticCode(1312, "a tier that is reserved, or may not be changed")
     package static let tooManyTiers = DiagnosticCode(1313, "more tiers than there is room for")
 
+    package static let invalidDomainName = DiagnosticCode(1314, "a text is neither a DNS name nor a pattern of names")
+
     // 14xx: fields that contradict each other.
     package static let mixedPeers = DiagnosticCode(1401, "one element names two kinds of peer")
     package static let mixedPorts = DiagnosticCode(1402, "one element has both toPorts and icmps")
@@ -69,7 +71,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
 
     // 15xx: valid elsewhere, not supported here yet: refused, never ignored.
     package static let unsupportedL7 = DiagnosticCode(1501, "application-layer (L7) rules")
-    package static let unsupportedFQDN = DiagnosticCode(1502, "rules by DNS name")
+    package static let unsupportedFQDN = DiagnosticCode(1502, "a pattern of DNS names that is not supported")
     package static let unsupportedServices = DiagnosticCode(1503, "rules by Kubernetes service")
     package static let unsupportedNodes = DiagnosticCode(1504, "rules by node")
     package static let unsupportedGroups = DiagnosticCode(1505, "rules by cloud-provider group")
@@ -149,6 +151,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
         .unknownKind, .unsupportedKind, .duplicatePolicy,
         .invalidCIDR, .exceptOutside, .invalidPort, .invalidSelector, .unknownEntity, .invalidICMPType,
         .unknownProtocol, .invalidMode, .invalidPriority, .tooMany, .selectorTooLarge, .invalidTier, .tooManyTiers,
+        .invalidDomainName,
         .mixedPeers, .mixedPorts, .noSections, .subjectCount, .nodeSelectorInNamespace, .emptyPeer,
         .namespaceOnClusterPolicy, .adminSubject,
         .unsupportedL7, .unsupportedFQDN, .unsupportedServices, .unsupportedNodes, .unsupportedGroups,

@@ -106,6 +106,10 @@ extension DiagnosticGuide {
         DiagnosticGuide(
             .tooManyTiers, "Every tier with policies is asked on its own, and the tables have room for eight.",
             remedy: "Move the policies of some tiers into another one."),
+        DiagnosticGuide(
+            .invalidDomainName,
+            "A name has labels of 1 to 63 letters, digits, `-` and `_`, and 253 characters at most.",
+            remedy: "Correct the name; a pattern is written as `matchPattern`."),
     ]
 
     static let ofContradictions = [
@@ -140,7 +144,11 @@ extension DiagnosticGuide {
         DiagnosticGuide(
             .unsupportedL7, "Layer 7 rules would be enforced more weakly than written.",
             remedy: "Delete the `rules`, if the ports alone are restriction enough."),
-        DiagnosticGuide(.unsupportedFQDN, "Rules by DNS name are not supported here.", remedy: "Name the addresses."),
+        DiagnosticGuide(
+            .unsupportedFQDN,
+            "Names are looked up by their suffixes: `*.` stands for one label before it, `**.` for one or more, `*` alone for "
+                + "every name. Rules by name are for workloads: the host's own answers are not read.",
+            remedy: "Write a wider pattern, or each name by itself."),
         DiagnosticGuide(
             .unsupportedServices, "There is no Kubernetes service to look up.",
             remedy: "Select the endpoints behind it, or their addresses."),

@@ -86,6 +86,7 @@ extension PeerSelector: CustomStringConvertible {
                 + (includesWorkloads ? " with workloads" : "")
         case .group(let selector): "prefixes of \(selector)"
         case .narrowed(let selector, let condition): "(\(selector) \(condition))"
+        case .name(let selector): "name \(selector)"
         }
     }
 }

@@ -60,6 +60,8 @@ package enum PeerSelector: Hashable, Sendable {
     case prefix(CIDR, except: [CIDR], includesWorkloads: Bool)
     /// Addresses inside groups of prefixes whose labels match.
     case group(LabelSelector)
+    /// Addresses outside that DNS gave the endpoint for such a name; of egress rules only.
+    case name(NameSelector)
     /// What is selected and meets a condition too.
     indirect case narrowed(PeerSelector, PeerCondition)
 }

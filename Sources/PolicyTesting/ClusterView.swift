@@ -54,6 +54,7 @@ package struct ClusterView {
             if let group = policy.prefixGroup {
                 allocator.useGroup(group.labels, group.prefixes, includesWorkloads: group.includesWorkloads)
             }
+            for name in policy.names { try allocator.useName(name) }
         }
         for workload in test.workloads where !workload.isHostNetwork {
             try allocator.setEndpoint(
@@ -89,6 +90,13 @@ package struct ClusterView {
                 name: name, subject: assignment.subject, identity: assignment.identity,
                 addresses: workload.isHostNetwork ? hostAddresses : workload.addresses, isHost: workload.isHostNetwork)
         }
+    }
+
+    /// The numbers that an address has because of its names.
+    package func nameNumbers(of address: IPAddress) -> [NumericIdentity] {
+        guard !test.names.isEmpty else { return [] }
+        let own = test.names.filter { $0.value.contains(address) }.keys
+        return allocator.nameNumbers.filter { selector, _ in own.contains(where: selector.matches) }.values.sorted()
     }
 
     /// What a rule slot stands for; nil for slot 0: no policy selects the endpoint in this direction.

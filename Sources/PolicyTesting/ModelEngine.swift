@@ -35,7 +35,8 @@ package final class ModelEngine: PolicyTestEngine {
         guard let view, let endpoint = view.endpoint(of: end.workload),
             let decision = view.tables.decide(
                 subject: endpoint.subject, peer: probe.peer(of: end.direction), direction: direction,
-                proto: probe.proto, port: hasDetail ? answered.map { UInt16($0) << 8 } ?? probe.port : nil)
+                proto: probe.proto, port: hasDetail ? answered.map { UInt16($0) << 8 } ?? probe.port : nil,
+                names: view.nameNumbers(of: probe.peer(of: end.direction)))
         else { return side(.deny, "unknown subject") }
         let verdict: PolicyTest.Expectation =
             switch decision.verdict {

@@ -38,7 +38,9 @@ extension PolicyTest.Probe {
     }
 
     /// What the other end's address is.
-    func peer(of direction: Direction) -> IPAddress { direction == .egress ? destination.address : source.address }
+    package func peer(of direction: Direction) -> IPAddress {
+        direction == .egress ? destination.address : source.address
+    }
 
     /// The request that this ICMP type answers; nil if it answers none.
     ///

@@ -40,15 +40,16 @@ extension PolicyTable {
     /// The strongest entries for a packet in one tier of a subject.
     ///
     /// `port` in host order (ICMP: the type in the high byte); nil for packets without ports and for later fragments:
-    /// they meet only entries of port prefix 0.
+    /// they meet only entries of port prefix 0. `names`: numbers of DNS names that the peer has as well.
     package func strongest(
         _ subject: SubjectState, slot: UInt16, peer: NumericIdentity, direction: Direction, proto: IPProtocol,
-        port: UInt16?
+        port: UInt16?, names: [NumericIdentity] = []
     ) -> PolicyValue {
         var enforced = PolicyVerdict()
         var all = PolicyVerdict()
         let side = Int(direction.rawValue)
-        for (column, candidate) in [peer, .any].enumerated() {
+        let named = direction == .egress && subject.probeMask[0][0] & SubjectState.namesProbe != 0 ? names : []
+        for (column, candidate) in [(0, peer), (1, .any)] + named.map({ (0, $0) }) {
             for length in 0...Int(PROBE_ALL_PROTOCOLS) where subject.probeMask[side][column] >> UInt32(length) & 1 != 0
             {
                 let isProtocolBound = length < Int(PROBE_ALL_PROTOCOLS)

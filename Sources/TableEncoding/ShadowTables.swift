@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CDatapathABI
-import IdentityModel
+package import IdentityModel
 package import NetworkModel
 package import PolicyCompiler
 
@@ -98,16 +98,23 @@ package final class ShadowTables {
     }
 
     /// What the image says about a packet of a subject towards or from an address.
+    ///
+    /// `names`: numbers of the DNS names that the subject knows the address by; they count where it is nobody's in
+    /// particular.
     package func decide(
-        subject: UInt16, peer address: IPAddress, direction: Direction, proto: IPProtocol, port: UInt16?
+        subject: UInt16, peer address: IPAddress, direction: Direction, proto: IPProtocol, port: UInt16?,
+        names: [NumericIdentity] = []
     ) -> TableDecision? {
         guard let state = subjects.state(of: subject) else { return nil }
         let peer = ipcache.find(address) ?? .world
+        let isOutside = peer == .world || NumericIdentity.prefixRange.contains(peer.rawValue)
         var enforced = TierWalk()
         var all = TierWalk()
         for slot in SubjectStage.slots(chain: state.chain, of: subject) {
             guard let tier = subjects.state(of: slot) else { return nil }
-            let best = policy.strongest(tier, slot: slot, peer: peer, direction: direction, proto: proto, port: port)
+            let best = policy.strongest(
+                tier, slot: slot, peer: peer, direction: direction, proto: proto, port: port,
+                names: isOutside ? names : [])
             let side = Int(direction.rawValue)
             enforced.ask(slot, best.enforced, isClosed: tier.defaultDeny[side], closedBy: tier.defaultDenyRule[side])
             all.ask(slot, best.all, isClosed: tier.defaultDenyAll[side], closedBy: tier.defaultDenyRule[side])

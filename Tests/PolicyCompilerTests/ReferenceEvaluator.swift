@@ -87,7 +87,7 @@ struct ReferenceEvaluator {
                 if prefix.contains(party.address) && !except.contains(where: { $0.contains(party.address) }) {
                     return true
                 }
-            case .group, .narrowed: preconditionFailure("no policy of a scenario has such peers")
+            case .group, .narrowed, .name: preconditionFailure("no policy of a scenario has such peers")
             }
         }
         return false

@@ -130,8 +130,8 @@ private let everyWorkload = "k8s:io.kubernetes.pod.namespace"
             ["7:36 BH1102 spec.ingress[0].from[0].networks"]
         ),
         (
-            admin(head + "egress: [{action: Allow, to: [{domainNames: [example.org]}]}]"),
-            ["7:34 BH1502 spec.egress[0].to[0].domainNames"]
+            admin(head + "egress: [{action: Deny, to: [{domainNames: [example.org]}]}]"),
+            ["7:33 BH1401 spec.egress[0].to[0].domainNames"]
         ),
         (
             admin(head + "egress: [{action: Deny, to: [{namespaces: {}, networks: [10.0.0.0/8]}]}]"),

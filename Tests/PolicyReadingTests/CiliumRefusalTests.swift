@@ -139,13 +139,17 @@ private func egress(_ rule: String) -> String { "endpointSelector: {}\negress:\n
             ["7:54 BH1501 spec.ingress[0].toPorts[0].rules"]),
         .init(
             "DNS rules",
-            egress("toPorts: [{ports: [{port: \"53\", protocol: UDP}], rules: {dns: [{matchPattern: \"*\"}]}}]"),
+            egress(
+                "toPorts: [{ports: [{port: \"53\", protocol: UDP}], rules: {dns: [{matchPattern: \"*.example.org\"}]}}]"
+            ),
             ["7:54 BH1501 spec.egress[0].toPorts[0].rules"]),
         .init(
             "L7 rules in deny",
             "endpointSelector: {}\ningressDeny:\n- toPorts: [{ports: [{port: \"80\"}], rules: {http: [{}]}}]\ningress: [{fromEntities: [all]}]",
             ["7:39 BH1501 spec.ingressDeny[0].toPorts[0].rules"]),
-        .init("toFQDNs", egress("toFQDNs: [{matchName: example.org}]"), ["7:5 BH1502 spec.egress[0].toFQDNs"]),
+        .init(
+            "toFQDNs", egress("toFQDNs: [{matchPattern: \"a*.example.org\"}]"),
+            ["7:30 BH1502 spec.egress[0].toFQDNs[0].matchPattern"]),
         .init(
             "toServices", egress("toServices: [{k8sService: {serviceName: a}}]"),
             ["7:5 BH1503 spec.egress[0].toServices"]),

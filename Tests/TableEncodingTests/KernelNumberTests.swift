@@ -29,6 +29,11 @@ import Testing
         #expect(Int(NumericIdentity.workloadRange.upperBound) == Int(IDENTITY_WORKLOAD_MAX))
         #expect(Int(NumericIdentity.localRange.lowerBound) == Int(IDENTITY_LOCAL_MIN))
         #expect(Int(NumericIdentity.localRange.upperBound) == Int(IDENTITY_LOCAL_MAX))
+        #expect(Int(NumericIdentity.prefixRange.upperBound) == Int(IDENTITY_DERIVED_MIN) - 1)
+        #expect(Int(NumericIdentity.derivedRange.lowerBound) == Int(IDENTITY_DERIVED_MIN))
+        #expect(Int(NumericIdentity.nameRange.lowerBound) == Int(IDENTITY_NAME_MIN))
+        #expect(Int(NumericIdentity.nameRange.upperBound) == Int(IDENTITY_NAME_MAX))
+        #expect(SubjectState.namesProbe == 1 << UInt32(PROBE_NAMES))
         #expect(Int(NumericIdentity.world.rawValue) == Int(IDENTITY_WORLD))
         #expect(Int(NumericIdentity.host.rawValue) == Int(IDENTITY_HOST))
     }

@@ -15,7 +15,7 @@
 #endif
 
 /* Part of every pin path (/sys/fs/bpf/bulkhead/v<N>): raised when a shared struct or the meaning of a field changes. */
-#define BULKHEAD_ABI_VERSION 4
+#define BULKHEAD_ABI_VERSION 5
 
 struct ip_address {
 	__u8 bytes[16];
@@ -42,8 +42,11 @@ enum {
 	IDENTITY_INGRESS = 8,
 	IDENTITY_WORKLOAD_MIN = 256,        /* label sets */
 	IDENTITY_WORKLOAD_MAX = 65535,
-	IDENTITY_LOCAL_MIN = 0x01000000,    /* node-local: CIDR prefixes and workload-in-prefix (derived) */
+	IDENTITY_LOCAL_MIN = 0x01000000,    /* node-local: CIDR prefixes, and from the next line on workload-in-prefix */
+	IDENTITY_DERIVED_MIN = 0x01800000,
 	IDENTITY_LOCAL_MAX = 0x01ffffff,
+	IDENTITY_NAME_MIN = 0x03000000,     /* node-local: names, see fqdn.h; no address has one in the ipcache */
+	IDENTITY_NAME_MAX = 0x0300ffff,
 };
 
 #endif

@@ -10,6 +10,7 @@
 #include "endpoint.h"
 #include "event_ring.h"
 #include "flow_event.h"
+#include "fqdn.h"
 #include "ipcache.h"
 #include "metrics.h"
 #include "policy.h"

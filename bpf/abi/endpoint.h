@@ -46,6 +46,11 @@ enum {
 
 /* Bit n (0..16) of a probe mask: entries with an n-bit port prefix and a protocol exist; bit 17: entries for all protocols. */
 #define PROBE_ALL_PROTOCOLS 17
+/*
+ * A further bit, of egress only. With SUBJECT_PEER: this tier has entries that name a name; with SUBJECT_ANY, of tier 0: one of
+ * the subject's tiers has.
+ */
+#define PROBE_NAMES 18
 
 /* subject_map[bank * SUBJECT_SLOT_COUNT + slot]. */
 struct subject_entry {

@@ -23,6 +23,15 @@ enum {
 	METRIC_REEVALUATED = 135,         /* established flows judged again after a policy change */
 	METRIC_REVOKED = 136,             /* of these: now denied */
 	METRIC_NOT_IP = 137,              /* ARP and other link-layer traffic that passed */
+	METRIC_DNS_QUERY = 138,           /* questions noted, see bpf/abi/fqdn.h */
+	METRIC_DNS_ANSWER = 139,          /* answers believed */
+	METRIC_DNS_UNASKED = 140,         /* answers nobody waited for, or not this one: forged, late, repeated */
+	METRIC_DNS_MALFORMED = 141,
+	METRIC_DNS_UNREAD = 142,          /* fragments, messages cut in two, more messages in a packet than are read */
+	METRIC_DNS_LEARNED = 143,         /* addresses that got a number, or kept it longer */
+	METRIC_DNS_FORBIDDEN = 144,       /* addresses that no name opens: loopback, link-local, metadata */
+	METRIC_DNS_CROWDED = 145,         /* an address or a name with more numbers than there is room for */
+	METRIC_DNS_NO_ROOM = 146,         /* no memory for a learned address */
 	METRIC_COUNT = 160,
 };
 

@@ -11,6 +11,7 @@
 #ifndef BULKHEAD_JUDGE_H
 #define BULKHEAD_JUDGE_H
 
+#include "see_dns.h"
 #include "fragment.h"
 #include "judge_link.h"
 #include "one_way.h"
@@ -123,7 +124,7 @@ static __attribute__((noinline)) int judge_changed(struct scene *s, struct connt
 						   __u32 is_host)
 {
 	int opener = e->flags & CONNTRACK_OPENED_INGRESS ? DIRECTION_INGRESS : DIRECTION_EGRESS, reason = DROP_NONE;
-	struct ruling r = { .icmp_type = e->icmp_type, .rule = e->rule, .peer = e->peer_identity };
+	struct ruling r = { .icmp_type = e->icmp_type, .is_open = 1, .rule = e->rule, .peer = e->peer_identity };
 	__u8 flags = e->flags & ~(CONNTRACK_DENIED | CONNTRACK_AUDITED);
 
 	count_metric(METRIC_REEVALUATED, s->p.length);

@@ -4,6 +4,7 @@
 #define BULKHEAD_RULE_H
 
 #include "decide.h"
+#include "fqdn_peers.h"
 #include "identify.h"
 #include "scene.h"
 #include "track.h"
@@ -21,10 +22,11 @@ struct ruling {
 	__u8 reversed;                    /* not as asked, but as opened from the other side */
 	__u8 settled;                     /* SETTLED_*: while the tiers are asked */
 	__u8 other_reason;                /* what all policies say, audit-mode ones included */
-	__u8 pad;
+	__u8 is_open;                     /* asked: the flow exists, and may rely on names whose time is over */
 	__u32 other_rule;
 	__u32 rule;
 	__u32 peer;
+	__u32 asks_names;                 /* some tier of the subject has rules about names */
 };
 
 enum {
@@ -95,7 +97,11 @@ __attribute__((noinline)) int ask_tier(struct question *q, struct ruling *r, __u
 	ingress = q->direction == DIRECTION_INGRESS;
 	peer_mask = ingress ? tier->probe_mask[1][SUBJECT_PEER] : tier->probe_mask[0][SUBJECT_PEER];
 	any_mask = ingress ? tier->probe_mask[1][SUBJECT_ANY] : tier->probe_mask[0][SUBJECT_ANY];
-	if (decide(q, &a, peer_mask, any_mask) || a.damaged)
+	if (decide(q, &a, peer_mask, any_mask))
+		return DROP_POLICY_TABLE;
+	if (r->asks_names)
+		take_names(&a);
+	if (a.damaged)
 		return DROP_POLICY_TABLE;
 	if (ingress)
 		settle(r, &a, tier->default_deny[1], tier->default_deny_all[1], tier->default_deny_rule[1]);
@@ -161,9 +167,16 @@ __attribute__((noinline)) int rule_flow(const struct conntrack_key *key, struct 
 	q.bucket_mask = r->bank & 1 ? config->policy_bucket_mask[1] : config->policy_bucket_mask[0];
 	q.peer = r->peer;
 	q.port = is_icmp(key->protocol) ? icmp_port(key, r->icmp_type) : host16(ingress ? key->local_port : key->remote_port);
+	r->asks_names = !ingress && subject->probe_mask[0][SUBJECT_ANY] >> PROBE_NAMES & 1;
+	if (r->asks_names)
+		gather_names(key, r->peer, r->is_open);
 	chain = subject->chain ? subject->chain : 1;
 	for (int i = 0; i < SUBJECT_TIER_COUNT && chain && r->settled != SETTLED_BOTH; i++) {
-		if (ask_tier(&q, r, ((chain & 15) - 1) * SUBJECT_COUNT_MAX + (r->subject & (SUBJECT_COUNT_MAX - 1)))) {
+		__u32 slot = ((chain & 15) - 1) * SUBJECT_COUNT_MAX + (r->subject & (SUBJECT_COUNT_MAX - 1));
+
+		if (r->asks_names)
+			ask_names(&q, slot);
+		if (ask_tier(&q, r, slot)) {
 			r->rule = RULE_NONE;
 			return r->reason = DROP_POLICY_TABLE;
 		}

@@ -12,6 +12,22 @@
 #include <bpf/bpf_helpers.h>
 #include "judge.h"
 
+int tc_dns_query(struct __sk_buff *skb);
+int tc_dns_answer(struct __sk_buff *skb);
+
+/* By direction: where packets of port 53 go once they may pass. Programs of their own, for a stack of their own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, DIRECTION_COUNT);
+	__uint(key_size, sizeof(__u32));
+	__array(values, int(struct __sk_buff *));
+} dns_programs_map SEC(".maps") = {
+	.values = {
+		[DIRECTION_EGRESS] = (void *)&tc_dns_query,
+		[DIRECTION_INGRESS] = (void *)&tc_dns_answer,
+	},
+};
+
 static __always_inline struct endpoint_entry *find_endpoint(__u32 ifindex)
 {
 	__u32 slot = ifindex & (ENDPOINT_TABLE_SIZE - 1);
@@ -53,7 +69,11 @@ static __always_inline int judge_packet(struct __sk_buff *skb, int direction, bo
 		if (action != CONTINUE)
 			return action;
 	}
-	return judge_tracked(&s, direction, is_host);
+	action = judge_tracked(&s, direction, is_host);
+	/* Read from memory again: kept over all of the above, the pointer would need room on the stack. */
+	if (!is_host && s.p.key.remote_port == network16(FQDN_PORT) && action == TC_ACT_UNSPEC)
+		bpf_tail_call(*(struct __sk_buff *volatile *)&s.skb, &dns_programs_map, direction);
+	return action;
 }
 
 SEC("tc")
@@ -78,6 +98,36 @@ SEC("tc")
 int tc_to_network(struct __sk_buff *skb)
 {
 	return judge_packet(skb, DIRECTION_EGRESS, true);
+}
+
+/* Reads a packet that has been judged. It passes whatever is in it. */
+static __always_inline int see_dns_packet(struct __sk_buff *skb, int direction)
+{
+	struct endpoint_entry *ep = find_endpoint(skb->ifindex);
+	struct packet p = {};
+	int reason;
+
+	if (!ep)
+		return TC_ACT_UNSPEC;
+	if (ep->flags & ENDPOINT_NO_LINK_LAYER)
+		p.ethertype = host16(skb->protocol);
+	p.key.endpoint = ep->endpoint;
+	reason = direction == DIRECTION_EGRESS ? parse_egress(skb, &p) : parse_ingress(skb, &p);
+	if (!reason)
+		see_dns(skb, &p, direction == DIRECTION_INGRESS);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int tc_dns_query(struct __sk_buff *skb)
+{
+	return see_dns_packet(skb, DIRECTION_EGRESS);
+}
+
+SEC("tc")
+int tc_dns_answer(struct __sk_buff *skb)
+{
+	return see_dns_packet(skb, DIRECTION_INGRESS);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -30,6 +30,7 @@ extension AgentState {
                     (["interface", "endpoint", "name", "subject", "identity", "addresses", "options"], endpointRows())
                 case .subjects: (["subject", "ingress", "egress", "labels"], subjectRows())
                 case .metrics: (["metric", "direction", "packets", "bytes"], try metricRows())
+                case .names: (["endpoint", "name", "address", "expires", "rules"], try nameRows())
                 case .rules: (["slot", "ingress packets", "egress packets", "rule", "source"], try ruleRows())
                 }
         } catch {
@@ -56,6 +57,25 @@ extension AgentState {
             let labels = engine.allocator.records[identity]?.labels.labels.map(\.description) ?? []
             return [prefix.description, MapState.peerText(identity), labels.joined(separator: ",")]
         }
+    }
+
+    /// One line for each address; rules are those that rely on one of its names at this endpoint.
+    private func nameRows() throws -> [[String]] {
+        let policies = Explainer.rulesByName(engine.input.policies.values)
+        let owners = Dictionary(endpointNumbers.assigned.map { ($0.value, $0.key) }) { first, _ in first }
+        return try datapath.learntNames().flatMap { learnt in
+            let workload = owners[UInt32(learnt.endpoint)].flatMap { engine.input.workloads[$0] }
+            let rules = policies.filter { $0.selector.matches(learnt.name) }.filter { rule in
+                workload.map { rule.subject.matches($0.labels) } ?? false
+            }.map(\.text)
+            return learnt.addresses.map { entry in
+                let seconds = entry.remaining.components.seconds
+                return [
+                    workload?.name ?? String(learnt.endpoint), "\(learnt.name)", "\(entry.address)",
+                    seconds > 0 ? "\(seconds)s" : "over", rules.isEmpty ? "-" : rules.joined(separator: ", "),
+                ]
+            }
+        }.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
     private func conntrackRows() throws -> [[String]] {

@@ -39,6 +39,7 @@ extension AgentConfiguration {
             "flows": { copy.flowCapacity = try $0.integer(1...10_000_000) },
             "reportInterval": { copy.settings.reportInterval = try $0.duration() },
             "sweepInterval": { copy.sweepInterval = try $0.duration(atLeast: .milliseconds(100)) },
+            "dns": { try $0.read(into: &copy.names) },
             "history": { try $0.read(into: &copy.historyLimits) },
             "tables": { try $0.read(into: &copy.sizes) },
             "logLevel": { copy.logLevel = try $0.choice(Logger.Level.self) },
@@ -99,6 +100,28 @@ extension ConfigurationReader {
             "megabytes": { copy.bytes = try $0.integer(1...16_384) << 20 },
         ])
         limits = copy
+    }
+
+    fileprivate func read(into names: inout NameSettings) throws {
+        var copy = names
+        var (shortest, longest) = (names.timeToLive.lowerBound, names.timeToLive.upperBound)
+        try mapping([
+            "resolvers": { copy.resolvers = Set(try $0.list().map { try $0.address() }) },
+            "ttlMin": { shortest = try $0.duration() },
+            "ttlMax": { longest = try $0.duration(atLeast: .seconds(1)) },
+            "grace": { copy.grace = try $0.duration() },
+            "openConnections": { copy.openTime = try $0.duration() },
+            "share": { copy.share = try $0.integer(16...65_536) },
+        ])
+        guard shortest <= longest else { throw error("ttlMin is longer than ttlMax") }
+        copy.timeToLive = shortest...longest
+        names = copy
+    }
+
+    private func address() throws -> IPAddress {
+        let text = try string()
+        guard let address = IPAddress(text) else { throw error("\"\(text)\" is not an address") }
+        return address
     }
 
     fileprivate func read(into sizes: inout DatapathSizes) throws {

@@ -54,6 +54,8 @@ package struct AgentConfiguration: Sendable {
     /// Flows kept in memory.
     package var flowCapacity = 16_384
     package var settings = DatapathSettings()
+    /// Whose DNS answers count and how long; without resolvers rules by name allow nothing.
+    package var names = NameSettings()
     /// Smaller than what the datapath allows: the kernel takes the memory of a table whether it is used or not.
     package var sizes = DatapathSizes(ipcacheChunks: 8, eventBytes: 8 << 20)
     package var sweepInterval: Duration = .seconds(10)

@@ -23,7 +23,10 @@ extension AgentState {
     /// Not on the actor: a change need not wait until a large table is read.
     nonisolated func sweepConntrack() async {
         let begin = ContinuousClock.now
-        let report = Result { try datapath.sweepConntrack() }
+        let report = Result {
+            try datapath.sweepNames()
+            return try datapath.sweepConntrack()
+        }
         await note(report, begin)
     }
 

@@ -15,6 +15,7 @@ extension AgentState {
         var settings = configuration.settings
         settings.isAudit = isAudit
         try datapath.configure(settings)
+        try datapath.configureNames(configuration.names)
     }
 
     /// The kernel's endpoint records as they should be, by interface.

@@ -130,7 +130,13 @@ extension AgentState {
             } else {
                 try persistNumbers(preparation)
             }
-            if touchesKernel { try commit(preparation.changes) }
+            // Names that go keep their numbers until nothing relies on them.
+            let nameNumbers = preparation.allocator.nameNumbers
+            if touchesKernel {
+                try datapath.setNames(engine.allocator.nameNumbers.merging(nameNumbers) { $1 })
+                try commit(preparation.changes)
+            }
+            try? datapath.setNames(nameNumbers)
         } catch {
             engine.rollBack()
             throw error

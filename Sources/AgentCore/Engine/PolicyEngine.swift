@@ -157,6 +157,7 @@ extension PolicyEngine {
         _ allocator: inout IdentityAllocator, from input: EngineInput, _ change: EngineChange
     ) throws {
         try bringPrefixes(&allocator, from: input, change.policies)
+        try bringNames(&allocator, from: input, change.policies)
         if change.hostLabels != nil || change.hostAddresses != nil {
             allocator.setHost(
                 labels: change.hostLabels ?? input.hostLabels, addresses: change.hostAddresses ?? input.hostAddresses)
@@ -193,6 +194,18 @@ extension PolicyEngine {
             if let old { allocator.releaseGroup(old.labels, old.prefixes, includesWorkloads: old.includesWorkloads) }
         }
         for use in released { allocator.releasePrefix(use.prefix, includesWorkloads: use.includesWorkloads) }
+    }
+
+    private static func bringNames(
+        _ allocator: inout IdentityAllocator, from input: EngineInput, _ policies: PolicyDelta
+    ) throws {
+        var released: [NameSelector] = []
+        for reference in policies.references.sorted() {
+            let old = input.policies[reference]?.names ?? [], new = policies[reference]?.names ?? []
+            released += old.subtracting(new)
+            for name in new.subtracting(old).sorted() { try allocator.useName(name) }
+        }
+        for name in released { allocator.releaseName(name) }
     }
 
     private func apply(_ change: EngineChange, _ identities: IdentityChanges, _ next: IdentityAllocator) {

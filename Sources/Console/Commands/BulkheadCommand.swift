@@ -14,7 +14,8 @@ package struct BulkheadCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             StatusCommand.self, EndpointCommand.self, IdentityCommand.self, PolicyCommand.self, ExplainCommand.self,
-            ObserveCommand.self, MapCommand.self, AuditCommand.self, DetachCommand.self, CompletionsCommand.self,
+            ObserveCommand.self, FQDNCommand.self, MapCommand.self, AuditCommand.self, DetachCommand.self,
+            CompletionsCommand.self,
             ReferenceCommand.self,
         ])
 

@@ -48,6 +48,32 @@ struct IdentityCommand: AsyncParsableCommand {
     }
 }
 
+struct FQDNCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "fqdn", abstract: "Show what DNS has told workloads, and the rules that rely on it.",
+        subcommands: [List.self])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List names with their addresses, when they expire, and the rules by which they are permitted.")
+
+        @Option(help: "Rows at most.")
+        var limit: Int = 10_000
+
+        @OptionGroup var agent: AgentOptions
+
+        func validate() throws {
+            guard limit > 0 else { throw ValidationError("--limit is a number of rows, not \(limit)") }
+        }
+
+        func run() async throws {
+            try agent.output.show(try await agent.client.dump(.names, limit: limit)) { dump in
+                dump.rows.isEmpty ? ["no answers: `dns.resolvers` names whose are read"] : ListRendering.lines(dump)
+            }
+        }
+    }
+}
+
 struct MapCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "map", abstract: "Show the kernel's tables with words for numbers.", subcommands: [Dump.self])
@@ -55,7 +81,7 @@ struct MapCommand: AsyncParsableCommand {
     struct Dump: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Print the rows of a table.")
 
-        @Argument(help: "policy, ipcache, conntrack, endpoints, subjects, metrics or rules.")
+        @Argument(help: "policy, ipcache, conntrack, endpoints, subjects, metrics, rules or names.")
         var name: MapName
 
         @Option(help: "Rows at most.")

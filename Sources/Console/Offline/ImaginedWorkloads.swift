@@ -71,7 +71,7 @@ extension PeerSelector {
         switch self {
         case .labels(let labels): labels
         case .narrowed(let selector, _): selector.workloadLabels
-        case .prefix, .group: nil
+        case .prefix, .group, .name: nil
         }
     }
 }

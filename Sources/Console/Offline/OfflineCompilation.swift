@@ -3,6 +3,7 @@
 import ControlAPI
 import IdentityAllocation
 import IdentityModel
+import NetworkModel
 import PolicyCompiler
 import PolicyModel
 
@@ -12,6 +13,7 @@ import PolicyModel
 struct OfflineCompilation {
     private let allocator: IdentityAllocator
     private let prefixes: [PolicyPrefix]
+    private let names: [NameSelector]
     private let parties: [VerdictComparison.Party]
     private var registry = RuleRegistry()
 
@@ -35,6 +37,8 @@ struct OfflineCompilation {
         // All prefixes have their numbers from here: a number stands for the same in both states of a difference.
         prefixes = policies.flatMap(\.prefixes)
         for use in prefixes { try allocator.usePrefix(use.prefix, includesWorkloads: use.includesWorkloads) }
+        names = policies.flatMap(\.names)
+        for name in names { try allocator.useName(name) }
         _ = try allocator.settle()
         self.allocator = allocator
         self.parties = parties
@@ -86,6 +90,8 @@ struct OfflineCompilation {
             allocator.useGroup(group.labels, group.prefixes, includesWorkloads: group.includesWorkloads)
         }
         for use in prefixes { allocator.releasePrefix(use.prefix, includesWorkloads: use.includesWorkloads) }
+        for name in policies.flatMap(\.names) { try allocator.useName(name) }
+        for name in names { allocator.releaseName(name) }
         _ = try allocator.settle()
         let input = CompileInput(
             subjects: allocator.subjects.map { slot, key in

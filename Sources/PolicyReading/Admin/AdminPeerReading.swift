@@ -29,11 +29,14 @@ struct AdminPeerReading {
         case "nodes": return nodes(mapping[kind])
         case "networks": return networks(mapping[kind])
         case "domainNames":
-            mapping.keyField(kind)?.error(
-                .unsupportedFQDN, "domainNames are not supported yet",
-                remedy: action == .allow
-                    ? "name the addresses in `networks`" : "the API has them in rules that allow only; use `networks`")
-            return []
+            guard action == .allow else {
+                mapping.keyField(kind)?.error(
+                    .mixedPeers, "domainNames in a rule that does not allow",
+                    remedy:
+                        "the API has them in rules that allow only; use `networks`, or egressDeny of a Cilium policy")
+                return []
+            }
+            return domainNames(mapping[kind])
         default: return workloads(mapping, kind).map { [.labels($0)] } ?? []
         }
     }
@@ -98,6 +101,12 @@ struct AdminPeerReading {
         return ["host", "remote-node"].map {
             .labels(selector.requiring(LabelRequirement(source: LabelSource.reserved, key: $0, .exists)))
         }
+    }
+
+    private func domainNames(_ field: Field?) -> [PeerSelector] {
+        guard let elements = field?.elements() else { return [] }
+        checkCount(elements, 1...AdminPeerReading.listCountMax, field, "domainNames", "split the list in two peers")
+        return elements.compactMap { NameReading.adminName($0).map { .name($0) } }
     }
 
     /// Prefixes match workloads too, as the API says: a pass rule before them leaves workloads out.

@@ -45,7 +45,7 @@ struct CiliumElementReading {
         var isNamed = false
         var isEveryone = false
         var isNothing = false
-        for kind in CiliumPeerKind.allCases {
+        for kind in CiliumPeerKind.kinds(section.direction) {
             let name = kind.fieldName(section.direction)
             guard mapping.has(name) else { continue }
             isNamed = true

@@ -12,14 +12,13 @@ enum CiliumFields {
 
     /// Every field that names peers, the refused ones included.
     static func peerFields(_ direction: Direction) -> [String] {
-        CiliumPeerKind.allCases.map { $0.fieldName(direction) }
-            + (direction == .ingress
-                ? ["fromNodes", "fromGroups"] : ["toNodes", "toGroups", "toServices", "toFQDNs"])
+        CiliumPeerKind.kinds(direction).map { $0.fieldName(direction) }
+            + (direction == .ingress ? ["fromNodes", "fromGroups"] : ["toNodes", "toGroups", "toServices"])
     }
 
     private static let tables = Dictionary(
         uniqueKeysWithValues: CiliumSection.all.map { section in
-            let peers = CiliumPeerKind.allCases.map { $0.fieldName(section.direction) }
+            let peers = CiliumPeerKind.kinds(section.direction).map { $0.fieldName(section.direction) }
             let isAllow = section.action == .allow
             return (
                 section,
@@ -51,9 +50,6 @@ enum CiliumFields {
             "toServices": .init(
                 .unsupportedServices, "rules by Kubernetes service are not supported yet",
                 remedy: "select the endpoints behind the service with toEndpoints, or their addresses with toCIDR"),
-            "toFQDNs": .init(
-                .unsupportedFQDN, "rules by DNS name are not supported yet",
-                remedy: "name the addresses with toCIDR or toCIDRSet"),
         ], misplaced("from", insteadOf: "to", section: "an egress"))
 
     private static func misplaced(
@@ -81,6 +77,13 @@ enum CiliumPeerKind: CaseIterable {
     case cidr
     case cidrSet
     case entities
+    /// Egress only.
+    case names
+
+    /// Those of a direction.
+    static func kinds(_ direction: Direction) -> [CiliumPeerKind] {
+        allCases.filter { direction == .egress || $0 != .names }
+    }
 
     /// `fromEndpoints`, `toCIDRSet` and so on.
     func fieldName(_ direction: Direction) -> String {
@@ -90,6 +93,7 @@ enum CiliumPeerKind: CaseIterable {
         case .cidr: prefix + "CIDR"
         case .cidrSet: prefix + "CIDRSet"
         case .entities: prefix + "Entities"
+        case .names: prefix + "FQDNs"
         }
     }
 }

@@ -9,6 +9,8 @@ struct CiliumPeerReading {
     let header: PolicyHeader
     /// The subject is endpoints that are still starting: they, and their peers then, have no namespace yet.
     let subjectIsInit: Bool
+    /// The subject is the host, whose DNS answers are not read.
+    let subjectIsHost: Bool
 
     private static let setFields = FieldTable(["cidr", "except", "cidrGroupRef", "cidrGroupSelector"])
 
@@ -19,6 +21,7 @@ struct CiliumPeerReading {
         case .cidr: .some(readPrefix(field))
         case .cidrSet: .some(readSet(field))
         case .entities: CiliumEntity.read(field)
+        case .names: .some(readName(field))
         }
     }
 
@@ -45,6 +48,32 @@ struct CiliumPeerReading {
         if namesNamespaces { return selector.requiringWorkload() }
         guard header.namespace.isEmpty else { return LabelSelector([header.namespaceRequirement] + requirements) }
         return subjectIsInit ? selector : selector.requiringWorkload()
+    }
+
+    private func readName(_ field: Field) -> [PeerSelector] {
+        guard let mapping = field.mapping(FieldTable(["matchName", "matchPattern"])) else { return [] }
+        if subjectIsHost {
+            field.error(
+                .unsupportedFQDN, "rules by DNS name are not supported for the host itself",
+                remedy: "name the addresses with toCIDR or toCIDRSet")
+            return []
+        }
+        if mapping.has("matchName"), mapping.has("matchPattern") {
+            mapping.keyField("matchPattern")?.error(
+                .mixedPeers, "one element has both matchName and matchPattern", remedy: "write two elements (`- `)")
+            return []
+        }
+        let name = mapping["matchName"].map { NameReading.name($0) }
+        let pattern = mapping["matchPattern"].map { NameReading.pattern($0) }
+        guard let found = name ?? pattern else {
+            if mapping.pairs.isEmpty {
+                field.error(
+                    .missingField, "an element of toFQDNs needs matchName or matchPattern",
+                    remedy: "write `matchName: www.example.org`")
+            }
+            return []
+        }
+        return found.map { [.name($0)] } ?? []
     }
 
     private func readPrefix(_ field: Field) -> [PeerSelector] {

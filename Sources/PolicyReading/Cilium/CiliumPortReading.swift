@@ -50,12 +50,34 @@ struct CiliumPortReading {
 
     private func refuseRules(_ mapping: Mapping) {
         guard section.action == .allow, let rules = mapping["rules"] else { return }
-        guard case .mapping(let pairs) = rules.node.content, pairs.isEmpty else {
+        guard case .mapping(let pairs) = rules.node.content, pairs.isEmpty || isEveryQuestion(rules) else {
+            let isDNS = CiliumPortReading.onlyEntry(of: rules.node)?.key == "dns"
             mapping.keyField("rules")?.error(
-                .unsupportedL7, "application-layer (L7) rules are not supported yet",
-                remedy: "delete `rules` to allow the ports as a whole, if that is acceptable")
+                .unsupportedL7,
+                isDNS
+                    ? "filtering DNS questions is not supported yet"
+                    : "application-layer (L7) rules are not supported yet",
+                remedy: isDNS
+                    ? "write `dns: [{matchPattern: \"*\"}]`: answers are read for toFQDNs without a filter"
+                    : "delete `rules` to allow the ports as a whole, if that is acceptable")
             return
         }
+    }
+
+    /// `dns: [{matchPattern: "*"}]` restricts nothing: it is how Cilium is told to look at answers, which is done here
+    /// anyway.
+    private func isEveryQuestion(_ rules: Field) -> Bool {
+        guard let list = CiliumPortReading.onlyEntry(of: rules.node), list.key == "dns",
+            case .sequence(let elements) = list.value.content, elements.count == 1,
+            let pattern = CiliumPortReading.onlyEntry(of: elements[0]), pattern.key == "matchPattern",
+            case .scalar(let scalar) = pattern.value.content
+        else { return false }
+        return scalar.text == "*"
+    }
+
+    private static func onlyEntry(of node: YAMLNode) -> YAMLPair? {
+        guard case .mapping(let pairs) = node.content, pairs.count == 1 else { return nil }
+        return pairs[0]
     }
 
     private func readPort(_ field: Field) -> [PortMatch] {

@@ -13,6 +13,8 @@ package struct PolicyTest: Hashable, Sendable {
     /// In force together.
     package var policies: [PolicySource]
     package var probes: [Probe]
+    /// What DNS has told every workload: the addresses of names.
+    package var names: [DomainName: [IPAddress]]
 
     /// A pod, container or machine of the test.
     package struct Workload: Hashable, Sendable {

@@ -7,14 +7,16 @@ import PolicyModel
 /// Reads the probes of a policy test and resolves what they name: workloads, families, port names.
 struct PolicyTestProbeReading {
     let workloads: [PolicyTest.Workload]
+    private let names: [DomainName: [IPAddress]]
     private let indexes: [String: Int]
 
     private static let fields = FieldTable([
         "from", "to", "port", "protocol", "family", "icmpType", "icmpCode", "expect", "rule",
     ])
 
-    init(workloads: [PolicyTest.Workload]) {
+    init(workloads: [PolicyTest.Workload], names: [DomainName: [IPAddress]]) {
         self.workloads = workloads
+        self.names = names
         indexes = Dictionary(workloads.enumerated().map { ($1.key, $0) }) { first, _ in first }
     }
 
@@ -60,6 +62,9 @@ struct PolicyTestProbeReading {
         if let address = IPAddress(text) {
             let owner = workloads.firstIndex { $0.addresses.contains(address) }
             return Side(text: text, workload: owner, addresses: [address])
+        }
+        if let name = DomainName(text), let addresses = names[name] {
+            return Side(text: text, workload: nil, addresses: addresses)
         }
         let key = text.contains("/") ? text : "\(field.context.options.defaultNamespace)/\(text)"
         guard let index = indexes[key] else {

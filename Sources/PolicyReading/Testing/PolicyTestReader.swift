@@ -34,7 +34,7 @@ package struct PolicyTestReader: Sendable {
         let errorsBefore = context.errorCount
         let field = Field(node: document, path: nil, context: context)
         let table = FieldTable([
-            "apiVersion", "kind", "metadata", "namespaces", "workloads", "policies", "probes",
+            "apiVersion", "kind", "metadata", "namespaces", "workloads", "policies", "probes", "names",
         ])
         guard let mapping = field.mapping(table) else { return nil }
         expect(mapping.required("kind"), PolicyTestReader.kind)
@@ -45,11 +45,13 @@ package struct PolicyTestReader: Sendable {
             namespaces: PolicyTestWorkloadReading.namespaces(mapping["namespaces"])
         ).read(mapping["workloads"])
         let policies = mapping["policies"]?.elements()?.compactMap { policySource($0, in: name) } ?? []
-        let reading = PolicyTestProbeReading(workloads: workloads)
+        let names = PolicyTestWorkloadReading.names(mapping["names"])
+        let reading = PolicyTestProbeReading(workloads: workloads, names: names)
         let probes = mapping.required("probes")?.elements()?.compactMap(reading.read) ?? []
         guard context.errorCount == errorsBefore else { return nil }
         return PolicyTest(
-            name: name, location: field.location, workloads: workloads, policies: policies, probes: probes)
+            name: name, location: field.location, workloads: workloads, policies: policies, probes: probes,
+            names: names)
     }
 
     private func expect(_ field: Field?, _ text: String) {

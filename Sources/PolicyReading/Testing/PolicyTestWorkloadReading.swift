@@ -28,6 +28,19 @@ struct PolicyTestWorkloadReading {
         return result
     }
 
+    /// Names with the addresses that DNS gives for them.
+    static func names(_ field: Field?) -> [DomainName: [IPAddress]] {
+        var result: [DomainName: [IPAddress]] = [:]
+        for element in field?.elements() ?? [] {
+            guard let mapping = element.mapping(FieldTable(["name", "addresses"])),
+                let nameField = mapping.required("name"), let name = NameReading.name(nameField)?.name
+            else { continue }
+            let addresses = (mapping.required("addresses")?.elements() ?? []).compactMap(address)
+            result[name, default: []] += addresses
+        }
+        return result
+    }
+
     func read(_ field: Field?) -> [PolicyTest.Workload] {
         var seen: [String: SourceLocation] = [:]
         var owners: [IPAddress: String] = [:]
@@ -59,7 +72,7 @@ struct PolicyTestWorkloadReading {
             mapping.has("namespace") ? mapping["namespace"]?.string() : field.context.options.defaultNamespace
         guard let namespace else { return nil }
         let isHostNetwork = mapping["hostNetwork"]?.boolean() ?? false
-        let addresses = (mapping.required("addresses")?.elements() ?? []).compactMap(address)
+        let addresses = (mapping.required("addresses")?.elements() ?? []).compactMap(PolicyTestWorkloadReading.address)
         if addresses.isEmpty, mapping.has("addresses") {
             field.error(.invalidTest, "workload \(name) has no address", remedy: "give it at least one")
         }
@@ -71,7 +84,7 @@ struct PolicyTestWorkloadReading {
             node: mapping["node"]?.string() ?? "", isHostNetwork: isHostNetwork, ports: ports(mapping["ports"]))
     }
 
-    private func address(_ field: Field) -> IPAddress? {
+    private static func address(_ field: Field) -> IPAddress? {
         guard let text = field.string() else { return nil }
         guard let address = IPAddress(text) else {
             field.error(.invalidCIDR, "\(field.quoted) is not an address", remedy: "write one like 10.1.0.5 or fd00::5")

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+import BPFRuntime
+import CDatapathABI
+import NetworkModel
+import Testing
+
+extension DatapathTests {
+    /// Which answers are believed: the one that was asked for, whole, and nothing else.
+    @Suite struct NameBeliefTests {
+        private let fixture: Fixture
+        private let name = "api.x.test"
+
+        init() throws {
+            fixture = try Fixture.fresh()
+            try fixture.readNames(["api.x.test": 1, "**.deep.test": 1]) {
+                $0.allow(.egress, .ports(.tcp, 443), peer: Fixture.name(1), rule: 31)
+            }
+        }
+
+        private func answer(_ id: UInt16, _ address: IPAddress) -> DNSMessage { .answer(name, id: id, [address]) }
+
+        /// Asks for `name`, has the answer changed, and says whether its address opens.
+        private func learns(_ number: UInt16, _ change: (inout DNSMessage) -> Void) throws -> Bool {
+            let address = Family.v4.outside(number)
+            try fixture.ask(name, id: number)
+            var message = answer(number, address)
+            change(&message)
+            #expect(try fixture.reply(message.bytes).passed)
+            return try fixture.opens(address)
+        }
+
+        @Test func `what a resolver may send is read`() throws {
+            #expect(try learns(1) { $0.hasOption = false })
+            #expect(try learns(2) { $0.answers[0].owner = DNSMessage.wire("api.x.test") })
+            #expect(try learns(3) { $0.flags |= 0x0200 })
+            #expect(try learns(4) { $0.question = DNSMessage.wire("aPi.X.tEsT") })
+            // A chain of aliases, with a record of a kind that is not read in between.
+            #expect(
+                try learns(5) { message in
+                    let alias = DNSMessage.Record(type: 5, data: DNSMessage.wire("edge.cdn.test"))
+                    let signature = DNSMessage.Record(type: 46, data: [UInt8](repeating: 9, count: 90))
+                    message.answers = [alias, signature, message.answers[0]]
+                    message.answers[2].owner = DNSMessage.wire("edge.cdn.test")
+                })
+            // A pointer that leads to itself ends an owner's name; nobody follows it.
+            #expect(try learns(6) { $0.answers[0].owner = [1, 0x61, 0xc0, 0x1c] })
+        }
+
+        @Test func `an answer with sixty-four addresses opens them all`() throws {
+            let addresses = (0..<64).map { Family.v4.outside(1000 + $0) }
+            let outcome = try fixture.resolve(name, addresses)
+            #expect(outcome.count(METRIC_DNS_LEARNED) == 64)
+            #expect(try addresses.allSatisfy { try fixture.opens($0) })
+        }
+
+        @Test func `errors, queries and other operations teach nothing`() throws {
+            #expect(try !learns(1) { $0.flags = 0x8183 })
+            #expect(try !learns(2) { $0.flags = 0x0100 })
+            #expect(try !learns(3) { $0.flags = 0x9180 })
+            #expect(try !learns(4) { $0.type = 28 })
+            #expect(try !learns(5) { $0.question = DNSMessage.wire("a.deep.test") })
+            #expect(try !learns(6) { $0.id ^= 0x4000 })
+            #expect(try !learns(7) { $0.question = [0xc0, 0x0c, 0, 0] })
+            #expect(try !learns(8) { $0.answers[0].owner = [0x41] })
+            #expect(try !learns(9) { $0.answers[0].type = 65 })
+        }
+
+        @Test func `nobody asked, another resolver, another port: nothing is learned`() throws {
+            let address = Family.v4.outside(1)
+            #expect(try fixture.reply(answer(1, address).bytes).count(METRIC_DNS_UNASKED) == 1)
+            try fixture.ask(name, id: 2)
+            #expect(try fixture.reply(answer(2, address).bytes, port: 40054).count(METRIC_DNS_UNASKED) == 1)
+            #expect(try fixture.reply(answer(2, address).bytes, resolver: Family.v4.stranger).metrics[138] == nil)
+            // One whom nobody allowed is not listened to, also when asked.
+            try fixture.ask(name, id: 3, resolver: Family.v4.stranger)
+            try fixture.reply(answer(3, address).bytes, resolver: Family.v4.stranger)
+            #expect(try !fixture.opens(address))
+        }
+
+        @Test func `one query, one answer`() throws {
+            let (first, second) = (Family.v4.outside(1), Family.v4.outside(2))
+            try fixture.ask(name, id: 9)
+            try fixture.reply(answer(9, first).bytes)
+            #expect(try fixture.reply(answer(9, second).bytes).count(METRIC_DNS_UNASKED) == 1)
+            #expect(try fixture.opens(first))
+            #expect(try !fixture.opens(second))
+        }
+
+        @Test func `a late answer is not believed`() throws {
+            let address = Family.v4.outside(1)
+            try fixture.ask(name, id: 9)
+            var found: [(fqdn_query_key, fqdn_query)] = []
+            try fixture.maps.names.queries.forEach { found.append(($0, $1)) }
+            #expect(found.count == 1)
+            for (key, value) in found {
+                var older = value
+                older.asked -= 11
+                try fixture.maps.names.queries.update(key, to: older)
+            }
+            #expect(try fixture.reply(answer(9, address).bytes).count(METRIC_DNS_UNASKED) == 1)
+            #expect(try !fixture.opens(address))
+        }
+
+        @Test func `no beginning of an answer teaches anything`() throws {
+            let address = Family.v4.outside(1)
+            var message = answer(9, address)
+            message.hasOption = false
+            let bytes = message.bytes
+            for count in 0..<bytes.count {
+                try fixture.ask(name, id: 9)
+                try fixture.reply(Array(bytes.prefix(count)))
+            }
+            var learned = 0
+            try fixture.maps.names.addresses.forEach { _, _ in learned += 1 }
+            #expect(learned == 0)
+        }
+
+        @Test func `twenty thousand damaged answers, and the next one is read`() throws {
+            var generator = SeededGenerator(seed: 7)
+            let good = answer(9, Family.v4.outside(1)).bytes
+            for _ in 0..<20_000 {
+                var bytes = good
+                for _ in 0..<(1 + Int(generator.next() % 6)) {
+                    let word = generator.next()
+                    let interesting: [UInt8] = [0, 1, 63, 64, 192, 255, UInt8(truncatingIfNeeded: word >> 32)]
+                    bytes[2 + Int(word % UInt64(bytes.count - 2))] = interesting[Int(word >> 16) % interesting.count]
+                }
+                let query = DNSMessage.query(name, id: 9).bytes
+                _ = try fixture.run(
+                    Packet.ip(Family.v4.own, to: Family.v4.peer).udp(40053, 53, bytes: query).bytes, .fromEndpoint)
+                _ = try fixture.run(
+                    Packet.ip(Family.v4.peer, to: Family.v4.own).udp(53, 40053, bytes: bytes).bytes, .toEndpoint)
+            }
+            fixture.forgetCounters()
+            #expect(try learns(10) { _ in })
+        }
+
+        @Test func `what a workload sends in the resolver's name is not believed`() throws {
+            let address = Family.v4.outside(1)
+            // Another endpoint, whose source is not checked.
+            let other = endpoint_entry(
+                ifindex: 2, subject: 0, identity: 3000, endpoint: 8, flags: UInt16(ENDPOINT_NO_SOURCE_CHECK))
+            try fixture.maps.endpoints.update(2, to: other)
+            defer { try? fixture.maps.endpoints.update(2, to: endpoint_entry()) }
+            try fixture.ask(name, id: 9)
+            try fixture.reply(answer(9, address).bytes, cameFrom: 2)
+            #expect(try !fixture.opens(address))
+            // The resolver is a workload: its own address is its own.
+            try fixture.maps.addresses.update(Family.v4.peer.endpointKey(8), to: 1)
+            try fixture.reply(answer(9, address).bytes, cameFrom: 2)
+            #expect(try fixture.opens(address))
+        }
+
+        @Test func `over TCP whole messages are read, also two of one segment, and a cut one is not`() throws {
+            let packet = Packet.ip(Family.v4.own, to: Family.v4.peer)
+            let back = Packet.ip(Family.v4.peer, to: Family.v4.own)
+            func framed(_ message: DNSMessage) -> [UInt8] { UInt16(message.bytes.count).networkOrder + message.bytes }
+            try fixture.send(packet.tcp(40100, 53, .syn))
+            try fixture.send(back.tcp(53, 40100, .synAck), .toEndpoint)
+            let queries = framed(.query(name, id: 1)) + framed(.query(name, id: 2))
+            #expect(try fixture.send(packet.tcp(40100, 53, bytes: queries)).count(METRIC_DNS_QUERY) == 2)
+            let (first, second) = (framed(answer(1, Family.v4.outside(1))), framed(answer(2, Family.v4.outside(2))))
+            let outcome = try fixture.send(back.tcp(53, 40100, bytes: first + second.dropLast(5)), .toEndpoint)
+            #expect(outcome.count(METRIC_DNS_ANSWER) == 1 && outcome.count(METRIC_DNS_UNREAD) == 1)
+            #expect(try fixture.opens(Family.v4.outside(1)))
+            #expect(try !fixture.opens(Family.v4.outside(2)))
+        }
+
+        @Test func `merged datagrams are read one by one`() throws {
+            for id: UInt16 in [1, 2, 3] { try fixture.ask(name, id: id) }
+            let messages = (1...3).map { answer(UInt16($0), Family.v4.outside(UInt16($0))).bytes }
+            #expect(Set(messages.map(\.count)).count == 1)
+            // The last of several may be shorter.
+            let bytes = messages[0] + messages[1] + messages[2].dropLast(11)
+            var context = PacketContext(ifindex: 1)
+            (context.segmentSize, context.segmentCount) = (UInt32(messages[0].count), 3)
+            var frame = Packet.ip(Family.v4.peer, to: Family.v4.own).udp(53, Fixture.clientPort, bytes: bytes).bytes
+            // Of the last message the count of its additional records.
+            frame[14 + 20 + 8 + 2 * messages[0].count + 11] = 0
+            #expect(try fixture.maps.program(.toEndpoint, frame, context) == .max)
+            for number: UInt16 in 1...3 { #expect(try fixture.opens(Family.v4.outside(number)), "\(number)") }
+        }
+
+        @Test(arguments: ["tc_dns_query", "tc_dns_answer"])
+        func `whatever the readers are given passes`(_ name: String) throws {
+            let reader = try #require(fixture.maps.names.readers[name])
+            for bytes in [
+                [UInt8](repeating: 0, count: 60), Packet.ip(Family.v6.peer, to: Family.v6.own).udp(53, 9).bytes,
+            ] {
+                #expect(try reader(bytes) == .max)
+            }
+        }
+
+        @Test func `an endpoint that asks without end pushes out only its own`() throws {
+            try fixture.configureNames(share: 16)
+            for number in 0..<100 {
+                try fixture.resolve(name, [Family.v4.outside(UInt16(number))], id: UInt16(number))
+            }
+            var (learned, answers) = (0, 0)
+            try fixture.maps.names.addresses.forEach { _, _ in learned += 1 }
+            try fixture.maps.names.answers.forEach { _, _ in answers += 1 }
+            #expect(learned == 16 && answers == 1)
+            #expect(try fixture.opens(Family.v4.outside(99)))
+            #expect(try !fixture.opens(Family.v4.outside(1)))
+            for number in 200..<300 { try fixture.ask("n\(number).test", id: UInt16(number)) }
+            var queries = 0
+            try fixture.maps.names.queries.forEach { _, _ in queries += 1 }
+            #expect(queries == 16)
+        }
+    }
+}

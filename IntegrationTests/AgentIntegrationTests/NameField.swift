@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import TestBed
+
+/// A client behind the real agent, and outside of it a real resolver (unbound) with a zone and a server at every address
+/// of that zone.
+struct NameField {
+    let host: TestHost
+    let agent: TestAgent
+    let client: TestWorkload
+    /// Nobody's: the world.
+    let outside: TestWorkload
+
+    var control: ControlClient { ControlClient(transport: SocketTransport(path: agent.socketPath)) }
+
+    /// Names `n0.deep.test` … of the zone: with none, one or two aliases on the way, A and AAAA.
+    static let nameCount = 4000
+
+    init(_ bed: TestBed, dns: String = "grace: 2s") async throws {
+        host = try await bed.host()
+        let resolvers = "10.\(bed.byte).0.53, \"fdbb:\(bed.subnet)::1035\""
+        agent = try await host.agent(configuration: "dns: {resolvers: [\(resolvers)], \(dns)}")
+        client = try await host.addWorkload("cli", number: 3)
+        outside = try await host.addWorkload("out", number: 53)
+        try await host.namespace.shell(
+            """
+            ip route add 198.18.0.0/15 via \(outside.address4)
+            ip route add 2001:db8::/32 via \(outside.address6)
+            """)
+        try await outside.namespace.shell(
+            """
+            ip route add local 198.18.0.0/15 dev lo
+            ip -6 route add local 2001:db8::/32 dev lo
+            """)
+        try agent.writeWorkloads([(client, "client", ["app": "client"])])
+        try startServer()
+        try startResolver(bed)
+        try await eventually("the resolver answers", within: .seconds(10)) {
+            try await client.canConnect(to: outside.address4, port: 53)
+        }
+        try await eventually("the server answers", within: .seconds(10)) {
+            try await client.canConnect(to: "198.18.0.1", port: 443)
+        }
+    }
+
+    private func startServer() throws {
+        _ = try outside.namespace.start([
+            "perl", "-MSocket=:all", "-MIO::Select", "-e",
+            """
+            for my $f (AF_INET, AF_INET6) {
+              socket(my $s, $f, SOCK_STREAM, 0); setsockopt($s, SOL_SOCKET, SO_REUSEADDR, 1);
+              setsockopt($s, IPPROTO_IPV6, IPV6_V6ONLY, 1) if $f == AF_INET6;
+              bind($s, $f == AF_INET ? pack_sockaddr_in(443, INADDR_ANY) : pack_sockaddr_in6(443, IN6ADDR_ANY)) or die $!;
+              listen($s, 1024); push @l, $s }
+            my $sel = IO::Select->new(@l);
+            while (1) { for my $s ($sel->can_read) { accept(my $c, $s); close $c } }
+            """,
+        ])
+    }
+
+    private func startResolver(_ bed: TestBed) throws {
+        var zone = "$ORIGIN test.\n$TTL 300\n@ SOA ns root 1 3600 600 86400 300\n@ NS ns\nns A \(outside.address4)\n"
+        zone += "late.other A 198.19.255.2\n"
+        for number in 0..<NameField.nameCount {
+            var owner = "n\(number).deep"
+            for hop in 0..<(number % 3) {
+                zone += "\(owner) CNAME h\(hop)-\(number).cdn\n"
+                owner = "h\(hop)-\(number).cdn"
+            }
+            zone += "\(owner) A 198.18.\(number / 250).\(number % 250 + 1)\n"
+            zone += "\(owner) AAAA 2001:db8::\(String(number + 1, radix: 16))\n"
+        }
+        for number in 0..<5 { zone += "n\(number).nope A 198.19.1.\(number + 1)\n" }
+        // Last: what says no time of its own has that of the line before it.
+        zone += "short.other 1 A 198.19.255.1\n"
+        try writeFile(bed.path("zone"), zone)
+        try writeFile(
+            bed.path("unbound.conf"),
+            """
+            server:
+              interface: 0.0.0.0
+              interface: ::0
+              interface-automatic: yes
+              access-control: 0.0.0.0/0 allow
+              access-control: ::/0 allow
+              do-daemonize: no
+              use-syslog: no
+              chroot: ""
+              username: ""
+              pidfile: ""
+              directory: "\(bed.directory)"
+              module-config: "iterator"
+              local-zone: "test." nodefault
+            remote-control:
+              control-enable: no
+            auth-zone:
+              name: "test."
+              zonefile: "\(bed.path("zone"))"
+              for-downstream: yes
+              for-upstream: yes
+
+            """)
+        _ = try outside.namespace.start(["unbound", "-d", "-c", bed.path("unbound.conf")])
+    }
+
+    /// Lets the client ask the resolver, and reach what these selectors say on tcp/443.
+    func policy(_ selectors: String...) -> String {
+        """
+        apiVersion: cilium.io/v2
+        kind: CiliumNetworkPolicy
+        metadata: {name: names, namespace: shop}
+        spec:
+          endpointSelector: {matchLabels: {app: client}}
+          egress:
+            - toCIDR: [\(outside.address4)/32, "\(outside.address6)/128"]
+              toPorts:
+                - ports: [{port: "53", protocol: ANY}]
+                  rules: {dns: [{matchPattern: "*"}]}
+            - toFQDNs: [\(selectors.map { "{matchPattern: \"\($0)\"}" }.joined(separator: ", "))]
+              toPorts: [{ports: [{port: "443", protocol: TCP}]}]
+
+        """
+    }
+
+    /// Starts the agent and waits until the client is attached.
+    func startAgent() async throws -> SpawnedProcess {
+        let process = try agent.start()
+        try await eventually("the agent has attached the client", within: .seconds(20)) {
+            if let status = process.exitStatus {
+                throw TestBedError("the agent ended with status \(status): \(process.errors)")
+            }
+            let report = try await control.status()
+            return report.condition == .ready && report.state.attachedEndpoints == 1
+        }
+        return process
+    }
+
+    /// Writes a policy and waits until it is in force.
+    func enforce(_ text: String) async throws {
+        let before = try await control.status().state.generation
+        try agent.writePolicy("names.yaml", text)
+        try await eventually("the policy is in force", within: .seconds(5)) {
+            try await control.status().state.generation > before
+        }
+    }
+
+    /// What became of resolving names and connecting to each of their addresses at once.
+    struct Tally: Equatable {
+        var connected = 0
+        var refused = 0
+    }
+
+    /// Resolves `pattern` with each of these numbers in random case (`getaddrinfo`), then connects to every address with
+    /// less time than a SYN is sent again after.
+    func resolveAndConnect(
+        _ numbers: Range<Int>, _ pattern: String = "n%d.deep.test", resolver: String? = nil, options: String = ""
+    ) async throws -> Tally {
+        let bed = host.bed
+        let file = bed.path("resolv-\(numbers.lowerBound)")
+        try writeFile(file, "nameserver \(resolver ?? outside.address4)\noptions timeout:2 \(options)\n")
+        let script = """
+            use Socket qw(:all); use Time::HiRes qw(alarm); my ($ok, $bad) = (0, 0);
+            for my $i (\(numbers.lowerBound)..\(numbers.upperBound - 1)) {
+              my $name = join "", map { rand() < 0.5 ? uc : lc } split //, sprintf("\(pattern)", $i);
+              my ($e, @a) = getaddrinfo($name, 443, {socktype => SOCK_STREAM});
+              $bad++, next if $e;
+              for my $a (@a) {
+                socket(my $s, $a->{family}, SOCK_STREAM, 0);
+                local $SIG{ALRM} = sub { die "late" };
+                my $r = eval { alarm 0.8; my $c = connect($s, $a->{addr}); alarm 0; $c };
+                alarm 0; $r ? $ok++ : $bad++; close $s } }
+            print "$ok $bad\\n";
+            """
+        let own = bed.path("client-\(numbers.lowerBound).pl")
+        try writeFile(own, script)
+        let result = try await client.namespace.run(
+            ["unshare", "-m", "sh", "-c", "mount --bind \(file) /etc/resolv.conf && exec perl \(own)"],
+            within: .seconds(300)
+        ).checked()
+        let words = result.output.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
+        guard words.count == 2 else { throw TestBedError("the client printed \(result.output)\(result.errors)") }
+        return Tally(connected: words[0], refused: words[1])
+    }
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The maps of bpf/abi/fqdn.h. Hashes take memory for what is in them; every endpoint has its share of each. */
+#ifndef BULKHEAD_FQDN_MAPS_H
+#define BULKHEAD_FQDN_MAPS_H
+
+#include "maps.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fqdn_config);
+} fqdn_config_map SEC(".maps");
+
+/* Whose answers are believed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 256);
+	__type(key, struct ip_address);
+	__type(value, __u32);
+} fqdn_resolver_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct fqdn_selector_key);
+	__type(value, struct fqdn_selector);
+} fqdn_selector_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, struct fqdn_query_key);
+	__type(value, struct fqdn_query);
+} fqdn_query_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, struct fqdn_answer_key);
+	__type(value, struct fqdn_answer);
+} fqdn_answer_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 524288);
+	__type(key, struct fqdn_address_key);
+	__type(value, struct fqdn_address);
+} fqdn_address_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1048576);
+	__type(key, struct fqdn_ring_key);
+	__type(value, struct fqdn_ring_entry);
+} fqdn_ring_map SEC(".maps");
+
+/*
+ * Working memory. The programs run with bottom halves off and call nothing that comes back here, so a CPU has one packet
+ * in hand.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fqdn_scratch);
+} fqdn_scratch_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fqdn_peers);
+} fqdn_peers_map SEC(".maps");
+
+/* Seconds of CLOCK_MONOTONIC, as all of these tables count them. */
+static __always_inline __u32 fqdn_now(void)
+{
+	return bpf_ktime_get_coarse_ns() / 1000000000ull;
+}
+
+#endif
