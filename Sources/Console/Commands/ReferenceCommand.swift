@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import PolicyReading
 
 /// Prints pages of the reference that are made from the code; `make docs` writes them.
 struct ReferenceCommand: ParsableCommand {
@@ -17,5 +18,9 @@ struct ReferenceCommand: ParsableCommand {
     }
 
     /// By path below docs/reference, without `.md`.
-    private static let pages: [String: @Sendable () -> [String]] = ["diagnostics": DiagnosticReference.page]
+    private static let pages: [String: @Sendable () -> [String]] = {
+        var pages: [String: @Sendable () -> [String]] = ["diagnostics": DiagnosticReference.page]
+        for page in DialectPage.all { pages["dialects/\(page.name)"] = { DialectReference.page(page) } }
+        return pages
+    }()
 }

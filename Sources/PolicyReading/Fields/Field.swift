@@ -144,6 +144,7 @@ struct Field {
             return nil
         }
         let mapping = Mapping(pairs: pairs, field: self)
+        context.visitedTables?.append((path?.text ?? "", table))
         table.check(mapping)
         return mapping
     }

@@ -9,6 +9,8 @@ final class ReadingContext {
     private let text: SourceText
     private(set) var diagnostics: [Diagnostic] = []
     private(set) var errorCount = 0
+    /// The tables of fields that were asked for, with the paths, for the reference; nil: nobody wants to know.
+    var visitedTables: [(path: String, table: FieldTable)]?
 
     init(file: String, bytes: [UInt8], options: PolicyReader.Options) {
         self.file = file

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension DialectPage {
+    /// Every page, in the order in which they are listed.
+    package static let all = [
+        DialectPage(name: "kubernetes", title: "NetworkPolicy", documents: [networkPolicy]),
+        DialectPage(
+            name: "cilium", title: "CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy",
+            documents: [cilium("CiliumNetworkPolicy"), cilium("CiliumClusterwideNetworkPolicy")]),
+        DialectPage(
+            name: "admin", title: "AdminNetworkPolicy, BaselineAdminNetworkPolicy and ClusterNetworkPolicy",
+            documents: [
+                admin("AdminNetworkPolicy", name: "x", "  priority: 1\n"),
+                admin("BaselineAdminNetworkPolicy", name: "default", ""), clusterNetworkPolicy,
+            ]),
+    ]
+
+    private static let networkPolicy = """
+        apiVersion: networking.k8s.io/v1
+        kind: NetworkPolicy
+        metadata: {name: x}
+        spec:
+          podSelector: {matchLabels: {a: b}, matchExpressions: [{key: a, operator: Exists}]}
+          policyTypes: [Ingress, Egress]
+          ingress:
+            - from: [{podSelector: {}}, {namespaceSelector: {matchLabels: {a: b}}}, {ipBlock: {cidr: 192.0.2.0/24}}]
+              ports: [{port: 80}]
+          egress:
+            - to: [{podSelector: {}}, {ipBlock: {cidr: 192.0.2.0/24}}]
+              ports: [{port: 80}]
+
+        """
+
+    private static func cilium(_ kind: String) -> String {
+        """
+        apiVersion: cilium.io/v2
+        kind: \(kind)
+        metadata: {name: x}
+        spec:
+          endpointSelector: {matchLabels: {a: b}, matchExpressions: [{key: a, operator: Exists}]}
+          enableDefaultDeny: {ingress: true}
+          ingress:
+            - fromEndpoints: [{matchLabels: {a: b}}]
+              authentication: {mode: disabled}
+              toPorts: [{ports: [{port: "80"}]}]
+            - fromCIDRSet: [{cidr: 192.0.2.0/24}]
+            - icmps: [{fields: [{type: 8}]}]
+          ingressDeny:
+            - fromEndpoints: [{matchLabels: {a: b}}]
+              toPorts: [{ports: [{port: "80"}]}]
+          egress:
+            - toEndpoints: [{matchLabels: {a: b}}]
+              toPorts: [{ports: [{port: "80"}]}]
+            - toCIDRSet: [{cidr: 192.0.2.0/24}]
+          egressDeny:
+            - toEndpoints: [{matchLabels: {a: b}}]
+              toPorts: [{ports: [{port: "80"}]}]
+
+        """
+    }
+
+    private static func admin(_ kind: String, name: String, _ extra: String) -> String {
+        """
+        apiVersion: policy.networking.k8s.io/v1alpha1
+        kind: \(kind)
+        metadata: {name: \(name)}
+        spec:
+        \(extra)  subject: {pods: {namespaceSelector: {}, podSelector: {matchLabels: {a: b}}}}
+          ingress:
+            - name: x
+              action: Allow
+              from: [{namespaces: {}}, {pods: {namespaceSelector: {}, podSelector: {}}}]
+              ports:
+                - portNumber: {protocol: TCP, port: 80}
+                - portRange: {start: 1, end: 2}
+          egress:
+            - action: Deny
+              to: [{namespaces: {}}, {networks: [192.0.2.0/24]}, {nodes: {}}]
+              ports: [{namedPort: http}]
+
+        """
+    }
+
+    private static let clusterNetworkPolicy = """
+        apiVersion: policy.networking.k8s.io/v1alpha2
+        kind: ClusterNetworkPolicy
+        metadata: {name: x}
+        spec:
+          tier: Admin
+          priority: 1
+          subject: {pods: {namespaceSelector: {}, podSelector: {}}}
+          ingress:
+            - action: Accept
+              from: [{namespaces: {}}, {pods: {namespaceSelector: {}, podSelector: {}}}]
+              protocols: [{tcp: {destinationPort: {number: 80}}}, {udp: {destinationPort: {range: {start: 1, end: 2}}}}]
+          egress:
+            - action: Deny
+              to: [{networks: [192.0.2.0/24]}]
+              protocols: [{sctp: {destinationPort: {number: 80}}}]
+
+        """
+}
