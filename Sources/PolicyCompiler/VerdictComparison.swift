@@ -106,7 +106,7 @@ package struct VerdictComparison: Sendable {
                     after: Explainer(policies: mine.1, options: options),
                     rules: Array(Set((mine.0 + mine.1).flatMap(\.rules).filter { $0.subject.selects(key) }))))
         }
-        addWorld()
+        addWorld((before + after).compactMap(\.prefixGroup).flatMap(\.prefixes))
     }
 
     /// The policies that differ; where a tier or a group of prefixes does, also those that rely on it.
@@ -122,8 +122,10 @@ package struct VerdictComparison: Sendable {
     }
 
     /// Everybody outside, and of the networks that rules in question name one address each.
-    private mutating func addWorld() {
-        let prefixes = Set(crowds.filter(\.isTouched).flatMap(\.rules).flatMap(\.prefixes)).sorted()
+    private mutating func addWorld(_ inGroups: [CIDR]) {
+        let rules = crowds.filter(\.isTouched).flatMap(\.rules)
+        let namesGroups = rules.contains { $0.peers.selectors.contains(where: \.namesGroups) }
+        let prefixes = Set(rules.flatMap(\.prefixes) + (namesGroups ? inGroups : [])).sorted()
         func add(_ name: String, _ address: IPAddress?) {
             let none = Explainer(policies: [])
             crowds.append(

@@ -32,6 +32,27 @@ struct RandomScenario {
                     address: freshAddress(), isWorkload: false))
         }
         for number in 0..<Int.random(in: 1...6, using: &random) { policies.append(policy(number)) }
+        for number in 0..<Int.random(in: 0...4, using: &random) { policies.append(definition(number)) }
+    }
+
+    /// A tier or a group of prefixes.
+    private mutating func definition(_ number: Int) -> Policy {
+        let location = SourceLocation(file: "random.yaml", line: 100 + number, column: 1)
+        if number < 2 {
+            let name = ["a", "b"][number]
+            return Policy(
+                reference: PolicyReference(kind: "Tier", namespace: "", name: name), source: location, rules: [],
+                defaultDeny: [],
+                definedTier: TierDefinition(
+                    name: name, order: pick([nil, 500, 500, 1_000_000, 2_000_000]), closes: chance(60)))
+        }
+        return Policy(
+            reference: PolicyReference(kind: "Group", namespace: "", name: "g\(number)"), source: location, rules: [],
+            defaultDeny: [],
+            prefixGroup: PrefixGroup(
+                labels: LabelSet([label("list", pick(["x", "y"]))]),
+                prefixes: (0..<Int.random(in: 0...4, using: &random)).map { _ in prefix() },
+                includesWorkloads: chance(60)))
     }
 
     mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
@@ -44,9 +65,14 @@ struct RandomScenario {
         let location = SourceLocation(file: "random.yaml", line: number, column: 1)
         let reference = PolicyReference(kind: "Random", namespace: "n", name: "p\(number)")
         let isAudit = chance(25)
-        let tier = pick([PolicyTier.normal, .normal, .admin, .baseline])
-        // Few priorities, so that names decide too.
-        let order: PolicyOrder = tier == .normal ? .together : .priority(pick([0, 1, 1, 1000]))
+        let tier = pick([PolicyTier.normal, .normal, .normal, .admin, .baseline, .own("a"), .own("b")])
+        // Few priorities and orders, so that names decide too.
+        let order: PolicyOrder =
+            switch tier {
+            case .admin, .baseline: .priority(pick([0, 1, 1, 1000]))
+            case .normal where chance(60): .together
+            default: .ordered(pick([nil, nil, -3, 0.5, 7, 7, 1000, 1000.5, 90_000]))
+            }
         let subject: SubjectSelector = chance(12) ? .hosts(selector()) : .endpoints(selector())
         var rules: [PolicyRule] = []
         for index in 0..<Int.random(in: 0...4, using: &random) {
@@ -120,19 +146,32 @@ struct RandomScenario {
         guard !chance(20) else { return .any }
         var selectors: [PeerSelector] = []
         for _ in 0..<Int.random(in: 1...3, using: &random) {
-            if chance(50) {
-                selectors.append(.labels(chance(85) ? selector() : reserved()))
-                continue
-            }
-            let outer = prefix()
-            var except: [CIDR] = []
-            for _ in 0..<4 where chance(40) {
-                let inner = prefix()
-                if outer.contains(inner) { except.append(inner) }
-            }
-            selectors.append(.prefix(outer, except: except, includesWorkloads: chance(50)))
+            let selector = peer()
+            selectors.append(chance(75) ? selector : .narrowed(selector, condition()))
         }
         return .some(selectors)
+    }
+
+    private mutating func condition() -> PeerCondition {
+        PeerCondition(
+            within: chance(40) ? [prefix(), prefix()] : nil, outside: chance(50) ? [prefix()] : [],
+            notLabels: chance(30) ? [selector()] : [], notGroups: chance(40) ? [group()] : [])
+    }
+
+    private mutating func group() -> LabelSelector {
+        LabelSelector(chance(20) ? [] : [LabelRequirement(key: "list", .isIn([pick(["x", "y"])]))])
+    }
+
+    private mutating func peer() -> PeerSelector {
+        if chance(50) { return .labels(chance(85) ? selector() : reserved()) }
+        if chance(40) { return .group(group()) }
+        let outer = prefix()
+        var except: [CIDR] = []
+        for _ in 0..<4 where chance(40) {
+            let inner = prefix()
+            if outer.contains(inner) { except.append(inner) }
+        }
+        return .prefix(outer, except: except, includesWorkloads: chance(50))
     }
 
     private mutating func reserved() -> LabelSelector {

@@ -39,14 +39,19 @@ struct ReferenceEvaluator {
         _ policies: [Policy], _ subject: Party, _ peer: Party, _ direction: Direction, _ proto: IPProtocol,
         _ port: UInt16?
     ) -> (isDenied: Bool, causes: [RuleOrigin]) {
-        for tier in [PolicyTier.admin, .normal, .baseline] {
+        for tier in tiers {
             let here = policies.filter { $0.tier == tier }
-            let rules = ordered(here).flatMap(\.rules).filter {
-                $0.direction == direction && selects($0.subject, subject) && matches($0.peers, peer)
-                    && matches($0, subject, peer, proto, port)
+            func matching(_ policies: [Policy]) -> [PolicyRule] {
+                ordered(policies).flatMap(\.rules).filter {
+                    $0.direction == direction && selects($0.subject, subject) && matches($0.peers, peer)
+                        && matches($0, subject, peer, proto, port)
+                }
             }
-            // In the default tier all rules speak at once, in the others the first one that matches.
-            let heard = tier == .normal ? rules : Array(rules.prefix(1))
+            // Rules judged together speak at once, at order 1000; of the others the first one that matches.
+            let early = matching(here.filter { $0.order != .together && place($0) <= 1000 }).prefix(1)
+            let together = matching(here.filter { $0.order == .together })
+            let late = matching(here.filter { $0.order != .together && place($0) > 1000 }).prefix(1)
+            let heard = !early.isEmpty ? Array(early) : !together.isEmpty ? together : Array(late)
             let denying = heard.filter { $0.action == .deny }
             if !denying.isEmpty { return (true, denying.map(\.origin)) }
             let allowing = heard.filter { $0.action == .allow }
@@ -55,19 +60,39 @@ struct ReferenceEvaluator {
             let isClosed = here.contains {
                 $0.defaultDeny.contains { $0.direction == direction && selects($0.subject, subject) }
             }
-            guard isClosed else { continue }
+            guard isClosed, closes(tier) else { continue }
             return (!(allowHost && direction == .ingress && peer.isHost && !subject.isHost), [])
         }
         return (false, [])
     }
 
-    /// By priority, then by name.
-    private func ordered(_ policies: [Policy]) -> [Policy] {
-        func place(_ policy: Policy) -> (UInt16, String) {
-            guard case .priority(let priority) = policy.order else { return (0, policy.reference.name) }
-            return (priority, policy.reference.name)
+    private var definitions: [TierDefinition] { policies.compactMap(\.definedTier) }
+
+    /// By order, then by name; what nobody defines is last.
+    private var tiers: [PolicyTier] {
+        let own = ["a", "b"].map { name in
+            (definitions.first { $0.name == name }?.order ?? .infinity, name, PolicyTier.own(name))
         }
-        return policies.sorted { place($0) < place($1) }
+        let fixed: [(Double, String, PolicyTier)] = [
+            (1000, "admin", .admin), (1_000_000, "default", .normal), (10_000_000, "baseline", .baseline),
+        ]
+        return (fixed + own).sorted { ($0.0, $0.1) < ($1.0, $1.1) }.map(\.2)
+    }
+
+    private func closes(_ tier: PolicyTier) -> Bool { definitions.first { $0.name == tier.name }?.closes ?? true }
+
+    /// Priority or order.
+    private func place(_ policy: Policy) -> Double {
+        switch policy.order {
+        case .together: 0
+        case .priority(let priority): Double(priority)
+        case .ordered(let order): order ?? .infinity
+        }
+    }
+
+    /// By priority or order, then by name.
+    private func ordered(_ policies: [Policy]) -> [Policy] {
+        policies.sorted { (place($0), $0.reference.name) < (place($1), $1.reference.name) }
     }
 
     private func selects(_ selector: SubjectSelector, _ party: Party) -> Bool {
@@ -79,18 +104,31 @@ struct ReferenceEvaluator {
 
     private func matches(_ peers: PeerSelection, _ party: Party) -> Bool {
         guard case .some(let selectors) = peers else { return true }
-        for selector in selectors {
-            switch selector {
-            case .labels(let labels): if labels.matches(party.labels) { return true }
-            case .prefix(let prefix, let except, let includesWorkloads):
-                if party.isWorkload && !includesWorkloads { continue }
-                if prefix.contains(party.address) && !except.contains(where: { $0.contains(party.address) }) {
-                    return true
-                }
-            case .group, .narrowed, .name: preconditionFailure("no policy of a scenario has such peers")
-            }
+        return selectors.contains { matches($0, party) }
+    }
+
+    private func matches(_ selector: PeerSelector, _ party: Party) -> Bool {
+        switch selector {
+        case .labels(let labels): return labels.matches(party.labels)
+        case .prefix(let prefix, let except, let includesWorkloads):
+            if party.isWorkload && !includesWorkloads { return false }
+            return prefix.contains(party.address) && !except.contains { $0.contains(party.address) }
+        case .group(let labels): return isInGroup(labels, party)
+        case .narrowed(let inner, let condition):
+            if let within = condition.within, !within.contains(where: { $0.contains(party.address) }) { return false }
+            if condition.outside.contains(where: { $0.contains(party.address) }) { return false }
+            if condition.notLabels.contains(where: { $0.matches(party.labels) }) { return false }
+            if condition.notGroups.contains(where: { isInGroup($0, party) }) { return false }
+            return matches(inner, party)
+        case .name: preconditionFailure("no policy of a scenario has such peers")
         }
-        return false
+    }
+
+    private func isInGroup(_ labels: LabelSelector, _ party: Party) -> Bool {
+        policies.compactMap(\.prefixGroup).contains { group in
+            labels.matches(group.labels) && (group.includesWorkloads || !party.isWorkload)
+                && group.prefixes.contains { $0.contains(party.address) }
+        }
     }
 
     private func matches(

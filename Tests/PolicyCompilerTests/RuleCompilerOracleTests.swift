@@ -57,7 +57,7 @@ import Testing
         switch Int.random(in: 0..<5, using: &scenario.random) {
         case 0: scenario.policies = other.policies
         case 1: if scenario.policies.count > 1 { scenario.policies.removeLast() }
-        case 2: scenario.policies[0] = scenario.policy(0)
+        case 2: if scenario.policies[0].isPartOfTier { scenario.policies[0] = scenario.policy(0) }
         case 3:
             let new = other.parties.filter { party in
                 !party.isHost
