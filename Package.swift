@@ -152,10 +152,7 @@ let unitTests: [Target] = [
         ["NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading", "PolicyTesting"]),
     tests(
         "FirewallImportTests",
-        [
-            "FirewallImport", "NetworkModel", "IdentityModel", "PolicyCompiler", "PolicyModel", "PolicyReading",
-            "TestBed",
-        ]),
+        ["FirewallImport", "NetworkModel", "IdentityModel", "PolicyCompiler", "PolicyModel", "PolicyReading"]),
     tests("EventDecodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel", "EventDecoding"]),
     tests("FlowAggregationTests", ["NetworkModel", "IdentityModel", "EventModel", "FlowAggregation"]),
     tests("ControlAPITests", ["ControlAPI", "LocalHTTP", "NetworkModel"]),
@@ -228,7 +225,7 @@ let integrationTests: [Target] = [
     tests("TestBedTests", path: "IntegrationTests/TestBedTests", ["TestBed"]),
     tests(
         "AgentIntegrationTests", path: "IntegrationTests/AgentIntegrationTests",
-        ["BPFRuntime", "CDatapathABI", "ControlAPI"]),
+        ["BPFRuntime", "CDatapathABI", "ControlAPI", "TestBed"]),
     tests(
         "ContainerRuntimesIntegrationTests", path: "IntegrationTests/ContainerRuntimesIntegrationTests",
         ["ContainerRuntimes", "IdentityModel", "LinuxHost", "NetworkModel", "TestBed", logging]),
@@ -236,7 +233,7 @@ let integrationTests: [Target] = [
         "FirewallImportIntegrationTests", path: "IntegrationTests/FirewallImportIntegrationTests",
         ["FirewallImport", "NetworkModel", "PolicyCompiler", "PolicyModel", "PolicyReading", "TestBed"]),
     tests(
-        "LinuxHostIntegrationTests", path: "IntegrationTests/LinuxHostIntegrationTests", ["LinuxHost"]),
+        "LinuxHostIntegrationTests", path: "IntegrationTests/LinuxHostIntegrationTests", ["LinuxHost", "TestBed"]),
 ]
 
 /// A fuzz target of Fuzz/; libFuzzer brings the main function.
