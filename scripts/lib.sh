@@ -55,20 +55,27 @@ version_at_least() { # have, wanted
     [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]
 }
 
-# Prints the first compiler that is new enough: from PATH, then from where toolchains are usually unpacked.
-find_swift() {
-    local candidate version
+# Prints the compilers there are: from PATH, then from where toolchains are usually unpacked.
+swift_candidates() {
+    local candidate
     local swiftly=${SWIFTLY_TOOLCHAINS_DIR:-${SWIFTLY_HOME_DIR:-${HOME:-/nonexistent}/.local/share/swiftly}/toolchains}
     # BULKHEAD_TOOLCHAIN_ROOT: where to look in place of / (tests of bootstrap).
     local root=${BULKHEAD_TOOLCHAIN_ROOT:-}
     for candidate in "$(command -v swift || true)" "${swiftly%/toolchains}"/bin/swift \
         "$swiftly"/*/usr/bin/swift "$root"/opt/*/usr/bin/swift "$root"/usr/local/*/usr/bin/swift; do
-        [ -x "$candidate" ] || continue
-        version=$(swift_version_of "$candidate")
+        [ ! -x "$candidate" ] || printf '%s\n' "$candidate"
+    done
+}
+
+# Prints the first compiler that runs and is new enough.
+find_swift() {
+    local candidate version
+    while read -r candidate; do
+        version=$(swift_version_of "$candidate" </dev/null)
         if [ -n "$version" ] && version_at_least "$version" "$minimum_swift"; then
             printf '%s\n' "$candidate"
             return 0
         fi
-    done
+    done < <(swift_candidates)
     return 1
 }

@@ -13,8 +13,8 @@ import Testing
             try FileManager.default.createDirectory(at: bin, withIntermediateDirectories: true)
             try osRelease.write(to: folder.appending(path: "os-release"), atomically: true, encoding: .utf8)
             for tool in [
-                "bash", "basename", "cut", "dirname", "getent", "head", "id", "mktemp", "rm", "sed", "sort",
-                "stat", "tail", "uname",
+                "bash", "basename", "cut", "dirname", "getent", "head", "id", "mktemp", "readlink", "rm", "sed",
+                "sort", "stat", "tail", "uname",
             ] {
                 let found = ["/usr/bin", "/bin"].map { "\($0)/\(tool)" }.first {
                     FileManager.default.isExecutableFile(atPath: $0)
@@ -104,6 +104,17 @@ import Testing
         #expect(try machine.bootstrap("--dry-run", "build").status == 1)
         try machine.add("swift", "echo 'Swift version 7.0 (swift-7.0-RELEASE)'")
         #expect(try machine.bootstrap("--dry-run", "build").status == 0)
+    }
+
+    @Test func `a toolchain unpacked by hand gets the libraries it lacks`() throws {
+        let machine = try Machine(osRelease: Self.noble)
+        try machine.add("curl", "exit 0")
+        try machine.add("swift", "exit 127")
+        try machine.add("swift-build", "exit 127")
+        try machine.add("ldd", #"printf '\tlibxml2.so.2 => not found\n\tlibc.so.6 => /lib/libc.so.6 (0x1)\n'"#)
+        let output = try machine.bootstrap("--dry-run", "build").output
+        #expect(output.contains("swift lacks libxml2.so.2\n"), "\(output)")
+        #expect(words(output).isSuperset(of: ["libxml2-dev", "libncurses-dev"]), "\(output)")
     }
 
     @Test func `without root and sudo it says what to install`() throws {
