@@ -55,6 +55,24 @@ final class DatapathFixture {
         configure(tables, reportInterval: reportInterval)
     }
 
+    /// Reads this resolver's answers; what names below `suffix` resolve to is peer `number` for rules.
+    func readNames(under suffix: DomainName, number: NumericIdentity, resolver: IPAddress) throws {
+        let settings: BPFMap<UInt32, fqdn_config> = try object.map("fqdn_config_map")
+        let resolvers: BPFMap<ip_address, UInt32> = try object.map("fqdn_resolver_map")
+        let selectors: BPFMap<fqdn_selector_key, fqdn_selector> = try object.map("fqdn_selector_map")
+        let hash = NameHash(0x1234_5678_9abc, 0x0fed_cba9_8765)
+        var value = fqdn_config()
+        value.hash_keys = (hash.keys[0], hash.keys[1])
+        (value.is_enabled, value.query_seconds, value.share) = (1, 10, 1024)
+        (value.ttl_min, value.ttl_max, value.grace_seconds, value.open_seconds) = (60, 86_400, 1, 3600)
+        try settings.update(0, to: value)
+        var address = ip_address()
+        unsafe withUnsafeMutableBytes(of: &address) { unsafe $0.copyBytes(from: PacketBytes.mapped(resolver)) }
+        try resolvers.update(address, to: 1)
+        try selectors.update(
+            fqdn_selector_key(suffix, hash), to: fqdn_selector(suffix, numbers: [.deep: number.rawValue]))
+    }
+
     /// Packets and bytes of one counter, summed over the CPUs.
     func metric(_ index: Int) throws -> metric {
         let map: BPFMap<UInt32, CDatapathABI.metric> = try object.map("metrics_map")
