@@ -37,7 +37,7 @@ struct CalicoPolicyReading {
         if isGlobal { refuseStages(spec) }
         readHints(spec)
         let subjects = subjects(spec)
-        let listed = types(spec)
+        let listed = policyTypes(spec["types"])
         for direction in [Direction.ingress, .egress] {
             let elements = spec[direction.description]?.elements() ?? []
             let other: Direction = direction == .ingress ? .egress : .ingress
@@ -78,25 +78,6 @@ struct CalicoPolicyReading {
         }
         return CalicoSubjects(
             endpoints: .init(alternatives: selected.workloads), hosts: .init(alternatives: selected.hosts))
-    }
-
-    /// Nil if they are not listed, when the rules decide.
-    private func types(_ spec: Mapping) -> Set<Direction>? {
-        guard let elements = spec["types"]?.elements(), !elements.isEmpty else { return nil }
-        var directions: Set<Direction> = []
-        for element in elements {
-            switch element.string() {
-            case "Ingress": directions.insert(.ingress)
-            case "Egress": directions.insert(.egress)
-            case .some(let text):
-                let guess = closestWord(to: text, among: ["Ingress", "Egress"])
-                element.error(
-                    .unknownValue, "\(element.quoted) is not a policy type",
-                    remedy: guess.map { "did you mean `\($0)`?" } ?? "write Ingress or Egress")
-            case nil: break
-            }
-        }
-        return directions
     }
 
     /// What a host endpoint of Calico judges elsewhere than at the host's own connections.

@@ -26,7 +26,7 @@ struct NetworkPolicyReading {
             .flatMap { SelectorReading(keys: .pods).read($0) }
         let subject = SubjectSelector.endpoints(
             LabelSelector([header.namespaceRequirement] + (selector ?? LabelSelector()).requirements))
-        let listed = policyTypes(spec)
+        let listed = policyTypes(spec["policyTypes"])
         let errorsBefore = document.field.context.errorCount
         var content = PolicyContent()
         for direction in [Direction.ingress, .egress] {
@@ -77,25 +77,6 @@ struct NetworkPolicyReading {
                 "an empty element allows all \(name); in a Cilium policy it would allow nothing",
                 remedy: "write `\(name): []` and list \(name.capitalizedASCII) in policyTypes to deny by default")
         }
-    }
-
-    /// The directions listed; nil if the list is missing or empty, when the rules decide.
-    private func policyTypes(_ spec: Mapping) -> Set<Direction>? {
-        guard let elements = spec["policyTypes"]?.elements(), !elements.isEmpty else { return nil }
-        var directions: Set<Direction> = []
-        for element in elements {
-            switch element.string() {
-            case "Ingress": directions.insert(.ingress)
-            case "Egress": directions.insert(.egress)
-            case .some(let text):
-                let guess = closestWord(to: text, among: ["Ingress", "Egress"])
-                element.error(
-                    .unknownValue, "\(element.quoted) is not a policy type",
-                    remedy: guess.map { "did you mean `\($0)`?" } ?? "write Ingress or Egress")
-            case nil: break
-            }
-        }
-        return directions
     }
 
     private func rule(_ element: Field, direction: Direction) -> (PeerSelection, PortSelection)? {
