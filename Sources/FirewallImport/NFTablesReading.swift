@@ -90,10 +90,12 @@ struct NFTablesReading {
 
     private func readRule(_ node: ConfigurationNode, _ ruleset: inout ImportedRuleset) {
         guard let chain = node["chain"]?.text, let family = node["family"]?.text else { return }
-        let handle = node["handle"]?.number.map { " handle \($0)" } ?? ""
+        // Not `map` on what the handle holds: the optimiser of Swift 6.3.1 fails its own ownership check there.
+        var name = chain
+        if let handle = node["handle"]?.number { name += " handle \(handle)" }
         let comment = node["comment"]?.text.map { " \"\($0)\"" } ?? ""
         // A listing of one line: the handle tells rules apart.
-        var place = place(node, chain + handle)
+        var place = place(node, name)
         place.line = node.location.line
         let expressions = node["expr"]?.items ?? []
         var rule = ImportedRule(
