@@ -39,7 +39,8 @@ import Testing
             let podman = yard.podman
             try await podman.runContainer(
                 "web", labels: ["app": "web"], command: ["httpd", "-f", "-p", "[::]:80", "-h", "/www"])
-            try await podman.runContainer("client", labels: ["app": "client"])
+            // To ping: podman 4.9 grants no raw sockets by default, 4.3 does.
+            try await podman.runContainer("client", labels: ["app": "client"], extra: ["--cap-add", "NET_RAW"])
             try await podman.runContainer("intruder", labels: ["app": "intruder"])
             try await yard.startAgent(expecting: 3)
             let web = try await yard.addresses("web")

@@ -93,8 +93,8 @@ import Testing
                 ),
                 ("UDP4-RECV:5302", "UDP4-DATAGRAM:\(base).255:5302,broadcast"),
                 (
-                    "UDP6-RECV:5303,ipv6-join-group=[ff02\\:\\:fb]:up0",
-                    "UDP6-DATAGRAM:[ff02::fb%eth0]:5303"
+                    // All nodes, a group without a report of its own: socat 1.8.0 joins no IPv6 group.
+                    "UDP6-RECV:5303", "UDP6-DATAGRAM:[ff02::1%eth0]:5303"
                 ),
             ]
             for (receiver, sender) in receivers {
