@@ -67,9 +67,9 @@ extension TestBed {
         try writeFile(
             "\(directory)/containerd.toml", "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n")
         let docker = TestDocker(host: host, directory: directory)
-        // What the daemons mount stays when they are killed; so do their containers' shims.
+        // What the daemons mount stays when they are killed; so do their containers' shims, and what runs in those.
         try noteMountCleanup()
-        try noteCleanup("for p in $(pgrep -f \(directory)/containerd.sock); do kill -9 $p; done")
+        try noteCleanup("for p in $(pgrep -f \(directory)/containerd.sock); do kill -9 $(pgrep -P $p) $p; done")
         _ = try host.start([
             "containerd", "--config", "\(directory)/containerd.toml", "--root", "\(directory)/containerd",
             "--state", "\(directory)/state", "--address", "\(directory)/containerd.sock",

@@ -210,6 +210,7 @@ package final class Datapath: DatapathWriting {
                 attachment: state.attachment, fallbackReason: state.fallbackReason, isAdopted: state.isAdopted,
                 isReady: state.tables.isReady, generation: state.tables.generation,
                 endpointCount: state.attached.count, notes: state.notes,
+                keptSizes: state.keptSizes, conntrackCapacity: state.conntrackCapacity,
                 policyEntryCount: state.tables.policyEntryCount,
                 policyEntryCapacity: state.tables.policyEntryCapacity, subjectCount: state.tables.subjectCount,
                 directory: state.pins.directory.path)

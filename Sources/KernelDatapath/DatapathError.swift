@@ -27,7 +27,7 @@ extension DatapathError: CustomStringConvertible {
         case .table(let error): return error.description
         case .incompatibleMap(let path, let found, let needed):
             return "cannot adopt the pinned map \(path): it has \(found), this version needs \(needed); "
-                + "run `bulkhead cleanup` (workloads are unprotected until the agent runs again)"
+                + "run `bulkhead detach` (workloads are unprotected until the agent runs again)"
         case .inUse(let directory):
             return "cannot use \(directory): another bulkhead agent holds it; stop that agent first"
         case .directory(let path, let cause, let remedy):

@@ -61,7 +61,7 @@ struct DatapathLoading: ~Copyable {
         if found.entryCountMax != needed.entryCountMax, name != MapName.conntrackHeads {
             notes.append(
                 "\(name) keeps its size of \(found.entryCountMax) entries (configured: \(needed.entryCountMax)); "
-                    + "run `bulkhead cleanup` and start the agent to change it")
+                    + "run `bulkhead detach` with the agent stopped and start it again to change it")
         }
         try kernel { () throws(BPFError) in
             try object.resize(map: name, entryCountMax: found.entryCountMax)

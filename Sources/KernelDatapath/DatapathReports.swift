@@ -106,8 +106,12 @@ package struct DatapathStatus: Hashable, Sendable {
     package var isReady: Bool
     package var generation: UInt32
     package var endpointCount: Int
-    /// Things worth telling: sizes kept from an earlier agent, stale pins removed.
+    /// Things worth telling: stale pins removed.
     package var notes: [String]
+    /// Tables that keep another size than the one configured, because they were adopted.
+    package var keptSizes: [String]
+    /// Flows that the table has room for.
+    package var conntrackCapacity: Int
     package var policyEntryCount: Int
     package var policyEntryCapacity: Int
     package var subjectCount: Int
@@ -115,7 +119,8 @@ package struct DatapathStatus: Hashable, Sendable {
 
     package init(
         attachment: AttachmentKind, fallbackReason: String? = nil, isAdopted: Bool = false, isReady: Bool = false,
-        generation: UInt32 = 0, endpointCount: Int = 0, notes: [String] = [], policyEntryCount: Int = 0,
+        generation: UInt32 = 0, endpointCount: Int = 0, notes: [String] = [],
+        keptSizes: [String] = [], conntrackCapacity: Int = 0, policyEntryCount: Int = 0,
         policyEntryCapacity: Int = 0, subjectCount: Int = 0, directory: String = ""
     ) {
         self.attachment = attachment
@@ -125,6 +130,8 @@ package struct DatapathStatus: Hashable, Sendable {
         self.generation = generation
         self.endpointCount = endpointCount
         self.notes = notes
+        self.keptSizes = keptSizes
+        self.conntrackCapacity = conntrackCapacity
         self.policyEntryCount = policyEntryCount
         self.policyEntryCapacity = policyEntryCapacity
         self.subjectCount = subjectCount

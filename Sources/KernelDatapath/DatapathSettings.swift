@@ -116,4 +116,6 @@ enum MapName {
     static let nameSelectors = "fqdn_selector_map"
     static let nameAnswers = "fqdn_answer_map"
     static let nameAddresses = "fqdn_address_map"
+    static let nameQueries = "fqdn_query_map"
+    static let nameRing = "fqdn_ring_map"
 }

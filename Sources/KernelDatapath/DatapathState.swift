@@ -18,7 +18,8 @@ struct DatapathState: ~Copyable {
     let isAdopted: Bool
     /// Flows that the table has room for: an adopted one keeps its size.
     let conntrackCapacity: Int
-    var notes: [String]
+    let keptSizes: [String]
+    var notes: [String] = []
     /// Probed once, when it is first asked for.
     var support: KernelSupport?
 
@@ -65,7 +66,7 @@ extension DatapathState {
                 pins: PinnedObjects(directory: directory), lock: lock, objects: objects, clock: clock, tables: tables,
                 attachment: reason == nil ? .tcx : .clsact, fallbackReason: reason,
                 isAdopted: !loading.adoptedMaps.isEmpty, conntrackCapacity: conntrack.entryCountMax,
-                notes: loading.notes)
+                keptSizes: loading.notes)
         } catch {
             throw .kernel(error)
         }

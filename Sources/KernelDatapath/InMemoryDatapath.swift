@@ -26,6 +26,7 @@ package final class InMemoryDatapath: DatapathWriting {
         package var ruleTraffic: [UInt32: RuleTraffic] = [:]
         package var nameSettings = NameSettings()
         package var names: [NameSelector: NumericIdentity] = [:]
+        package var keptSizes: [String] = []
         package var learntNames: [LearntName] = []
         /// Names of the calls in order, as in `attach 7`.
         package var calls: [String] = []
@@ -142,7 +143,8 @@ package final class InMemoryDatapath: DatapathWriting {
         content.withLock { content in
             DatapathStatus(
                 attachment: .tcx, isReady: content.mapState != nil, generation: content.generation,
-                endpointCount: content.endpoints.count, policyEntryCount: content.mapState?.policy.count ?? 0,
+                endpointCount: content.endpoints.count, keptSizes: content.keptSizes,
+                policyEntryCount: content.mapState?.policy.count ?? 0,
                 policyEntryCapacity: .max,
                 subjectCount: content.mapState?.subjects.keys.count { $0 < SubjectStage.subjectCount } ?? 0,
                 directory: "memory")

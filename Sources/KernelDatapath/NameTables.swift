@@ -16,6 +16,7 @@ struct NameTables: ~Copyable {
     private let selectors: BPFMap<fqdn_selector_key, fqdn_selector>
     private let answers: BPFMap<fqdn_answer_key, fqdn_answer>
     private let addresses: BPFMap<fqdn_address_key, fqdn_address>
+    private var leftovers: NameLeftovers
     private let hash: NameHash
     /// As the kernel has them.
     private(set) var numbers: [NameSelector: UInt32] = [:]
@@ -26,7 +27,8 @@ struct NameTables: ~Copyable {
         let hash = try secret(in: config)
         var tables = try NameTables(
             config: config, resolvers: pins.map(MapName.nameResolvers), selectors: pins.map(MapName.nameSelectors),
-            answers: pins.map(MapName.nameAnswers), addresses: pins.map(MapName.nameAddresses), hash: hash)
+            answers: pins.map(MapName.nameAnswers), addresses: pins.map(MapName.nameAddresses),
+            leftovers: NameLeftovers(pins), hash: hash)
         try tables.readNumbers()
         return tables
     }
@@ -35,7 +37,7 @@ struct NameTables: ~Copyable {
         config: consuming BPFMap<UInt32, fqdn_config>, resolvers: consuming BPFMap<ip_address, UInt32>,
         selectors: consuming BPFMap<fqdn_selector_key, fqdn_selector>,
         answers: consuming BPFMap<fqdn_answer_key, fqdn_answer>,
-        addresses: consuming BPFMap<fqdn_address_key, fqdn_address>, hash: NameHash
+        addresses: consuming BPFMap<fqdn_address_key, fqdn_address>, leftovers: consuming NameLeftovers, hash: NameHash
     ) {
         self.hash = hash
         self.config = config
@@ -43,6 +45,7 @@ struct NameTables: ~Copyable {
         self.selectors = selectors
         self.answers = answers
         self.addresses = addresses
+        self.leftovers = leftovers
     }
 
     private static func secret(in config: borrowing BPFMap<UInt32, fqdn_config>) throws(BPFError) -> NameHash {
@@ -91,6 +94,8 @@ struct NameTables: ~Copyable {
     /// What was answered before a name had one is looked through: its addresses are known when this returns.
     mutating func setNumbers(_ wanted: [NameSelector: UInt32]) throws(BPFError) {
         guard wanted != numbers else { return }
+        let new = wanted.filter { numbers[$0.key] != $0.value }
+        try forget(numbers: Set(new.values))
         let changed = Set(wanted.keys).union(numbers.keys).filter { wanted[$0] != numbers[$0] }
         for suffix in Set(changed.map(\.name)) {
             var own: [NameSelector.Extent: UInt32] = [:]
@@ -104,7 +109,6 @@ struct NameTables: ~Copyable {
                 try selectors.update(key, to: fqdn_selector(suffix, numbers: own))
             }
         }
-        let new = wanted.filter { numbers[$0.key] != $0.value }
         numbers = wanted
         if !new.isEmpty { try learn(new) }
     }
@@ -126,7 +130,7 @@ struct NameTables: ~Copyable {
     }
 
     /// Removes what has been over for longer than open connections may need it, and what is of none of these endpoints.
-    func sweep(endpoints: Set<UInt16>) throws(BPFError) {
+    mutating func sweep(endpoints: Set<UInt16>) throws(BPFError) {
         guard let settings = try config.value(for: 0) else { return }
         let now = NameTables.now()
         func isOver(_ expires: UInt32) -> Bool { Int64(expires) + Int64(settings.open_seconds) < Int64(now) }
@@ -145,6 +149,21 @@ struct NameTables: ~Copyable {
             }
         }
         try answers.remove(oldAnswers)
+        try leftovers.sweep(endpoints: endpoints, askedBefore: Int64(now) - Int64(settings.query_seconds))
+    }
+
+    /// Takes numbers away from every address: whoever had them before, what they open is not the next one's.
+    private func forget(numbers old: Set<UInt32>) throws(BPFError) {
+        guard !old.isEmpty else { return }
+        var changed: [(key: fqdn_address_key, value: fqdn_address)] = []
+        try addresses.forEach { key, value in
+            let slots = value.slots.map { old.contains(UInt32($0 >> 32)) ? 0 : $0 }
+            guard slots != value.slots else { return }
+            var value = value
+            value.slots = slots
+            changed.append((key, value))
+        }
+        for (key, value) in changed { try addresses.update(key, to: value) }
     }
 }
 

@@ -111,7 +111,8 @@ extension DatapathKernelTests {
                 do { _ = try bench.datapath() }
                 var larger = DatapathSizes.small
                 larger.conntrackEntries = 8192
-                let notes = try bench.datapath(sizes: larger).status().notes
+                let status = try bench.datapath(sizes: larger).status(), notes = status.keptSizes
+                #expect(status.conntrackCapacity == 4096)
                 #expect(notes.count == 1 && notes[0].contains("conntrack_map keeps its size of 4096"), "\(notes)")
             }
         }
@@ -127,7 +128,7 @@ extension DatapathKernelTests {
                     _ = try Datapath(directory: bench.directory, sizes: .small)
                     Issue.record("adopted a map of another layout")
                 } catch {
-                    #expect(error.description.contains("run `bulkhead cleanup`"), "\(error)")
+                    #expect(error.description.contains("run `bulkhead detach`"), "\(error)")
                 }
             }
         }

@@ -25,9 +25,12 @@ extension AgentState {
             policies: Array(engine.input.policies.values),
             options: CompileOptions(allowHost: configuration.allowsHostAccess)
         ).focused(on: [source.side, destination.side])
+        let names = try learntNames(of: source)
         var judgements: [(pair: AddressPair, explanation: Explanation)] = pairs.map { pair in
+            var target = destination.side(at: pair.destination)
+            target.names = pair.destination.flatMap { names[$0] } ?? []
             let explanation = explainer.explain(
-                from: source.side(at: pair.source), to: destination.side(at: pair.destination), proto: proto,
+                from: source.side(at: pair.source), to: target, proto: proto,
                 port: isICMP ? request.port.map { $0 << 8 } : request.port)
             return (pair, explanation)
         }

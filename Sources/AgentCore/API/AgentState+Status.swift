@@ -62,7 +62,7 @@ extension AgentState {
         let conntrack = conntrackCount()
         report.conntrackEntries = conntrack.entries
         report.conntrackAgeSeconds = conntrack.age.seconds
-        report.conntrackCapacity = configuration.sizes.conntrackEntries
+        report.conntrackCapacity = status.conntrackCapacity
         report.commits = commits.made
         report.refusedCommits = commits.refused
         report.lastCommitAt = commits.lastAt

@@ -3,6 +3,7 @@
 import ControlAPI
 import IdentityAllocation
 import IdentityModel
+import KernelDatapath
 import NetworkModel
 import PolicyCompiler
 
@@ -114,6 +115,24 @@ extension AgentState {
             record: ControlAPI.ExplainedSide(
                 text: text, kind: "labels", identity: (known?.identity ?? .any).rawValue,
                 labels: labels.labels.map(\.description)), addresses: [])
+    }
+
+    /// Names that an endpoint was told of addresses and that still count; of what is no endpoint none.
+    func learntNames(of party: ExplainedParty) throws(APIError) -> [IPAddress: [DomainName]] {
+        guard let name = party.record.endpoint, let workload = workload(name),
+            let number = endpointNumbers.assigned[workload.key]
+        else { return [:] }
+        do {
+            var found: [IPAddress: [DomainName]] = [:]
+            for learnt in try datapath.learntNames() where UInt32(learnt.endpoint) == UInt32(number) {
+                for entry in learnt.addresses where entry.remaining > .zero {
+                    found[entry.address, default: []].append(learnt.name)
+                }
+            }
+            return found
+        } catch {
+            throw APIError(.unavailable, "cannot read the names learnt: \(error)")
+        }
     }
 
     /// A workload as policies see it; its address is left open.

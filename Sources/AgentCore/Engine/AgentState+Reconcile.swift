@@ -42,6 +42,12 @@ extension AgentState {
         )
     }
 
+    /// Says so if a table has another size than the configuration wants.
+    func checkSizes() {
+        let kept = datapath.status().keptSizes
+        if !kept.isEmpty { report("tables", kept.joined(separator: "; ")) }
+    }
+
     /// A source says which workloads there are; nil: it cannot tell, what it said before stands.
     func update(source: String, workloads: [Workload]?, state: String, location: String) {
         var known = sources[source] ?? SourceState()

@@ -53,6 +53,7 @@ package struct Agent: Sendable {
         await state.expect(sources: sourceNames)
         await state.adopt(network: try? HostSource.network())
         await state.checkPins()
+        await state.checkSizes()
         let reader = try datapath.readEvents { batch in
             aggregator.consume(batch.flows, wallClockOffset: HostClock.wallMinusMonotonicNanosecondsSigned())
             if batch.malformed > 0 { aggregator.countUndecodable(UInt64(batch.malformed)) }
