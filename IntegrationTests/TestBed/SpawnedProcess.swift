@@ -69,9 +69,9 @@ package final class SpawnedProcess: Sendable {
         if exitStatus == nil { _ = Glibc.kill(pid, number) }
     }
 
-    /// Kills it at once (SIGKILL) and waits for its end.
+    /// Kills it and its group at once (SIGKILL) and waits for its end: a shell's pipeline would go on without the shell.
     package func kill() async {
-        signal(SIGKILL)
+        if exitStatus == nil { _ = Glibc.kill(-pid, SIGKILL) }
         _ = try? await waitForExit(within: .seconds(5))
     }
 
