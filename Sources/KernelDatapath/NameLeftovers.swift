@@ -24,13 +24,14 @@ struct NameLeftovers: ~Copyable {
             if Int64(value.asked) < askedBefore || !endpoints.contains(key.endpoint) { old.append(key) }
         }
         try queries.remove(old)
-        let isComplete = known.map { $0.isSubset(of: endpoints) } ?? false
-        known = endpoints
-        guard !isComplete else { return }
-        var gone: [fqdn_ring_key] = []
-        try ring.forEach { key, _ in
-            if !endpoints.contains(key.endpoint) { gone.append(key) }
+        if known?.isSubset(of: endpoints) != true {
+            var gone: [fqdn_ring_key] = []
+            try ring.forEach { key, _ in
+                if !endpoints.contains(key.endpoint) { gone.append(key) }
+            }
+            try ring.remove(gone)
         }
-        try ring.remove(gone)
+        // Last: what could not be removed is looked for again.
+        known = endpoints
     }
 }

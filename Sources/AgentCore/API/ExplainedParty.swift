@@ -117,9 +117,11 @@ extension AgentState {
                 labels: labels.labels.map(\.description)), addresses: [])
     }
 
-    /// Names that an endpoint was told of addresses and that still count; of what is no endpoint none.
+    /// Names that an endpoint was told of addresses and that still count; none where no rule is about names, as the
+    /// table of answers may be large.
     func learntNames(of party: ExplainedParty) throws(APIError) -> [IPAddress: [DomainName]] {
-        guard let name = party.record.endpoint, let workload = workload(name),
+        guard engine.input.policies.values.contains(where: { !$0.names.isEmpty }),
+            let name = party.record.endpoint, let workload = workload(name),
             let number = endpointNumbers.assigned[workload.key]
         else { return [:] }
         do {
