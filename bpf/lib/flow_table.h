@@ -189,6 +189,8 @@ static __attribute__((noinline)) void return_node(struct conntrack_table *t, __u
 		if (__sync_val_compare_and_swap(&t->free_nodes, top, ((top >> 32) + 1) << 32 | reference) == top)
 			return;
 	}
+	/* In use and in no chain: so the agent finds what could not be given back. */
+	n->in_use = 1;
 }
 
 /* A node of one's own with this key that is not linked yet: its number + 1, 0 if all are taken. */

@@ -42,7 +42,7 @@ default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 network_backend = "netavark"
 END
     podman_command=(
-        env CONTAINERS_CONF="$state/containers.conf" nsenter --net="/run/netns/$namespace" podman --root "$state/root"
+        env CONTAINERS_CONF="$state/containers.conf" nsenter --net="/run/netns/$namespace" podman --root "$state/storage"
         --runroot "$state/run" --tmpdir "$state/tmp" --cgroup-manager cgroupfs --events-backend file --runtime runc
         --network-config-dir "$state/networks"
     )
@@ -130,11 +130,11 @@ start_podman_service() {
 remove_shop() {
     local name
     [ -z "${podman_service:-}" ] || kill "$podman_service" 2>/dev/null || true
-    if [ -d "$state/root" ]; then
+    if [ -d "$state/storage" ]; then
         podman_here rm --all --force --time 0 >/dev/null 2>&1 || true
         podman_here network rm --force shop >/dev/null 2>&1 || true
         podman_here rmi --all --force >/dev/null 2>&1 || true
-        umount -l "$state/root/overlay" 2>/dev/null || true
+        umount -l "$state/storage/overlay" 2>/dev/null || true
     fi
     for name in "$namespace-world" "$namespace"; do
         ip netns del "$name" 2>/dev/null || true
