@@ -44,7 +44,7 @@ let valueTargets: [Target] = [
 let logicTargets: [Target] = [
     .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     module("PolicyReading", ["CLibYAML", "NetworkModel", "IdentityModel", "PolicyModel"]),
-    module("IdentityAllocation", ["CDatapathABI", "NetworkModel", "IdentityModel"]),
+    module("IdentityAllocation", ["CDatapathABI", "NetworkModel", "IdentityModel", "PolicyModel"]),
     module("PolicyCompiler", ["NetworkModel", "IdentityModel", "PolicyModel"]),
     module("TableEncoding", ["CDatapathABI", "NetworkModel", "IdentityModel", "PolicyModel", "PolicyCompiler"]),
     module(
@@ -141,7 +141,7 @@ let unitTests: [Target] = [
     tests("PolicyModelTests", ["NetworkModel", "IdentityModel", "PolicyModel"]),
     tests("PolicyReadingTests", ["NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading"]),
     tests("EventModelTests", ["EventModel"]),
-    tests("IdentityAllocationTests", ["NetworkModel", "IdentityModel", "IdentityAllocation"]),
+    tests("IdentityAllocationTests", ["NetworkModel", "IdentityModel", "PolicyModel", "IdentityAllocation"]),
     tests(
         "PolicyCompilerTests",
         ["NetworkModel", "IdentityModel", "PolicyModel", "IdentityAllocation", "PolicyCompiler", "TableEncoding"]),

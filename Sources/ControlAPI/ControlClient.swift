@@ -115,9 +115,15 @@ package struct ControlClient: Sendable {
         return try await call(.post, ["policies", "diff"], query: query, body: document.text)
     }
 
-    package func planPolicies(_ document: PolicyDocument, limit: Int = PlanReport.limit) async throws -> PlanReport {
-        let query = [("name", document.name), ("limit", String(limit))]
-        return try await call(.post, ["policies", "plan"], query: query, body: document.text)
+    package func planPolicies(_ change: PlannedChange, limit: Int = PlanReport.limit) async throws -> PlanReport {
+        let item: (String, String)
+        var body: [UInt8] = []
+        switch change {
+        case .apply(let document): (item, body) = (("name", document.name), document.text)
+        case .delete(let reference): item = ("delete", reference)
+        case .rollBack(let revision): item = ("revision", String(revision))
+        }
+        return try await call(.post, ["policies", "plan"], query: [item, ("limit", String(limit))], body: body)
     }
 
     package func lintPolicies(_ request: LintRequest) async throws -> LintReport {

@@ -79,7 +79,7 @@ package struct ControlRouter: Sendable {
             return try json(await service.diffPolicies(document(request), limit: limit))
         case ["policies", "plan"]:
             let limit = try number(request, "limit") ?? PlanReport.limit
-            return try json(await service.planPolicies(document(request), limit: limit))
+            return try json(await service.planPolicies(plannedChange(request), limit: limit))
         case ["policies", "lint"]: return try json(await service.lintPolicies(try body(LintRequest.self, request)))
         case ["history", "confirm"]: return try json(await service.confirm(try number(request, "revision")))
         case ["history", "rollback"]:
@@ -134,6 +134,16 @@ extension ControlRouter {
             throw APIError(.badRequest, "\"\(text)\" is not the number of a revision")
         }
         return number
+    }
+
+    private func plannedChange(_ request: APIRequest) throws(APIError) -> PlannedChange {
+        let (reference, revision) = (request.value("delete"), request.value("revision"))
+        guard reference == nil || revision == nil, reference == nil && revision == nil || request.body.isEmpty else {
+            throw APIError(.badRequest, "a plan is of one change: a document, `delete` or `revision`")
+        }
+        if let reference { return .delete(reference) }
+        if let revision { return .rollBack(try self.revision(revision)) }
+        return .apply(document(request))
     }
 
     private func document(_ request: APIRequest) -> PolicyDocument {

@@ -30,7 +30,7 @@ package protocol ControlService: Sendable {
     func compilePolicies(_ document: PolicyDocument) async throws(APIError) -> CompileReport
     /// `limit`: changed verdicts to name.
     func diffPolicies(_ document: PolicyDocument, limit: Int) async throws(APIError) -> DiffReport
-    func planPolicies(_ document: PolicyDocument, limit: Int) async throws(APIError) -> PlanReport
+    func planPolicies(_ change: PlannedChange, limit: Int) async throws(APIError) -> PlanReport
     /// What looks ineffective or surprising, in these documents or, without any, in what is in force.
     func lintPolicies(_ request: LintRequest) async throws(APIError) -> LintReport
     /// Rules that no packet met for so many seconds.
@@ -52,6 +52,15 @@ package struct PolicyDocument: Hashable, Sendable {
         self.name = name
         self.text = text
     }
+}
+
+/// A change of applied policies to be thought through.
+package enum PlannedChange: Hashable, Sendable {
+    case apply(PolicyDocument)
+    /// By `kind/namespace/name`, `kind/name` or `name`.
+    case delete(String)
+    /// The revision to bring back.
+    case rollBack(Int)
 }
 
 /// How a change is to be made.

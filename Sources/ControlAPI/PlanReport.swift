@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Answer of `POST /v1/policies/plan`: whose traffic gets another verdict if policies are applied.
+/// Answer of `POST /v1/policies/plan`: whose traffic gets another verdict by a change of policies.
 package struct PlanReport: Codable, Hashable, Sendable {
     /// Traffic between two parties whose verdict changes.
     package struct Change: Codable, Hashable, Sendable {
@@ -43,7 +43,9 @@ package struct PlanReport: Codable, Hashable, Sendable {
     /// References of policies that would be new or differ.
     package var added: [String] = []
     package var changed: [String] = []
-    /// Why `apply` would refuse it.
+    /// References of policies that would go out of force.
+    package var removed: [String] = []
+    /// Why the change itself would be refused.
     package var refusal: String?
     package var diagnostics: [DiagnosticRecord] = []
 

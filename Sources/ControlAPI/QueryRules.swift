@@ -13,7 +13,8 @@ enum QueryRules {
         case (.post, "policies"):
             switch path.last {
             case "policies": ["name", "dry-run", "force", "session", "confirm"]
-            case "diff", "plan": ["name", "limit"]
+            case "diff": ["name", "limit"]
+            case "plan": ["name", "limit", "delete", "revision"]
             case "lint": []
             default: ["name"]
             }

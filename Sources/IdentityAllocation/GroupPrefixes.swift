@@ -73,7 +73,7 @@ struct GroupPrefixes: Sendable {
         }
         let labels = found.compactMap { groups[Int($0)] }.filter { !withWorkloadsOnly || $0.includesWorkloads }
             .map(\.labels)
-        return labels.count < 2 ? labels : Set(labels).sorted { $0.description < $1.description }
+        return [LabelSet].distinct(labels)
     }
 
     /// Listed prefixes inside a prefix.

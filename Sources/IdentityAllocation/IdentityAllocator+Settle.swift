@@ -144,7 +144,7 @@ extension IdentityAllocator {
         guard var record = baseRecord(key.base) else { return nil }
         record.identity = identity
         record.prefix = key.prefix
-        record.groups = key.groups
+        record.groups = [LabelSet].distinct(record.groups + key.groups)
         return record
     }
 
@@ -164,7 +164,8 @@ extension IdentityAllocator {
                 isWorkload: !users.isEmpty, namedPorts: ports)
         }
         guard let labels = users.first.flatMap({ endpoints[$0]?.labels }) else { return nil }
-        return ResolvedIdentity(identity: identity, labels: labels, isWorkload: true, namedPorts: ports)
+        return ResolvedIdentity(
+            identity: identity, labels: labels, isWorkload: true, namedPorts: ports, groups: members.groups(of: labels))
     }
 
     private mutating func setMapping(_ prefix: CIDR, to identity: NumericIdentity?, _ changes: inout IdentityChanges) {

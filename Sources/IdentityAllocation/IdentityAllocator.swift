@@ -77,6 +77,7 @@ package struct IdentityAllocator: Sendable {
     private(set) var hostAddresses: [IPAddress] = []
     var prefixes = PrefixUses()
     var groups = GroupPrefixes()
+    var members = GroupMembers()
     /// What each prefix of policies and groups stands for, and how many prefixes stand for the same.
     var classes: [CIDR: LocalKey] = [:]
     var classUsers: [LocalKey: Int] = [:]

@@ -23,6 +23,10 @@ package enum LabelSource {
     package static let workload = "workload"
     /// Reserved identities: `reserved:host`, `reserved:world` and so on.
     package static let reserved = "reserved"
+    /// Labels of a node of the cluster (`v1` Node): of a group, never of an endpoint.
+    package static let node = "node"
+    /// Labels of a Kubernetes service: of a group, never of an endpoint.
+    package static let service = "service"
     /// A selector key that any source may satisfy.
     package static let any = "any"
 }

@@ -16,7 +16,7 @@ package struct ResolvedIdentity: Hashable, Sendable {
     package var isWorkload: Bool
     /// Of all endpoints with this identity.
     package var namedPorts: NamedPorts
-    /// Labels of the groups of prefixes around the address, sorted.
+    /// Labels of the groups of prefixes around the address, and of those that its own labels belong to; sorted.
     package var groups: [LabelSet]
 
     package init(

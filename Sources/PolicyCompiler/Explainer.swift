@@ -250,9 +250,10 @@ extension PeerSelector {
 extension [PrefixGroup] {
     /// Labels of those around a peer's address.
     fileprivate func around(_ side: ExplainedSide) -> [LabelSet] {
-        guard let address = side.address else { return [] }
-        return filter { group in
-            (group.includesWorkloads || !side.isWorkload) && group.prefixes.contains { $0.contains(address) }
+        filter { group in
+            if group.members?.matches(side.labels) ?? false { return true }
+            guard let address = side.address, group.includesWorkloads || !side.isWorkload else { return false }
+            return group.prefixes.contains { $0.contains(address) }
         }.map(\.labels)
     }
 }

@@ -73,7 +73,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let unsupportedL7 = DiagnosticCode(1501, "application-layer (L7) rules")
     package static let unsupportedFQDN = DiagnosticCode(1502, "a pattern of DNS names that is not supported")
     package static let unsupportedServices = DiagnosticCode(1503, "rules by Kubernetes service")
-    package static let unsupportedNodes = DiagnosticCode(1504, "rules by node")
+    // 1504 is retired: rules by node were not supported once.
     package static let unsupportedGroups = DiagnosticCode(1505, "rules by cloud-provider group")
     // 1506 is retired: references to CIDR groups were not supported once.
     package static let unsupportedAuthentication = DiagnosticCode(1507, "mutual authentication")
@@ -154,7 +154,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
         .invalidDomainName,
         .mixedPeers, .mixedPorts, .noSections, .subjectCount, .nodeSelectorInNamespace, .emptyPeer,
         .namespaceOnClusterPolicy, .adminSubject,
-        .unsupportedL7, .unsupportedFQDN, .unsupportedServices, .unsupportedNodes, .unsupportedGroups,
+        .unsupportedL7, .unsupportedFQDN, .unsupportedServices, .unsupportedGroups,
         .unsupportedAuthentication, .unsupportedTLS, .removedField, .unsupportedProtocol,
         .unsupportedEntity, .unsupportedLabelSource, .unsupportedMatch, .unsupportedStage,
         .invalidTest,

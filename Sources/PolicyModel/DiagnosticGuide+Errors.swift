@@ -150,10 +150,10 @@ extension DiagnosticGuide {
                 + "every name. Rules by name are for workloads: the host's own answers are not read.",
             remedy: "Write a wider pattern, or each name by itself."),
         DiagnosticGuide(
-            .unsupportedServices, "There is no Kubernetes service to look up.",
-            remedy: "Select the endpoints behind it, or their addresses."),
-        DiagnosticGuide(
-            .unsupportedNodes, "Other nodes have no labels here.", remedy: "Name their addresses, or use entities."),
+            .unsupportedServices,
+            "Calico's rules by service are not read, Cilium's `toServices` is; but neither Cilium nor Bulkhead takes the service "
+                + "of the API server there, nor an EndpointSlice of names.",
+            remedy: "Select the endpoints behind the service, or their addresses; the API server is an entity."),
         DiagnosticGuide(
             .unsupportedGroups, "Cloud-provider groups need the provider's API.", remedy: "Write their prefixes."),
         DiagnosticGuide(

@@ -12,9 +12,10 @@ extension Policy {
             lines.append("  defines tier \(tier.name), \(place), \(tier.closes ? "deny" : "pass") at its end")
         }
         if let group = prefixGroup {
+            let members = group.members.map { ", workloads of \($0)" } ?? ""
             lines.append(
                 "  defines \(group.prefixes.count) prefixes with \(group.labels)"
-                    + (group.includesWorkloads ? ", workloads in them too" : ""))
+                    + (group.includesWorkloads ? ", workloads in them too" : "") + members)
         }
         if tier != .normal || order != .together, isPartOfTier { lines.append("  \(tier.name) tier, \(order)") }
         for closed in defaultDeny { lines.append("  default deny \(closed.direction) of \(closed.subject)") }

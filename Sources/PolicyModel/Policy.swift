@@ -39,6 +39,13 @@ package struct Policy: Hashable, Sendable {
     }
 }
 
+extension [Policy] {
+    /// Those whose time is not over; all of them if the moment, in seconds since 1970, is not known.
+    package func inForce(at now: Int64?) -> [Policy] {
+        filter { ($0.validUntil ?? .max) > (now ?? .min) }
+    }
+}
+
 /// A policy's effect of closing a direction for the endpoints it selects.
 package struct DefaultDeny: Hashable, Sendable {
     package var subject: SubjectSelector

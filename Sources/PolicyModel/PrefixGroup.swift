@@ -3,17 +3,22 @@
 package import IdentityModel
 package import NetworkModel
 
-/// Prefixes with labels of their own, by which rules select them: stored once, however many rules do.
+/// Prefixes, or workloads, with labels of their own, by which rules select them: stored once, however many rules do.
 package struct PrefixGroup: Hashable, Sendable {
     package var labels: LabelSet
     package var prefixes: [CIDR]
-    /// True: workloads whose addresses are inside are meant too.
+    /// True: workloads and hosts whose addresses are inside are meant too.
     package var includesWorkloads: Bool
+    /// Workloads that belong to the group wherever they are: those behind a service; nil: none.
+    package var members: LabelSelector?
 
-    package init(labels: LabelSet, prefixes: [CIDR], includesWorkloads: Bool) {
+    package init(
+        labels: LabelSet, prefixes: [CIDR] = [], includesWorkloads: Bool = false, members: LabelSelector? = nil
+    ) {
         self.labels = labels
         self.prefixes = prefixes
         self.includesWorkloads = includesWorkloads
+        self.members = members
     }
 }
 

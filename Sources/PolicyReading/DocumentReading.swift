@@ -55,6 +55,8 @@ struct DocumentReading {
             case .tier: CalicoTierReading(header: header).read(document)
             case .networkSet, .globalNetworkSet, .ciliumCIDRGroup:
                 PrefixGroupReading(header: header, dialect: dialect).read(document)
+            case .node, .service, .endpoints, .endpointSlice:
+                ClusterObjectReading(header: header, dialect: dialect).read(document)
             }
         guard context.errorCount == errorsBefore else { return nil }
         var policy = Policy(
@@ -125,6 +127,10 @@ enum Dialect: String, CaseIterable {
     case networkSet = "NetworkSet"
     case globalNetworkSet = "GlobalNetworkSet"
     case ciliumCIDRGroup = "CiliumCIDRGroup"
+    case node = "Node"
+    case service = "Service"
+    case endpoints = "Endpoints"
+    case endpointSlice = "EndpointSlice"
 
     /// As documents have it.
     var kind: String { self == .calicoNetworkPolicy ? "NetworkPolicy" : rawValue }
@@ -138,13 +144,15 @@ enum Dialect: String, CaseIterable {
         case .calicoNetworkPolicy, .calicoGlobalNetworkPolicy, .stagedNetworkPolicy, .stagedGlobalNetworkPolicy,
             .stagedKubernetesNetworkPolicy, .tier, .networkSet, .globalNetworkSet:
             "projectcalico.org/v3"
+        case .node, .service, .endpoints: "v1"
+        case .endpointSlice: "discovery.k8s.io/v1"
         }
     }
 
     var isNamespaced: Bool {
         switch self {
         case .networkPolicy, .ciliumNetworkPolicy, .calicoNetworkPolicy, .stagedNetworkPolicy,
-            .stagedKubernetesNetworkPolicy, .networkSet:
+            .stagedKubernetesNetworkPolicy, .networkSet, .service, .endpoints, .endpointSlice:
             true
         default: false
         }
@@ -159,7 +167,13 @@ enum Dialect: String, CaseIterable {
 
     /// `status` is written by controllers and says nothing.
     var documentFields: FieldTable {
-        FieldTable(["apiVersion", "kind", "metadata", "spec"] + (isCilium ? ["specs"] : []) + ["status"])
+        let own =
+            switch self {
+            case .endpoints: ClusterObjectReading.endpointsFields
+            case .endpointSlice: ClusterObjectReading.sliceFields
+            default: ["spec"] + (isCilium ? ["specs"] : []) + ["status"]
+            }
+        return FieldTable(["apiVersion", "kind", "metadata"] + own)
     }
 
     static let listing = allCases.map { "\($0.kind) (\($0.apiVersion))" }.joined(separator: ", ")

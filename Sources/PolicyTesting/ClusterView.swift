@@ -51,9 +51,7 @@ package struct ClusterView {
             for use in policy.prefixes.sorted(by: <) {
                 try allocator.usePrefix(use.prefix, includesWorkloads: use.includesWorkloads)
             }
-            if let group = policy.prefixGroup {
-                allocator.useGroup(group.labels, group.prefixes, includesWorkloads: group.includesWorkloads)
-            }
+            if let group = policy.prefixGroup { allocator.useGroup(group) }
             for name in policy.names { try allocator.useName(name) }
         }
         for workload in test.workloads where !workload.isHostNetwork {

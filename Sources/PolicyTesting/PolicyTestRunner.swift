@@ -19,17 +19,21 @@ package struct PolicyTestRunner {
 
     private let engines: [any PolicyTestEngine]
     private let reader: PolicyReader
+    private let now: Int64?
     private let load: (_ path: String, _ at: SourceLocation) throws -> [UInt8]
 
     /// `engines`: at least one; more than one must agree.
     ///
-    /// `load` reads a file of policies that a test names; paths are as the test has them.
+    /// `load` reads a file of policies that a test names; paths are as the test has them. `now`: seconds since 1970, for
+    /// tests that do not say when they are; nil: no policy's time is over.
     package init(
         engines: [any PolicyTestEngine] = [ModelEngine()],
-        reader: PolicyReader = PolicyReader(), load: @escaping (_ path: String, _ at: SourceLocation) throws -> [UInt8]
+        reader: PolicyReader = PolicyReader(), now: Int64? = nil,
+        load: @escaping (_ path: String, _ at: SourceLocation) throws -> [UInt8]
     ) {
         self.engines = engines
         self.reader = reader
+        self.now = now
         self.load = load
     }
 
@@ -77,6 +81,6 @@ package struct PolicyTestRunner {
             }
         }
         guard diagnostics.isEmpty else { throw InputError(diagnostics: diagnostics) }
-        return set.policies
+        return set.policies.inForce(at: test.now ?? now)
     }
 }

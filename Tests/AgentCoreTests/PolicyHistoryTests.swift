@@ -385,7 +385,7 @@ private let closingHost = """
         let keeper = try await Keeper(try Scratch())
         try await keeper.apply(policy("a", port: 80))
         let document = PolicyDocument(name: "p.yaml", text: Array(policy("a", port: 81).utf8))
-        let plan = try await keeper.state.planPolicies(document, limit: 9)
+        let plan = try await keeper.state.planPolicies(.apply(document), limit: 9)
         #expect(plan.changed == ["NetworkPolicy/shop/a"] && plan.refusal == nil && plan.unjudgedPairs == 0)
         #expect(plan.total == plan.changes.count)
         let changes = plan.changes.map { "\($0.from) -> \($0.to) \($0.traffic): \($0.before) becomes \($0.after)" }
@@ -394,14 +394,75 @@ private let closingHost = """
                 "world -> shop/db tcp/80: allow becomes deny", "world -> shop/db tcp/81: deny becomes allow",
             ], "the host reaches all before and after")
         #expect(keeper.ports == [80])
-        #expect(try await keeper.state.planPolicies(document, limit: 1).changes.count == 1)
+        #expect(try await keeper.state.planPolicies(.apply(document), limit: 1).changes.count == 1)
         #expect(try await keeper.state.diffPolicies(document, limit: 9).plan == plan)
         try AtomicFile.write(document.text, to: "\(keeper.scratch.path)/watched/a.yaml")
         await keeper.state.update(policyDirectory: DirectoryChange(names: ["a.yaml"]))
-        let refused = try await keeper.state.planPolicies(document, limit: 9)
+        let refused = try await keeper.state.planPolicies(.apply(document), limit: 9)
         #expect(refused.refusal?.contains("is defined in") == true)
         let broken = PolicyDocument(name: "p.yaml", text: Array("kind: x".utf8))
-        await #expect(throws: APIError.self) { try await keeper.state.planPolicies(broken, limit: 9) }
+        await #expect(throws: APIError.self) { try await keeper.state.planPolicies(.apply(broken), limit: 9) }
+    }
+}
+
+extension PlanTests {
+    @Test func `deleting and bringing back are planned without a change`() async throws {
+        let keeper = try await Keeper(try Scratch())
+        try await keeper.apply(policy("a", port: 80))
+        try await keeper.apply(policy("a", port: 81))
+        func changes(_ change: PlannedChange) async throws -> [String] {
+            try await keeper.state.planPolicies(change, limit: 9).changes.map {
+                "\($0.from) -> \($0.to) \($0.traffic): \($0.before) becomes \($0.after)"
+            }
+        }
+        let deleted = try await keeper.state.planPolicies(.delete("a"), limit: 9)
+        #expect(deleted.removed == ["NetworkPolicy/shop/a"] && deleted.added + deleted.changed == [])
+        #expect(try await changes(.delete("a")) == ["world -> shop/db everything but tcp/81: deny becomes allow"])
+        #expect(
+            try await changes(.rollBack(1)) == [
+                "world -> shop/db tcp/80: deny becomes allow", "world -> shop/db tcp/81: allow becomes deny",
+            ])
+        #expect(try await keeper.state.planPolicies(.rollBack(1), limit: 9).changed == ["NetworkPolicy/shop/a"])
+        #expect(try await keeper.state.planPolicies(.rollBack(0), limit: 9).removed == ["NetworkPolicy/shop/a"])
+        #expect(keeper.ports == [81], "nothing was changed")
+        #expect(try await keeper.state.history(limit: 9).revisions.count == 2)
+        for wrong in [PlannedChange.delete("b"), .rollBack(2), .rollBack(9)] {
+            await #expect(throws: APIError.self) { try await keeper.state.planPolicies(wrong, limit: 9) }
+        }
+    }
+}
+
+@Suite struct AgentLintTests {
+    private func lint(_ keeper: Keeper, _ documents: [LintRequest.Document]) async throws -> LintReport {
+        try await keeper.state.lintPolicies(LintRequest(documents: documents))
+    }
+
+    @Test func `documents are judged with what is in force, and only they are spoken of`() async throws {
+        let keeper = try await Keeper(try Scratch())
+        try await keeper.apply(policy("a", port: 80))
+        let inForce = try await lint(keeper, [])
+        #expect(inForce.policies == ["NetworkPolicy/shop/a"])
+        #expect(inForce.workloads == 1, "the host is none")
+        let same = policy("b", port: 80), nobody = policy("c", port: 82).replacing("app: db", with: "app: none")
+        let report = try await lint(
+            keeper, [.init(name: "b.yaml", text: same), .init(name: "c.yaml", text: nobody)])
+        #expect(report.policies == ["NetworkPolicy/shop/b", "NetworkPolicy/shop/c"])
+        let found = report.findings.map { "\($0.diagnostic.file) \($0.diagnostic.code)" }
+        #expect(found.contains("c.yaml BH2101"), "it selects no endpoint: \(found)")
+        #expect(found.contains("b.yaml BH2111"), "a says the same: \(found)")
+        #expect(keeper.ports == [80])
+    }
+
+    @Test func `errors of all documents are told together, and nothing else`() async throws {
+        let keeper = try await Keeper(try Scratch())
+        let report = try await lint(
+            keeper,
+            [
+                .init(name: "a.yaml", text: "kind: x\n"), .init(name: "b.yaml", text: policy("b", port: 80)),
+                .init(name: "c.yaml", text: "a: [\n"),
+            ])
+        #expect(Set(report.findings.map(\.diagnostic.file)) == ["a.yaml", "c.yaml"])
+        #expect(report.findings.allSatisfy { $0.diagnostic.severity == "error" && $0.diagnostic.line > 0 })
     }
 }
 

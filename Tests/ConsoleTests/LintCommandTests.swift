@@ -11,7 +11,8 @@ import Testing
 @Suite struct LintCommandTests {
     private func lint(_ text: String, now: Int64 = 0, workloads: [String] = []) throws -> LintReport {
         let document = PolicyDocument(name: "a.yaml", text: Array(text.utf8))
-        return try OfflineLint([document], workloads: workloads.map(ImaginationOptions.labels), now: now).report()
+        return try OfflineLint([.success(document)], workloads: workloads.map(ImaginationOptions.labels), now: now)
+            .report()
     }
 
     private static func policy(_ spec: String, annotations: String = "") -> String {
@@ -50,6 +51,14 @@ import Testing
         let report = try lint(text, workloads: ["app=c"])
         #expect(report.findings.map(\.diagnostic.code) == ["BH2101", "BH2102"] && report.workloads == 1)
         #expect(try lint(text, workloads: ["app=a", "app=b"]).findings == [])
+    }
+
+    @Test func `a file that cannot be read does not hide the errors of the others`() throws {
+        let wrong = PolicyDocument(name: "b.yaml", text: Array("kind: NetworkPolici\napiVersion: v1\n".utf8))
+        let files = readEachDocument("/nowhere/a.yaml") + [.success(wrong)] + readEachDocument("/nowhere/c.yaml")
+        let findings = try OfflineLint(files, workloads: [], now: 0).report().findings.map(\.diagnostic)
+        #expect(findings.map(\.file) == ["/nowhere/a.yaml", "b.yaml", "/nowhere/c.yaml"])
+        #expect(findings.map(\.code) == ["BH1001", "BH1201", "BH1001"])
     }
 
     @Test func `a lapsed policy is told by the clock`() throws {
@@ -102,7 +111,7 @@ import Testing
     func lints(folder: String) throws {
         let path = "\(Self.repository)/Examples/\(folder)"
         for document in try readDocuments(path) {
-            let report = try OfflineLint([document], workloads: [], now: 1_800_000_000).report()
+            let report = try OfflineLint([.success(document)], workloads: [], now: 1_800_000_000).report()
             let open = report.findings.filter { $0.exemption == nil && $0.diagnostic.severity != "note" }
             #expect(open.map(\.diagnostic.text) == [])
             #expect(report.findings.allSatisfy { $0.diagnostic.code != "BH2121" }, "\(document.name)")

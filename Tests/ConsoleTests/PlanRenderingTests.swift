@@ -19,7 +19,7 @@ import Testing
                 "NetworkPolicy/shop/db would be added",
                 "shop/web -> shop/db tcp/5432: allow becomes deny by NetworkPolicy/shop/db ingress[0] at db.yaml:3:1",
                 "… 11 more: raise --limit", "3 pairs were not looked at: there are too many of them",
-                "apply would refuse it: it would close SSH",
+                "it would be refused: it would close SSH",
             ])
     }
 

@@ -46,7 +46,9 @@ import Testing
         #expect(try await client().history(limit: 5).revisions == [RecordingService.revision])
         #expect(try await client().revision(7).changes.first?.after == "text")
         _ = try await client(userID: 0).rollBack(to: 4, options: ChangeOptions(confirmWithin: .seconds(120)))
-        #expect(try await client().planPolicies(document, limit: 7).changes == [RecordingService.planned])
+        #expect(try await client().planPolicies(.apply(document), limit: 7).changes == [RecordingService.planned])
+        _ = try await client().planPolicies(.delete("NetworkPolicy/shop/web"), limit: 8)
+        _ = try await client().planPolicies(.rollBack(3), limit: 9)
         #expect(try await client().diffPolicies(document).lines == ["+ line"])
         _ = try await client().confirm(9)
         _ = try await client().confirm(nil)
@@ -55,7 +57,8 @@ import Testing
         #expect(
             service.calls == [
                 "apply web.yaml 7 dry=true force=true", "delete NetworkPolicy/shop/web", "audit podman/web true",
-                "history 5", "revision 7", "rollback 4 120.0 seconds by 0", "plan web.yaml 7", "diff 50", "confirm 9",
+                "history 5", "revision 7", "rollback 4 120.0 seconds by 0", "plan web.yaml 7",
+                "plan delete NetworkPolicy/shop/web 8", "plan rollback 3 9", "diff 50", "confirm 9",
                 "confirm 0", "explain a b 443",
                 "dump conntrack 5",
             ])

@@ -108,8 +108,12 @@ final class RecordingService: ControlService {
         return DiffReport(lines: ["+ line"], diagnostics: [])
     }
 
-    func planPolicies(_ document: PolicyDocument, limit: Int) async throws(APIError) -> PlanReport {
-        note("plan \(document.name) \(limit)")
+    func planPolicies(_ change: PlannedChange, limit: Int) async throws(APIError) -> PlanReport {
+        switch change {
+        case .apply(let document): note("plan \(document.name) \(limit)")
+        case .delete(let reference): note("plan delete \(reference) \(limit)")
+        case .rollBack(let revision): note("plan rollback \(revision) \(limit)")
+        }
         return PlanReport(changes: [Self.planned], total: 3, unjudgedPairs: 0)
     }
 

@@ -3,6 +3,7 @@
 import IdentityAllocation
 import IdentityModel
 import NetworkModel
+import PolicyModel
 import Testing
 
 @Suite struct IdentityAllocatorTests {
@@ -43,6 +44,30 @@ import Testing
         #expect(allocator.mappings.isEmpty && allocator.subjects.isEmpty)
         let back = try allocator.setEndpoint("c", .init(labels: web, addresses: [v4(9)]))
         #expect(back.identity.rawValue == 256 && back.subject == 1)
+    }
+
+    @Test func `workloads belong to the groups that select their labels, and derived identities with them`() throws {
+        var allocator = IdentityAllocator()
+        let selector = LabelSelector([.equal(source: LabelSource.any, key: "app", value: "web")])
+        let service = LabelSet([Label(source: LabelSource.service, key: "name", value: "s")])
+        let group = PrefixGroup(labels: service, members: selector)
+        let first = try allocator.setEndpoint("a", .init(labels: web, addresses: [v4(0x0a00_0005)]))
+        let other = try allocator.setEndpoint("b", .init(labels: api, addresses: [v4(0x0a00_0006)]))
+        _ = try allocator.settle()
+        allocator.useGroup(group)
+        allocator.useGroup(group)
+        #expect(try allocator.settle().recordSettings.map(\.identity) == [first.identity], "others are not touched")
+        #expect(allocator.records[first.identity]?.groups == [service])
+        #expect(allocator.records[other.identity]?.groups == [])
+        try allocator.usePrefix(CIDR(v4(0x0a00_0000), length: 8), includesWorkloads: true)
+        _ = try allocator.settle()
+        let derived = try #require(allocator.mappings[CIDR(host: v4(0x0a00_0005))])
+        #expect(derived != first.identity && allocator.records[derived]?.groups == [service])
+        allocator.releaseGroup(group)
+        #expect(try allocator.settle().recordSettings.isEmpty, "two documents say so, one is left")
+        allocator.releaseGroup(group)
+        _ = try allocator.settle()
+        #expect(allocator.records[first.identity]?.groups == [] && allocator.records[derived]?.groups == [])
     }
 
     @Test func `a workload in a prefix that includes workloads has an identity of its own there`() throws {

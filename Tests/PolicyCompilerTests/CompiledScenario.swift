@@ -28,7 +28,7 @@ struct CompiledScenario {
         }
         for policy in scenario.policies {
             guard let group = policy.prefixGroup else { continue }
-            allocator.useGroup(group.labels, group.prefixes, includesWorkloads: group.includesWorkloads)
+            allocator.useGroup(group)
         }
         for policy in policies {
             if let group = policy.prefixGroup {

@@ -40,11 +40,13 @@ extension RandomPolicyTest {
         var element: [(key: String, value: CaseNode)] = []
         // A list of peers that is there and empty selects nothing.
         let least = chance(5) ? 0 : 1
-        switch number(1...6) {
+        switch number(1...8) {
         case 1, 2: element.append(("\(from)Endpoints", some(least...2) { $0.ciliumPeer() }))
         case 3: element.append(("\(from)Entities", some(least...2) { $0.ciliumEntity() }))
         case 4: element.append(("\(from)CIDR", some(least...2) { $0.ciliumPrefix() }))
         case 5: element.append(("\(from)CIDRSet", some(least...2) { $0.ciliumPrefixSet() }))
+        case 6: element.append(("\(from)Nodes", some(least...2) { $0.selector(RandomCluster.nodeObjectKeys) }))
+        case 7 where from == "to": element.append(("toServices", some(least...2) { $0.ciliumService() }))
         default: break
         }
         switch number(1...5) {
@@ -82,6 +84,17 @@ extension RandomPolicyTest {
     private mutating func ciliumPrefixSet() -> CaseNode {
         let (outer, inner) = prefixes()
         return chance(70) ? ["cidr": .text(outer), "except": [.text(inner)]] : ["cidr": .text(outer)]
+    }
+
+    private mutating func ciliumService() -> CaseNode {
+        var members: [(key: String, value: CaseNode)] = []
+        if chance(60) { members.append(("namespace", .text(pick(["default", "default", "x", ""])))) }
+        guard chance(60) else {
+            members.append(("selector", selector(RandomCluster.serviceKeys)))
+            return ["k8sServiceSelector": .object(members)]
+        }
+        members.append(("serviceName", .text("p\(number(0...3))")))
+        return ["k8sService": .object(members)]
     }
 
     private mutating func ciliumPort() -> CaseNode {

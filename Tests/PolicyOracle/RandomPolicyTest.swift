@@ -34,7 +34,7 @@ package struct RandomPolicyTest {
     }
 
     private enum Dialect: CaseIterable {
-        case kubernetes, cilium, ciliumClusterwide, admin, baseline, cluster, calico, calicoGlobal
+        case kubernetes, cilium, ciliumClusterwide, admin, baseline, cluster, calico, calicoGlobal, objects
     }
 
     private mutating func policy(_ index: Int, of dialects: [Dialect]) -> CaseNode {
@@ -42,6 +42,7 @@ package struct RandomPolicyTest {
         case .kubernetes: return networkPolicy(index)
         case .cilium: return ciliumPolicy(index, isClusterwide: false)
         case .ciliumClusterwide: return ciliumPolicy(index, isClusterwide: true)
+        case .objects: return clusterObject(index)
         case .calico: return calicoPolicy(index, isGlobal: false)
         case .calicoGlobal: return calicoPolicy(index, isGlobal: true)
         case .admin: return adminPolicy(index, isBaseline: false)

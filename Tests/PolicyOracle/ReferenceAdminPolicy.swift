@@ -74,8 +74,10 @@ enum ReferenceAdminPolicy {
             return networks.elements.contains { party.address.isInside($0.string ?? "") }
         }
         if let nodes = peer["nodes"] {
-            // Labels of other nodes are not known here, so that none is on them.
-            return (party.kind == .host || party.kind == .remoteNode) && ReferenceSelector.matchesPod(nodes, party)
+            // Labels of other nodes are known from documents only.
+            let isNode = party.kind == .host || party.kind == .remoteNode
+            return isNode && ReferenceSelector.matchesPod(nodes, party)
+                || party.nodes.contains { ReferenceSelector.matches(nodes, of: $0) }
         }
         return party.isWorkload && arePods(peer, party)
     }

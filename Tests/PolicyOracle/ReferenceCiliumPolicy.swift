@@ -87,7 +87,9 @@ enum ReferenceCiliumPolicy {
         let peer = question.peer
         let ports = element["toPorts"]?.elements ?? [], types = element["icmps"]?.elements ?? []
         let limitsPorts = !ports.isEmpty || !types.isEmpty
-        let kinds = ["Endpoints", "CIDR", "CIDRSet", "Entities"].filter { element["\(side)\($0)"] != nil }
+        let kinds = ["Endpoints", "CIDR", "CIDRSet", "Entities", "Nodes", "Services"].filter {
+            element["\(side)\($0)"] != nil
+        }
         // Nobody named: with ports everybody, else nobody.
         var isPeer = kinds.isEmpty && limitsPorts
         for kind in kinds {
@@ -100,6 +102,8 @@ enum ReferenceCiliumPolicy {
                         isPeer
                         || isInside(entry["cidr"]?.string, peer)
                             && !(entry["except"]?.elements ?? []).contains { isInside($0.string, peer) }
+                case "Nodes": isPeer = isPeer || isRemoteNode(entry, peer)
+                case "Services": isPeer = isPeer || peer.services.contains { isMeant($0, by: entry) }
                 default: isPeer = isPeer || isEntity(entry.string ?? "", peer)
                 }
             }
@@ -121,12 +125,26 @@ enum ReferenceCiliumPolicy {
         case "world": party.kind == .world
         case "world-ipv4": party.kind == .world && party.address.isIPv4
         case "world-ipv6": party.kind == .world && !party.address.isIPv4
-        case "cluster": party.kind != .world
+        case "cluster": party.kind != .world || isRemoteNode([:], party)
         case "host": party.kind == .host
-        case "remote-node": party.kind == .remoteNode
+        case "remote-node": party.kind == .remoteNode || isRemoteNode([:], party)
         // Nobody has these identities in a policy test.
         default: false
         }
+    }
+
+    /// The node that judges is the host to itself.
+    private static func isRemoteNode(_ selector: CaseNode, _ party: ReferenceParty) -> Bool {
+        party.kind != .host && party.nodes.contains { ReferenceSelector.matches(selector, of: $0) }
+    }
+
+    private static func isMeant(_ service: ReferenceService, by entry: CaseNode) -> Bool {
+        let wanted = entry["k8sService"] ?? entry["k8sServiceSelector"]
+        if let namespace = wanted?["namespace"]?.string, !namespace.isEmpty, namespace != service.namespace {
+            return false
+        }
+        if let name = wanted?["serviceName"]?.string { return name == service.name }
+        return ReferenceSelector.matches(wanted?["selector"] ?? [:], of: service.labels)
     }
 
     private static func isMeant(_ port: CaseNode, _ question: ReferenceQuestion, isDenying: Bool) -> Bool {

@@ -29,11 +29,13 @@ package struct ReferenceEvaluator {
 
     private let cluster: ReferenceCluster
     private let policies: [CaseNode]
+    private let objects: ReferenceClusterObjects
 
     /// `test`: a document of kind PolicyTest whose policies are inline.
     package init(_ test: CaseNode) {
         cluster = ReferenceCluster(test)
         policies = (test["policies"]?.elements ?? []).compactMap { $0["inline"] }
+        objects = ReferenceClusterObjects(policies)
     }
 
     /// Nil if the probe makes no sense.
@@ -56,8 +58,8 @@ package struct ReferenceEvaluator {
     ) -> Verdict? {
         guard let node = cluster.node(of: own) else { return nil }
         var question = Question(
-            subject: cluster.party(own, from: node), peer: cluster.party(other, from: node), direction: direction,
-            traffic: traffic)
+            subject: cluster.party(own, from: node), peer: objects.described(cluster.party(other, from: node)),
+            direction: direction, traffic: traffic)
         let answered = Self.answered(by: traffic)
         let isToItself = own.address == other.address
         // Everybody reaches itself; but what arrives as a reply it never asked itself for.

@@ -33,6 +33,10 @@ struct ReferenceParty {
     var labels: Set<Label> = []
     var namespaceLabels: [String: String] = [:]
     var ports: Set<Port> = []
+    /// Nodes that documents describe at its address, each with its labels.
+    var nodes: [CaseNode] = []
+    /// Services that documents put in front of it.
+    var services: [ReferenceService] = []
     /// Those of all workloads of the same labels and namespace: what is known of a peer is its identity.
     var portsOfIdentity: Set<Port> = []
 

@@ -24,6 +24,11 @@ enum ReferenceSelector {
         return true
     }
 
+    /// The same about the labels of an object, a mapping.
+    static func matches(_ selector: CaseNode, of labels: CaseNode) -> Bool {
+        matches(selector) { key in labels[key]?.string.map { [$0] } ?? [] }
+    }
+
     /// Keys that a selector speaks of.
     static func keys(_ selector: CaseNode) -> [String] {
         (selector["matchLabels"]?.members ?? []).map(\.key)

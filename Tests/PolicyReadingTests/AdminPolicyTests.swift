@@ -66,7 +66,7 @@ private let everyWorkload = "k8s:io.kubernetes.pod.namespace"
                 "egress[0]: deny endpoints k8s:io.kubernetes.pod.namespace=shop,any:app notin (web,api) to "
                     + "k8s:io.cilium.k8s.namespace.labels.team in (a,b),k8s:io.kubernetes.pod.namespace | "
                     + "10.0.0.0/8 with workloads | fd00::/8 with workloads | any:role=edge,reserved:host | "
-                    + "any:role=edge,reserved:remote-node on all",
+                    + "any:role=edge,reserved:remote-node | prefixes of node:role=edge,node:io.kubernetes.node.name on all",
             ]),
         LoweringCase(
             "the baseline comes behind every other policy of its tier",

@@ -9,6 +9,8 @@ private let namespace = "k8s:io.kubernetes.pod.namespace"
 private let all = "endpoints \(namespace)=shop"
 private let closed = "default deny ingress of \(all)"
 private let closedEgress = "default deny egress of \(all)"
+/// Addresses of documents of kind Node.
+private let nodes = "(prefixes of node:io.kubernetes.node.name not reserved:host)"
 private let namespaceLabel = "k8s:io.cilium.k8s.namespace.labels."
 
 /// A rule of the policy, subject every endpoint of its namespace.
@@ -55,7 +57,7 @@ private func egress(_ rule: String) -> String { "endpointSelector: {}\negress:\n
             ingress: [{fromEntities: [cluster]}]
             """,
             [
-                closed, closedEgress, "ingress[0]: allow \(all) from !reserved:world on all",
+                closed, closedEgress, "ingress[0]: allow \(all) from !reserved:world | \(nodes) on all",
                 "ingressDeny[0]: deny \(all) from reserved:world on all", "egress[0]: allow \(all) to any on all",
                 "egressDeny[0]: deny \(all) to reserved:world on all",
             ]),
@@ -230,12 +232,30 @@ private func egress(_ rule: String) -> String { "endpointSelector: {}\negress:\n
             ingress("fromEntities: [host, remote-node, kube-apiserver, ingress, init, health, unmanaged, world]"),
             [
                 closed,
-                "ingress[0]: allow \(all) from reserved:host | reserved:remote-node | reserved:kube-apiserver"
+                "ingress[0]: allow \(all) from reserved:host | reserved:remote-node | \(nodes) | reserved:kube-apiserver"
                     + " | reserved:ingress | reserved:init | reserved:health | reserved:unmanaged | reserved:world on all",
             ]),
         .init(
             "cluster is everything but the world", ingress("fromEntities: [cluster]"),
-            [closed, "ingress[0]: allow \(all) from !reserved:world on all"]),
+            [closed, "ingress[0]: allow \(all) from !reserved:world | \(nodes) on all"]),
+        .init(
+            "nodes by their labels, but not the one that judges", ingress("fromNodes: [{}, {matchLabels: {a: b}}]"),
+            [
+                closed,
+                "ingress[0]: allow \(all) from \(nodes) | (prefixes of node:a=b,node:io.kubernetes.node.name not reserved:host) on all",
+            ]),
+        .init(
+            "services by name, everywhere or in a namespace, and by labels",
+            egress(
+                "toServices: [{k8sService: {serviceName: a}}, {k8sService: {serviceName: a, namespace: b}}, "
+                    + "{k8sServiceSelector: {selector: {matchLabels: {c: d}}, namespace: \"\"}}]"),
+            [
+                closedEgress,
+                "egress[0]: allow \(all) to prefixes of service:io.kubernetes.service.name=a | "
+                    + "prefixes of service:io.kubernetes.service.name=a,service:io.kubernetes.service.namespace=b | "
+                    + "prefixes of service:c=d,service:io.kubernetes.service.name on all",
+            ]),
+        .init("no node at all", ingress("fromNodes: []"), [closed, "ingress[0]: allow \(all) from nothing on all"]),
         .init(
             "the world of one family", egress("toEntities: [world-ipv4, world-ipv6]"),
             [closedEgress, "egress[0]: allow \(all) to 0.0.0.0/0 | ::/0 on all"]),

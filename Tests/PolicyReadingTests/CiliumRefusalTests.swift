@@ -151,10 +151,14 @@ private func egress(_ rule: String) -> String { "endpointSelector: {}\negress:\n
             "toFQDNs", egress("toFQDNs: [{matchPattern: \"a*.example.org\"}]"),
             ["7:30 BH1502 spec.egress[0].toFQDNs[0].matchPattern"]),
         .init(
-            "toServices", egress("toServices: [{k8sService: {serviceName: a}}]"),
-            ["7:5 BH1503 spec.egress[0].toServices"]),
-        .init("fromNodes", ingress("fromNodes: [{}]"), ["7:5 BH1504 spec.ingress[0].fromNodes"]),
-        .init("toNodes", egress("toNodes: [{}]"), ["7:5 BH1504 spec.egress[0].toNodes"]),
+            "the service of the API server",
+            egress("toServices: [{k8sService: {serviceName: kubernetes, namespace: default}}]"),
+            ["7:45 BH1503 spec.egress[0].toServices[0].k8sService.serviceName"]),
+        .init(
+            "a service by name and by labels",
+            egress("toServices: [{k8sService: {serviceName: a}, k8sServiceSelector: {selector: {}}}]"),
+            ["7:49 BH1401 spec.egress[0].toServices[0].k8sServiceSelector"]),
+        .init("no service", egress("toServices: [{}]"), ["7:18 BH1103 spec.egress[0].toServices[0]"]),
         .init("toGroups", egress("toGroups: [{aws: {}}]"), ["7:5 BH1505 spec.egress[0].toGroups"]),
         .init(
             "two kinds of prefixes", ingress("fromCIDRSet: [{cidr: 10.0.0.0/8, cidrGroupRef: a}]"),

@@ -19,7 +19,7 @@ import Testing
         let egress = try #require(mappings.first { $0.path == "spec.egress[]" })
         #expect(egress.known.contains("toCIDRSet") && egress.known.contains("toPorts"))
         #expect(mappings.contains { $0.path == "spec.egress[].toPorts[].ports[]" })
-        #expect(mappings.flatMap(\.refused).contains { $0.name == "toServices" && $0.code == .unsupportedServices })
+        #expect(mappings.flatMap(\.refused).contains { $0.name == "toGroups" && $0.code == .unsupportedGroups })
         #expect(Set(mappings.map(\.path)).count == mappings.count)
     }
 }

@@ -17,7 +17,7 @@ private func policy(metadata: String) -> String { header + "metadata: \(metadata
         arguments: [
             ("kind: NetworkPolicy\n", "1:1 BH1103 "), ("apiVersion: v1\n", "1:1 BH1103 "), ("{}\n", "1:1 BH1103 "),
             ("- a\n", "1:1 BH1101 "), ("text\n", "1:1 BH1101 "), ("kind: 1\napiVersion: v1\n", "1:7 BH1101 kind"),
-            ("apiVersion: v1\nkind: Service\n", "2:7 BH1201 kind"),
+            ("apiVersion: v1\nkind: Secret\n", "2:7 BH1201 kind"),
             ("apiVersion: networking.k8s.io/v1\nkind: NetworkPolice\n", "2:7 BH1201 kind"),
             ("apiVersion: networking.k8s.io/v1beta1\nkind: NetworkPolicy\n", "1:13 BH1201 apiVersion"),
             ("apiVersion: cilium.io/v1\nkind: CiliumNetworkPolicy\n", "1:13 BH1201 apiVersion"),

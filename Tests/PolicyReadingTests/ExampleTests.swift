@@ -50,7 +50,7 @@ private func readExample(_ path: String) throws -> PolicyDocumentSet {
             policy.text == """
                 CiliumClusterwideNetworkPolicy/host-firewall
                   default deny ingress of hosts *
-                  ingress[0]: allow hosts * from !reserved:world on all
+                  ingress[0]: allow hosts * from !reserved:world | (prefixes of node:io.kubernetes.node.name not reserved:host) on all
                   ingress[1]: allow hosts * from 192.0.2.0/24 on tcp/22
                   ingress[2]: allow hosts * from any on tcp/443
                   ingress[3]: allow hosts * from any on icmp/8,icmpv6/128

@@ -41,6 +41,9 @@ import Testing
     @Test("every example is loaded by a test")
     func examples() { expectNone(Coverage.exampleFindings(in: repository)) }
 
+    @Test("the index of the examples is theirs")
+    func exampleIndex() { expectNone(ExampleIndex.findings(in: repository)) }
+
     @Test("every drop reason is documented and known to Swift")
     func dropReasons() { expectNone(DropReasons.findings(in: repository)) }
 

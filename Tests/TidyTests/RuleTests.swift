@@ -151,6 +151,20 @@ import Testing
         #expect(Coverage.exampleFindings(in: Repository(samples)).isEmpty)
     }
 
+    @Test("compares the index of the examples with what they say of themselves")
+    func exampleIndex() {
+        var samples = [
+            "Examples/policies/a.yaml": "# Says one thing,\n# here. And more.\nkind: A",
+            "Examples/policies/tests/t.yaml": "# Not listed.",
+            "Examples/policies/README.md": "- [a.yaml](a.yaml): Says one thing, here.\n",
+        ]
+        #expect(ExampleIndex.findings(in: Repository(samples)).isEmpty)
+        samples["Examples/policies/README.md"] = "- [a.yaml](a.yaml): Says another.\n"
+        #expect(ExampleIndex.findings(in: Repository(samples)).map(\.line) == [1, 1])
+        samples["Examples/policies/README.md"] = nil
+        #expect(ExampleIndex.findings(in: Repository(samples)).count == 1)
+    }
+
     @Test("compares drop reasons of header, page and model")
     func dropReasons() {
         let header = "enum {\n\tDROP_NONE = 0,\n\tDROP_BAD_THING = 1, /* x */\n\tDROP_REASON_COUNT = 2,\n};\n"

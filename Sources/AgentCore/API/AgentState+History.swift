@@ -38,6 +38,13 @@ extension AgentState {
     }
 
     func rollBack(to number: Int, options: ChangeOptions) async throws(APIError) -> PolicyChangeReport {
+        let edits = try edits(backTo: number)
+        try checkDirectory(edits.filter { $0.after != nil }.map(\.reference))
+        return try transact(edits, .rollback, options, target: number)
+    }
+
+    /// What brings the applied policies of a revision back; throws if it is not there any more.
+    func edits(backTo number: Int) throws(APIError) -> [AppliedPolicies.Edit] {
         let history = applied.history
         guard history.newest > 0 else { throw APIError(.notFound, "no policy was ever applied: nothing to bring back") }
         guard number != history.newest else {
@@ -49,14 +56,11 @@ extension AgentState {
                 "revision \(number) cannot be brought back: \(history.oldestReachable) to "
                     + "\(history.newest - 1) can")
         }
-        let edits: [AppliedPolicies.Edit]
         do throws(AgentError) {
-            edits = try applied.edits(backTo: number, reader: reader)
+            return try applied.edits(backTo: number, reader: reader)
         } catch {
             throw APIError(.refused, "revision \(number) cannot be brought back: \(error.description)")
         }
-        try checkDirectory(edits.filter { $0.after != nil }.map(\.reference))
-        return try transact(edits, .rollback, options, target: number)
     }
 
     func confirm(_ number: Int?) async throws(APIError) -> RevisionRecord {

@@ -48,7 +48,7 @@ private struct LintInputs: Sendable {
     /// Nobody waits for it but who asked.
     @concurrent func review() async -> LintReport {
         let result = PolicyReview(policies, surroundings).run(focus: focus, reading: reading, compiled: compiled)
-        return LintReport(result, policies: names, workloads: surroundings.workloads?.count)
+        return LintReport(result, policies: names, workloads: surroundings.workloads?.count { !$0.side.isHost })
     }
 
     /// The findings of the reader alone.

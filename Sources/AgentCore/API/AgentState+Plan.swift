@@ -7,16 +7,27 @@ import PolicyCompiler
 import PolicyModel
 
 extension AgentState {
-    func planPolicies(_ document: PolicyDocument, limit: Int) async throws(APIError) -> PlanReport {
-        let bundle = try read(document)
-        guard !bundle.items.isEmpty else {
-            throw APIError(.invalidPolicy, "\(document.name) holds no policy", diagnostics: bundle.records)
-        }
+    func planPolicies(_ change: PlannedChange, limit: Int) async throws(APIError) -> PlanReport {
         var delta = desiredChange().policies
-        for item in bundle.items { delta[item.policy.reference] = lasting(item.policy) }
+        var diagnostics: [DiagnosticRecord] = []
+        var defined: [PolicyReference] = []
+        switch change {
+        case .apply(let document):
+            let bundle = try read(document)
+            guard !bundle.items.isEmpty else {
+                throw APIError(.invalidPolicy, "\(document.name) holds no policy", diagnostics: bundle.records)
+            }
+            for item in bundle.items { delta[item.policy.reference] = lasting(item.policy) }
+            (defined, diagnostics) = (bundle.items.map(\.policy.reference), bundle.records)
+        case .delete(let reference): add(try deletion(of: reference), to: &delta)
+        case .rollBack(let revision):
+            let edits = try self.edits(backTo: revision)
+            add(edits, to: &delta)
+            defined = edits.filter { $0.after != nil }.map(\.reference)
+        }
         var refusal: String?
         do {
-            try checkDirectory(bundle.items.map(\.policy.reference))
+            try checkDirectory(defined)
             try lockoutGuard.check(delta)
         } catch {
             refusal = (error as? APIError)?.message ?? "\(error)"
@@ -26,8 +37,9 @@ extension AgentState {
         var report = await plan(delta, limit: limit)
         report.added = names.added
         report.changed = names.changed
+        report.removed = names.removed
         report.refusal = refusal
-        report.diagnostics = bundle.records
+        report.diagnostics = diagnostics
         return report
     }
 

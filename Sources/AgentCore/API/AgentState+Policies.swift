@@ -35,12 +35,17 @@ extension AgentState {
     }
 
     func deletePolicy(_ reference: String, options: ChangeOptions) async throws(APIError) -> PolicyChangeReport {
+        try transact(try deletion(of: reference), .delete, options)
+    }
+
+    /// Throws if no applied policy has the name.
+    func deletion(of reference: String) throws(APIError) -> [AppliedPolicies.Edit] {
         let policy = try find(reference)
         guard applied.policies[policy.reference] != nil, directory[policy.reference] == nil else {
             throw APIError(
                 .refused, "\(policy.reference.text) comes from \(policy.source.text): remove it there")
         }
-        return try transact([AppliedPolicies.Edit(reference: policy.reference)], .delete, options)
+        return [AppliedPolicies.Edit(reference: policy.reference)]
     }
 
     func validatePolicies(_ document: PolicyDocument) async throws(APIError) -> ValidationReport {
@@ -63,7 +68,7 @@ extension AgentState {
         let changes = current.changes(to: aside.state)
         var report = DiffReport(
             lines: changes.lines(from: current), legend: aside.legend(MapLegend(changes)), diagnostics: diagnostics)
-        if !document.text.isEmpty { report.plan = try await planPolicies(document, limit: limit) }
+        if !document.text.isEmpty { report.plan = try await planPolicies(.apply(document), limit: limit) }
         return report
     }
 }

@@ -190,8 +190,8 @@ extension PolicyEngine {
         for reference in policies.references.sorted() {
             let old = input.policies[reference]?.prefixGroup, new = policies[reference]?.prefixGroup
             guard old != new else { continue }
-            if let new { allocator.useGroup(new.labels, new.prefixes, includesWorkloads: new.includesWorkloads) }
-            if let old { allocator.releaseGroup(old.labels, old.prefixes, includesWorkloads: old.includesWorkloads) }
+            if let new { allocator.useGroup(new) }
+            if let old { allocator.releaseGroup(old) }
         }
         for use in released { allocator.releasePrefix(use.prefix, includesWorkloads: use.includesWorkloads) }
     }

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import ControlAPI
+import Glibc
 import IdentityModel
 import PolicyModel
 
@@ -43,7 +44,7 @@ extension PolicyCommand {
                     printError("bulkhead: compiled for imagined workloads instead; --offline says so beforehand")
                 }
             }
-            let policies = try PolicyFiles(documents).check().policies
+            let policies = try PolicyFiles(documents).check().policies.inForce(at: Int64(time(nil)))
             var compilation = try OfflineCompilation(for: policies, workloads: try imagined.labels())
             try show(try compilation.compile(policies))
         }
@@ -103,7 +104,9 @@ extension PolicyCommand {
         }
 
         private func compareFiles() throws -> DiffReport {
-            let sides = try file.map { try PolicyFiles(try readDocuments($0)).check().policies }
+            let sides = try file.map { path in
+                try PolicyFiles(try readDocuments(path)).check().policies.inForce(at: Int64(time(nil)))
+            }
             let workloads = try workload.map(ImaginationOptions.labels)
             var compilation = try OfflineCompilation(for: sides[0] + sides[1], workloads: workloads)
             return try compilation.diff(from: sides[0], to: sides[1], limit: limit)

@@ -40,11 +40,14 @@ extension PolicyCommand {
         @Argument(help: "The number of the revision whose policies are to be in force again.")
         var revision: Int
 
+        @OptionGroup var planning: PlanFlags
+
         @OptionGroup var change: ChangeFlags
 
         @OptionGroup var agent: AgentOptions
 
         func run() async throws {
+            guard !planning.plan else { return try await planning.show(.rollBack(revision), agent) }
             let report = try await agent.client.rollBack(to: revision, options: change.options)
             try agent.output.show(report, PolicyRendering.lines)
         }
@@ -64,6 +67,19 @@ extension PolicyCommand {
             let kept = try await agent.client.confirm(revision)
             try agent.output.show(kept) { ["revision \($0.number) is confirmed: it stays in force"] }
         }
+    }
+}
+
+/// A change of policies that is looked at and not made.
+struct PlanFlags: ParsableArguments {
+    @Flag(help: "Show whose traffic would get another verdict, and change nothing.")
+    var plan = false
+
+    @Option(help: ArgumentHelp("Changed verdicts that --plan names; the rest is counted.", valueName: "number"))
+    var limit = PlanReport.limit
+
+    func show(_ change: PlannedChange, _ agent: AgentOptions) async throws {
+        try agent.output.show(try await agent.client.planPolicies(change, limit: limit), PlanRendering.lines)
     }
 }
 

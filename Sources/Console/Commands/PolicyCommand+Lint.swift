@@ -59,11 +59,12 @@ extension PolicyCommand {
         }
 
         private func report() async throws -> LintReport {
-            let documents = try files.flatMap(lintDocuments)
-            guard !imagined.isOffline else { return try offline(documents) }
+            let documents = files.flatMap(readEachDocument)
+            // What is no text, or cannot be read, has errors enough by itself: all of them are told at once.
+            let texts = documents.compactMap(\.asText)
+            guard !imagined.isOffline, texts.count == documents.count else { return try offline(documents) }
             do {
-                let request = LintRequest(
-                    documents: documents.map { .init(name: $0.name, text: String(decoding: $0.text, as: UTF8.self)) })
+                let request = LintRequest(documents: texts)
                 return try await agent.client.lintPolicies(request)
             } catch let error as ControlClientError where error.isWithoutAgent {
                 guard !agent.isSocketNamed, !documents.isEmpty else { throw error }
@@ -71,17 +72,8 @@ extension PolicyCommand {
             }
         }
 
-        private func offline(_ documents: [PolicyDocument]) throws -> LintReport {
+        private func offline(_ documents: [Result<PolicyDocument, DocumentFault>]) throws -> LintReport {
             try OfflineLint(documents, workloads: try imagined.labels(), now: Int64(time(nil))).report()
-        }
-
-        private func lintDocuments(_ path: String) throws -> [PolicyDocument] {
-            do {
-                return try readDocuments(path)
-            } catch {
-                // Bad input, for this verb.
-                throw ConsoleFailure(.usage, ConsoleFailure(error).message)
-            }
         }
 
         private func show(code text: String) throws {
@@ -90,6 +82,16 @@ extension PolicyCommand {
             }
             DiagnosticReference.text(code).forEach { printLine($0) }
         }
+    }
+}
+
+extension Result<PolicyDocument, DocumentFault> {
+    /// Nil if it could not be read, or is not UTF-8, which JSON cannot carry.
+    fileprivate var asText: LintRequest.Document? {
+        guard case .success(let document) = self, let text = String(validating: document.text, as: UTF8.self) else {
+            return nil
+        }
+        return .init(name: document.name, text: text)
     }
 }
 

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import ControlAPI
+import Glibc
 import KernelPolicyTesting
 import PolicyModel
 import PolicyReading
@@ -12,7 +13,8 @@ extension PolicyCommand {
         static let configuration = CommandConfiguration(
             abstract: "Run expectations about policies (kind PolicyTest); needs no agent.",
             discussion: """
-                Files of policies that a test names are found relative to the test's own file. Exit status 0 if all \
+                Files of policies that a test names are found relative to the test's own file. A policy whose time is \
+                over (bulkhead.dev/validUntil) is not in force; a test may say `now`. Exit status 0 if all \
                 probes are as expected, 1 if one is not, 2 if a file cannot be read or has an error, or the engine \
                 cannot run. The kernel engine needs root; it has programs and tables of its own, is attached to \
                 nothing and leaves nothing behind.
@@ -37,7 +39,7 @@ extension PolicyCommand {
             for document in try files.flatMap(testDocuments) {
                 let set = PolicyTestReader().read(bytes: document.text, file: document.name)
                 isSound = show(set.diagnostics) && isSound
-                let runner = PolicyTestRunner(engines: engines) { path, _ in
+                let runner = PolicyTestRunner(engines: engines, now: Int64(time(nil))) { path, _ in
                     try readDocument(path.hasPrefix("/") ? path : directory(of: document.name) + path).text
                 }
                 for test in set.tests {

@@ -23,11 +23,7 @@ struct PolicyCommand: AsyncParsableCommand {
                 "YAML file, or a directory of such; - for standard input. May be repeated.", valueName: "path"))
         var file: [String]
 
-        @Flag(help: "Show whose traffic would get another verdict, and change nothing.")
-        var plan = false
-
-        @Option(help: ArgumentHelp("Changed verdicts that --plan names; the rest is counted.", valueName: "number"))
-        var limit = PlanReport.limit
+        @OptionGroup var planning: PlanFlags
 
         @OptionGroup var change: ChangeFlags
 
@@ -35,14 +31,13 @@ struct PolicyCommand: AsyncParsableCommand {
 
         func run() async throws {
             let documents = try file.flatMap(readDocuments)
-            guard (change.confirm == nil && !plan) || documents.count == 1 else {
-                let option = plan ? "--plan" : "--confirm"
+            guard (change.confirm == nil && !planning.plan) || documents.count == 1 else {
+                let option = planning.plan ? "--plan" : "--confirm"
                 throw ConsoleFailure(.usage, "\(option) takes one file: each file is a change of its own")
             }
             for document in documents {
-                guard !plan else {
-                    let report = try await agent.client.planPolicies(document, limit: limit)
-                    try agent.output.show(report, PlanRendering.lines)
+                guard !planning.plan else {
+                    try await planning.show(.apply(document), agent)
                     continue
                 }
                 try agent.output.show(
@@ -76,11 +71,14 @@ struct PolicyCommand: AsyncParsableCommand {
         @Argument(help: "kind/namespace/name, kind/name or name.")
         var policy: String
 
+        @OptionGroup var planning: PlanFlags
+
         @OptionGroup var change: ChangeFlags
 
         @OptionGroup var agent: AgentOptions
 
         func run() async throws {
+            guard !planning.plan else { return try await planning.show(.delete(policy), agent) }
             try agent.output.show(
                 try await agent.client.deletePolicy(policy, options: change.options), PolicyRendering.lines)
         }

@@ -86,9 +86,7 @@ struct OfflineCompilation {
         for use in policies.flatMap(\.prefixes) {
             try allocator.usePrefix(use.prefix, includesWorkloads: use.includesWorkloads)
         }
-        for group in policies.compactMap(\.prefixGroup) {
-            allocator.useGroup(group.labels, group.prefixes, includesWorkloads: group.includesWorkloads)
-        }
+        for group in policies.compactMap(\.prefixGroup) { allocator.useGroup(group) }
         for use in prefixes { allocator.releasePrefix(use.prefix, includesWorkloads: use.includesWorkloads) }
         for name in policies.flatMap(\.names) { try allocator.useName(name) }
         for name in names { allocator.releaseName(name) }

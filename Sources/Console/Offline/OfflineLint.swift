@@ -13,7 +13,7 @@ struct OfflineLint {
     private let now: Int64
 
     /// `workloads`: what to judge the policies against; none: only what does not depend on workloads is said.
-    init(_ documents: [PolicyDocument], workloads: [LabelSet], now: Int64) {
+    init(_ documents: [Result<PolicyDocument, DocumentFault>], workloads: [LabelSet], now: Int64) {
         files = PolicyFiles(documents, linted: false)
         self.workloads = workloads
         self.now = now

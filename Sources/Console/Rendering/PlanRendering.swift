@@ -7,8 +7,9 @@ enum PlanRendering {
     static func lines(_ report: PlanReport) -> [String] {
         var lines = report.diagnostics.map(\.text)
         lines += report.added.map { "\($0) would be added" } + report.changed.map { "\($0) would be changed" }
+        lines += report.removed.map { "\($0) would be removed" }
         lines += changes(report)
-        if let refusal = report.refusal { lines.append("apply would refuse it: \(refusal)") }
+        if let refusal = report.refusal { lines.append("it would be refused: \(refusal)") }
         return lines
     }
 

@@ -95,12 +95,14 @@ struct AdminPeerReading {
         return LabelSelector(namespaces.requiringWorkload().requirements + selected.requirements)
     }
 
-    /// Nodes are the host and, without labels of their own here, remote nodes.
+    /// Nodes are the host with its own labels, remote nodes, and addresses of nodes that documents describe.
     private func nodes(_ field: Field?) -> [PeerSelector] {
-        guard let selector = field.flatMap({ SelectorReading(keys: .pods).read($0) }) else { return [] }
-        return ["host", "remote-node"].map {
-            .labels(selector.requiring(LabelRequirement(source: LabelSource.reserved, key: $0, .exists)))
+        guard let field, let selector = SelectorReading(keys: .pods).read(field) else { return [] }
+        let known = ["host", "remote-node"].map { name in
+            PeerSelector.labels(
+                selector.requiring(LabelRequirement(source: LabelSource.reserved, key: name, .exists)))
         }
+        return known + (ClusterObjects.nodes(field).map { [$0] } ?? [])
     }
 
     private func domainNames(_ field: Field?) -> [PeerSelector] {

@@ -13,7 +13,7 @@ enum CiliumFields {
     /// Every field that names peers, the refused ones included.
     static func peerFields(_ direction: Direction) -> [String] {
         CiliumPeerKind.kinds(direction).map { $0.fieldName(direction) }
-            + (direction == .ingress ? ["fromNodes", "fromGroups"] : ["toNodes", "toGroups", "toServices"])
+            + [direction == .ingress ? "fromGroups" : "toGroups"]
     }
 
     private static let tables = Dictionary(
@@ -28,9 +28,6 @@ enum CiliumFields {
             )
         })
 
-    private static let nodes = FieldTable.Refusal(
-        .unsupportedNodes, "selecting nodes as peers is not supported yet",
-        remedy: "name their addresses with fromCIDR or toCIDR, or use the entities host and remote-node")
     private static let groups = FieldTable.Refusal(
         .unsupportedGroups, "cloud-provider groups are not supported", remedy: "write their prefixes as a CIDR set")
     private static let requires = FieldTable.Refusal(
@@ -39,18 +36,13 @@ enum CiliumFields {
 
     private static let ingressRefusals: [String: FieldTable.Refusal] = merge(
         [
-            "fromNodes": nodes, "fromGroups": groups, "fromRequires": requires,
+            "fromGroups": groups, "fromRequires": requires,
             "fromFQDNs": .init(.unknownField, "rules by DNS name are for egress only", remedy: "write fromCIDR"),
             "toFQDNs": .init(.unknownField, "rules by DNS name are for egress only", remedy: "write fromCIDR"),
         ], misplaced("to", insteadOf: "from", section: "an ingress"))
 
     private static let egressRefusals: [String: FieldTable.Refusal] = merge(
-        [
-            "toNodes": nodes, "toGroups": groups, "toRequires": requires,
-            "toServices": .init(
-                .unsupportedServices, "rules by Kubernetes service are not supported yet",
-                remedy: "select the endpoints behind the service with toEndpoints, or their addresses with toCIDR"),
-        ], misplaced("from", insteadOf: "to", section: "an egress"))
+        ["toGroups": groups, "toRequires": requires], misplaced("from", insteadOf: "to", section: "an egress"))
 
     private static func misplaced(
         _ wrong: String, insteadOf right: String, section: String
@@ -77,12 +69,15 @@ enum CiliumPeerKind: CaseIterable {
     case cidr
     case cidrSet
     case entities
+    case nodes
+    /// Egress only.
+    case services
     /// Egress only.
     case names
 
     /// Those of a direction.
     static func kinds(_ direction: Direction) -> [CiliumPeerKind] {
-        allCases.filter { direction == .egress || $0 != .names }
+        allCases.filter { direction == .egress || $0 != .names && $0 != .services }
     }
 
     /// `fromEndpoints`, `toCIDRSet` and so on.
@@ -93,6 +88,8 @@ enum CiliumPeerKind: CaseIterable {
         case .cidr: prefix + "CIDR"
         case .cidrSet: prefix + "CIDRSet"
         case .entities: prefix + "Entities"
+        case .nodes: prefix + "Nodes"
+        case .services: prefix + "Services"
         case .names: prefix + "FQDNs"
         }
     }

@@ -21,6 +21,8 @@ struct CiliumPeerReading {
         case .cidr: .some(readPrefix(field))
         case .cidrSet: .some(readSet(field))
         case .entities: CiliumEntity.read(field)
+        case .nodes: .some(ClusterObjects.remoteNodes(field))
+        case .services: .some(CiliumServiceReading.read(field))
         case .names: .some(readName(field))
         }
     }
@@ -104,10 +106,7 @@ struct CiliumPeerReading {
                 .equal(source: PrefixGroupReading.nameSource, key: PrefixGroupReading.nameKey, value: name)
             ])
         } else if let field = mapping["cidrGroupSelector"], let read = SelectorReading(keys: .pods).read(field) {
-            selector = LabelSelector(
-                read.requirements.map {
-                    LabelRequirement(source: PrefixGroupReading.nameSource, key: $0.key, $0.operation)
-                })
+            selector = read.ofSource(PrefixGroupReading.nameSource)
         }
         guard let selector else { return [] }
         let group = PeerSelector.group(selector.requiringGroup())
@@ -129,8 +128,9 @@ enum CiliumEntity {
         case "cluster":
             // Everything but the world, and prefixes carry the world's label.
             let outside = LabelRequirement(source: LabelSource.reserved, key: "world", .doesNotExist)
-            return .some([.labels(LabelSelector([outside]))])
-        case "host", "remote-node", "kube-apiserver", "ingress", "init", "health", "unmanaged":
+            return .some([.labels(LabelSelector([outside])), ClusterObjects.everyRemoteNode])
+        case "remote-node": return .some([.labels(.reserved(name)), ClusterObjects.everyRemoteNode])
+        case "host", "kube-apiserver", "ingress", "init", "health", "unmanaged":
             return .some([.labels(.reserved(name))])
         case "cluster-mesh":
             field.error(

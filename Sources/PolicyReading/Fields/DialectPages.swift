@@ -13,6 +13,9 @@ extension DialectPage {
                 admin("AdminNetworkPolicy", name: "x", "  priority: 1\n"),
                 admin("BaselineAdminNetworkPolicy", name: "default", ""), clusterNetworkPolicy,
             ]),
+        DialectPage(
+            name: "objects", title: "Node, Service, Endpoints and EndpointSlice",
+            documents: [node, service, endpoints, endpointSlice]),
     ]
 
     private static let networkPolicy = """
@@ -52,6 +55,8 @@ extension DialectPage {
             - toEndpoints: [{matchLabels: {a: b}}]
               toPorts: [{ports: [{port: "80"}]}]
             - toCIDRSet: [{cidr: 192.0.2.0/24}]
+            - toNodes: [{matchLabels: {a: b}}]
+            - toServices: [{k8sService: {serviceName: a}}, {k8sServiceSelector: {selector: {}}}]
           egressDeny:
             - toEndpoints: [{matchLabels: {a: b}}]
               toPorts: [{ports: [{port: "80"}]}]
@@ -80,6 +85,39 @@ extension DialectPage {
 
         """
     }
+
+    private static let node = """
+        apiVersion: v1
+        kind: Node
+        metadata: {name: x, labels: {a: b}}
+        status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}
+
+        """
+
+    private static let service = """
+        apiVersion: v1
+        kind: Service
+        metadata: {name: x, labels: {a: b}}
+        spec: {selector: {a: b}}
+
+        """
+
+    private static let endpoints = """
+        apiVersion: v1
+        kind: Endpoints
+        metadata: {name: x}
+        subsets: [{addresses: [{ip: 192.0.2.1}]}]
+
+        """
+
+    private static let endpointSlice = """
+        apiVersion: discovery.k8s.io/v1
+        kind: EndpointSlice
+        metadata: {name: x, labels: {kubernetes.io/service-name: x}}
+        addressType: IPv4
+        endpoints: [{addresses: [192.0.2.1]}]
+
+        """
 
     private static let clusterNetworkPolicy = """
         apiVersion: policy.networking.k8s.io/v1alpha2

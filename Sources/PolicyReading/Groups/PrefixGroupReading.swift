@@ -57,7 +57,7 @@ struct PrefixGroupReading {
 
 extension Field {
     /// The entries of a mapping inside this mapping.
-    fileprivate func child(entriesOf key: String) -> [Entry]? {
+    func child(entriesOf key: String) -> [Entry]? {
         guard case .mapping(let pairs) = node.content else { return nil }
         return Mapping(pairs: pairs, field: self).nullable(key).flatMap { $0.node.isNull ? nil : $0.entries() }
     }

@@ -15,6 +15,8 @@ package struct PolicyTest: Hashable, Sendable {
     package var probes: [Probe]
     /// What DNS has told every workload: the addresses of names.
     package var names: [DomainName: [IPAddress]]
+    /// Seconds since 1970: policies whose time is over then are not in force; nil: the moment of the run.
+    package var now: Int64?
 
     /// A pod, container or machine of the test.
     package struct Workload: Hashable, Sendable {

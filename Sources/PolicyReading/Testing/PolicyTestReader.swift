@@ -34,7 +34,7 @@ package struct PolicyTestReader: Sendable {
         let errorsBefore = context.errorCount
         let field = Field(node: document, path: nil, context: context)
         let table = FieldTable([
-            "apiVersion", "kind", "metadata", "namespaces", "workloads", "policies", "probes", "names",
+            "apiVersion", "kind", "metadata", "namespaces", "workloads", "policies", "probes", "names", "now",
         ])
         guard let mapping = field.mapping(table) else { return nil }
         expect(mapping.required("kind"), PolicyTestReader.kind)
@@ -48,10 +48,21 @@ package struct PolicyTestReader: Sendable {
         let names = PolicyTestWorkloadReading.names(mapping["names"])
         let reading = PolicyTestProbeReading(workloads: workloads, names: names)
         let probes = mapping.required("probes")?.elements()?.compactMap(reading.read) ?? []
+        let now = mapping["now"].flatMap(moment)
         guard context.errorCount == errorsBefore else { return nil }
         return PolicyTest(
             name: name, location: field.location, workloads: workloads, policies: policies, probes: probes,
-            names: names)
+            names: names, now: now)
+    }
+
+    private func moment(_ field: Field) -> Int64? {
+        guard let text = field.string() else { return nil }
+        let seconds = Timestamps.seconds(text)
+        if seconds == nil {
+            field.error(
+                .unknownValue, "\(field.quoted) is not a moment", remedy: "write it as \"2026-12-31T23:59:59Z\"")
+        }
+        return seconds
     }
 
     private func expect(_ field: Field?, _ text: String) {

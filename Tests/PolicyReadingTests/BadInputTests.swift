@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import PolicyModel
+import Testing
+
+@testable import PolicyReading
+
+/// Every kind of bad input ends in an error with place and remedy, and large ones within bounds.
+@Suite struct BadInputTests {
+    private static func rule(_ peer: String) -> String {
+        ciliumPolicy("endpointSelector: {}\negress:\n- \(peer)")
+    }
+
+    @Test(
+        "is an error that says where and what to do",
+        arguments: [
+            ("a key twice", networkPolicy("podSelector: {}\npodSelector: {}"), "BH1006", 6),
+            ("an alias inside itself", "a: &a [*a]\n", "BH1007", 1),
+            ("a cycle by way of a mapping", "a: &a {b: &b {c: *a}}\n", "BH1007", 1),
+            ("a port that is too large", rule("toPorts: [{ports: [{port: \"65536\"}]}]"), "BH1303", 7),
+            (
+                "port 0 of a NetworkPolicy", networkPolicy("podSelector: {}\ningress: [{ports: [{port: 0}]}]"),
+                "BH1303", 6
+            ),
+            (
+                "a range backwards", networkPolicy("podSelector: {}\ningress: [{ports: [{port: 9, endPort: 8}]}]"),
+                "BH1303", 6
+            ),
+            ("an entity that is none", rule("toEntities: [wolrd]"), "BH1305", 7),
+            ("a CIDR that is none", rule("toCIDR: [10.0.0.0/33]"), "BH1301", 7),
+            ("an exception outside", rule("toCIDRSet: [{cidr: 10.0.0.0/8, except: [11.0.0.0/16]}]"), "BH1302", 7),
+            ("a pattern that is none", rule("toFQDNs: [{matchPattern: \"a b\"}]"), "BH1314", 7),
+            (
+                "a regular expression, which is of layer 7",
+                rule("toPorts: [{ports: [{port: \"80\"}], rules: {http: [{path: \"(\"}]}}]"), "BH1501", 7
+            ),
+            (
+                "an operator that is none",
+                networkPolicy("podSelector: {matchExpressions: [{key: a, operator: IsIn}]}"), "BH1304", 5
+            ),
+            ("a label key that is none", networkPolicy("podSelector: {matchLabels: {\"a b\": c}}"), "BH1304", 5),
+            (
+                "a selector of Calico that does not end",
+                """
+                apiVersion: projectcalico.org/v3
+                kind: GlobalNetworkPolicy
+                metadata: {name: p}
+                spec: {selector: "a == 'b"}
+
+                """, "BH1304", 4
+            ),
+        ])
+    func isRefused(name: String, text: String, code: String, line: Int) throws {
+        let errors = read(text).diagnostics.filter { $0.severity == .error }
+        let error = try #require(errors.first { $0.code.description == code }, "\(name): \(errors)")
+        #expect(error.location.line == line, "\(name): \(error)")
+        #expect(error.location.column > 0 && !(error.remedy ?? "").isEmpty, "\(name): \(error.rendered)")
+        #expect(read(text).policies.isEmpty)
+    }
+
+    @Test func `bits outside of a prefix are told, with the prefix that is meant`() throws {
+        let set = read(Self.rule("toCIDR: [10.1.2.3/8]"))
+        let warning = try #require(set.diagnostics.first)
+        #expect(warning.code == .hostBits && warning.location.line == 7)
+        #expect(warning.remedy?.contains("10.0.0.0/8") == true && set.policies.count == 1)
+    }
+
+    @Test func `bytes that are no UTF-8 are named with their place`() throws {
+        var bytes = Array(networkPolicy("podSelector: {matchLabels: {a: X}}").utf8)
+        let index = try #require(bytes.firstIndex(of: UInt8(ascii: "X")))
+        bytes[index] = 0xff
+        let set = PolicyReader().read(bytes: bytes, file: "policy.yaml")
+        let error = try #require(set.diagnostics.first)
+        #expect(error.code == .syntax && error.location.line == 5 && set.policies.isEmpty)
+    }
+
+    // MARK: - Large
+
+    private static let size = 10 << 20
+
+    private static func filled(_ unit: String, _ head: String = "") -> [UInt8] {
+        Array(head.utf8) + [UInt8](String(repeating: unit, count: (size - head.utf8.count) / unit.utf8.count).utf8)
+    }
+
+    /// Seconds of this thread, an optimised build being some twenty times faster than a debug one.
+    private func seconds(_ body: () -> Void) -> Double {
+        func now() -> Double {
+            var time = timespec()
+            unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+            return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+        }
+        let start = now()
+        body()
+        return now() - start
+    }
+
+    @Test(
+        "ten million bytes end within bounds",
+        arguments: [
+            ("one value", filled("x", "kind: ")), ("opening brackets", filled("[")),
+            ("opening mappings", filled("{a: ")),
+            ("nested lists", filled("- ")), ("one key again and again", filled("a: 1\n")), ("anchors", filled("&a ")),
+            ("aliases", filled("*a,", "a: &a 1\nb: [")), ("documents", filled("---\n")), ("comments", filled("#\n")),
+            ("errors", filled("- {podSelector: 1}\n", "apiVersion: v1\nkind: List\nitems:\n")),
+            ("quotes", filled("\"")), ("tabs", filled("\t")), ("zeros", [UInt8](repeating: 0, count: size)),
+            ("no UTF-8", [UInt8](repeating: 0xfe, count: size)), ("carriage returns", filled("\r")),
+            ("a selector", filled("a,", "kind: {matchLabels: {")), ("folded text", filled("x\n  ", "a: >\n  ")),
+            (
+                "a doubling of aliases",
+                Array(
+                    ("a0: &a0 [x]\n"
+                        + (1...60).map { "a\($0): &a\($0) [*a\($0 - 1), *a\($0 - 1)]\n" }.joined()).utf8)
+            ),
+        ])
+    func isBounded(name: String, bytes: [UInt8]) {
+        var set: PolicyDocumentSet?
+        let spent = seconds { set = PolicyReader().read(bytes: bytes, file: "large.yaml") }
+        #expect(spent < 60, "\(name) took \(spent) s")
+        #expect(set?.policies.isEmpty == true, "\(name)")
+        let errors = set?.diagnostics.filter { $0.severity == .error } ?? []
+        #expect(errors.count <= YAMLLimits().errorCountMax + 1, "\(name): \(errors.count) errors")
+        #expect(name == "documents" || name == "comments" || !errors.isEmpty, "\(name) is no policy")
+    }
+}
