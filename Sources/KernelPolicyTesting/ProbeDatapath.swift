@@ -29,6 +29,7 @@ final class ProbeDatapath {
     private let subjects: MappedArray
     private var config = datapath_config()
     private var knownAddresses: [endpoint_address_key] = []
+    private var namedAddresses: [fqdn_address_key] = []
 
     /// The loopback interface: every network namespace has it under this number, and a test run only names it.
     private static let interface: UInt32 = 1
@@ -145,9 +146,12 @@ extension ProbeDatapath {
         knownAddresses += keys
     }
 
+    /// Neither own addresses nor names of others are known afterwards.
     func forgetAddresses() throws(BPFError) {
         try addresses.remove(knownAddresses)
         knownAddresses = []
+        try names.remove(namedAddresses)
+        namedAddresses = []
     }
 
     /// Gives an address exactly these numbers of names, for an endpoint, without end.
@@ -157,6 +161,7 @@ extension ProbeDatapath {
             try names.remove(key)
             return
         }
+        namedAddresses.append(key)
         var entry = fqdn_address()
         entry.key = key
         entry.expires = .max / 2

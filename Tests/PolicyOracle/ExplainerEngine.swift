@@ -8,7 +8,8 @@ package import PolicyTesting
 
 /// A third opinion: judges by the rules themselves, without compiler, identities or tables.
 package final class ExplainerEngine: PolicyTestEngine {
-    package let name = "explainer"
+    static let engineName = "explainer"
+    package let name = ExplainerEngine.engineName
     private var view: ClusterView?
     private var explainer = Explainer(policies: [])
 
@@ -45,7 +46,11 @@ package final class ExplainerEngine: PolicyTestEngine {
     private static let requests: [IPProtocol: [UInt16: UInt16]] = [.icmp: [0: 8, 14: 13], .icmpv6: [129: 128]]
 
     private func side(_ end: PolicyTest.End, isEndpoint: Bool) -> ExplainedSide {
-        guard let view, let index = end.workload else { return .world(end.address) }
+        guard let view else { return .world(end.address) }
+        guard let index = end.workload else {
+            return .world(
+                end.address, names: view.test.names.filter { $0.value.contains(end.address) }.map(\.key).sorted())
+        }
         let workload = view.test.workloads[index]
         guard workload.isHostNetwork else {
             let twins = view.test.workloads.filter { !$0.isHostNetwork && $0.labels == workload.labels }

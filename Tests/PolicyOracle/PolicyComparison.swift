@@ -40,12 +40,19 @@ package struct PolicyComparison {
                 throw Refusal(description: "the oracle cannot read \(probe.json)")
             }
             result.verdicts[judgement.verdict.rawValue, default: 0] += 1
-            if result.difference == nil { result.difference = difference(of: outcome, judgement) }
+            let ends = [outcome.probe.source.address, outcome.probe.destination.address]
+            let isNamed = test.names.values.contains { $0.contains(where: ends.contains) }
+            if result.difference == nil {
+                result.difference = difference(of: outcome, judgement, isNamed: isNamed)
+            }
         }
         return result
     }
 
-    private func difference(of outcome: ProbeOutcome, _ judgement: ReferenceEvaluator.Judgement) -> String? {
+    /// `isNamed`: an end has DNS names.
+    private func difference(
+        of outcome: ProbeOutcome, _ judgement: ReferenceEvaluator.Judgement, isNamed: Bool
+    ) -> String? {
         for opinion in outcome.opinions {
             func verdict(_ isEgress: Bool) -> String? {
                 opinion.sides.first { ($0.direction == .egress) == isEgress }?.verdict.rawValue
@@ -55,7 +62,10 @@ package struct PolicyComparison {
                     + "\(opinion.engine) says \(opinion.text)"
             }
         }
-        return outcome.dissent == nil ? nil : "\(outcome.probe.text): \(outcome.failure ?? "the causes differ")"
+        guard let dissent = outcome.dissent else { return nil }
+        // Of two rules by name that weigh the same, who goes by the rules may name the other one.
+        if isNamed, dissent.engine == ExplainerEngine.engineName { return nil }
+        return "\(outcome.probe.text): \(outcome.failure ?? "the causes differ")"
     }
 
     // MARK: - Failures

@@ -3,13 +3,19 @@
 extension RandomPolicyTest {
     /// A ClusterNetworkPolicy of one of the two tiers; few priorities, so that names decide too.
     mutating func clusterPolicy(_ index: Int) -> CaseNode {
+        let isBaseline = chance(33)
         var spec: [(key: String, value: CaseNode)] = [
-            ("tier", .text(pick(["Admin", "Admin", "Baseline"]))), ("priority", .number(pick([0, 7, 7, 1000]))),
+            ("tier", isBaseline ? "Baseline" : "Admin"), ("priority", .number(pick([0, 7, 7, 1000]))),
             ("subject", adminWorkloads()),
         ]
         for section in ["ingress", "egress"] where chance(70) {
             spec.append(
-                (section, some(1...4) { $0.adminRule(section, ["Accept", "Deny", "Pass"], "protocols") }))
+                (
+                    section,
+                    some(1...4) {
+                        $0.adminRule(section, ["Accept", "Deny", "Pass"], "protocols", isBaseline: isBaseline)
+                    }
+                ))
         }
         return [
             "apiVersion": "policy.networking.k8s.io/v1alpha2", "kind": "ClusterNetworkPolicy",
@@ -23,7 +29,7 @@ extension RandomPolicyTest {
         if !isBaseline { spec.append(("priority", .number(pick([0, 7, 8, 1000])))) }
         let actions = ["Allow", "Deny"] + (isBaseline ? [] : ["Pass"])
         for section in ["ingress", "egress"] where chance(70) {
-            spec.append((section, some(0...4) { $0.adminRule(section, actions, "ports") }))
+            spec.append((section, some(0...4) { $0.adminRule(section, actions, "ports", isBaseline: isBaseline) }))
         }
         return [
             "apiVersion": "policy.networking.k8s.io/v1alpha1",
@@ -38,11 +44,16 @@ extension RandomPolicyTest {
             : ["pods": ["namespaceSelector": namespaceSelector(), "podSelector": podSelector()]]
     }
 
-    private mutating func adminRule(_ section: String, _ actions: [String], _ ports: String) -> CaseNode {
+    private mutating func adminRule(
+        _ section: String, _ actions: [String], _ ports: String, isBaseline: Bool
+    ) -> CaseNode {
         let isEgress = section == "egress"
+        let action = pick(actions)
+        // Names are in rules that allow, and not in the baseline.
+        let hasNames = isEgress && !isBaseline && ["Allow", "Accept"].contains(action)
         var rule: [(key: String, value: CaseNode)] = [
-            ("action", .text(pick(actions))),
-            (isEgress ? "to" : "from", some(1...2) { $0.adminPeer(isEgress: isEgress) }),
+            ("action", .text(action)),
+            (isEgress ? "to" : "from", some(1...2) { $0.adminPeer(isEgress: isEgress, hasNames: hasNames) }),
         ]
         if chance(30) { rule.append(("name", "why")) }
         if chance(60) {
@@ -51,13 +62,16 @@ extension RandomPolicyTest {
         return .object(rule)
     }
 
-    private mutating func adminPeer(isEgress: Bool) -> CaseNode {
-        switch number(1...(isEgress ? 5 : 3)) {
+    private mutating func adminPeer(isEgress: Bool, hasNames: Bool) -> CaseNode {
+        switch number(1...(hasNames ? 7 : isEgress ? 5 : 3)) {
+        case 6, 7: return ["domainNames": some(1...2) { .text($0.pick(RandomPolicyTest.adminNames)) }]
         case 1, 2, 3: return adminWorkloads()
         case 4: return ["nodes": chance(40) ? [:] : selector(RandomCluster.nodeKeys)]
         default: return ["networks": some(1...2) { .text($0.prefixes().outer) }]
         }
     }
+
+    private static let adminNames = RandomCluster.domainNames + ["*.a.test", "*.test", "*.w.a.test", "B.test."]
 
     private mutating func adminPort() -> CaseNode {
         let proto = CaseNode.text(pick(["TCP", "UDP", "SCTP"]))

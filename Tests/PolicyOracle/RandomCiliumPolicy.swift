@@ -26,7 +26,7 @@ extension RandomPolicyTest {
         ]
         let sections = ["ingress", "egress", "ingressDeny", "egressDeny"].filter { _ in chance(45) }
         for section in sections.isEmpty ? ["ingress"] : sections {
-            spec.append((section, some(1...2) { $0.ciliumElement(section) }))
+            spec.append((section, some(1...2) { $0.ciliumElement(section, hasNames: !isOfHosts) }))
         }
         if chance(25) {
             let flags = ["ingress", "egress"].filter { _ in chance(70) }
@@ -35,12 +35,14 @@ extension RandomPolicyTest {
         return .object(spec)
     }
 
-    private mutating func ciliumElement(_ section: String) -> CaseNode {
+    /// `hasNames`: rules about hosts have none.
+    private mutating func ciliumElement(_ section: String, hasNames: Bool) -> CaseNode {
         let from = section.hasPrefix("ingress") ? "from" : "to"
         var element: [(key: String, value: CaseNode)] = []
         // A list of peers that is there and empty selects nothing.
         let least = chance(5) ? 0 : 1
-        switch number(1...8) {
+        switch number(1...(from == "to" && hasNames ? 10 : 8)) {
+        case 9, 10: element.append(("toFQDNs", some(least...2) { $0.ciliumName() }))
         case 1, 2: element.append(("\(from)Endpoints", some(least...2) { $0.ciliumPeer() }))
         case 3: element.append(("\(from)Entities", some(least...2) { $0.ciliumEntity() }))
         case 4: element.append(("\(from)CIDR", some(least...2) { $0.ciliumPrefix() }))
@@ -73,6 +75,14 @@ extension RandomPolicyTest {
                 "all", "world", "cluster", "host", "remote-node", "world-ipv4", "world-ipv6", "none", "kube-apiserver",
                 "init", "health", "unmanaged", "ingress",
             ]))
+    }
+
+    private mutating func ciliumName() -> CaseNode {
+        if chance(40) { return ["matchName": .text(pick(RandomCluster.domainNames + ["W.a.TEST."]))] }
+        return [
+            "matchPattern": .text(
+                pick(["*", "*.a.test", "**.a.test", "*.test", "**.test", "*.W.a.test.", "**.w.a.test", "b.test"]))
+        ]
     }
 
     private mutating func ciliumPrefix() -> CaseNode {

@@ -6,6 +6,8 @@ struct RandomCluster {
     /// `namespace/name` of each workload with its addresses and ports.
     var ends: [(key: String, addresses: [String], ports: [CaseNode])] = []
     var namespaces: CaseNode = []
+    /// What DNS has told everybody: names with addresses outside, seldom of somebody inside.
+    var names: [(name: String, addresses: [String])] = []
 
     static let policyNamespaces = ["default", "default", "x", "y"]
     static let nodes = ["n1", "n2"]
@@ -32,6 +34,7 @@ struct RandomCluster {
         "192.0.2.7", "192.0.2.130", "10.1.0.200", "10.1.1.2", "198.51.100.1", "2001:db8::7", "2001:db8:0:1::7",
         "fd00:1::c8",
     ]
+    static let domainNames = ["a.test", "w.a.test", "x.w.a.test", "v.a.test", "b.test", "test"]
 }
 
 extension RandomPolicyTest {
@@ -41,6 +44,17 @@ extension RandomPolicyTest {
         let production: CaseNode = ["name": "y", "labels": ["team": "red", "env": .text(pick(["", "prod"]))]]
         cluster.namespaces = .list([red] + (chance(50) ? [production] : []))
         for index in 0..<number(3...7) { drawWorkload(index) }
+        if chance(70) { drawNames() }
+    }
+
+    /// Most addresses have no name, some have several.
+    private mutating func drawNames() {
+        for name in RandomCluster.domainNames where chance(60) {
+            var addresses = Set((0..<number(1...3)).map { _ in pick(RandomCluster.outsiders) })
+            // A name may point at whatever it likes: inside it opens nothing and denies nothing.
+            if chance(20) { addresses.insert(pick(pick(cluster.ends).addresses)) }
+            cluster.names.append((name, addresses.sorted()))
+        }
     }
 
     /// Workloads have addresses of 10.1.0.0/24 and fd00:1::/64, nodes one each of 192.0.2.0/24 and 2001:db8::/64.
@@ -112,6 +126,9 @@ extension RandomPolicyTest {
         var ends = [name(own, &self), chance(65) ? name(other, &self) : pick(outside)]
         let isTurned = chance(50)
         if isTurned { ends.swapAt(0, 1) }
+        // By name, if its first address of the family is the one meant.
+        let names = cluster.names.filter { $0.addresses.first(where: isOfFamily) == ends[1] }
+        if !isTurned, !names.isEmpty, chance(50) { ends[1] = pick(names).name }
         var members: [(key: String, value: CaseNode)] = [
             ("from", .text(ends[0])), ("to", .text(ends[1])), ("expect", "allow"),
             ("family", isIPv4 ? "IPv4" : "IPv6"),

@@ -20,6 +20,8 @@ package struct RandomPolicyTest {
         return [
             "apiVersion": "bulkhead.dev/v1alpha1", "kind": "PolicyTest", "metadata": ["name": "random"],
             "namespaces": cluster.namespaces, "workloads": .list(cluster.workloads),
+            "names": .list(
+                cluster.names.map { ["name": .text($0.name), "addresses": .list($0.addresses.map(CaseNode.text))] }),
             "policies": .list(policies), "probes": .list((0..<count).map { _ in probe() }),
         ]
     }

@@ -73,6 +73,11 @@ enum ReferenceAdminPolicy {
         if let networks = peer["networks"] {
             return networks.elements.contains { party.address.isInside($0.string ?? "") }
         }
+        if let names = peer["domainNames"] {
+            return names.elements.contains { entry in
+                party.names.contains { ReferenceDomainName.isMeant(byAdmin: entry.string ?? "", $0) }
+            }
+        }
         if let nodes = peer["nodes"] {
             // Labels of other nodes are known from documents only.
             let isNode = party.kind == .host || party.kind == .remoteNode

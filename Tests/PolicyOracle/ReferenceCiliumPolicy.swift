@@ -87,7 +87,7 @@ enum ReferenceCiliumPolicy {
         let peer = question.peer
         let ports = element["toPorts"]?.elements ?? [], types = element["icmps"]?.elements ?? []
         let limitsPorts = !ports.isEmpty || !types.isEmpty
-        let kinds = ["Endpoints", "CIDR", "CIDRSet", "Entities", "Nodes", "Services"].filter {
+        let kinds = ["Endpoints", "CIDR", "CIDRSet", "Entities", "Nodes", "Services", "FQDNs"].filter {
             element["\(side)\($0)"] != nil
         }
         // Nobody named: with ports everybody, else nobody.
@@ -96,6 +96,9 @@ enum ReferenceCiliumPolicy {
             for entry in element["\(side)\(kind)"]?.elements ?? [] {
                 switch kind {
                 case "Endpoints": isPeer = isPeer || self.isPeer(entry, peer, namespace)
+                case "FQDNs":
+                    isPeer =
+                        isPeer || peer.names.contains { ReferenceDomainName.isMeant(byCilium: entry, $0) }
                 case "CIDR": isPeer = isPeer || isInside(entry.string, peer)
                 case "CIDRSet":
                     isPeer =

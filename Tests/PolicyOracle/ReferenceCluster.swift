@@ -20,6 +20,7 @@ struct ReferenceCluster {
 
     private let workloads: [Workload]
     private let namespaceLabels: [String: [String: String]]
+    private let names: [(name: String, addresses: [ReferenceAddress])]
 
     init(_ test: CaseNode) {
         workloads = (test["workloads"]?.elements ?? []).map(Self.workload)
@@ -30,6 +31,12 @@ struct ReferenceCluster {
             }
         }
         namespaceLabels = labels
+        names = (test["names"]?.elements ?? []).map { entry in
+            (
+                entry["name"]?.string ?? "",
+                (entry["addresses"]?.elements ?? []).compactMap { $0.string.flatMap(ReferenceAddress.init) }
+            )
+        }
     }
 
     private static func workload(_ node: CaseNode) -> Workload {
@@ -55,7 +62,10 @@ struct ReferenceCluster {
     /// The side that `from` or `to` names, with its first address of the probe's family.
     func end(_ probe: CaseNode, _ side: String) -> End? {
         guard let isIPv4 = isIPv4(probe), let named = named(probe[side]?.string ?? "") else { return nil }
-        return named.addresses.first { $0.isIPv4 == isIPv4 }.map { End(workload: named.workload, address: $0) }
+        return named.addresses.first { $0.isIPv4 == isIPv4 }.map { address in
+            // A name may point inside.
+            End(workload: named.workload ?? workloads.first { $0.addresses.contains(address) }, address: address)
+        }
     }
 
     func traffic(of probe: CaseNode) -> ReferenceTraffic? {
@@ -88,6 +98,7 @@ struct ReferenceCluster {
         if let address = ReferenceAddress(text) {
             return (workloads.first { $0.addresses.contains(address) }, [address])
         }
+        if let named = names.first(where: { $0.name == text }) { return (nil, named.addresses) }
         let parts = text.split(separator: "/").map(String.init)
         let namespace = parts.count == 2 ? parts[0] : "default"
         return workloads.first { $0.namespace == namespace && $0.name == parts.last }.map { ($0, $0.addresses) }
@@ -102,7 +113,8 @@ struct ReferenceCluster {
     func party(_ end: End, from node: String) -> ReferenceParty {
         guard let workload = end.workload else {
             let label = ReferenceParty.Label(source: "reserved", key: "world", value: "")
-            return ReferenceParty(kind: .world, address: end.address, labels: [label])
+            let own = names.filter { $0.addresses.contains(end.address) }.map(\.name)
+            return ReferenceParty(kind: .world, address: end.address, labels: [label], names: Set(own))
         }
         guard !workload.isHostNetwork else {
             let isHere = workload.node == node

@@ -39,6 +39,8 @@ struct ReferenceParty {
     var services: [ReferenceService] = []
     /// Those of all workloads of the same labels and namespace: what is known of a peer is its identity.
     var portsOfIdentity: Set<Port> = []
+    /// What DNS calls the address; of the world only, for names are nobody's who is inside.
+    var names: Set<String> = []
 
     var isWorkload: Bool { kind == .workload }
 

@@ -47,34 +47,36 @@ struct PolicyTestProbeReading {
     /// A side before its family is known.
     private struct Side {
         let text: String
-        let workload: Int?
-        let addresses: [IPAddress]
+        /// One for each address.
+        let ends: [PolicyTest.End]
 
-        func end(isIPv4: Bool) -> PolicyTest.End? {
-            addresses.first { $0.isIPv4 == isIPv4 }.map { PolicyTest.End(workload: workload, address: $0) }
-        }
+        func end(isIPv4: Bool) -> PolicyTest.End? { ends.first { $0.address.isIPv4 == isIPv4 } }
 
-        func has(isIPv4: Bool) -> Bool { addresses.contains { $0.isIPv4 == isIPv4 } }
+        func has(isIPv4: Bool) -> Bool { end(isIPv4: isIPv4) != nil }
     }
 
     private func end(_ field: Field) -> Side? {
         guard let text = field.string() else { return nil }
-        if let address = IPAddress(text) {
-            let owner = workloads.firstIndex { $0.addresses.contains(address) }
-            return Side(text: text, workload: owner, addresses: [address])
-        }
+        if let address = IPAddress(text) { return Side(text: text, ends: [end(at: address)]) }
         if let name = DomainName(text), let addresses = names[name] {
-            return Side(text: text, workload: nil, addresses: addresses)
+            return Side(text: text, ends: addresses.map(end))
         }
         let key = text.contains("/") ? text : "\(field.context.options.defaultNamespace)/\(text)"
         guard let index = indexes[key] else {
-            let guess = closestWord(to: key, among: workloads.map(\.key))
+            let guess = closestWord(to: key, among: workloads.map(\.key) + names.keys.map(\.description).sorted())
             field.error(
-                .invalidTest, "\(field.quoted) is neither a workload of this test nor an address",
-                remedy: guess.map { "did you mean `\($0)`?" } ?? "write namespace/name of a workload, or an address")
+                .invalidTest, "\(field.quoted) is neither a workload nor a name of this test, nor an address",
+                remedy: guess.map { "did you mean `\($0)`?" }
+                    ?? "write namespace/name of a workload, a name that `names` lists, or an address")
             return nil
         }
-        return Side(text: key, workload: index, addresses: workloads[index].addresses)
+        return Side(
+            text: key, ends: workloads[index].addresses.map { PolicyTest.End(workload: index, address: $0) })
+    }
+
+    /// Whoever has the address; a name may point inside.
+    private func end(at address: IPAddress) -> PolicyTest.End {
+        PolicyTest.End(workload: workloads.firstIndex { $0.addresses.contains(address) }, address: address)
     }
 
     /// True for IPv4: what the probe says, or IPv4 where both ends have it; nil after an error.
