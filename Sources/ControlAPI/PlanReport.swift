@@ -6,6 +6,7 @@ package struct PlanReport: Codable, Hashable, Sendable {
     package struct Change: Codable, Hashable, Sendable {
         /// `namespace/name` of a workload, `host`, `world`, or `world 10.0.0.0/8`.
         package var from: String
+        /// The same, or `*.example.org`: addresses that the sender knows by such a name.
         package var to: String
         /// `tcp/5432`, `everything but udp/53`.
         package var traffic: String

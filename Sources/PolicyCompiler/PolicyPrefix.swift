@@ -30,7 +30,7 @@ extension Policy {
         var result: Set<NameSelector> = []
         for rule in rules {
             guard case .some(let selectors) = rule.peers else { continue }
-            for case .name(let name) in selectors { result.insert(name) }
+            result.formUnion(selectors.compactMap(\.domainName))
         }
         return result
     }

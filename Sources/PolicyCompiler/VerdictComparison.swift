@@ -65,10 +65,12 @@ package struct VerdictComparison: Sendable {
         var after: Explainer
         /// Rules that select it, before or after.
         var rules: [PolicyRule]
+        /// Stands for addresses known by name, which nobody is when he sends.
+        var isNamed = false
     }
 
     private var crowds: [Crowd] = []
-    /// More networks are not looked at: nobody would read it.
+    /// More networks are not looked at, nor more names: nobody would read it.
     private static let networksMax = 64
     private var unjudgedNetworks = 0
     /// The networks outside that are looked at, each without those inside it.
@@ -106,7 +108,9 @@ package struct VerdictComparison: Sendable {
                     after: Explainer(policies: mine.1, options: options),
                     rules: Array(Set((mine.0 + mine.1).flatMap(\.rules).filter { $0.subject.selects(key) }))))
         }
-        addWorld((before + after).compactMap(\.prefixGroup).flatMap(\.prefixes))
+        addWorld(
+            (before + after).compactMap(\.prefixGroup).flatMap(\.prefixes),
+            namesFirst: Set(differing.flatMap(\.names)))
     }
 
     /// The policies that differ; where a tier or a group of prefixes does, also those that rely on it.
@@ -121,25 +125,35 @@ package struct VerdictComparison: Sendable {
         }
     }
 
-    /// Everybody outside, and of the networks that rules in question name one address each.
-    private mutating func addWorld(_ inGroups: [CIDR]) {
+    /// Everybody outside, and of the networks and names that rules in question name one address each.
+    ///
+    /// `namesFirst`: those of policies that differ.
+    private mutating func addWorld(_ inGroups: [CIDR], namesFirst: Set<NameSelector>) {
         let rules = crowds.filter(\.isTouched).flatMap(\.rules)
         let namesGroups = rules.contains { $0.peers.selectors.contains(where: \.namesGroups) }
         let prefixes = Set(rules.flatMap(\.prefixes) + (namesGroups ? inGroups : [])).sorted()
-        func add(_ name: String, _ address: IPAddress?) {
+        func add(_ name: String, _ side: ExplainedSide, isNamed: Bool = false) {
             let none = Explainer(policies: [])
             crowds.append(
-                Crowd(side: .world(address), names: [name], isTouched: false, before: none, after: none, rules: []))
+                Crowd(
+                    side: side, names: [name], isTouched: false, before: none, after: none, rules: [], isNamed: isNamed)
+            )
         }
         // An address of a party's own would be judged as that party reaching itself.
         let taken = crowds.compactMap(\.side.address).map { CIDR(host: $0) }
-        add("world", nil)
-        unjudgedNetworks = max(0, prefixes.count - VerdictComparison.networksMax)
+        add("world", .world(nil))
+        let names = Set(rules.flatMap(\.peers.selectors).compactMap(\.domainName))
+        let chosen = (names.intersection(namesFirst).sorted() + names.subtracting(namesFirst).sorted())
+            .prefix(VerdictComparison.networksMax)
+        unjudgedNetworks = max(0, prefixes.count - VerdictComparison.networksMax) + names.count - chosen.count
         for prefix in prefixes.prefix(VerdictComparison.networksMax) {
             let smaller = prefixes.prefix(1000).filter { $0 != prefix && prefix.contains($0) }
             guard let address = prefix.subtracting(smaller + taken).first?.address else { continue }
             networks.append(prefix)
-            add("world \(prefix)", address)
+            add("world \(prefix)", .world(address))
+        }
+        for named in NamedWorld.all(chosen, of: names, prefixes: Array(prefixes.prefix(1000))) {
+            add(named.text, named.side, isNamed: true)
         }
     }
 
@@ -149,7 +163,7 @@ package struct VerdictComparison: Sendable {
         // Each of them would have been a pair with every party, at least.
         result.unjudgedPairs = unjudgedNetworks * crowds.filter(\.isTouched).reduce(0) { $0 + $1.names.count }
         var judgements = 0
-        for source in crowds {
+        for source in crowds where !source.isNamed {
             for destination in crowds where source.isTouched || destination.isTouched {
                 let pairs = VerdictComparison.pairs(source, destination)
                 guard !pairs.isEmpty else { continue }

@@ -141,6 +141,8 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let declaredPortClosed = DiagnosticCode(2119, "nobody may reach a port that a workload declares")
     package static let noEffect = DiagnosticCode(2120, "a policy that changes no verdict")
     package static let unusedExemption = DiagnosticCode(2121, "an exemption from a finding that there is not")
+    package static let namesNotRead = DiagnosticCode(
+        2122, "a rule by DNS name where nobody's answers are read")
 
     /// Every code, in order.
     package static let all: [DiagnosticCode] = [
@@ -164,7 +166,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
         .selectsNoEndpoint, .peerSelectsNothing, .namedPortUndefined, .namedPortConflicting, .prefixMissesWorkloads,
         .unnumbered, .contradictory, .unreachable, .shadowed, .redundant, .dnsBlocked, .dnsOverTCPBlocked,
         .icmpBlocked, .lapsed, .hostAccessCut, .oneFamilyOnly, .otherEndDenies, .declaredPortClosed, .noEffect,
-        .unusedExemption,
+        .unusedExemption, .namesNotRead,
     ]
 
     /// A code by its name, `BH2112`; nil if there is none.

@@ -150,5 +150,14 @@ extension DiagnosticGuide {
         DiagnosticGuide(
             .unusedExemption, "The annotation `bulkhead.dev/lintIgnore` names a code that is not found any more.",
             remedy: "Delete it, so that the finding is seen if it comes back."),
+        DiagnosticGuide(
+            .namesNotRead,
+            "Addresses of names are learnt from the answers of the resolvers that `dns.resolvers` of the agent's configuration "
+                + "lists. Where it lists none, a rule by name that allows opens nothing, and one that denies denies nothing. "
+                + "A warning where the agent is asked; a note where only files are looked at.",
+            remedy:
+                "List the addresses that workloads send their queries to: the resolver of the container network, as in "
+                + "/etc/resolv.conf of a workload.",
+            example: "dns:\n  resolvers: [10.88.0.1]      # in the agent's configuration"),
     ]
 }

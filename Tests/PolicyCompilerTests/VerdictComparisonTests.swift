@@ -77,6 +77,56 @@ import Testing
             ])
     }
 
+    private func names(_ texts: [String], _ action: RuleAction = .allow) throws -> (
+        Direction, RuleAction, PeerSelection, PortSelection
+    ) {
+        let peers = try texts.map { PeerSelector.name(try #require(NameSelector($0))) }
+        return (.egress, action, .some(peers), .some([.range(.tcp, 443...443)]))
+    }
+
+    @Test func `names are told as the rules have them, and only as destinations`() throws {
+        func web(_ name: String, _ texts: String...) throws -> Policy {
+            .test(name, for: "web", closes: [.egress], rules: [try names(texts)])
+        }
+        let by = "by CiliumNetworkPolicy/shop/web egress[0]"
+        let closes = "because no egress rule of CiliumNetworkPolicy/shop/web allows it"
+        #expect(
+            lines([try web("web", "a.test")], [try web("web", "*.a.test", "**.b.test")]) == [
+                "web -> a.test tcp/443: allow becomes deny \(closes)",
+                "web -> *.a.test tcp/443: deny becomes allow \(by)",
+                "web -> **.b.test tcp/443: deny becomes allow \(by)",
+            ])
+        // What a wider pattern permitted already does not change.
+        #expect(lines([try web("web", "**.test")], [try web("web", "**.test", "x.test", "*.y.test")]).isEmpty)
+        let deny = Policy.test("block", for: "web", closes: [], rules: [try names(["bad.a.test"], .deny)])
+        #expect(
+            lines([try web("web", "*.a.test")], [try web("web", "*.a.test"), deny]) == [
+                "web -> bad.a.test tcp/443: allow becomes deny by CiliumNetworkPolicy/shop/block egress[0]"
+            ])
+    }
+
+    @Test func `where all of a family is open already a name changes nothing in it`() throws {
+        let all = (
+            Direction.egress, RuleAction.allow,
+            PeerSelection.some([.prefix(.allIPv4, except: [], includesWorkloads: false)]), PortSelection.all
+        )
+        let before = Policy.test("web", for: "web", closes: [.egress], rules: [all])
+        let after = Policy.test("web", for: "web", closes: [.egress], rules: [all, try names(["*"])])
+        #expect(
+            lines([before], [after]) == [
+                "web -> * over IPv6 tcp/443: deny becomes allow by CiliumNetworkPolicy/shop/web egress[1]"
+            ])
+    }
+
+    @Test func `more names than anybody reads are counted, those of the change first`() throws {
+        let many = Policy.test(
+            "many", for: "web", closes: [.egress], rules: [try names((0..<100).map { "n\($0).test" })])
+        let one = Policy.test("one", for: "web", closes: [.egress], rules: [try names(["z.test"])])
+        let result = VerdictComparison(before: [many], after: [many, one], parties: parties).run(limit: 9)
+        #expect(result.changes.map(\.to) == ["z.test"])
+        #expect(result.unjudgedPairs == 37)
+    }
+
     @Test func `replicas are judged once, named each, and bounded`() {
         let many = (0..<40).map { Self.party("web-\($0)", "web", $0) } + [Self.party("db", "db", 99)]
         let result = VerdictComparison(before: [], after: [db([])], parties: many).run(limit: 5)

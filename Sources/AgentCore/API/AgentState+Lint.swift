@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ControlAPI
+import KernelDatapath
 import PolicyCompiler
 import PolicyModel
 
@@ -19,7 +20,8 @@ extension AgentState {
             surroundings: LintSurroundings(
                 workloads: parties,
                 openPorts: openPorts,
-                now: Timestamp.secondsNow(), options: CompileOptions(allowHost: configuration.allowsHostAccess)))
+                now: Timestamp.secondsNow(), readsAnswers: readsAnswers,
+                options: CompileOptions(allowHost: configuration.allowsHostAccess)))
         guard !request.documents.isEmpty else { return await inputs.review() }
         inputs.focus = Set(set.policies.map(\.reference))
         inputs.policies.removeAll { set[$0.reference] != nil }
@@ -34,6 +36,17 @@ extension AgentState {
             throw APIError(.commitFailed, "\(error)")
         }
         return await inputs.review()
+    }
+}
+
+extension AgentState {
+    /// Names become addresses: some resolver's answers are read.
+    var readsAnswers: Bool { !configuration.names.resolvers.isEmpty }
+
+    /// What looks unintended about rules whatever the workloads are, with what this agent does not do for them.
+    func lint(_ policies: some Sequence<Policy>) -> [RuleDiagnostic] {
+        PolicyLint.diagnostics(Array(policies))
+            + (readsAnswers ? [] : PolicyLint.namesNotRead(policies, isKnown: true))
     }
 }
 

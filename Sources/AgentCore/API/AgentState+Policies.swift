@@ -90,7 +90,7 @@ extension AgentState {
             var policies = engine.input.policies
             policies.apply(change.policies)
             let references = Set(bundle.items.map(\.policy.reference))
-            let findings = aside.diagnostics.adding(PolicyLint.diagnostics(Array(policies.values)))
+            let findings = aside.diagnostics.adding(lint(policies.values))
             return (aside, bundle.records + findings.filter { references.contains($0.origin.policy) }.map(\.record))
         } catch {
             throw APIError(.commitFailed, "\(error)")
@@ -107,7 +107,7 @@ extension AgentState {
     }
 
     private func lint(_ references: [PolicyReference]) -> [DiagnosticRecord] {
-        let findings = engine.diagnostics().adding(PolicyLint.diagnostics(Array(engine.input.policies.values)))
+        let findings = engine.diagnostics().adding(lint(engine.input.policies.values))
         return findings.filter { references.contains($0.origin.policy) }.map(\.record)
     }
 

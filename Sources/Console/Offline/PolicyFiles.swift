@@ -43,7 +43,10 @@ struct PolicyFiles {
                 Diagnostic(severity: .error, code: .tooManyTiers, location: location, message: problem))
         }
         // What looks unintended is told by file too, whatever files it takes to see it.
-        let found = linted ? PolicyLint.diagnostics(policies).map(\.diagnostic) : []
+        let found =
+            linted
+            ? (PolicyLint.diagnostics(policies) + PolicyLint.namesNotRead(policies, isKnown: false)).map(\.diagnostic)
+            : []
         let lint = Dictionary(grouping: found) { $0.location.file }
         diagnostics = read.flatMap { name, found in
             PolicyDocumentSet(policies: [], diagnostics: found + (lint[name] ?? [])).diagnostics

@@ -11,17 +11,21 @@ package struct LintSurroundings: Sendable {
     package var openPorts: Set<OpenPort>?
     /// Seconds since 1970; nil: unknown.
     package var now: Int64?
+    /// True if the agent reads the answers of some resolver; nil: unknown.
+    package var readsAnswers: Bool?
     package var options: CompileOptions
     /// Verdicts to ask for at most, over all rules.
     package var questionsMax: Int
 
     package init(
         workloads: [VerdictComparison.Party]? = nil, openPorts: Set<OpenPort>? = nil,
-        now: Int64? = nil, options: CompileOptions = CompileOptions(), questionsMax: Int = 20_000
+        now: Int64? = nil, readsAnswers: Bool? = nil, options: CompileOptions = CompileOptions(),
+        questionsMax: Int = 20_000
     ) {
         self.workloads = workloads
         self.openPorts = openPorts
         self.now = now
+        self.readsAnswers = readsAnswers
         self.options = options
         self.questionsMax = questionsMax
     }

@@ -46,7 +46,10 @@ package struct PolicyReview {
         var result = Result()
         let files = Dictionary(grouping: meant + over) { $0.source.file }
         result.findings = reading.map { LintFinding(policy: owner(of: $0, in: files), diagnostic: $0) }
-        for finding in compiled.adding(PolicyLint.diagnostics(policies))
+        let ofNames =
+            surroundings.readsAnswers == true
+            ? [] : PolicyLint.namesNotRead(policies, isKnown: surroundings.readsAnswers == false)
+        for finding in compiled.adding(PolicyLint.diagnostics(policies) + ofNames)
         where references.contains(finding.origin.policy) {
             result.findings.append(LintFinding(policy: finding.origin.policy, diagnostic: finding.diagnostic))
         }
@@ -99,7 +102,7 @@ package struct PolicyReview {
     static let dependsOnOthers: Set<DiagnosticCode> = [
         .unreachable, .shadowed, .redundant, .dnsBlocked, .dnsOverTCPBlocked, .icmpBlocked,
         .selectsNoEndpoint, .peerSelectsNothing, .namedPortUndefined, .namedPortConflicting, .prefixMissesWorkloads,
-        .otherEndDenies, .declaredPortClosed, .hostAccessCut, .lapsed, .unnumbered,
+        .otherEndDenies, .declaredPortClosed, .hostAccessCut, .lapsed, .unnumbered, .namesNotRead,
     ]
 
     // MARK: Making findings

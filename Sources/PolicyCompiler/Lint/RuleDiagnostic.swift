@@ -14,6 +14,7 @@ package struct RuleDiagnostic: Hashable, Sendable, CustomStringConvertible {
         case contradictory = "contradictory"
         case unreachable = "unreachable"
         case shadowed = "shadowed"
+        case namesNotRead = "names-not-read"
 
         /// The stable code that scripts match and the reference explains.
         package var code: DiagnosticCode {
@@ -27,6 +28,7 @@ package struct RuleDiagnostic: Hashable, Sendable, CustomStringConvertible {
             case .contradictory: .contradictory
             case .unreachable: .unreachable
             case .shadowed: .shadowed
+            case .namesNotRead: .namesNotRead
             }
         }
     }
@@ -37,21 +39,25 @@ package struct RuleDiagnostic: Hashable, Sendable, CustomStringConvertible {
     package var message: String
     /// What to do about it; lower-case.
     package var remedy: String
+    package var severity: Diagnostic.Severity
 
-    package init(kind: Kind, origin: RuleOrigin, message: String, remedy: String) {
+    package init(
+        kind: Kind, origin: RuleOrigin, message: String, remedy: String, severity: Diagnostic.Severity = .warning
+    ) {
         self.kind = kind
         self.origin = origin
         self.message = message
         self.remedy = remedy
+        self.severity = severity
     }
 
     /// `file:line:column: CiliumNetworkPolicy/shop/api ingress[0]: message; remedy`.
     package var description: String { "\(origin.source.text): \(origin.text): \(message); \(remedy)" }
 
-    /// The same as a diagnostic of the document, a warning with its place and code.
+    /// The same as a diagnostic of the document, with its place and code.
     package var diagnostic: Diagnostic {
         Diagnostic(
-            severity: .warning, code: kind.code, location: origin.source, message: "\(origin.text): \(message)",
+            severity: severity, code: kind.code, location: origin.source, message: "\(origin.text): \(message)",
             remedy: remedy)
     }
 }

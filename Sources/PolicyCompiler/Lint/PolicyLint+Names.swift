@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import NetworkModel
+package import PolicyModel
+
+/// Rules by DNS name need somebody who reads answers.
+extension PolicyLint {
+    /// One finding for each rule by name: nobody's answers are read, so it does nothing.
+    ///
+    /// `isKnown`: the agent is asked and has no resolvers; else it is not known whether it has, which is worth a note.
+    package static func namesNotRead(_ policies: some Sequence<Policy>, isKnown: Bool) -> [RuleDiagnostic] {
+        policies.sorted { $0.reference < $1.reference }.flatMap(\.rules).compactMap { rule in
+            let names = rule.peers.selectors.compactMap(\.domainName).sorted()
+            guard !names.isEmpty else { return nil }
+            let effect =
+                switch rule.action {
+                case .allow: "opens nothing"
+                case .deny: "denies nothing"
+                case .pass: "passes nothing on"
+                }
+            let rest = names.count > 3 ? " and \(names.count - 3) more" : ""
+            let list = names.prefix(3).map(\.description).joined(separator: ", ") + rest
+            return RuleDiagnostic(
+                kind: .namesNotRead, origin: rule.origin,
+                message: isKnown
+                    ? "the rule by name (\(list)) \(effect): `dns.resolvers` of this agent is empty, so no DNS answer is read"
+                    : "the rule by name (\(list)) \(effect) where `dns.resolvers` of the agent is empty",
+                remedy: "list in `dns.resolvers` of the agent's configuration the addresses that workloads ask",
+                severity: isKnown ? .warning : .note)
+        }
+    }
+}
+
+extension PeerSelector {
+    /// The name or pattern by which it selects; nil: it selects otherwise.
+    package var domainName: NameSelector? {
+        switch self {
+        case .name(let name): name
+        case .narrowed(let selector, _): selector.domainName
+        case .labels, .prefix, .group: nil
+        }
+    }
+}
