@@ -17,9 +17,10 @@ struct NameField {
     /// Names `n0.deep.test` … of the zone: with none, one or two aliases on the way, A and AAAA.
     static let nameCount = 4000
 
-    init(_ bed: TestBed, dns: String = "grace: 2s") async throws {
+    /// `resolvers`: whose answers are read; nil: of the field's own.
+    init(_ bed: TestBed, dns: String = "grace: 2s", resolvers: String? = nil) async throws {
         host = try await bed.host()
-        let resolvers = "10.\(bed.byte).0.53, \"fdbb:\(bed.subnet)::1035\""
+        let resolvers = resolvers ?? "10.\(bed.byte).0.53, \"fdbb:\(bed.subnet)::1035\""
         agent = try await host.agent(configuration: "dns: {resolvers: [\(resolvers)], \(dns)}")
         client = try await host.addWorkload("cli", number: 3)
         outside = try await host.addWorkload("out", number: 53)

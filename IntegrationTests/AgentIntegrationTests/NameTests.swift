@@ -31,6 +31,75 @@ import Testing
         }
     }
 
+    @Test func `explain, observe, the list and status tell of names what the kernel does with them`() async throws {
+        try await withTestBed(subnet: 70) { bed in
+            let field = try await NameField(bed)
+            _ = try await field.startAgent()
+            try await field.enforce(field.policy("*.other.test"))
+            func explain(_ name: String) async throws -> ExplainReport {
+                try await field.control.explain(ExplainRequest(from: "client", to: name, port: 443, protocol: nil))
+            }
+            // Before anybody asked: the rules alone decide.
+            #expect(try await explain("late.other.test").to.address == nil)
+            #expect(try await explain("late.other.test").verdict == "allow")
+            #expect(try await field.resolveAndConnect(0..<1, "late.other.test%.0s") == .init(connected: 1, refused: 0))
+            #expect(try await field.resolveAndConnect(0..<1, "n0.nope.test%.0s") == .init(connected: 0, refused: 1))
+            let known = try await explain("late.other.test")
+            #expect(known.verdict == "allow" && known.to.address == "198.19.255.2")
+            #expect(known.steps.first?.cause == "CiliumNetworkPolicy/shop/names egress[1]")
+            let denied = try await explain("n0.nope.test")
+            #expect(denied.verdict == "deny" && denied.to.address == "198.19.1.1")
+            let flows = try await field.agent.tool("observe", "--to-fqdn", "*.OTHER.test", "--port", "443").checked()
+                .output
+            let lines = flows.split(separator: "\n")
+            #expect(
+                !lines.isEmpty && lines.allSatisfy { $0.contains("198.19.255.2:443 (late.other.test)") }, "\(flows)")
+            let cut = try await field.agent.tool("observe", "--verdict", "deny", "-o", "json").checked().output
+            #expect(cut.contains("\"names\":[\"n0.nope.test\"]"), "\(cut)")
+            let list = try await field.control.learntNames(NameQuery(endpoint: "client", name: "*.test"))
+            #expect(list.names.map(\.name).sorted() == ["late.other.test", "n0.nope.test"])
+            #expect(list.names.map(\.rules.count).sorted() == [0, 1])
+            let names = try #require(try await field.control.status().names)
+            #expect(names.answers >= 2 && names.learnt >= 1 && names.malformed == 0, "\(names)")
+            #expect(names.resolvers.count == 2 && names.selectors == 1)
+        }
+    }
+
+    @Test func `a deny by name holds at once, whatever else is open, and a plan tells of it beforehand`() async throws {
+        try await withTestBed(subnet: 70) { bed in
+            let field = try await NameField(bed)
+            _ = try await field.startAgent()
+            let deny = """
+                apiVersion: cilium.io/v2
+                kind: CiliumNetworkPolicy
+                metadata: {name: deny, namespace: shop}
+                spec:
+                  endpointSelector: {matchLabels: {app: client}}
+                  enableDefaultDeny: {egress: false}
+                  egressDeny: [{toFQDNs: [{matchName: late.other.test}]}]
+
+                """
+            let plan = try await field.agent.tool("policy", "apply", "--plan", "-f", "-", input: deny).checked().output
+            #expect(plan.contains("shop/client -> late.other.test everything: allow becomes deny"), "\(plan)")
+            try await field.enforce(deny)
+            #expect(try await field.resolveAndConnect(0..<1, "late.other.test%.0s") == .init(connected: 0, refused: 1))
+            #expect(try await field.resolveAndConnect(0..<2, "n%d.nope.test") == .init(connected: 2, refused: 0))
+        }
+    }
+
+    @Test func `without resolvers the agent says that rules by name do nothing`() async throws {
+        try await withTestBed(subnet: 70) { bed in
+            let field = try await NameField(bed, resolvers: "")
+            _ = try await field.startAgent()
+            try await field.enforce(field.policy("*.other.test"))
+            #expect(try await field.resolveAndConnect(0..<1, "late.other.test%.0s") == .init(connected: 0, refused: 1))
+            let status = try await field.agent.tool("status")
+            #expect(status.status == 1 && status.output.contains("BH2122"), "\(status.output)")
+            let list = try await field.agent.tool("fqdn", "list").checked().output
+            #expect(list.contains("`dns.resolvers` of the agent's configuration is empty"))
+        }
+    }
+
     @Test func `a name's time is over after its time to live and grace`() async throws {
         try await withTestBed(subnet: 70) { bed in
             let field = try await NameField(bed, dns: "grace: 1s, ttlMin: 1s")

@@ -138,6 +138,13 @@ package struct ControlClient: Sendable {
         try await call(.post, ["explain"], body: APICoding.encode(request))
     }
 
+    package func learntNames(_ query: NameQuery) async throws -> NameReport {
+        var items: [(name: String, value: String)] = [("limit", String(query.limit))]
+        if let endpoint = query.endpoint { items.append(("endpoint", endpoint)) }
+        if let name = query.name { items.append(("name", name)) }
+        return try await call(.get, ["names"], query: items)
+    }
+
     package func dump(_ map: MapName, limit: Int) async throws -> MapDump {
         try await call(.get, ["maps", map.rawValue], query: [("limit", String(limit))])
     }

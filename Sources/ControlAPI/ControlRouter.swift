@@ -59,6 +59,11 @@ package struct ControlRouter: Sendable {
         case "flows" where path.count == 1:
             let lines = try await service.flows(try FlowQuery(request))
             return APIResponse(status: 200, contentType: "application/x-ndjson", body: .stream(lines))
+        case "names" where path.count == 1:
+            let query = NameQuery(
+                endpoint: request.value("endpoint"), name: request.value("name"),
+                limit: try number(request, "limit") ?? 10_000)
+            return try json(await service.learntNames(query))
         case "maps" where path.count == 2:
             guard let map = MapName(rawValue: path[1]) else {
                 let names = MapName.allCases.map(\.rawValue).joined(separator: ", ")

@@ -38,6 +38,8 @@ package protocol ControlService: Sendable {
     func explain(_ request: ExplainRequest) async throws(APIError) -> ExplainReport
     /// Lines of NDJSON: `FlowRecord`s, and `FlowLoss` when the reader was too slow.
     func flows(_ query: FlowQuery) async throws(APIError) -> AsyncStream<[UInt8]>
+    /// What DNS has told workloads.
+    func learntNames(_ query: NameQuery) async throws(APIError) -> NameReport
     func dump(_ map: MapName, limit: Int) async throws(APIError) -> MapDump
     /// Takes every program off; the agent then removes the pins and ends.
     func detach() async throws(APIError) -> DetachReport

@@ -69,7 +69,7 @@ package struct ExplainedVariant: Codable, Hashable, Sendable {
 package struct ExplainedSide: Codable, Hashable, Sendable {
     /// As asked.
     package var text: String
-    /// `endpoint`, `address` or `labels`.
+    /// `endpoint`, `address`, `labels` or `name`.
     package var kind: String
     package var endpoint: String?
     package var identity: UInt32

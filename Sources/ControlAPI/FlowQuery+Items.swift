@@ -26,12 +26,15 @@ extension FlowQuery {
         case "port": ports.append(value)
         case "protocol": protocols.append(value)
         case "cidr": prefixes.append(value)
+        case "fqdn": names.append(value)
+        case "from-fqdn": sourceNames.append(value)
+        case "to-fqdn": destinationNames.append(value)
         case "direction": direction = value
         default:
             throw APIError(
                 .badRequest,
                 "no flow filter \"\(name)\": follow, last, endpoint, label, identity, verdict, reason, port, protocol, "
-                    + "cidr, direction")
+                    + "cidr, fqdn, from-fqdn, to-fqdn, direction")
         }
     }
 
@@ -43,6 +46,7 @@ extension FlowQuery {
         let lists = [
             ("endpoint", endpoints), ("label", labels), ("identity", identities), ("verdict", verdicts),
             ("reason", reasons), ("port", ports), ("protocol", protocols), ("cidr", prefixes),
+            ("fqdn", names), ("from-fqdn", sourceNames), ("to-fqdn", destinationNames),
         ]
         for (name, values) in lists { items += values.map { (name, $0) } }
         if let direction { items.append(("direction", direction)) }

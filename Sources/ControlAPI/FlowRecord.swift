@@ -61,6 +61,8 @@ package struct FlowSide: Codable, Hashable, Sendable {
     package var endpoint: String?
     package var identity: UInt32?
     package var labels: [String]
+    /// Outside: what DNS calls the address, as the endpoint at the other end was told; absent if it was not.
+    package var names: [String]?
 
     package init(address: String, port: UInt16?, endpoint: String?, identity: UInt32?, labels: [String]) {
         self.address = address
@@ -84,6 +86,10 @@ package struct FlowQuery: Hashable, Sendable {
     package var ports: [String] = []
     package var protocols: [String] = []
     package var prefixes: [String] = []
+    /// DNS names in which `*` stands for any characters: of either side, of the sender, of the receiver.
+    package var names: [String] = []
+    package var sourceNames: [String] = []
+    package var destinationNames: [String] = []
     package var direction: String?
 
     package init() {}

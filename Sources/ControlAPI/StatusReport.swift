@@ -32,6 +32,8 @@ package struct StatusReport: Codable, Hashable, Sendable {
     package var warnings: [DiagnosticRecord]
     /// The change of policies that is taken back unless somebody confirms it.
     package var confirmation: ConfirmationReport?
+    /// Rules by DNS name; nil: no answer is read and no rule has a name.
+    package var names: NameStatus?
     /// Policies with an end, the next one first, also those that are over; nil: none.
     package var timedPolicies: [TimedPolicyReport]?
 
@@ -57,6 +59,29 @@ package struct StatusReport: Codable, Hashable, Sendable {
         self.confirmation = confirmation
         self.timedPolicies = timedPolicies.isEmpty ? nil : timedPolicies
     }
+}
+
+/// How names become addresses; counts are the kernel's since its tables were made.
+package struct NameStatus: Codable, Hashable, Sendable {
+    /// Whose answers are believed.
+    package var resolvers: [String] = []
+    /// Names and patterns that rules have.
+    package var selectors = 0
+    package var questions: UInt64 = 0
+    package var answers: UInt64 = 0
+    /// Answers that nobody waited for: forged, late, repeated.
+    package var unasked: UInt64 = 0
+    package var malformed: UInt64 = 0
+    /// Fragments, messages cut in two, more in a packet than are read.
+    package var unread: UInt64 = 0
+    package var learnt: UInt64 = 0
+    /// Addresses that no name opens: loopback, link-local, metadata.
+    package var forbidden: UInt64 = 0
+    /// More rules for an address, or for a name, than there is room for.
+    package var crowded: UInt64 = 0
+    package var withoutMemory: UInt64 = 0
+
+    package init() {}
 }
 
 /// A policy that is out of force from a moment on.

@@ -90,6 +90,30 @@ package struct DatapathMetrics: Hashable, Sendable {
     package var flowsReevaluated: UInt64 = 0
     /// Of these: now denied.
     package var flowsRevoked: UInt64 = 0
+    package var names = NameMetrics()
+
+    package init() {}
+}
+
+/// What became of DNS messages.
+package struct NameMetrics: Hashable, Sendable {
+    /// Questions to resolvers that were noted.
+    package var questions: UInt64 = 0
+    /// Answers that were believed.
+    package var answers: UInt64 = 0
+    /// Answers that nobody waited for: forged, late, repeated.
+    package var unasked: UInt64 = 0
+    package var malformed: UInt64 = 0
+    /// Fragments, messages cut in two, more in a packet than are read.
+    package var unread: UInt64 = 0
+    /// Addresses that a name got, or kept longer.
+    package var learnt: UInt64 = 0
+    /// Addresses that no name opens: loopback, link-local, metadata.
+    package var forbidden: UInt64 = 0
+    /// An address or a name that more rules mean than there is room for.
+    package var crowded: UInt64 = 0
+    /// Addresses that there was no memory for.
+    package var withoutMemory: UInt64 = 0
 
     package init() {}
 }

@@ -23,7 +23,22 @@ extension DatapathState {
         metrics.fragmentsTracked = try counter(METRIC_FRAGMENT_TRACKED).packets
         metrics.flowsReevaluated = try counter(METRIC_REEVALUATED).packets
         metrics.flowsRevoked = try counter(METRIC_REVOKED).packets
+        metrics.names = try nameMetrics()
         return metrics
+    }
+
+    private func nameMetrics() throws(BPFError) -> NameMetrics {
+        var names = NameMetrics()
+        names.questions = try counter(METRIC_DNS_QUERY).packets
+        names.answers = try counter(METRIC_DNS_ANSWER).packets
+        names.unasked = try counter(METRIC_DNS_UNASKED).packets
+        names.malformed = try counter(METRIC_DNS_MALFORMED).packets
+        names.unread = try counter(METRIC_DNS_UNREAD).packets
+        names.learnt = try counter(METRIC_DNS_LEARNED).packets
+        names.forbidden = try counter(METRIC_DNS_FORBIDDEN).packets
+        names.crowded = try counter(METRIC_DNS_CROWDED).packets
+        names.withoutMemory = try counter(METRIC_DNS_NO_ROOM).packets
+        return names
     }
 
     func ruleTraffic(_ slots: [UInt32]) throws(BPFError) -> [UInt32: RuleTraffic] {

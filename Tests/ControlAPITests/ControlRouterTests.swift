@@ -54,13 +54,14 @@ import Testing
         _ = try await client().confirm(nil)
         _ = try await client().explain(ExplainRequest(from: "a", to: "b", port: 443, protocol: nil))
         _ = try await client().dump(.conntrack, limit: 5)
+        _ = try await client().learntNames(NameQuery(endpoint: "web", name: "*.a.test", limit: 9))
         #expect(
             service.calls == [
                 "apply web.yaml 7 dry=true force=true", "delete NetworkPolicy/shop/web", "audit podman/web true",
                 "history 5", "revision 7", "rollback 4 120.0 seconds by 0", "plan web.yaml 7",
                 "plan delete NetworkPolicy/shop/web 8", "plan rollback 3 9", "diff 50", "confirm 9",
                 "confirm 0", "explain a b 443",
-                "dump conntrack 5",
+                "dump conntrack 5", "names web *.a.test 9",
             ])
     }
 

@@ -145,6 +145,11 @@ final class RecordingService: ControlService {
         }
     }
 
+    func learntNames(_ query: NameQuery) async throws(APIError) -> NameReport {
+        note("names \(query.endpoint ?? "-") \(query.name ?? "-") \(query.limit)")
+        return NameReport(names: [], total: 0, resolvers: [])
+    }
+
     func dump(_ map: MapName, limit: Int) async throws(APIError) -> MapDump {
         note("dump \(map.rawValue) \(limit)")
         return MapDump(name: map.rawValue, columns: ["a"], rows: [["1"]])

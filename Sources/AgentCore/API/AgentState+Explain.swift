@@ -11,7 +11,10 @@ import PolicyModel
 extension AgentState {
     func explain(_ request: ExplainRequest) async throws(APIError) -> ExplainReport {
         let source = try party(request.from)
-        let destination = try party(request.to)
+        guard source.domainName == nil else {
+            throw APIError(.badRequest, "\"\(request.from)\" is a DNS name: whoever sends is not known by name")
+        }
+        let asked = try party(request.to)
         let name = request.protocol ?? "tcp"
         guard let proto = IPProtocol(name) else {
             throw APIError(.badRequest, "no protocol \"\(name)\": tcp, udp, sctp, icmp, icmpv6 or a number")
@@ -20,15 +23,16 @@ extension AgentState {
         guard !isICMP || (request.port ?? 0) < 256 else {
             throw APIError(.badRequest, "ICMP type \(request.port ?? 0) is greater than 255")
         }
+        let names = try learntNames(of: source, isAsked: asked.domainName != nil)
+        let destination = located(asked, names)
         let pairs = try AddressPair.all(from: source, to: destination, family: try family(request, proto))
         let explainer = Explainer(
             policies: Array(engine.input.policies.values),
             options: CompileOptions(allowHost: configuration.allowsHostAccess)
         ).focused(on: [source.side, destination.side])
-        let names = try learntNames(of: source)
         var judgements: [(pair: AddressPair, explanation: Explanation)] = pairs.map { pair in
             var target = destination.side(at: pair.destination)
-            target.names = pair.destination.flatMap { names[$0] } ?? []
+            target.names = pair.destination.flatMap { names[$0] } ?? destination.domainName.map { [$0] } ?? []
             let explanation = explainer.explain(
                 from: source.side(at: pair.source), to: target, proto: proto,
                 port: isICMP ? request.port.map { $0 << 8 } : request.port)

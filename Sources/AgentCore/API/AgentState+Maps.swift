@@ -59,23 +59,14 @@ extension AgentState {
         }
     }
 
-    /// One line for each address; rules are those that rely on one of its names at this endpoint.
     private func nameRows() throws -> [[String]] {
-        let policies = Explainer.rulesByName(engine.input.policies.values)
-        let owners = Dictionary(endpointNumbers.assigned.map { ($0.value, $0.key) }) { first, _ in first }
-        return try datapath.learntNames().flatMap { learnt in
-            let workload = owners[UInt32(learnt.endpoint)].flatMap { engine.input.workloads[$0] }
-            let rules = policies.filter { $0.selector.matches(learnt.name) }.filter { rule in
-                workload.map { rule.subject.matches($0.labels) } ?? false
-            }.map(\.text)
-            return learnt.addresses.map { entry in
-                let seconds = entry.remaining.components.seconds
-                return [
-                    workload?.name ?? String(learnt.endpoint), "\(learnt.name)", "\(entry.address)",
-                    seconds > 0 ? "\(seconds)s" : "over", rules.isEmpty ? "-" : rules.joined(separator: ", "),
-                ]
-            }
-        }.sorted { $0.lexicographicallyPrecedes($1) }
+        try nameRecords().map { record in
+            [
+                record.endpoint, record.name, record.address,
+                record.secondsLeft > 0 ? "\(record.secondsLeft)s" : "over",
+                record.rules.isEmpty ? "-" : record.rules.joined(separator: ", "),
+            ]
+        }
     }
 
     private func conntrackRows() throws -> [[String]] {
@@ -140,6 +131,11 @@ extension AgentState {
             ("flows created", metrics.flowsCreated), ("flows expired", metrics.flowsExpired),
             ("flows refused", metrics.flowsRefused), ("flows judged again", metrics.flowsReevaluated),
             ("flows revoked", metrics.flowsRevoked), ("fragments tracked", metrics.fragmentsTracked),
+            ("DNS questions noted", metrics.names.questions), ("DNS answers believed", metrics.names.answers),
+            ("DNS answers not asked for", metrics.names.unasked), ("DNS answers malformed", metrics.names.malformed),
+            ("DNS answers not read", metrics.names.unread), ("DNS addresses learnt", metrics.names.learnt),
+            ("DNS addresses forbidden", metrics.names.forbidden), ("DNS numbers without room", metrics.names.crowded),
+            ("DNS addresses without memory", metrics.names.withoutMemory),
         ]
         return rows + counts.map { [$0.0, "", "\($0.1)", ""] }
     }

@@ -8,6 +8,7 @@ import IdentityAllocation
 import KernelDatapath
 import LinuxHost
 import NetworkModel
+import PolicyCompiler
 import PolicyModel
 
 extension AgentState {
@@ -15,12 +16,32 @@ extension AgentState {
         let problems = problemReports()
         let isStarting = !isAdopted || !areFirstEndpointsAttached
         let condition: StatusReport.Condition = !problems.isEmpty ? .degraded : isStarting ? .starting : .ready
-        return StatusReport(
+        var report = StatusReport(
             version: AgentState.version, abiVersion: AgentState.abiVersion, processID: getpid(), startedAt: startedAt,
             condition: condition, audit: isAudit, dryRun: configuration.isDryRun, kernel: kernelReport(),
             state: stateReport(), events: eventReport(), sources: sourceReports(), problems: problems,
             warnings: engine.portNameDiagnostics().map(\.record), confirmation: confirmation,
             timedPolicies: timedPolicyReports())
+        report.names = nameStatus()
+        return report
+    }
+
+    private func nameStatus() -> NameStatus? {
+        guard readsAnswers || !engine.allocator.nameNumbers.isEmpty else { return nil }
+        var report = NameStatus()
+        report.resolvers = configuration.names.resolvers.sorted().map(\.description)
+        report.selectors = engine.allocator.nameNumbers.count
+        guard let counts = try? datapath.metrics().names else { return report }
+        report.questions = counts.questions
+        report.answers = counts.answers
+        report.unasked = counts.unasked
+        report.malformed = counts.malformed
+        report.unread = counts.unread
+        report.learnt = counts.learnt
+        report.forbidden = counts.forbidden
+        report.crowded = counts.crowded
+        report.withoutMemory = counts.withoutMemory
+        return report
     }
 
     private func kernelReport() -> KernelReport {
@@ -129,7 +150,18 @@ extension AgentState {
                     subject: "endpoint \(workload.name)", message: message,
                     since: firstSeen("concern \(workload.key)", message)))
         }
-        return reports
+        return reports + namesProblem()
+    }
+
+    /// Rules by name that do nothing: where they deny, nobody else would notice.
+    private func namesProblem() -> [ProblemReport] {
+        guard !readsAnswers, !engine.allocator.nameNumbers.isEmpty else { return [] }
+        let rules = PolicyLint.namesNotRead(engine.input.policies.values, isKnown: true).map(\.origin.text)
+        guard let first = rules.first else { return [] }
+        let message =
+            "\(rules.count) rules by DNS name do nothing (\(first)\(rules.count > 1 ? " …" : "")): dns.resolvers is "
+            + "empty, so no answer is read; list the addresses that workloads ask (\(DiagnosticCode.namesNotRead))"
+        return [ProblemReport(subject: "dns", message: message, since: firstSeen("dns", message))]
     }
 
     private func kernelRelease() -> String {

@@ -13,6 +13,8 @@ struct ExplainedParty: Sendable {
     var record: ControlAPI.ExplainedSide
     /// IPv4 first; empty: none is known, it may be of either family.
     var addresses: [IPAddress]
+    /// Asked for by DNS name.
+    var domainName: DomainName?
 
     /// More than these are not looked at: nobody would read it.
     private static var addressesPerFamilyMax: Int { 8 }
@@ -95,16 +97,22 @@ extension IPAddress {
 }
 
 extension AgentState {
-    /// Understands one end: an endpoint, an address, a reserved name or labels.
+    /// Understands one end: an endpoint, an address, a reserved name, labels or a DNS name.
     func party(_ text: String) throws(APIError) -> ExplainedParty {
         if let workload = workload(text) { return party(workload, text, workload.addresses) }
         if let address = IPAddress(text) { return party(address, text) }
         if text == "world" || text == "reserved:world" { return world(text, [], .world) }
         if text == "host" || text == "reserved:host" { return host(text, hostAddresses) }
+        if text.contains("."), let name = DomainName(text) {
+            var party = world(text, [], .world)
+            party.record.kind = "name"
+            party.domainName = name
+            return party
+        }
         guard text.contains(":") || text.contains("=") else {
             throw APIError(
                 .badRequest,
-                "\"\(text)\" is no endpoint, no address and no labels: `bulkhead endpoint list` shows names; "
+                "\"\(text)\" is no endpoint, no address, no labels and no DNS name: `bulkhead endpoint list` shows names; "
                     + "labels look like k8s:app=web")
         }
         let labels = try parseLabels(text)
@@ -117,10 +125,11 @@ extension AgentState {
                 labels: labels.labels.map(\.description)), addresses: [])
     }
 
-    /// Names that an endpoint was told of addresses and that still count; none where no rule is about names, as the
-    /// table of answers may be large.
-    func learntNames(of party: ExplainedParty) throws(APIError) -> [IPAddress: [DomainName]] {
-        guard engine.input.policies.values.contains(where: { !$0.names.isEmpty }),
+    /// Names that an endpoint was told of addresses and that still count.
+    ///
+    /// `isAsked`: also where no rule is about names; else none then, as the table of answers may be large.
+    func learntNames(of party: ExplainedParty, isAsked: Bool) throws(APIError) -> [IPAddress: [DomainName]] {
+        guard isAsked || engine.input.policies.values.contains(where: { !$0.names.isEmpty }),
             let name = party.record.endpoint, let workload = workload(name),
             let number = endpointNumbers.assigned[workload.key]
         else { return [:] }
@@ -135,6 +144,22 @@ extension AgentState {
         } catch {
             throw APIError(.unavailable, "cannot read the names learnt: \(error)")
         }
+    }
+
+    /// A party that was asked for by name, at the addresses that the other one was told for it.
+    ///
+    /// One that points inside is whoever has the address: names open nobody inside.
+    func located(_ party: ExplainedParty, _ known: [IPAddress: [DomainName]]) -> ExplainedParty {
+        guard let name = party.domainName else { return party }
+        let addresses = known.filter { $0.value.contains(name) }.keys.sorted()
+        let outside = addresses.filter { address in
+            !hostAddresses.contains(address)
+                && !engine.input.workloads.values.contains { $0.addresses.contains(address) }
+        }
+        if outside.isEmpty, let address = addresses.first { return self.party(address, party.record.text) }
+        var located = ExplainedParty(side: party.side, record: party.record, addresses: outside)
+        located.domainName = name
+        return located
     }
 
     /// A workload as policies see it; its address is left open.

@@ -9,17 +9,20 @@ import PolicyModel
 
 extension FlowRecord {
     /// A flow with its numbers turned into text.
-    init(_ flow: Flow) {
+    ///
+    /// `peerNames`: what DNS calls the endpoint's peer.
+    init(_ flow: Flow, peerNames: [DomainName] = []) {
         let event = flow.event
         let isEgress = event.direction == .egress
         let own = FlowSide(
             address: event.endpointAddress.description, port: FlowRecord.port(event, isSource: isEgress),
             endpoint: flow.endpoint?.name, identity: event.identity.rawValue,
             labels: flow.identity?.labels.labels.map(\.description) ?? [])
-        let peer = FlowSide(
+        var peer = FlowSide(
             address: event.peerAddress.description, port: FlowRecord.port(event, isSource: !isEgress),
             endpoint: flow.peer?.name, identity: event.peerIdentity.rawValue,
             labels: flow.peerIdentity?.labels.labels.map(\.description) ?? [])
+        if !peerNames.isEmpty { peer.names = peerNames.map(\.description) }
         self.init(
             sequence: flow.sequence, time: Timestamp.text(nanoseconds: flow.time), verdict: event.verdict.name,
             reason: event.reason == .none ? nil : event.reason.name, direction: event.direction.description,

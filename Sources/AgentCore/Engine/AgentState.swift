@@ -53,6 +53,8 @@ actor AgentState {
     /// False until all that the sources named first is attached.
     var areFirstEndpointsAttached = false
     var names = FlowNames()
+    /// For those who look at flows.
+    let nameCache: LearntNameCache
     var commits = CommitLog()
     /// When rules were last hit; nil before it was looked at first.
     var usage: RuleUsage?
@@ -81,6 +83,7 @@ actor AgentState {
         self.datapath = datapath
         self.aggregator = aggregator
         self.logger = logger
+        nameCache = LearntNameCache { try datapath.learntNames() }
         reader = PolicyReader()
         numbers = NumberFiles(configuration)
         let file = try StateStorage.read(StateFile.self, from: configuration.statePath) ?? StateFile()

@@ -9,7 +9,8 @@ struct ExplainCommand: AsyncParsableCommand {
         abstract: "Say whether X would reach Y, and which rules make it so.",
         discussion: """
             X and Y: the name or number of an endpoint, an address, or labels such as k8s:app=web,k8s:tier=front, also \
-            of workloads that do not exist yet. A workload with several addresses is judged at its first, IPv4 before \
+            of workloads that do not exist yet. Y may be a DNS name: judged are the addresses that X was told for it, or, \
+            if it was told none, some address that has this name. A workload with several addresses is judged at its first, IPv4 before \
             IPv6; what is judged otherwise at another is shown too. Exit status 0 if the traffic passes, in audit mode \
             also, 1 if it is denied.
             """)
@@ -79,6 +80,15 @@ struct ObserveCommand: AsyncParsableCommand {
     @Option(help: "Address or prefix, either side.")
     var cidr: [String] = []
 
+    @Option(help: "DNS name of either side, * for any characters; as the workload was told it.")
+    var fqdn: [String] = []
+
+    @Option(help: "DNS name of the sender.")
+    var fromFqdn: [String] = []
+
+    @Option(help: "DNS name of the receiver, such as *.example.org.")
+    var toFqdn: [String] = []
+
     @Option(help: "ingress or egress, as seen from the endpoint.")
     var direction: DirectionName?
 
@@ -134,6 +144,9 @@ struct ObserveCommand: AsyncParsableCommand {
         query.ports = port
         query.protocols = `protocol`
         query.prefixes = cidr
+        query.names = fqdn
+        query.sourceNames = fromFqdn
+        query.destinationNames = toFqdn
         query.direction = direction?.rawValue
         return query
     }

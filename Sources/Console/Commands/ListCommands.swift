@@ -57,6 +57,12 @@ struct FQDNCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List names with their addresses, when they expire, and the rules by which they are permitted.")
 
+        @Option(help: "Only what this endpoint was told (name or number).")
+        var endpoint: String?
+
+        @Option(help: "Only such names; * stands for any characters, as in *.example.org.")
+        var name: String?
+
         @Option(help: "Rows at most.")
         var limit: Int = 10_000
 
@@ -67,9 +73,8 @@ struct FQDNCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            try agent.output.show(try await agent.client.dump(.names, limit: limit)) { dump in
-                dump.rows.isEmpty ? ["no answers: `dns.resolvers` names whose are read"] : ListRendering.lines(dump)
-            }
+            let query = NameQuery(endpoint: endpoint, name: name, limit: limit)
+            try agent.output.show(try await agent.client.learntNames(query), ListRendering.lines)
         }
     }
 }

@@ -37,6 +37,10 @@ enum FlowRendering {
 
     private static func name(_ side: FlowSide) -> String {
         if let endpoint = side.endpoint { return endpoint }
+        // An address may have more names than anybody reads.
+        if let names = side.names, !names.isEmpty {
+            return names.prefix(2).joined(separator: ",") + (names.count > 2 ? ",… \(names.count)" : "")
+        }
         if !side.labels.isEmpty { return side.labels.joined(separator: ",") }
         return side.identity.map { "identity \($0)" } ?? "unknown"
     }

@@ -90,6 +90,23 @@ enum ListRendering {
         return table.lines(none: "the map is empty") + note
     }
 
+    static func lines(_ report: NameReport) -> [String] {
+        var table = TextTable(["ENDPOINT", "NAME", "ADDRESS", "EXPIRES", "RULES"])
+        for record in report.names {
+            table.add([
+                record.endpoint, record.name, record.address,
+                record.secondsLeft > 0 ? "\(record.secondsLeft)s" : "over",
+                record.rules.isEmpty ? "-" : record.rules.joined(separator: ", "),
+            ])
+        }
+        let more = report.total - report.names.count
+        return table.lines(
+            none: report.resolvers.isEmpty
+                ? "no names: `dns.resolvers` of the agent's configuration is empty, so no answer is read"
+                : "no names: no answer of \(report.resolvers.joined(separator: ", ")) was read that is meant")
+            + (more > 0 ? ["… \(more) more rows: raise --limit"] : [])
+    }
+
     private static func state(_ endpoint: EndpointRecord) -> String {
         endpoint.condition.rawValue + (endpoint.audit ? " (audit)" : "")
     }

@@ -39,6 +39,10 @@ enum PolicyRendering {
 
     static func lines(_ report: ExplainReport) -> [String] {
         var lines = ["\(report.verdict)  \(report.traffic)  \(side(report.from)) -> \(side(report.to))"]
+        if report.to.kind == "name", report.to.address == nil {
+            lines.append(
+                "\(report.from.text) was told no address of \(report.to.text): judged is one that has this name")
+        }
         if let pair = pair(report.from.address, report.to.address) {
             let others = report.agreeing == 1 ? "1 other pair" : "\(report.agreeing) other pairs"
             lines.append("for \(pair)" + (report.agreeing > 0 ? "; \(others) of addresses: the same" : ""))

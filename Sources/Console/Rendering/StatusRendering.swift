@@ -9,6 +9,7 @@ enum StatusRendering {
         lines += section("Attached", attachments(report.kernel.attachments, condition: report.dryRun))
         lines += section("Sources", sources(report.sources))
         lines += section("Events", events(report.events))
+        if let names = report.names { lines += section("Names", self.names(names)) }
         lines += section("Kernel features", features(report.kernel))
         if !report.problems.isEmpty {
             lines += section(
@@ -86,6 +87,25 @@ enum StatusRendering {
         for drop in events.drops {
             lines.append("dropped \(drop.packets) packets \(drop.direction): \(drop.reason)")
         }
+        return lines
+    }
+
+    private static func names(_ names: NameStatus) -> [String] {
+        let resolvers =
+            names.resolvers.isEmpty ? "nobody: dns.resolvers is empty" : names.resolvers.joined(separator: ", ")
+        var lines = [
+            "answers are read of \(resolvers)",
+            "\(names.selectors) names and patterns in rules; \(names.questions) questions, \(names.answers) answers "
+                + "believed, \(names.learnt) addresses learnt",
+        ]
+        let troubles = [
+            (names.unasked, "answers that nobody waited for: forged, late or repeated"),
+            (names.malformed, "malformed answers"), (names.unread, "answers not read: in fragments or cut in two"),
+            (names.forbidden, "addresses that no name opens: loopback, link-local, metadata"),
+            (names.crowded, "addresses or names that more rules mean than there is room for"),
+            (names.withoutMemory, "addresses that there was no memory for"),
+        ]
+        lines += troubles.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
         return lines
     }
 

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What people look for among names: `*` stands for any characters, dots included.
+///
+/// Not what rules have: there a `*` is a label (`NameSelector`).
+package struct NamePattern: Hashable, Sendable {
+    /// What stands between the stars, in lower case.
+    private let parts: [[UInt8]]
+
+    /// Nil if a character is none of names and no star.
+    package init?(_ text: String) {
+        let body = text.hasSuffix(".") && text.utf8.count > 1 ? String(text.dropLast()) : text
+        let isKnown = body.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2a, 0x2d, 0x2e, 0x5f: true
+            default: false
+            }
+        }
+        guard !body.isEmpty, isKnown else { return nil }
+        parts = body.lowercased().split(separator: "*", omittingEmptySubsequences: false).map { Array($0.utf8) }
+    }
+
+    /// True if the whole name is meant.
+    package func matches(_ name: DomainName) -> Bool {
+        var rest = Array(name.description.utf8)[...]
+        guard let first = parts.first, rest.starts(with: first) else { return false }
+        rest = rest.dropFirst(first.count)
+        guard let last = parts.dropFirst().last else { return rest.isEmpty }
+        for part in parts.dropFirst().dropLast() {
+            guard let next = NamePattern.end(of: part, in: rest) else { return false }
+            rest = rest[next...]
+        }
+        return rest.count >= last.count && rest.suffix(last.count).elementsEqual(last)
+    }
+
+    /// Behind the first place where it stands.
+    private static func end(of part: [UInt8], in text: ArraySlice<UInt8>) -> Int? {
+        guard text.count >= part.count else { return nil }
+        return (text.startIndex...text.endIndex - part.count).first { text[$0...].starts(with: part) }
+            .map { $0 + part.count }
+    }
+}
