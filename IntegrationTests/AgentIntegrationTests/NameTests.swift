@@ -100,6 +100,38 @@ import Testing
         }
     }
 
+    @Test func `agents come and go and policies change while names are resolved, and nobody is refused`() async throws {
+        try await withTestBed(subnet: 70) { bed in
+            let field = try await NameField(bed)
+            var process = try await field.startAgent()
+            try await field.enforce(field.policy("**.deep.test"))
+            let running = Task { try await field.resolveAndConnect(0..<3000) }
+            for round in 0..<3 {
+                await process.kill()
+                process = try await field.startAgent()
+                // Names get numbers and lose them, and so do those that are in use get neighbours.
+                try await field.enforce(field.policy("**.deep.test", "r\(round).other.test"))
+            }
+            #expect(try await running.value == .init(connected: 6000, refused: 0))
+        }
+    }
+
+    @Test func `search lists and names that do not exist work as without a policy`() async throws {
+        try await withTestBed(subnet: 70) { bed in
+            let field = try await NameField(bed)
+            _ = try await field.startAgent()
+            try await field.enforce(field.policy("*.other.test"))
+            let search = "ndots:1\nsearch nope.test other.test"
+            #expect(
+                try await field.resolveAndConnect(0..<1, "late%.0s", options: search) == .init(connected: 1, refused: 0)
+            )
+            // Nobody answers REFUSED in the resolver's place: what does not exist is said not to.
+            #expect(
+                try await field.resolveAndConnect(0..<1, "nobody%.0s", options: search)
+                    == .init(connected: 0, refused: 1))
+        }
+    }
+
     @Test func `a name's time is over after its time to live and grace`() async throws {
         try await withTestBed(subnet: 70) { bed in
             let field = try await NameField(bed, dns: "grace: 1s, ttlMin: 1s")

@@ -23,6 +23,56 @@ import Testing
                 + "  policy-default-deny: CiliumNetworkPolicy/shop/redis")
     }
 
+    @Test func `an address outside is shown with what DNS calls it, a few names of many`() {
+        var flow = flow(verdict: "allow", reason: nil)
+        flow.destination.names = ["a.test"]
+        #expect(FlowRendering.line(flow).contains("-> [fd00::2]:6379 (a.test)  "))
+        flow.destination.names = ["a.test", "b.test", "c.test"]
+        #expect(FlowRendering.line(flow).contains("(a.test,b.test,… 3)"))
+        // Workloads go by their own names.
+        flow.source.names = ["a.test"]
+        #expect(FlowRendering.line(flow).contains("10.1.0.5:40112 (intruder)"))
+    }
+
+    @Test func `names are a table, and none are explained`() {
+        let record = NameRecord(
+            endpoint: "web", name: "a.test", address: "198.51.100.1", secondsLeft: 0,
+            rules: ["P/a egress[0]", "P/b egress[1]"])
+        let lines = ListRendering.lines(NameReport(names: [record], total: 3, resolvers: ["10.0.0.53"]))
+        #expect(
+            lines == [
+                "ENDPOINT  NAME    ADDRESS       EXPIRES  RULES",
+                "web       a.test  198.51.100.1  over     P/a egress[0], P/b egress[1]",
+                "… 2 more rows: raise --limit",
+            ])
+        #expect(
+            ListRendering.lines(NameReport(names: [], total: 0, resolvers: [])) == [
+                "no names: `dns.resolvers` of the agent's configuration is empty, so no answer is read"
+            ])
+    }
+
+    @Test func `status tells whose answers are read, and of troubles those that there were`() {
+        var names = NameStatus()
+        names.resolvers = ["10.0.0.53"]
+        names.selectors = 2
+        names.answers = 5
+        names.unasked = 1
+        var report = StatusReport(
+            version: "1", abiVersion: 5, processID: 1, startedAt: "", condition: .ready, audit: false, dryRun: false,
+            kernel: KernelReport(release: "", pinDirectory: ""), state: StateReport(), events: EventReport(),
+            sources: [], problems: [])
+        #expect(!StatusRendering.lines(report).contains("Names"))
+        report.names = names
+        let lines = StatusRendering.lines(report)
+        let place = lines.firstIndex(of: "Names") ?? 0
+        #expect(
+            lines[place...].prefix(4) == [
+                "Names", "  answers are read of 10.0.0.53",
+                "  2 names and patterns in rules; 0 questions, 5 answers believed, 0 addresses learnt",
+                "  1 answers that nobody waited for: forged, late or repeated",
+            ])
+    }
+
     @Test func `colour wraps only the verdict`() {
         let line = FlowRendering.line(flow(verdict: "allow", reason: nil), color: true)
         #expect(line.contains("\u{1b}[32mallow   \u{1b}[0m ingress"))
