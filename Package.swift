@@ -150,9 +150,16 @@ let unitTests: [Target] = [
     tests(
         "PolicyTestingTests",
         ["NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading", "PolicyTesting"]),
+    .target(
+        name: "FirewallOracle",
+        dependencies: ["FirewallImport", "NetworkModel", "PolicyCompiler", "PolicyModel", "PolicyReading"],
+        path: "Tests/FirewallOracle", swiftSettings: strict),
     tests(
         "FirewallImportTests",
-        ["FirewallImport", "NetworkModel", "IdentityModel", "PolicyCompiler", "PolicyModel", "PolicyReading"]),
+        [
+            "FirewallImport", "FirewallOracle", "NetworkModel", "IdentityModel", "PolicyCompiler", "PolicyModel",
+            "PolicyReading",
+        ]),
     tests("EventDecodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel", "EventDecoding"]),
     tests("FlowAggregationTests", ["NetworkModel", "IdentityModel", "EventModel", "FlowAggregation"]),
     tests("ControlAPITests", ["ControlAPI", "LocalHTTP", "NetworkModel"]),
@@ -231,7 +238,10 @@ let integrationTests: [Target] = [
         ["ContainerRuntimes", "IdentityModel", "LinuxHost", "NetworkModel", "TestBed", logging]),
     tests(
         "FirewallImportIntegrationTests", path: "IntegrationTests/FirewallImportIntegrationTests",
-        ["FirewallImport", "NetworkModel", "PolicyCompiler", "PolicyModel", "PolicyReading", "TestBed"]),
+        [
+            "FirewallImport", "FirewallOracle", "LinuxHost", "NetworkModel", "PolicyCompiler", "PolicyModel",
+            "PolicyReading", "TestBed",
+        ]),
     tests(
         "LinuxHostIntegrationTests", path: "IntegrationTests/LinuxHostIntegrationTests", ["LinuxHost", "TestBed"]),
 ]
@@ -251,6 +261,7 @@ let fuzzTargets: [Target] =
         .target(name: "FuzzDriver", path: "Fuzz/Driver"),
         fuzz("fuzz-event-decoder", "EventDecoder", "EventDecoding"),
         fuzz("fuzz-policy-reader", "PolicyReader", "PolicyReading"),
+        fuzz("fuzz-firewall-import", "FirewallImport", "FirewallImport"),
     ]
 
 let package = Package(

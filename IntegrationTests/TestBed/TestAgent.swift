@@ -42,6 +42,11 @@ package final class TestAgent: Sendable {
 
     /// Runs the command-line tool against this agent.
     package func tool(_ arguments: String..., input: String? = nil) async throws -> CommandResult {
+        try await tool(arguments, input: input)
+    }
+
+    /// The same with a list.
+    package func tool(_ arguments: [String], input: String? = nil) async throws -> CommandResult {
         try await host.namespace.run(
             [Self.product("bulkhead")] + arguments, environment: ["BULKHEAD_SOCKET": socketPath], input: input)
     }
