@@ -17,6 +17,9 @@ final class KernelMaps: Sendable {
     let conntrack: ConntrackTable
     let fragments: BPFMap<fragment_key, fragment_entry>
     let endpointFlows: BPFMap<UInt32, UInt32>
+    let kept: BPFMap<conntrack_key, UInt32>
+    let serviceConfig: BPFMap<UInt32, service_config>
+    let serviceUsers: BPFMap<UInt32, endpoint_entry>
     let config: MappedArray
     private let metricsMap: BPFMap<UInt32, metric>
     private let ruleStats: BPFMap<UInt32, rule_stats>
@@ -30,6 +33,8 @@ final class KernelMaps: Sendable {
     private let toEndpoint: BPFProgram
     private let fromNetwork: BPFProgram
     private let toNetwork: BPFProgram
+    private let fromSocket: BPFProgram
+    private let toSocket: BPFProgram
 
     init(conntrackSize: Int = Fixture.conntrackSize) throws(BPFError) {
         let object = try BPFObject(.endpoint)
@@ -42,6 +47,9 @@ final class KernelMaps: Sendable {
         try object.resize(map: EventRings.ringsName, entryCountMax: eventElements.rings)
         try object.resize(map: EventRings.eventsName, entryCountMax: eventElements.chunks)
         try object.load()
+        let services = try BPFObject(.service)
+        for name in services.mapNames { try services.reuse(object.mapDescriptor(name), asMap: name) }
+        try services.load()
         endpoints = try object.map("endpoint_map")
         endpointOverflow = try object.map("endpoint_overflow_map")
         addresses = try object.map("endpoint_address_map")
@@ -53,6 +61,9 @@ final class KernelMaps: Sendable {
         endpointFlows = try object.map("endpoint_flows_map")
         metricsMap = try object.map("metrics_map")
         ruleStats = try object.map("rule_stats_map")
+        kept = try object.map("kept_flow_map")
+        serviceConfig = try object.map("service_config_map")
+        serviceUsers = try object.map("service_user_map")
         config = try MappedArray(object.mapDescriptor("config_map"), name: "config_map")
         subjects = try MappedArray(object.mapDescriptor("subject_map"), name: "subject_map")
         policyHeads = try MappedArray(object.mapDescriptor("policy_heads_map"), name: "policy_heads_map")
@@ -66,6 +77,8 @@ final class KernelMaps: Sendable {
         toEndpoint = try object.program(Hook.toEndpoint.rawValue)
         fromNetwork = try object.program(Hook.fromNetwork.rawValue)
         toNetwork = try object.program(Hook.toNetwork.rawValue)
+        fromSocket = try services.program(Hook.fromSocket.rawValue)
+        toSocket = try services.program(Hook.toSocket.rawValue)
     }
 
     /// Empties every map that packets and tests fill; tables of banks are overwritten by the next commit.
@@ -73,6 +86,9 @@ final class KernelMaps: Sendable {
         try KernelMaps.empty(endpointOverflow)
         try KernelMaps.empty(addresses)
         try KernelMaps.empty(failsafe)
+        try KernelMaps.empty(kept)
+        try KernelMaps.empty(serviceUsers)
+        try serviceConfig.update(0, to: service_config())
         conntrack.clear()
         try KernelMaps.empty(fragments)
         try names.clear()
@@ -102,8 +118,13 @@ final class KernelMaps: Sendable {
         case .toEndpoint: try toEndpoint.testRun(packet: bytes, context: context).verdict
         case .fromNetwork: try fromNetwork.testRun(packet: bytes, context: context).verdict
         case .toNetwork: try toNetwork.testRun(packet: bytes, context: context).verdict
+        case .fromSocket: KernelMaps.action(try fromSocket.testRun(packet: bytes, context: context).verdict)
+        case .toSocket: KernelMaps.action(try toSocket.testRun(packet: bytes, context: context).verdict)
         }
     }
+
+    /// What a program on a cgroup says (1: pass, 0: drop), as one on a device says it.
+    private static func action(_ verdict: UInt32) -> UInt32 { verdict == 1 ? UInt32(bitPattern: -1) : 2 }
 
     /// Takes every event out of the rings.
     func drainEvents() -> [FlowEvent] {

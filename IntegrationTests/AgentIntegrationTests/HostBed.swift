@@ -23,12 +23,13 @@ struct HostBed {
 
     /// Builds it all, without starting the agent.
     ///
-    /// `failsafes`: nil for the usual ones.
-    init(_ bed: TestBed, failsafes: [String]? = nil) async throws {
+    /// `failsafes`: nil for the usual ones. `services`: entries of the list of services.
+    init(_ bed: TestBed, failsafes: [String]? = nil, services: [String] = []) async throws {
         self.bed = bed
         host = try await bed.host()
         let ports = failsafes.map { ", failsafePorts: [\($0.joined(separator: ", "))]" } ?? ""
-        agent = try await host.agent(configuration: "hostEndpoint: {enabled: true, devices: [up0]\(ports)}")
+        let named = services.isEmpty ? "" : ", services: [\(services.joined(separator: ", "))]"
+        agent = try await host.agent(configuration: "hostEndpoint: {enabled: true, devices: [up0]\(ports)\(named)}")
         client = try await bed.namespace("out")
         let (range4, range6) = ("100.\(64 + bed.subnet).7", "fdbb:\(bed.subnet):7:")
         hostAddresses = ["\(range4).1", "\(range6):1"]

@@ -21,6 +21,8 @@ package enum LabelSource {
     package static let container = "container"
     /// Labels given in the workloads file.
     package static let workload = "workload"
+    /// Processes of the host that are judged by themselves: `process:unit=web.service`, `process:user=backup`.
+    package static let process = "process"
     /// Reserved identities: `reserved:host`, `reserved:world` and so on.
     package static let reserved = "reserved"
     /// Labels of a node of the cluster (`v1` Node): of a group, never of an endpoint.

@@ -19,6 +19,8 @@ package final class Datapath: DatapathWriting {
     private let programs: Mutex<EndpointPrograms>
     /// Under a lock of its own: what was answered is read without holding up a commit.
     private let names: Mutex<NameTables>
+    /// Nil: their programs do not load on this kernel.
+    private let services: Mutex<ServiceTables?>
 
     /// Loads the datapath, or takes over the one an earlier agent left under the same directory.
     ///
@@ -37,6 +39,8 @@ package final class Datapath: DatapathWriting {
             try loaded.adoptEndpoints(links)
             programs = Mutex(links)
             names = Mutex(try NameTables.open(loaded.pins))
+            loaded.serviceNumbers = try ServiceTables.numbers(loaded.pins)
+            services = Mutex(ServiceTables.open(loaded.pins))
         } catch {
             throw .kernel(error)
         }
@@ -248,7 +252,22 @@ package final class Datapath: DatapathWriting {
         }
     }
 
-    private func withKernel<Result>(
+    /// False if this kernel did not take the programs.
+    func writeServices(_ wanted: [DatapathService], in field: ServiceField) throws(DatapathError) -> Bool {
+        do throws(BPFError) {
+            return try services.withLock { tables throws(BPFError) in
+                try tables?.set(wanted, in: field) != nil
+            }
+        } catch {
+            throw .kernel(error)
+        }
+    }
+
+    func withState<Result>(_ body: (inout DatapathState) -> sending Result) -> Result {
+        state.withLock { body(&$0) }
+    }
+
+    func withKernel<Result>(
         _ body: (inout DatapathState) throws(BPFError) -> sending Result
     ) throws(DatapathError) -> Result {
         do throws(BPFError) {

@@ -34,6 +34,9 @@ extension Datapath {
                 if try TrafficLink.detach(pinnedAt: link.path) { interfaces.insert(link.interface) }
             }
         }
+        for hook in CgroupHook.allCases {
+            try kernel { () throws(BPFError) in try TrafficLink.detachCgroup(pinnedAt: directory.link(hook)) }
+        }
         for interface in try recordedInterfaces(directory) {
             for hook in TrafficHook.allCases {
                 try kernel { () throws(BPFError) in

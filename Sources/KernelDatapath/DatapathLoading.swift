@@ -13,12 +13,18 @@ struct DatapathLoading: ~Copyable {
     let directory: PinDirectory
     let pins: PinnedObjects
     private var object: BPFObject
+    /// Uses the maps of the other.
+    private var services: BPFObject
     /// Names of the maps that were pinned already.
     private(set) var adoptedMaps: Set<String> = []
     private(set) var notes: [String] = []
 
     init(directory: PinDirectory) throws(DatapathError) {
-        object = try kernel { () throws(BPFError) in try BPFObject(.endpoint) }
+        let object = try kernel { () throws(BPFError) in try BPFObject(.endpoint) }
+        let services = try kernel { () throws(BPFError) in try BPFObject(.service) }
+        // Assigned last: a type that cannot be copied is built whole or not at all.
+        self.object = object
+        self.services = services
         self.directory = directory
         pins = PinnedObjects(directory: directory)
     }
@@ -29,7 +35,7 @@ struct DatapathLoading: ~Copyable {
         for name in object.mapNames { try prepare(map: name, entryCount: counts[name]) }
         do throws(BPFError) {
             let isComplete = adoptedMaps.count == object.mapNames.count
-            if isComplete, try pins.holds(programs: object.programNames) { return }
+            if isComplete, try pins.holds(programs: object.programNames + services.programNames) { return }
             try object.load()
             // Links and filters hold the programs of before until they are replaced.
             for path in directory.programs() { try unpin(path) }
@@ -41,6 +47,20 @@ struct DatapathLoading: ~Copyable {
             }
         } catch {
             throw .kernel(error)
+        }
+        do throws(BPFError) {
+            try loadServices()
+        } catch {
+            notes.append("services of the host cannot be judged: \(error)")
+        }
+    }
+
+    /// The programs on the cgroup hierarchy: everything else works without them.
+    private func loadServices() throws(BPFError) {
+        for name in services.mapNames { try services.reuse(object.mapDescriptor(name), asMap: name) }
+        try services.load()
+        for name in services.programNames {
+            try services.program(name).descriptor.pin(at: pins.path(ofProgram: name))
         }
     }
 

@@ -118,4 +118,8 @@ enum MapName {
     static let nameAddresses = "fqdn_address_map"
     static let nameQueries = "fqdn_query_map"
     static let nameRing = "fqdn_ring_map"
+    static let serviceConfig = "service_config_map"
+    static let serviceCgroups = "service_cgroup_map"
+    static let serviceUsers = "service_user_map"
+    static let keptFlows = "kept_flow_map"
 }

@@ -39,15 +39,17 @@ struct ConntrackFile: ~Copyable, Sendable {
 }
 
 extension DatapathState {
+    private var numbers: Set<UInt16> { serviceNumbers.union(attached.values.map(\.number)) }
+
     func sweepCriteria() throws(BPFError) -> SweepCriteria {
-        SweepCriteria(now: try clock.now(), timeouts: tables.timeoutTicks, numbers: Set(attached.values.map(\.number)))
+        SweepCriteria(now: try clock.now(), timeouts: tables.timeoutTicks, numbers: numbers)
     }
 
     /// Tells the programs, which only count up, how many flows each endpoint holds.
     ///
     /// What they added while we looked is missing until the next sweep.
     func writeHeldFlows(held: [UInt16: Int], kept: [UInt16: Int]) throws(BPFError) {
-        for number in Set(attached.values.map(\.number)).union(held.keys) {
+        for number in numbers.union(held.keys) {
             try objects.endpointFlows.update(UInt32(number), to: UInt32(clamping: kept[number] ?? 0))
         }
     }

@@ -13,6 +13,8 @@ struct DatapathState: ~Copyable {
     let clock: KernelClock
     var tables: BankedTables
     var attached: [UInt32: DatapathEndpoint] = [:]
+    /// Endpoints that are services, which have no interface.
+    var serviceNumbers: Set<UInt16> = []
     let attachment: AttachmentKind
     let fallbackReason: String?
     let isAdopted: Bool

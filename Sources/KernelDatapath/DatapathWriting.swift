@@ -15,6 +15,17 @@ package protocol DatapathWriting: Sendable {
     /// Sets the ports of host endpoints that stay open whatever the policy says; replaces the earlier set.
     func setFailsafes(_ ports: Set<FailsafePort>) throws(DatapathError)
 
+    /// Makes these the services of the host, by whose sockets packets are judged; replaces the earlier set.
+    ///
+    /// With none no program stays on the cgroup hierarchy.
+    func setServices(_ services: [DatapathService], in field: ServiceField) throws(DatapathError)
+
+    /// Adds connections of the host that no default deny cuts.
+    func keep(_ connections: Set<HostConnection>) throws(DatapathError)
+
+    /// Takes off that list what is not among these; the number of those left.
+    func keepOnly(_ connections: Set<HostConnection>) throws(DatapathError) -> Int
+
     /// Attaches an endpoint's programs, or brings what is known of an attached one up to date.
     ///
     /// The record is in place before the first program is: no packet is judged without it. Calls for one interface

@@ -15,6 +15,8 @@ package final class InMemoryDatapath: DatapathWriting {
         package var settings = DatapathSettings()
         package var failsafes: Set<FailsafePort> = []
         package var endpoints: [UInt32: DatapathEndpoint] = [:]
+        package var services: [DatapathService] = []
+        package var kept: Set<HostConnection> = []
         /// The complete state in force; nil before the first `replace`.
         package var mapState: MapState?
         /// What the last `commit` was asked for.
@@ -63,6 +65,21 @@ package final class InMemoryDatapath: DatapathWriting {
 
     package func setFailsafes(_ ports: Set<FailsafePort>) throws(DatapathError) {
         try record("setFailsafes") { $0.failsafes = ports }
+    }
+
+    package func setServices(_ services: [DatapathService], in field: ServiceField) throws(DatapathError) {
+        content.withLock { $0.services = services }
+    }
+
+    package func keep(_ connections: Set<HostConnection>) throws(DatapathError) {
+        content.withLock { $0.kept.formUnion(connections) }
+    }
+
+    package func keepOnly(_ connections: Set<HostConnection>) throws(DatapathError) -> Int {
+        content.withLock { content in
+            content.kept.formIntersection(connections)
+            return content.kept.count
+        }
     }
 
     @discardableResult

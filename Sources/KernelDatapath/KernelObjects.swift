@@ -11,6 +11,7 @@ struct KernelObjects: ~Copyable {
     let endpointFlows: BPFMap<UInt32, UInt32>
     let ruleStats: BPFMap<UInt32, rule_stats>
     let metrics: BPFMap<UInt32, metric>
+    let keptFlows: BPFMap<conntrack_key, UInt32>
     let events: EventRingFiles
 }
 
@@ -25,6 +26,7 @@ extension KernelObjects {
             endpointFlows: pins.map(MapName.endpointFlows),
             ruleStats: pins.map(MapName.ruleStats),
             metrics: pins.map(MapName.metrics),
+            keptFlows: pins.map(MapName.keptFlows),
             events: EventRingFiles(pins))
     }
 }

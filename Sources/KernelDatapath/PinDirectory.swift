@@ -30,6 +30,9 @@ package struct PinDirectory: Hashable, Sendable {
 
     func link(_ interface: UInt32, _ hook: TrafficHook) -> String { "\(path)/links/\(interface)-\(hook.rawValue)" }
 
+    /// The link on the root of the cgroup hierarchy.
+    func link(_ hook: CgroupHook) -> String { "\(path)/links/cgroup-\(hook.rawValue)" }
+
     private var folders: [String] { ["", "/maps", "/programs", "/links"].map { path + $0 } }
 
     /// Makes the folders, mounting the BPF file system at `/sys/fs/bpf` if nobody has.

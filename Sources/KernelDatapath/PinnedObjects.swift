@@ -12,7 +12,7 @@ struct PinnedObjects: ~Copyable {
     /// Those of this process's own build.
     init(directory: PinDirectory) {
         self.directory = directory
-        build = String("\(KernelProgram.endpoint.digest)".prefix(16))
+        build = [KernelProgram.endpoint, .service].map { String("\($0.digest)".prefix(8)) }.joined()
     }
 
     /// Where a program of this build is pinned.

@@ -17,6 +17,8 @@ package struct ExplainedSide: Hashable, Sendable {
     package var sharedPorts: NamedPorts
     /// The host itself.
     package var isHost: Bool
+    /// Of the host: judged at its sockets, not at the host's devices.
+    package var isService = false
     /// An endpoint of this host: policy is evaluated at it.
     ///
     /// Else only what the other side says counts.
@@ -48,7 +50,9 @@ package struct ExplainedSide: Hashable, Sendable {
     }
 
     /// True if its policies are asked about what it exchanges with that peer.
-    func isAsked(about peer: ExplainedSide) -> Bool { isEndpoint && (!isHost || peer.crossesHostDevice) }
+    func isAsked(about peer: ExplainedSide) -> Bool {
+        isEndpoint && (!isHost || isService || peer.crossesHostDevice)
+    }
 
     /// An address outside: `reserved:world`.
     ///

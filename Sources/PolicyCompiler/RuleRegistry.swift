@@ -27,7 +27,8 @@ package struct RuleRegistry: Sendable {
     /// Slots below 16 of `bpf/abi/policy.h`, under the names the user reads.
     package static let builtins: [UInt32: RuleDescription] = [
         1: .builtin("host access"), 2: .builtin("failsafe"), 3: .builtin("neighbor discovery"), 4: .builtin("self"),
-        5: .builtin("related"), 6: .builtin("forwarded"), 15: .builtin("unnumbered rule"),
+        5: .builtin("related"), 6: .builtin("forwarded"), 7: .builtin("kept connection"),
+        15: .builtin("unnumbered rule"),
     ]
     package static let hostAccess: UInt32 = 1
     /// Stands for every rule beyond the number of slots: its verdicts hold, only their cause goes without a name.

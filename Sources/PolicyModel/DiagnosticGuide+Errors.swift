@@ -171,7 +171,7 @@ extension DiagnosticGuide {
             .unsupportedEntity, "The entity has no meaning on one host yet.", remedy: "Name the peers another way."),
         DiagnosticGuide(
             .unsupportedLabelSource, "Labels of this source do not exist here, so the selector would never match.",
-            remedy: "Use k8s, container, workload, reserved, or no source."),
+            remedy: "Use k8s, container, workload, reserved, process, or no source."),
         DiagnosticGuide(
             .unsupportedMatch, "The tables know a connection by its peer, its protocol and the port it goes to.",
             remedy: "Use labels, or the destination's port."),

@@ -152,7 +152,7 @@ struct SelectorReading {
 
     private static let sources = [
         LabelSource.any, LabelSource.kubernetes, LabelSource.container, LabelSource.workload, LabelSource.reserved,
-        LabelSource.cidr,
+        LabelSource.process, LabelSource.cidr,
     ]
     private static let laterSources: Set<String> = ["cidrgroup", "fqdn", "node"]
 

@@ -82,7 +82,7 @@ package struct ClusterView {
 
     /// Nil only for a workload that is not of this test.
     package func endpoint(of workload: PolicyTest.Workload) -> Endpoint? {
-        let name = workload.isHostNetwork ? ClusterView.hostName : workload.key
+        let name = ClusterView.name(of: workload)
         return allocator.assignments[name].map { assignment in
             Endpoint(
                 name: name, subject: assignment.subject, identity: assignment.identity,
@@ -111,6 +111,12 @@ package struct ClusterView {
 
     private static let hostName = "node"
 
+    /// What runs in the node's network is the node, or with labels of a process a service of it.
+    private static func name(of workload: PolicyTest.Workload) -> String {
+        guard workload.isHostNetwork else { return workload.key }
+        return workload.processLabels.isEmpty ? hostName : "service \(workload.key)"
+    }
+
     /// Room for nearly every test.
     package static let smallestCapacity = ShadowTables.Capacity(
         policyBuckets: 1024, policyEntries: 32_768, ipcacheChunks: 4)
@@ -127,6 +133,10 @@ package struct ClusterView {
         let labels = [Label(source: LabelSource.reserved, key: "host")] + (node.isEmpty ? [] : [hostname])
         allocator.setHost(labels: labels, addresses: own.sorted())
         try allocator.setEndpoint(hostName, .init(labels: LabelSet(labels), addresses: [], isHost: true))
+        for workload in onNodes where workload.node == node && !workload.processLabels.isEmpty {
+            let more = LabelSet(labels + workload.processLabels)
+            try allocator.setEndpoint(name(of: workload), .init(labels: more, addresses: [], isHost: true))
+        }
         let others = Set(onNodes.filter { $0.node != node }.flatMap(\.addresses)).subtracting(own)
         guard !others.isEmpty else { return own.sorted() }
         let remote = LabelSet([Label(source: LabelSource.reserved, key: "remote-node")])
@@ -150,4 +160,9 @@ package struct ClusterView {
             }
         }
     }
+}
+
+extension PolicyTest.Workload {
+    /// Those that tell processes of the host apart.
+    fileprivate var processLabels: [Label] { labels.labels.filter { $0.source == LabelSource.process } }
 }

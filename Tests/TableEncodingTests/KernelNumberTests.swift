@@ -12,7 +12,7 @@ import Testing
         #expect(Int(RuleRegistry.unnumbered) == Int(RULE_UNNUMBERED))
         let slots: [Int] = [
             Int(RULE_HOST_ACCESS), Int(RULE_FAILSAFE), Int(RULE_NEIGHBOR_DISCOVERY), Int(RULE_SELF),
-            Int(RULE_RELATED), Int(RULE_FORWARDED), Int(RULE_UNNUMBERED),
+            Int(RULE_RELATED), Int(RULE_FORWARDED), Int(RULE_KEPT), Int(RULE_UNNUMBERED),
         ]
         #expect(RuleRegistry.builtins.keys.map(Int.init).sorted() == slots)
         #expect(Int(RuleRegistry.slotRange.lowerBound) == Int(RULE_FIRST_FREE))

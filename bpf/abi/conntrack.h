@@ -50,7 +50,7 @@ enum {
 	CONNTRACK_HEARD_OPENER = 1 << 1,   /* PICKED_UP: who was heard */
 	CONNTRACK_HEARD_OTHER = 1 << 2,
 	CONNTRACK_AUDITED = 1 << 3,        /* allowed only because of audit mode */
-	CONNTRACK_FORWARDED = 1 << 4,      /* host endpoint: already judged at a workload's program, only tracked here */
+	CONNTRACK_FORWARDED = 1 << 4,      /* host endpoint: judged at a workload's or a service's program, only tracked here */
 	CONNTRACK_DENIED = 1 << 5,         /* revoked: both directions are cut while anybody still sends */
 	CONNTRACK_GUESSED = 1 << 6,        /* TCP: no SYN was seen, the opener is inferred; every SYN is judged by itself */
 	CONNTRACK_EITHER = 1 << 7,         /* nor do the ports tell who opened it: allowed if either may have */

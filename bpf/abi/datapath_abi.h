@@ -14,5 +14,6 @@
 #include "ipcache.h"
 #include "metrics.h"
 #include "policy.h"
+#include "service.h"
 
 #endif

@@ -68,7 +68,8 @@ enum {
 	RULE_NEIGHBOR_DISCOVERY = 3,      /* ARP, IPv6 neighbour discovery */
 	RULE_SELF = 4,                    /* an endpoint always reaches itself */
 	RULE_RELATED = 5,                 /* an ICMP error about an allowed flow */
-	RULE_FORWARDED = 6,               /* host device: traffic of a workload, judged at the workload */
+	RULE_FORWARDED = 6,               /* host device: traffic of a workload or a service, judged there */
+	RULE_KEPT = 7,                    /* a connection of the host that is older than the policy that would deny it */
 	RULE_UNNUMBERED = 15,             /* more rules than slots: the verdict holds, its cause has no number */
 	RULE_FIRST_FREE = 16,
 };

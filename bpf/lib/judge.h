@@ -14,9 +14,11 @@
 #include "see_dns.h"
 #include "fragment.h"
 #include "judge_link.h"
+#include "kept.h"
 #include "one_way.h"
 #include "related.h"
 #include "rule.h"
+#include "service.h"
 
 /* Adds the flow, or begins it anew where its key is in the table already. */
 static __attribute__((noinline)) int create_entry(struct scene *s, int direction, int opener, const struct ruling *r,
@@ -62,10 +64,11 @@ static __attribute__((noinline)) int create_entry(struct scene *s, int direction
 	return DROP_NONE;
 }
 
-/* Host devices: is this packet the host's own, or only passing through? */
+/* Host devices: is this packet the host's own, or only passing through? What a service sends was judged as that. */
 static __always_inline bool is_forwarded(const struct scene *s, int direction)
 {
-	return !owns_address(s->ep, &s->p.key.local) || (direction == DIRECTION_EGRESS && s->skb->ingress_ifindex);
+	return !owns_address(s->ep, &s->p.key.local) ||
+	       (direction == DIRECTION_EGRESS && (s->skb->ingress_ifindex || service_of(s->skb)));
 }
 
 static __attribute__((noinline)) int judge_first(struct scene *s, int direction, __u32 is_host)
@@ -74,7 +77,7 @@ static __attribute__((noinline)) int judge_first(struct scene *s, int direction,
 	struct ruling r = { .rule = RULE_NONE, .peer = IDENTITY_UNKNOWN };
 	__u8 flags = opening >> 8;
 
-	if (is_host && is_forwarded(s, direction)) {
+	if (is_host == IS_HOST && is_forwarded(s, direction)) {
 		/* Traffic of others is not the host's; what leaves under the host's address is tracked for its replies. */
 		if (direction == DIRECTION_INGRESS || !owns_address(s->ep, &s->p.key.local))
 			return TC_ACT_UNSPEC;
@@ -96,11 +99,14 @@ static __attribute__((noinline)) int judge_first(struct scene *s, int direction,
 		r.peer = identify(&s->p.key.remote, s->p.family, s->bank);
 	} else if (!(flags & CONNTRACK_FORWARDED)) {
 		r.icmp_type = opening_icmp_type(&s->p);
+		r.traits = is_host == IS_SERVICE ? TRAIT_SERVICE : 0;
 		reason = rule_on_either(s, &s->p.key, opener, flags, &r);
 		if (r.reversed)
 			opener = reverse_of(opener);
 		if (reason == DROP_POLICY_TABLE && is_host)
 			reason = DROP_NONE;
+		if (is_host)
+			reason = keep_flow(&s->p, reason, &r);
 		if (reason && s->p.flags & PACKET_ICMP_ERROR && reason == DROP_POLICY_DEFAULT_DENY)
 			reason = DROP_ICMP_UNRELATED;
 		if (reason)
@@ -124,7 +130,7 @@ static __attribute__((noinline)) int judge_changed(struct scene *s, struct connt
 						   __u32 is_host)
 {
 	int opener = e->flags & CONNTRACK_OPENED_INGRESS ? DIRECTION_INGRESS : DIRECTION_EGRESS, reason = DROP_NONE;
-	struct ruling r = { .icmp_type = e->icmp_type, .is_open = 1, .rule = e->rule, .peer = e->peer_identity };
+	struct ruling r = { .icmp_type = e->icmp_type, .traits = TRAIT_OPEN, .rule = e->rule, .peer = e->peer_identity };
 	__u8 flags = e->flags & ~(CONNTRACK_DENIED | CONNTRACK_AUDITED);
 
 	count_metric(METRIC_REEVALUATED, s->p.length);
@@ -136,9 +142,12 @@ static __attribute__((noinline)) int judge_changed(struct scene *s, struct connt
 	} else if (is_host && !(e->flags & CONNTRACK_FORWARDED) && is_failsafe_flow(&s->p.key, opener, e->flags)) {
 		r.rule = RULE_FAILSAFE;
 	} else if (!(e->flags & CONNTRACK_FORWARDED)) {
+		r.traits |= is_host == IS_SERVICE ? TRAIT_SERVICE : 0;
 		reason = rule_on_either(s, &s->p.key, opener, flags, &r);
 		if (reason == DROP_POLICY_TABLE && is_host)
 			reason = DROP_NONE;
+		if (is_host)
+			reason = keep_flow(&s->p, reason, &r);
 	}
 	if (reason && !(e->flags & CONNTRACK_DENIED))
 		count_metric(METRIC_REVOKED, s->p.length);
@@ -232,7 +241,7 @@ static __attribute__((noinline)) int judge_unusual(struct scene *s, int directio
 	int reason = direction == DIRECTION_EGRESS ? parse_egress(s->skb, &s->p) : parse_ingress(s->skb, &s->p);
 	int action;
 
-	if (is_host && (reason || s->p.flags & (PACKET_LATER_FRAGMENT | PACKET_ICMP_ERROR)) && is_foreign(s, reason))
+	if (is_host == IS_HOST && (reason || s->p.flags & (PACKET_LATER_FRAGMENT | PACKET_ICMP_ERROR)) && is_foreign(s, reason))
 		return TC_ACT_UNSPEC;
 	if (!reason && s->p.flags & PACKET_ARP)
 		return judge_arp(s, direction, is_host);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The few kernel types that the programs use, written by hand: no dump of a build host's BTF is needed. Everything
- * here is stable user-space API, so nothing needs relocation; a kernel-internal type would carry
+ * here is stable user-space API, so nothing needs relocation; kernel-internal types (socket_namespace.h) carry
  * preserve_access_index.
  */
 #ifndef BULKHEAD_KERNEL_TYPES_H

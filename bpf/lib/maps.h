@@ -55,6 +55,39 @@ struct {
 	__type(value, struct subject_entry);
 } subject_map SEC(".maps");
 
+/* Whose sockets are services', see bpf/abi/service.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct service_config);
+} service_config_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, SERVICE_COUNT_MAX);
+	__type(key, __u64);
+	__type(value, struct endpoint_entry);
+} service_cgroup_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, SERVICE_COUNT_MAX);
+	__type(key, __u32);
+	__type(value, struct endpoint_entry);
+} service_user_map SEC(".maps");
+
+/* Keys of connections of the host that no default deny cuts; their endpoint is 0. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, KEPT_COUNT_MAX);
+	__type(key, struct conntrack_key);
+	__type(value, __u32);
+} kept_flow_map SEC(".maps");
+
 /* Chunks of both banks, interleaved. Agent. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -19,6 +19,7 @@ typedef __u64 __attribute__((may_alias)) aliasing_u64;
 #define host16(x) __builtin_bswap16(x)
 #define network16(x) __builtin_bswap16(x)
 #define network32(x) __builtin_bswap32(x)
+#define network64(x) __builtin_bswap64(x)
 
 enum {
 	PROTOCOL_ICMP = 1,

@@ -23,11 +23,13 @@ static __always_inline struct cursor cursor_of(struct __sk_buff *skb)
 	return c;
 }
 
-/* Makes the headers readable in one piece first. */
+/* Makes the headers readable in one piece first; where a socket has the packet they are. */
 static __always_inline struct cursor open_cursor(struct __sk_buff *skb)
 {
+#ifndef PACKET_IS_LINEAR
 	if (skb->data_end - skb->data < PULL_BYTES && skb->len > skb->data_end - skb->data)
 		bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES);
+#endif
 	return cursor_of(skb);
 }
 

@@ -22,11 +22,16 @@ struct ruling {
 	__u8 reversed;                    /* not as asked, but as opened from the other side */
 	__u8 settled;                     /* SETTLED_*: while the tiers are asked */
 	__u8 other_reason;                /* what all policies say, audit-mode ones included */
-	__u8 is_open;                     /* asked: the flow exists, and may rely on names whose time is over */
+	__u8 traits;                      /* asked: TRAIT_* */
 	__u32 other_rule;
 	__u32 rule;
 	__u32 peer;
 	__u32 asks_names;                 /* some tier of the subject has rules about names */
+};
+
+enum {
+	TRAIT_OPEN = 1 << 0,              /* the flow exists, and may rely on names whose time is over */
+	TRAIT_SERVICE = 1 << 1,           /* it is a service's: other processes behind the same addresses are its peers */
 };
 
 enum {
@@ -52,6 +57,14 @@ static __attribute__((noinline)) int has_sent(const struct conntrack_key *key, c
 	}
 	n = find_flow(&sent);
 	return n && is_alive(entry_of(n), config, now);
+}
+
+/* 127.0.0.0/8 or ::1. */
+static __always_inline bool is_loopback(const struct ip_address *address)
+{
+	const __u64 *words = (const __u64 *)address->bytes;
+
+	return !words[0] && (words[1] == network64(1) || (words[1] & 0xffffffffffull) == 0x7fffff0000ull);
 }
 
 /* One tier's say about both classes of policies, as far as earlier tiers have left it open. */
@@ -157,7 +170,10 @@ __attribute__((noinline)) int rule_flow(const struct conntrack_key *key, struct 
 	r->other_reason = DROP_NONE;
 	r->rule = RULE_NONE;
 	r->peer = identify(&key->remote, r->family, r->bank & 1);
-	if (same_address(&key->local, &key->remote) && (!ingress || has_sent(key, config, r->now))) {
+	if (r->traits & TRAIT_SERVICE) {
+		if (is_loopback(&key->remote))
+			r->peer = IDENTITY_HOST;
+	} else if (same_address(&key->local, &key->remote) && (!ingress || has_sent(key, config, r->now))) {
 		r->rule = RULE_SELF;
 		return DROP_NONE;
 	}
@@ -169,7 +185,7 @@ __attribute__((noinline)) int rule_flow(const struct conntrack_key *key, struct 
 	q.port = is_icmp(key->protocol) ? icmp_port(key, r->icmp_type) : host16(ingress ? key->local_port : key->remote_port);
 	r->asks_names = !ingress && subject->probe_mask[0][SUBJECT_ANY] >> PROBE_NAMES & 1;
 	if (r->asks_names)
-		gather_names(key, r->peer, r->is_open);
+		gather_names(key, r->peer, r->traits & TRAIT_OPEN);
 	chain = subject->chain ? subject->chain : 1;
 	for (int i = 0; i < SUBJECT_TIER_COUNT && chain && r->settled != SETTLED_BOTH; i++) {
 		__u32 slot = ((chain & 15) - 1) * SUBJECT_COUNT_MAX + (r->subject & (SUBJECT_COUNT_MAX - 1));

@@ -21,6 +21,12 @@ struct scene {
 	__u8 pad[2];
 };
 
+/* What `is_host` says: false, or which part of the host it is about. */
+enum {
+	IS_HOST = 1,                      /* the host, at its devices: with packets that only pass through */
+	IS_SERVICE = 2,                   /* a service of the host, at its sockets */
+};
+
 /* Not a tc action: what a step returns that has not decided. */
 #define CONTINUE 100
 

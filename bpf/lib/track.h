@@ -120,8 +120,15 @@ static __always_inline void advance_tcp(struct conntrack_entry *e, __u8 flags, _
 		e->state = CONNTRACK_ESTABLISHED;
 }
 
+/* Programs of which Linux 6.1's 512 B of stack leave less room have a call here. */
+#ifdef SHORT_OF_STACK
+#define inline_where_room __attribute__((noinline))
+#else
+#define inline_where_room __always_inline
+#endif
+
 /* Returns true if this packet ended the flow. */
-static __always_inline bool advance_state(struct conntrack_entry *e, const struct packet *p, __u32 side)
+static inline_where_room bool advance_state(struct conntrack_entry *e, const struct packet *p, __u32 side)
 {
 	__u8 before = e->state;
 

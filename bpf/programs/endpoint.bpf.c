@@ -38,7 +38,7 @@ static __always_inline struct endpoint_entry *find_endpoint(__u32 ifindex)
 	return bpf_map_lookup_elem(&endpoint_overflow_map, &ifindex);
 }
 
-static __always_inline int judge_packet(struct __sk_buff *skb, int direction, bool is_host)
+static __always_inline int judge_packet(struct __sk_buff *skb, int direction, __u32 is_host)
 {
 	__u32 zero = 0, subject;
 	struct scene s;
@@ -91,13 +91,13 @@ int tc_to_endpoint(struct __sk_buff *skb)
 SEC("tc")
 int tc_from_network(struct __sk_buff *skb)
 {
-	return judge_packet(skb, DIRECTION_INGRESS, true);
+	return judge_packet(skb, DIRECTION_INGRESS, IS_HOST);
 }
 
 SEC("tc")
 int tc_to_network(struct __sk_buff *skb)
 {
-	return judge_packet(skb, DIRECTION_EGRESS, true);
+	return judge_packet(skb, DIRECTION_EGRESS, IS_HOST);
 }
 
 /* Reads a packet that has been judged. It passes whatever is in it. */

@@ -60,10 +60,11 @@ extension AgentState {
         let devices = hostDevices
         let parties = workloads.map { workload in
             var side = side(of: workload, hostDevices: devices)
-            side.address = workload.addresses.min()
-            return VerdictComparison.Party(name: workload.isHost ? "host" : workload.planName, side: side)
+            side.address = workload.isService ? hostAddresses.min() : workload.addresses.min()
+            return VerdictComparison.Party(
+                name: workload.isHost && !workload.isService ? "host" : workload.planName, side: side)
         }
-        guard !workloads.contains(where: \.isHost) else { return parties }
+        guard !workloads.contains(where: { $0.isHost && !$0.isService }) else { return parties }
         let host = PolicyCompiler.ExplainedSide.host(
             hostAddresses.min(), labels: configuration.hostEndpoint.labels, isEndpoint: false)
         return parties + [VerdictComparison.Party(name: "host", side: host)]

@@ -79,7 +79,9 @@ extension AgentState {
         guard let number = endpointNumbers.assigned[workload.key],
             let assignment = engine.allocator.assignments[workload.key]
         else { return nil }
-        let isAttached = workload.interfaces.contains { attachments[$0.index] != nil }
+        let isAttached =
+            workload.isService
+            ? isInForce(workload) : workload.interfaces.contains { attachments[$0.index] != nil }
         let problem = workload.problem ?? endpointProblems[workload.key]
         let texts = [problem].compactMap { $0 } + workload.concerns
         return EndpointRecord(
@@ -93,7 +95,11 @@ extension AgentState {
             audit: auditedWorkloads.contains(workload.key), details: workload.details,
             problem: !texts.isEmpty
                 ? texts.joined(separator: "; ")
-                : isAttached ? nil : "not attached: it has no interface on this host")
+                : isAttached ? nil : missing(workload))
+    }
+
+    private func missing(_ workload: Workload) -> String {
+        workload.isService ? "not running: it has no cgroup" : "not attached: it has no interface on this host"
     }
 
     /// Whether policies close a direction for a workload.

@@ -99,7 +99,9 @@ extension IPAddress {
 extension AgentState {
     /// Understands one end: an endpoint, an address, a reserved name, labels or a DNS name.
     func party(_ text: String) throws(APIError) -> ExplainedParty {
-        if let workload = workload(text) { return party(workload, text, workload.addresses) }
+        if let workload = workload(text) {
+            return party(workload, text, workload.isService ? Set(hostAddresses) : workload.addresses)
+        }
         if let address = IPAddress(text) { return party(address, text) }
         if text == "world" || text == "reserved:world" { return world(text, [], .world) }
         if text == "host" || text == "reserved:host" { return host(text, hostAddresses) }
@@ -172,6 +174,7 @@ extension AgentState {
             sharedPorts: engine.allocator.records[identity]?.namedPorts, isHost: workload.isHost,
             crossesHostDevice: crosses(hostDevices ?? self.hostDevices, workload),
             isAudited: isAudit || auditedWorkloads.contains(workload.key))
+        side.isService = workload.isService
         if workload.isHost { side.openPorts = openPorts }
         return side
     }
@@ -205,7 +208,7 @@ extension AgentState {
     }
 
     private func host(_ text: String, _ addresses: [IPAddress]) -> ExplainedParty {
-        let endpoint = engine.input.workloads.values.first(where: \.isHost)
+        let endpoint = engine.input.workloads.values.first { $0.isHost && !$0.isService }
         var side = PolicyCompiler.ExplainedSide.host(
             nil, labels: configuration.hostEndpoint.labels, isEndpoint: configuration.hostEndpoint.isEnabled,
             isAudited: isAudit || endpoint.map { auditedWorkloads.contains($0.key) } ?? false)

@@ -67,7 +67,11 @@ extension ConfigurationReader {
             "devices": { host.devices = try $0.list().map { try $0.string() } },
             "labels": { host.labels = try $0.labels(of: LabelSource.kubernetes) },
             "failsafePorts": { host.failsafes = Set(try $0.list().map { try $0.failsafe() }) },
+            "services": { host.services = try $0.services() },
         ])
+        guard host.isEnabled || host.services.isEmpty else {
+            throw error("services are parts of the host endpoint: set `enabled: true`")
+        }
         return host
     }
 

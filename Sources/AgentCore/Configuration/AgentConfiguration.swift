@@ -17,6 +17,9 @@ package struct AgentConfiguration: Sendable {
         /// Ports that stay open whatever the policy says.
         package var failsafes: Set<FailsafePort> = HostEndpoint.defaultFailsafes
 
+        /// Processes that are judged by themselves.
+        var services: [HostService] = []
+
         package init() {}
 
         /// SSH and the DHCP client in; DNS, DHCP and NTP out.

@@ -81,7 +81,7 @@ struct HostSource: Sendable {
     private func report(_ network: HostNetwork) async {
         await state.update(network: network)
         guard configuration.isEnabled else { return }
-        let host = workload(network.snapshot, HostSource.addresses(network.snapshot))
+        let host = workload(network.snapshot)
         await state.update(
             source: HostSource.name, workloads: [host], state: "watching",
             location: host.interfaces.map(\.name).joined(separator: ","))
@@ -99,14 +99,16 @@ struct HostSource: Sendable {
         return snapshot.addresses.filter { !loopbacks.contains($0.linkIndex) }.map(\.address)
     }
 
-    private func workload(_ snapshot: NetworkSnapshot, _ addresses: [IPAddress]) -> Workload {
+    /// The host as it is now.
+    func workload(_ snapshot: NetworkSnapshot) -> Workload {
         let devices = snapshot.links.filter { link in
             configuration.devices.isEmpty
                 ? link.kind == nil && !link.isLoopback && link.isUp : configuration.devices.contains(link.name)
         }
         let labels = configuration.labels + [Label(source: LabelSource.reserved, key: "host")]
         var workload = Workload(
-            key: "host", name: "host", source: HostSource.name, labels: LabelSet(labels), addresses: Set(addresses),
+            key: "host", name: "host", source: HostSource.name, labels: LabelSet(labels),
+            addresses: Set(HostSource.addresses(snapshot)),
             interfaces: devices.map { .init(name: $0.name, index: UInt32($0.index)) }, options: [.host])
         let missing = configuration.devices.filter { name in !devices.contains { $0.name == name } }
         if !missing.isEmpty { workload.details["missing"] = missing.joined(separator: ", ") }

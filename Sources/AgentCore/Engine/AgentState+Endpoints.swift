@@ -46,6 +46,7 @@ extension AgentState {
     @discardableResult
     func updateEndpoints() -> Bool {
         guard !isDetached else { return true }
+        updateServices()
         let desired = desiredEndpoints()
         endpointFailures = endpointFailures.filter {
             $0.value.workload == nil || desired[$0.key]?.key == $0.value.workload

@@ -48,6 +48,12 @@ extension AgentState {
         if !kept.isEmpty { report("tables", kept.joined(separator: "; ")) }
     }
 
+    /// What a source will say, as far as it can be known before it runs: in force from the first commit.
+    func seed(source: String, workloads: [Workload]) {
+        guard sources[source] != nil else { return }
+        sources[source]?.workloads = workloads
+    }
+
     /// A source says which workloads there are; nil: it cannot tell, what it said before stands.
     func update(source: String, workloads: [Workload]?, state: String, location: String) {
         var known = sources[source] ?? SourceState()
@@ -140,6 +146,7 @@ extension AgentState {
             let nameNumbers = preparation.allocator.nameNumbers
             if touchesKernel {
                 try datapath.setNames(engine.allocator.nameNumbers.merging(nameNumbers) { $1 })
+                keepConnections(before: preparation.changes)
                 try commit(preparation.changes)
             }
             try? datapath.setNames(nameNumbers)

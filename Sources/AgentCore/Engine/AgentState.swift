@@ -26,6 +26,12 @@ actor AgentState {
     var applied: AppliedPolicies
     var sources: [String: SourceState] = [:]
     var hostAddresses: [IPAddress] = []
+    /// As the kernel has them; nil: not known.
+    var services: [DatapathService]?
+    /// Directions in which only what policy names is allowed, by subject of the host; nil before the first commit.
+    var closedHosts: [UInt16: Set<Direction>]?
+    /// Some connections of the host are older than its policy; an earlier agent may have noted some.
+    var areConnectionsKept = true
     /// What may differ between what is desired and what is in force.
     var unsettled = Unsettled()
     /// The host's links, addresses and routes; nil: not known yet.

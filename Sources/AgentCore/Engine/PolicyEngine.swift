@@ -82,6 +82,11 @@ final class PolicyEngine {
             changes: changes, identities: identityChanges.recordSettings, issued: issued, allocator: allocator)
     }
 
+    /// Slots of the host's and its services' subjects in the prepared state.
+    var preparedHostSubjects: Set<UInt16> {
+        Set((pending?.allocator ?? allocator).subjects.filter(\.value.isHost).keys)
+    }
+
     /// What was prepared is in force.
     func accept() {
         guard let pending else { return }

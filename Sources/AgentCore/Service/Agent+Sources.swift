@@ -10,6 +10,7 @@ extension Agent {
     var sourceNames: [String] {
         [WorkloadsFileSource.name] + (configuration.startClosed.isEmpty ? [] : [NewcomerSource.name])
             + (configuration.hostEndpoint.isEnabled ? [HostSource.name] : [])
+            + (configuration.hostEndpoint.services.isEmpty ? [] : [ServiceSource.name])
             + (configuration.podmanSocket.isEmpty ? [] : [ContainerSource.podman])
             + (configuration.dockerSocket.isEmpty ? [] : [ContainerSource.docker])
     }
@@ -34,6 +35,13 @@ extension Agent {
                     }
                 }
             }
+            if !configuration.hostEndpoint.services.isEmpty {
+                group.addTask {
+                    await attempt("services", state) {
+                        try await ServiceSource(configuration: configuration.hostEndpoint, state: state).run()
+                    }
+                }
+            }
             if !configuration.startClosed.isEmpty {
                 group.addTask {
                     await attempt("new interfaces", state) {
@@ -42,7 +50,12 @@ extension Agent {
                 }
             }
             for source in containerSources(state) { group.addTask { await source.run() } }
-            group.addTask { await every(configuration.sweepInterval) { await state.sweepConntrack() } }
+            group.addTask {
+                await every(configuration.sweepInterval) {
+                    await state.sweepConntrack()
+                    await state.forgetClosedConnections()
+                }
+            }
             group.addTask { await every(AgentState.usageInterval) { await state.noteRuleUsage() } }
             group.addTask { await every(.seconds(5)) { await state.retryCommit() } }
             group.addTask { await every(.seconds(1)) { await state.retryEndpoints() } }

@@ -51,7 +51,9 @@ package struct Agent: Sendable {
         let state = try AgentState(
             configuration: configuration, datapath: datapath, aggregator: aggregator, logger: logger)
         await state.expect(sources: sourceNames)
-        await state.adopt(network: try? HostSource.network())
+        let network = try? HostSource.network()
+        await seed(state, network)
+        await state.adopt(network: network)
         await state.checkPins()
         await state.checkSizes()
         let reader = try datapath.readEvents { batch in
@@ -69,6 +71,17 @@ package struct Agent: Sendable {
         notifier.stopping()
         aggregator.endAllFollowers()
         return await state.isDetached
+    }
+
+    /// The host is not without its policy until its sources run.
+    private func seed(_ state: AgentState, _ network: HostNetwork?) async {
+        let host = configuration.hostEndpoint
+        guard host.isEnabled else { return }
+        if let network {
+            let source = HostSource(configuration: host, state: state)
+            await state.seed(source: HostSource.name, workloads: [source.workload(network.snapshot)])
+        }
+        await state.seed(source: ServiceSource.name, workloads: ServiceSource.find(host).workloads)
     }
 
     /// First of all: what is missing would only show as a refusal somewhere down the line.

@@ -4,6 +4,15 @@ package import IdentityModel
 package import KernelDatapath
 package import NetworkModel
 
+/// The processes of a service, by what the kernel knows of their sockets.
+struct ServiceSockets: Hashable, Sendable {
+    /// By path.
+    var cgroups: [String: CgroupReference] = [:]
+    var users: Set<UInt32> = []
+
+    var isEmpty: Bool { cgroups.isEmpty && users.isEmpty }
+}
+
 /// A workload as its source describes it, before it has a number and an identity.
 package struct Workload: Hashable, Sendable {
     /// One interface of the workload, seen from the host.
@@ -21,7 +30,7 @@ package struct Workload: Hashable, Sendable {
     package var key: String
     /// What people call it; unique on this host.
     package var name: String
-    /// `podman`, `docker`, `workloads`, `host`.
+    /// `podman`, `docker`, `workloads`, `host`, `service`.
     package var source: String
     /// Labels that make up its identity.
     package var labels: LabelSet
@@ -41,6 +50,8 @@ package struct Workload: Hashable, Sendable {
     package var readProblem: String?
     /// What is wrong with it although it is enforced.
     package var concerns: [String] = []
+    /// Whose sockets are its own; nil: it is known by its interfaces.
+    var sockets: ServiceSockets?
 
     package init(
         key: String, name: String, source: String, labels: LabelSet, addresses: Set<IPAddress>,
@@ -63,6 +74,9 @@ package struct Workload: Hashable, Sendable {
         self.readProblem = readProblem
     }
 
-    /// True for the host endpoint.
+    /// True for the host endpoint and for its services.
     var isHost: Bool { options.contains(.host) }
+
+    /// True for processes of the host that are judged by themselves.
+    var isService: Bool { sockets != nil }
 }
