@@ -62,6 +62,8 @@ package struct Explainer: Sendable {
     package func explain(
         at subject: ExplainedSide, peer: ExplainedSide, direction: Direction, proto: IPProtocol, port: UInt16?
     ) -> Explanation.Side {
+        var peer = peer
+        peer.labels = peer.labelsForOthers ?? peer.labels
         let ports = direction == .ingress ? subject.namedPorts : peer.sharedPorts
         var side = side(of: subject, peer: peer, direction, Flow(proto: proto, port: port, destinationPorts: ports))
         if let port, subject.openPorts.contains(OpenPort(direction: direction, proto: proto, port: port)) {
@@ -89,7 +91,7 @@ package struct Explainer: Sendable {
             direction: direction, verdict: .allow, cause: nil, findings: [],
             closedBy: closers(of: subject, direction, isAudit: false).map(\.reference),
             closedInAuditBy: closers(of: subject, direction, isAudit: true).map(\.reference))
-        if let address = subject.address, address == peer.address {
+        if let address = subject.address, address == peer.address, !subject.isService {
             side.cause = .builtin("self")
             return side
         }

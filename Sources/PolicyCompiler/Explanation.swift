@@ -19,6 +19,8 @@ package struct ExplainedSide: Hashable, Sendable {
     package var isHost: Bool
     /// Of the host: judged at its sockets, not at the host's devices.
     package var isService = false
+    /// By which others know it, if those are not all of `labels`: a service is the host to them.
+    package var labelsForOthers: LabelSet?
     /// An endpoint of this host: policy is evaluated at it.
     ///
     /// Else only what the other side says counts.

@@ -57,6 +57,63 @@ import Testing
             interfaces: [.init(name: "veth\(interface)", index: interface)])
     }
 
+    @Test func `a service is the host with more labels, and the host to others`() async throws {
+        var configuration = AgentConfiguration()
+        configuration.policyDirectory = "\(scratch.path)/service-policies"
+        configuration.stateDirectory = "\(scratch.path)/service-state"
+        configuration.hostEndpoint.isEnabled = true
+        try createDirectory(configuration.policyDirectory)
+        try createDirectory(configuration.stateDirectory)
+        let datapath = InMemoryDatapath()
+        let state = try AgentState(
+            configuration: configuration, datapath: datapath, aggregator: FlowAggregator(capacity: 8),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        await state.expect(sources: ["host"])
+        await state.adopt()
+        let reserved = Label(source: LabelSource.reserved, key: "host")
+        let host = Workload(
+            key: "host", name: "host", source: "host", labels: LabelSet([reserved]),
+            addresses: [try #require(IPAddress("192.0.2.1"))], interfaces: [.init(name: "eth0", index: 2)],
+            options: [.host])
+        var service = Workload(
+            key: "service:user:web", name: "web", source: "service",
+            labels: LabelSet([reserved, Label(source: LabelSource.process, key: "user", value: "web")]), addresses: [],
+            interfaces: [], options: [.host])
+        service.sockets = ServiceSockets(users: [33])
+        let shop = try Self.workload("shop", 5, ["192.0.2.9"])
+        await state.update(source: "host", workloads: [host, service, shop], state: "ok", location: "")
+        #expect(datapath.withContent { $0.services }.map(\.users) == [[33]])
+        #expect(try await state.endpoint("web").condition == .enforced)
+        let policies = """
+            apiVersion: cilium.io/v2
+            kind: CiliumClusterwideNetworkPolicy
+            metadata: {name: web}
+            spec: {nodeSelector: {matchLabels: {"process:user": web}}, egress: [{toEntities: [host]}]}
+            ---
+            apiVersion: cilium.io/v2
+            kind: CiliumClusterwideNetworkPolicy
+            metadata: {name: shop}
+            spec:
+              endpointSelector: {matchLabels: {app: shop}}
+              ingressDeny: [{fromEndpoints: [{matchLabels: {"process:user": web}}]}]
+              enableDefaultDeny: {ingress: false}
+            """
+        _ = try await state.applyPolicies(
+            PolicyDocument(name: "web.yaml", text: Array(policies.utf8)), options: ChangeOptions())
+        func verdict(_ from: String, _ to: String) async throws -> String {
+            try await state.explain(ExplainRequest(from: from, to: to, port: 80, protocol: "tcp")).verdict
+        }
+        #expect(try await verdict("web", "198.51.100.7") == "deny")
+        #expect(try await verdict("web", "shop") == "deny")
+        #expect(try await verdict("web", "host") == "allow")
+        #expect(try await verdict("host", "198.51.100.7") == "allow")
+        #expect(try await verdict("host", "shop") == "allow")
+        let steps = try await state.explain(
+            ExplainRequest(from: "web", to: "shop", port: 80, protocol: "tcp")
+        ).steps
+        #expect(!steps.contains { $0.cause.contains("ingressDeny") }, "to the shop it is the host")
+    }
+
     @Test func `failsafe ports of the host pass whatever the policies say`() async throws {
         var configuration = AgentConfiguration()
         configuration.policyDirectory = "\(scratch.path)/host-policies"

@@ -175,6 +175,7 @@ extension AgentState {
             crossesHostDevice: crosses(hostDevices ?? self.hostDevices, workload),
             isAudited: isAudit || auditedWorkloads.contains(workload.key))
         side.isService = workload.isService
+        if workload.isService { side.labelsForOthers = engine.allocator.records[.host]?.labels }
         if workload.isHost { side.openPorts = openPorts }
         return side
     }

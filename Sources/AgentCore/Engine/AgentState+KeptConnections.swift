@@ -19,7 +19,9 @@ extension AgentState {
         var news: Set<Direction> = []
         for (slot, subject) in changes.subjectSettings where hosts.contains(slot) {
             let directions = Set(Direction.allCases.filter { subject.defaultDeny[Int($0.rawValue)] })
-            news.formUnion(directions.subtracting(closed[slot] ?? []))
+            // A service that comes under a policy in force has nothing to keep.
+            let before = closed[slot] ?? (closedHosts == nil ? [] : directions)
+            news.formUnion(directions.subtracting(before))
             closed[slot] = directions
         }
         closedHosts = closed
