@@ -76,6 +76,16 @@ import Testing
         #expect(RuleDiagnostic.Kind.allCases.allSatisfy { DiagnosticCode.all.contains($0.code) })
     }
 
+    @Test func `a policy with more rules than anybody writes is looked at in bounded time`() {
+        let rules = (0..<10_000).map { index in
+            (Direction.ingress, RuleAction.allow, Self.net(8 + index % 24), PortSelection.all)
+        }
+        let start = ContinuousClock.now
+        // Every rule but those for 10.0.0.0/8 has others that cover it: none decides otherwise.
+        #expect(kinds([Policy.test("large", for: "api", rules: rules)]) == [])
+        #expect(ContinuousClock.now - start < .seconds(120), "some seconds in a debug build")
+    }
+
     @Test func `thousands of rules are compared in no time`() {
         let policies = (0..<4000).map { number in
             Policy.test(

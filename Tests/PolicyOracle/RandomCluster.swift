@@ -6,6 +6,8 @@ struct RandomCluster {
     /// `namespace/name` of each workload with its addresses and ports.
     var ends: [(key: String, addresses: [String], ports: [CaseNode])] = []
     var namespaces: CaseNode = []
+    /// Of the workload drawn last: another one may be its twin.
+    var last: (namespace: String, labels: CaseNode)?
     /// What DNS has told everybody: names with addresses outside, seldom of somebody inside.
     var names: [(name: String, addresses: [String])] = []
 
@@ -59,12 +61,15 @@ extension RandomPolicyTest {
 
     /// Workloads have addresses of 10.1.0.0/24 and fd00:1::/64, nodes one each of 192.0.2.0/24 and 2001:db8::/64.
     private mutating func drawWorkload(_ index: Int) {
-        let isHost = index > 1 && chance(20)
+        let isHost = index > 1 && chance(isAboutObjects ? 40 : 20)
         let node = pick(RandomCluster.nodes)
-        let namespace = pick(["default", "default", "x", "y"])
+        let twin = chance(25) ? cluster.last : nil
+        let namespace = twin?.namespace ?? pick(["default", "default", "x", "y"])
+        let labels = twin?.labels ?? self.labels()
+        cluster.last = (namespace, labels)
         let addresses = isHost ? nodeAddresses(node) : podAddresses(index)
         var members: [(key: String, value: CaseNode)] = [
-            ("name", .text("w\(index)")), ("node", .text(node)), ("labels", labels()),
+            ("name", .text("w\(index)")), ("node", .text(node)), ("labels", labels),
             ("addresses", .list(addresses.map(CaseNode.text))),
         ]
         if namespace != "default" || chance(50) { members.append(("namespace", .text(namespace))) }

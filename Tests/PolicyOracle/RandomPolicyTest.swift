@@ -8,14 +8,18 @@ package struct RandomPolicyTest {
     /// What the document under way has.
     var cluster = RandomCluster()
     private var hasBaseline = false
+    /// Nodes and services have to meet the rules about them to say anything: some draws are about little else.
+    var isAboutObjects = false
 
     package init(seed: UInt64) { random = SeededNumbers(state: seed) }
 
     /// A document of kind PolicyTest with so many probes; what they expect is left to those who judge.
     package mutating func document(probes count: Int) -> CaseNode {
+        isAboutObjects = chance(25)
         drawCluster()
         hasBaseline = false
-        let dialects = chance(30) ? [pick(Dialect.allCases)] : Dialect.allCases
+        let dialects =
+            isAboutObjects ? Dialect.aboutObjects : chance(30) ? [pick(Dialect.allCases)] : Dialect.allCases
         let policies = (0..<number(1...8)).map { CaseNode.object([("inline", policy($0, of: dialects))]) }
         return [
             "apiVersion": "bulkhead.dev/v1alpha1", "kind": "PolicyTest", "metadata": ["name": "random"],
@@ -27,7 +31,10 @@ package struct RandomPolicyTest {
     }
 
     /// One policy by itself, of any dialect; the number tells its name.
-    package mutating func policy(_ index: Int) -> CaseNode { policy(index, of: Dialect.allCases) }
+    package mutating func policy(_ index: Int) -> CaseNode {
+        isAboutObjects = chance(30)
+        return policy(index, of: isAboutObjects ? Dialect.aboutObjects : Dialect.allCases)
+    }
 
     /// The workloads of another draw.
     package mutating func workloads() -> CaseNode {
@@ -37,6 +44,10 @@ package struct RandomPolicyTest {
 
     private enum Dialect: CaseIterable {
         case kubernetes, cilium, ciliumClusterwide, admin, baseline, cluster, calico, calicoGlobal, objects
+
+        static let aboutObjects: [Dialect] = [
+            .cilium, .cilium, .ciliumClusterwide, .admin, .objects, .objects, .objects,
+        ]
     }
 
     private mutating func policy(_ index: Int, of dialects: [Dialect]) -> CaseNode {

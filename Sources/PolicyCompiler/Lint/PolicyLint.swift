@@ -61,6 +61,9 @@ struct RankedRule {
 struct RankedRules {
     let rules: [RankedRule]
     private let line: TierLine
+    /// Others that one rule is compared with at most: all of them in sets that people write, and fewer in huge ones, where
+    /// findings may be missing, so that looking stays cheap beside reading.
+    private let comparisonsMax: Int
     private var byKey: [String: [Int]] = [:]
     /// The rank of the first rule of a tier that passes, by direction: rules behind it may not be asked.
     private var firstPass: [String: UInt32] = [:]
@@ -77,6 +80,7 @@ struct RankedRules {
             }
         }
         rules = all
+        comparisonsMax = max(100, 1_000_000 / max(1, all.count))
         line = TierLine(of: sorted)
         for ranked in all {
             for key in RankedRules.keys(ofCovering: ranked.rule) { byKey[key, default: []].append(ranked.position) }
@@ -101,8 +105,10 @@ struct RankedRules {
     }
 
     private func covering(_ ranked: RankedRule) -> some Sequence<RankedRule> {
-        RankedRules.keys(ofCovered: ranked.rule).lazy.flatMap { byKey[$0] ?? [] }.map { rules[$0] }
-            .filter { $0.rule.origin != ranked.rule.origin && $0.rule.covers(ranked.rule) }
+        RankedRules.keys(ofCovered: ranked.rule).lazy.flatMap { byKey[$0] ?? [] }.prefix(comparisonsMax).map {
+            rules[$0]
+        }
+        .filter { $0.rule.origin != ranked.rule.origin && $0.rule.covers(ranked.rule) }
     }
 
     private func outweighs(_ other: RankedRule, _ ranked: RankedRule) -> Bool {
