@@ -68,7 +68,6 @@ extension DatapathTests {
         }
 
         @Test func `a rule of another tier asks for names as well`() throws {
-            try fixture.configureNames()
             try fixture.readNames(["api.example.org": 1]) {
                 TestPolicy(tier: 1).deny(.egress, .ports(.tcp, 443), peer: Fixture.name(1), rule: 33)
                     .then($0.allow(.egress, .everything, rule: 34))
@@ -147,20 +146,7 @@ extension DatapathTests {
 extension Fixture {
     /// Lets everything that was learnt look so much older.
     func ageNames(bySeconds seconds: UInt32) throws {
-        var found: [(fqdn_address_key, fqdn_address)] = []
-        try maps.names.addresses.forEach { found.append(($0, $1)) }
-        for (key, value) in found {
-            var older = value
-            older.expires -= seconds
-            unsafe withUnsafeMutableBytes(of: &older.numbers) { bytes in
-                for slot in 0..<Int(FQDN_NUMBERS_MAX) {
-                    let number = unsafe bytes.load(fromByteOffset: 8 * slot, as: UInt64.self)
-                    if number != 0 {
-                        unsafe bytes.storeBytes(of: number - UInt64(seconds), toByteOffset: 8 * slot, as: UInt64.self)
-                    }
-                }
-            }
-            try maps.names.addresses.update(key, to: older)
-        }
+        NameMaps.changeMarks(of: maps.names.numbers) { $0 - UInt64(seconds) << 32 }
+        NameMaps.changeMarks(of: maps.names.history) { $0 - UInt64(seconds) << 32 }
     }
 }

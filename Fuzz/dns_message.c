@@ -34,11 +34,15 @@ static void check_name(const struct fqdn_scratch *s)
 	REQUIRE(s->name_length <= 254);
 	while (at < s->name_length) {
 		REQUIRE(labels < 128 && s->start[labels] == at);
-		REQUIRE(s->answer.name[at] >= 1 && s->answer.name[at] <= 63);
-		at += s->answer.name[at] + 1;
+		REQUIRE(s->name[at] >= 1 && s->name[at] <= 63);
+		for (uint32_t i = 1; i <= s->name[at]; i++)
+			REQUIRE(s->name[at + i] < 'A' || s->name[at + i] > 'Z');
+		at += s->name[at] + 1;
 		labels++;
 	}
 	REQUIRE(at == s->name_length && labels == s->labels);
+	for (uint32_t i = 0; i < 8; i++)
+		REQUIRE(!s->name[at + i]);
 }
 
 static void check_records(const struct fqdn_scratch *s, const struct fqdn_config *config)
@@ -57,7 +61,9 @@ static void check_records(const struct fqdn_scratch *s, const struct fqdn_config
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct fqdn_config config = { .hash_keys = { 1234567, 7654321 }, .ttl_min = 1, .ttl_max = 86400 };
+	static const struct fqdn_config config = {
+		.hash_keys = { 1234567, 7654321 }, .label_keys = { 3, 0xffffffff, 0x9e3779b9 }, .ttl_min = 1, .ttl_max = 86400,
+	};
 	struct fqdn_scratch *s = malloc(sizeof(*s));
 	struct dns_walk walk = { .s = s, .config = &config };
 	int flags;
@@ -73,7 +79,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		REQUIRE(s->offset <= s->length);
 		check_name(s);
 		(void)dns_question_type(s);
-		(void)dns_mix(dns_hash(s) & DNS_FIELD, config.hash_keys[0], s->answer.name[0]);
+		s->h1 = s->h2 = 0;
+		for (uint32_t i = s->labels; i--;)
+			dns_hash_label(s, &config, s->start[i]);
+		REQUIRE(s->h1 <= DNS_FIELD && s->h2 <= DNS_FIELD);
 		if (dns_read_answers(&walk))
 			check_records(s, &config);
 	}

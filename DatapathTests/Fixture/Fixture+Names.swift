@@ -9,7 +9,10 @@ import Testing
 
 /// What tests of names do: selectors with numbers, questions, answers, connections.
 extension Fixture {
-    static let nameHash = NameHash(0x1234_5678_9abc, 0x0fed_cba9_8765)
+    static let nameHash: NameHash = {
+        var generator = SeededGenerator(seed: 53)
+        return NameHash(using: &generator)
+    }()
     static let clientPort: UInt16 = 40053
 
     /// A number as a peer.
@@ -19,10 +22,11 @@ extension Fixture {
 
     /// Reads answers of both families' peers; the endpoint may ask them, and nothing else but what `policy` adds.
     func readNames(
-        _ selectors: [String: UInt32], grace: UInt32 = 1, ttlMin: UInt32 = 1, share: UInt32 = 64,
-        openSeconds: UInt32 = 3600, _ policy: (TestPolicy) -> TestPolicy
+        _ selectors: [String: UInt32], grace: UInt32 = 1, ttlMin: UInt32 = 1, openSeconds: UInt32 = 3600,
+        _ policy: (TestPolicy) -> TestPolicy
     ) throws {
-        try configureNames(grace: grace, ttlMin: ttlMin, share: share, openSeconds: openSeconds)
+        let suffixes = selectors.keys.compactMap { NameSelector($0)?.name }
+        try configureNames(suffixes, grace: grace, ttlMin: ttlMin, openSeconds: openSeconds)
         for family in Family.allCases { try maps.names.resolvers.update(family.peer.kernelAddress, to: 1) }
         var bySuffix: [DomainName: [NameSelector.Extent: UInt32]] = [:]
         for (text, number) in selectors {
@@ -36,10 +40,13 @@ extension Fixture {
         try commitNames(policy)
     }
 
-    func configureNames(grace: UInt32 = 1, ttlMin: UInt32 = 1, share: UInt32 = 64, openSeconds: UInt32 = 3600) throws {
+    func configureNames(
+        _ suffixes: [DomainName] = [], grace: UInt32 = 1, ttlMin: UInt32 = 1, openSeconds: UInt32 = 3600
+    ) throws {
         var config = fqdn_config()
-        config.hash_keys = (Fixture.nameHash.keys[0], Fixture.nameHash.keys[1])
-        (config.is_enabled, config.query_seconds, config.share) = (1, 10, share)
+        Fixture.nameHash.store(in: &config)
+        config.setLengths(of: suffixes)
+        (config.is_enabled, config.query_seconds) = (1, 10)
         (config.ttl_min, config.ttl_max, config.grace_seconds) = (ttlMin, 86400, grace)
         config.open_seconds = openSeconds
         try maps.names.config.update(0, to: config)

@@ -9,10 +9,12 @@ final class NameMaps: Sendable {
     let config: BPFMap<UInt32, fqdn_config>
     let resolvers: BPFMap<ip_address, UInt32>
     let selectors: BPFMap<fqdn_selector_key, fqdn_selector>
-    let queries: BPFMap<fqdn_query_key, fqdn_query>
-    let answers: BPFMap<fqdn_answer_key, fqdn_answer>
-    let addresses: BPFMap<fqdn_address_key, fqdn_address>
-    private let ring: BPFMap<fqdn_ring_key, fqdn_ring_entry>
+    let queries: MappedArray
+    let numbers: MappedArray
+    let history: MappedArray
+    let names: MappedArray
+    let streams: MappedArray
+    private let forged: MappedArray
     /// The kernel empties a table of programs that no process holds.
     private let programs: FileDescriptor
 
@@ -25,10 +27,12 @@ final class NameMaps: Sendable {
         config = try object.map("fqdn_config_map")
         resolvers = try object.map("fqdn_resolver_map")
         selectors = try object.map("fqdn_selector_map")
-        queries = try object.map("fqdn_query_map")
-        answers = try object.map("fqdn_answer_map")
-        addresses = try object.map("fqdn_address_map")
-        ring = try object.map("fqdn_ring_map")
+        queries = try MappedArray(object.mapDescriptor("fqdn_query_map"), name: "fqdn_query_map")
+        numbers = try MappedArray(object.mapDescriptor("fqdn_number_map"), name: "fqdn_number_map")
+        history = try MappedArray(object.mapDescriptor("fqdn_history_map"), name: "fqdn_history_map")
+        names = try MappedArray(object.mapDescriptor("fqdn_name_map"), name: "fqdn_name_map")
+        forged = try MappedArray(object.mapDescriptor("fqdn_forged_map"), name: "fqdn_forged_map")
+        streams = try MappedArray(object.mapDescriptor("fqdn_stream_map"), name: "fqdn_stream_map")
         programs = try object.mapDescriptor("dns_programs_map")
     }
 
@@ -37,10 +41,33 @@ final class NameMaps: Sendable {
         try config.update(0, to: fqdn_config())
         try KernelMaps.empty(resolvers)
         try KernelMaps.empty(selectors)
-        try KernelMaps.empty(queries)
-        try KernelMaps.empty(answers)
-        try KernelMaps.empty(addresses)
-        try KernelMaps.empty(ring)
+        NameMaps.changeMarks(of: queries) { _ in 0 }
+        NameMaps.changeMarks(of: numbers) { _ in 0 }
+        NameMaps.changeMarks(of: history) { _ in 0 }
+        NameMaps.changeMarks(of: names) { _ in 0 }
+        NameMaps.changeMarks(of: streams) { _ in 0 }
+        NameMaps.changeMarks(of: forged) { _ in 0 }
+    }
+
+    /// Lets `change` rewrite the marks of every place that holds something.
+    static func changeMarks(of table: borrowing MappedArray, _ change: (UInt64) -> UInt64) {
+        for bucket in stride(from: 0, to: table.byteCount, by: table.elementStride) {
+            for way in 0..<Int(FQDN_WAYS) {
+                let offset = bucket + way * MemoryLayout<UInt64>.stride
+                let mark = table.value(at: offset, as: UInt64.self)
+                if mark != 0 { table.write(change(mark), at: offset) }
+            }
+        }
+    }
+
+    /// How many places an endpoint holds.
+    static func count(_ table: borrowing MappedArray, of endpoint: UInt16 = Fixture.endpoint) -> Int {
+        var count = 0
+        changeMarks(of: table) { mark in
+            if UInt16(truncatingIfNeeded: mark >> 16) == endpoint { count += 1 }
+            return mark
+        }
+        return count
     }
 }
 

@@ -44,10 +44,10 @@ extension Packet {
         return transport(17, header + bytes, checksum: .withAddresses(6))
     }
 
-    func tcp(_ source: UInt16, _ destination: UInt16, bytes: [UInt8]) -> Packet {
+    func tcp(_ source: UInt16, _ destination: UInt16, bytes: [UInt8], sequence: UInt32 = 1) -> Packet {
         let header =
-            source.networkOrder + destination.networkOrder + [0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x18, 0x20, 0]
-            + [0, 0, 0, 0]
+            source.networkOrder + destination.networkOrder + sequence.networkOrder
+            + [0, 0, 0, 2, 0x50, 0x18, 0x20, 0, 0, 0, 0, 0]
         return transport(6, header + bytes, checksum: .withAddresses(16))
     }
 

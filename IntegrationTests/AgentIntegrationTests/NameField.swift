@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import BPFRuntime
+import CDatapathABI
 import ControlAPI
 import TestBed
 
@@ -15,7 +17,7 @@ struct NameField {
     var control: ControlClient { ControlClient(transport: SocketTransport(path: agent.socketPath)) }
 
     /// Names `n0.deep.test` … of the zone: with none, one or two aliases on the way, A and AAAA.
-    static let nameCount = 4000
+    static let nameCount = 10_300
 
     /// `resolvers`: whose answers are read; nil: of the field's own.
     init(_ bed: TestBed, dns: String = "grace: 2s", resolvers: String? = nil) async throws {
@@ -72,6 +74,7 @@ struct NameField {
             zone += "\(owner) A 198.18.\(number / 250).\(number % 250 + 1)\n"
             zone += "\(owner) AAAA 2001:db8::\(String(number + 1, radix: 16))\n"
         }
+        for number in 1...60 { zone += "many.deep A 198.19.2.\(number)\nmany.deep AAAA 2001:db8:2::\(number)\n" }
         for number in 0..<5 { zone += "n\(number).nope A 198.19.1.\(number + 1)\n" }
         // Last: what says no time of its own has that of the line before it.
         zone += "short.other 1 A 198.19.255.1\n"
@@ -150,6 +153,34 @@ struct NameField {
     struct Tally: Equatable {
         var connected = 0
         var refused = 0
+    }
+
+    /// Connections of DNS whose messages segments have cut.
+    func keptStreams() throws -> Int {
+        let path = "\(agent.pinDirectory)/v\(BULKHEAD_ABI_VERSION)/maps/fqdn_stream_map"
+        guard let pinned = try FileDescriptor.pinned(at: path) else { throw TestBedError("no pin \(path)") }
+        let table = try MappedArray(pinned, name: path)
+        return (0..<table.byteCount / table.elementStride).reduce(0) { count, bucket in
+            let marks = (0..<Int(FQDN_WAYS)).map { bucket * table.elementStride + 8 * $0 }
+            return count + marks.filter { table.loadAcquiringDoubleWord(at: $0) != 0 }.count
+        }
+    }
+
+    /// `resolveAndConnect` by several clients at a time.
+    func resolveAndConnectTogether(_ numbers: Range<Int>, clients: Int = 3) async throws -> Tally {
+        let size = (numbers.count + clients - 1) / clients
+        let parts = stride(from: numbers.lowerBound, to: numbers.upperBound, by: size).map {
+            $0..<min($0 + size, numbers.upperBound)
+        }
+        return try await withThrowingTaskGroup(of: Tally.self) { group in
+            for part in parts { group.addTask { try await resolveAndConnect(part) } }
+            var sum = Tally()
+            for try await tally in group {
+                sum.connected += tally.connected
+                sum.refused += tally.refused
+            }
+            return sum
+        }
     }
 
     /// Resolves `pattern` with each of these numbers in random case (`getaddrinfo`), then connects to every address with

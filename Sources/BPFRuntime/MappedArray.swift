@@ -118,6 +118,15 @@ import Glibc
         unsafe body(UnsafeRawBufferPointer(start: address(offset, byteCount: count), count: count).bytes)
     }
 
+    /// Lends one element in place to code that shares it with the kernel programs; at a multiple of eight bytes.
+    package func withElement<Value: BitwiseCopyable>(
+        _ index: Int, as type: Value.Type, _ body: (UnsafeMutablePointer<Value>) -> Void
+    ) {
+        precondition(elementStride % 8 == 0 && MemoryLayout<Value>.alignment <= 8, "unaligned elements of \(name)")
+        let bytes = unsafe address(index * elementStride, byteCount: MemoryLayout<Value>.size)
+        unsafe body(bytes.assumingMemoryBound(to: Value.self))
+    }
+
     /// A copy of a range of bytes.
     package func bytes(in range: Range<Int>) -> [UInt8] {
         unsafe Array(

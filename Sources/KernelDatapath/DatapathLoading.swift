@@ -35,7 +35,9 @@ struct DatapathLoading: ~Copyable {
         for name in object.mapNames { try prepare(map: name, entryCount: counts[name]) }
         do throws(BPFError) {
             let isComplete = adoptedMaps.count == object.mapNames.count
-            if isComplete, try pins.holds(programs: object.programNames + services.programNames) { return }
+            if isComplete, try pins.holds(programs: object.programNames + services.programNames) {
+                return try refillReaders()
+            }
             try object.load()
             // Links and filters hold the programs of before until they are replaced.
             for path in directory.programs() { try unpin(path) }
@@ -62,6 +64,16 @@ struct DatapathLoading: ~Copyable {
         for name in services.programNames {
             try services.program(name).descriptor.pin(at: pins.path(ofProgram: name))
         }
+    }
+
+    /// Puts the readers of DNS messages where the adopted programs look for them, whatever was done to that table.
+    private func refillReaders() throws(BPFError) {
+        let readers: BPFMap<UInt32, Int32> = try pins.map(MapName.nameReaders)
+        func put(_ program: borrowing BPFProgram, for direction: UInt32) throws(BPFError) {
+            try readers.update(direction, to: program.descriptor.rawValue)
+        }
+        try put(pins.program("tc_dns_query"), for: UInt32(DIRECTION_EGRESS))
+        try put(pins.program("tc_dns_answer"), for: UInt32(DIRECTION_INGRESS))
     }
 
     /// Decides whether a map is adopted or made, and with what size.

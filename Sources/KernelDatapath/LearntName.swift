@@ -13,24 +13,20 @@ package struct NameSettings: Hashable, Sendable {
     package var openTime: Duration
     /// An answer comes within this time of its question, or is not believed.
     package var queryTime: Duration
-    /// Addresses, answers and questions that one endpoint may hold, of each.
-    package var share: Int
 
     package init(
         resolvers: Set<IPAddress> = [], timeToLive: ClosedRange<Duration> = .seconds(1) ... .seconds(86400),
-        grace: Duration = .seconds(60), openTime: Duration = .seconds(86400), queryTime: Duration = .seconds(10),
-        share: Int = 4096
+        grace: Duration = .seconds(60), openTime: Duration = .seconds(86400), queryTime: Duration = .seconds(10)
     ) {
         self.resolvers = resolvers
         self.timeToLive = timeToLive
         self.grace = grace
         self.openTime = openTime
         self.queryTime = queryTime
-        self.share = share
     }
 }
 
-/// The last answer that an endpoint got for a name.
+/// What an endpoint was told of a name.
 package struct LearntName: Hashable, Sendable {
     package struct Address: Hashable, Sendable {
         package var address: IPAddress
@@ -45,14 +41,11 @@ package struct LearntName: Hashable, Sendable {
 
     package var endpoint: UInt16
     package var name: DomainName
-    /// Of the question: 1 for A, 28 for AAAA.
-    package var type: UInt16
     package var addresses: [Address]
 
-    package init(endpoint: UInt16, name: DomainName, type: UInt16, addresses: [Address]) {
+    package init(endpoint: UInt16, name: DomainName, addresses: [Address]) {
         self.endpoint = endpoint
         self.name = name
-        self.type = type
         self.addresses = addresses
     }
 }

@@ -50,7 +50,7 @@ package final class KernelEngine: PolicyTestEngine {
             try select(endpoint)
             if let view, !view.test.names.isEmpty {
                 let peer = probe.peer(of: end.direction)
-                try datapath.learn(view.nameNumbers(of: peer), of: peer, at: numbers[endpoint.name] ?? 0)
+                datapath.learn(view.nameNumbers(of: peer), of: peer, at: numbers[endpoint.name] ?? 0)
             }
             let event = try datapath.run(frame, end.direction, isHost: endpoint.isHost)
             return try side(event, end.direction, probe)

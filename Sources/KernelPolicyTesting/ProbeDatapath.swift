@@ -19,7 +19,7 @@ final class ProbeDatapath {
     private let toNetwork: BPFProgram
     private let endpoints: BPFMap<UInt32, endpoint_entry>
     private let addresses: BPFMap<endpoint_address_key, UInt32>
-    private let names: BPFMap<fqdn_address_key, fqdn_address>
+    private let names: MappedArray
     private let conntrack: ConntrackTable
     private let events: EventRings
     private let configuration: MappedArray
@@ -29,7 +29,8 @@ final class ProbeDatapath {
     private let subjects: MappedArray
     private var config = datapath_config()
     private var knownAddresses: [endpoint_address_key] = []
-    private var namedAddresses: [fqdn_address_key] = []
+    /// Buckets of `names` that hold something.
+    private var namedBuckets: Set<Int> = []
 
     /// The loopback interface: every network namespace has it under this number, and a test run only names it.
     private static let interface: UInt32 = 1
@@ -48,7 +49,7 @@ final class ProbeDatapath {
         toNetwork = try object.program("tc_to_network")
         endpoints = try object.map("endpoint_map")
         addresses = try object.map("endpoint_address_map")
-        names = try object.map("fqdn_address_map")
+        names = try MappedArray(object.mapDescriptor("fqdn_number_map"), name: "fqdn_number_map")
         conntrack = try ConntrackTable(
             table: object.mapDescriptor("conntrack_table_map"), heads: object.mapDescriptor("conntrack_heads_map"),
             nodes: object.mapDescriptor("conntrack_map"))
@@ -150,29 +151,33 @@ extension ProbeDatapath {
     func forgetAddresses() throws(BPFError) {
         try addresses.remove(knownAddresses)
         knownAddresses = []
-        try names.remove(namedAddresses)
-        namedAddresses = []
+        for bucket in namedBuckets { names.write(fqdn_marks(), at: bucket * names.elementStride) }
+        namedBuckets = []
     }
 
     /// Gives an address exactly these numbers of names, for an endpoint, without end.
-    func learn(_ numbers: [NumericIdentity], of address: IPAddress, at endpoint: UInt16) throws(BPFError) {
-        let key = fqdn_address_key(address: ip_address(bytes: address.networkBytes), endpoint: UInt32(endpoint))
-        guard !numbers.isEmpty else {
-            try names.remove(key)
-            return
+    func learn(_ numbers: [NumericIdentity], of address: IPAddress, at endpoint: UInt16) {
+        // These programs have no secrets.
+        let secrets = fqdn_config(), end = UInt32.max / 2
+        let place = unsafe withUnsafePointer(to: secrets) {
+            unsafe fqdn_scatter($0, UInt32(endpoint), address.high.bigEndian, address.low.bigEndian, 0)
         }
-        namedAddresses.append(key)
-        var entry = fqdn_address()
-        entry.key = key
-        entry.expires = .max / 2
-        unsafe withUnsafeMutableBytes(of: &entry.numbers) { bytes in
-            for (slot, number) in numbers.prefix(Int(FQDN_NUMBERS_MAX)).enumerated() {
-                unsafe bytes.storeBytes(
-                    of: UInt64(number.rawValue) << 32 | UInt64(UInt32.max / 2), toByteOffset: 8 * slot,
-                    as: UInt64.self)
+        let tag = fqdn_tag(place, UInt32(endpoint)), own = ip_address(bytes: address.networkBytes)
+        let bucket = Int(fqdn_bucket(place, UInt32(FQDN_NUMBER_BUCKETS)))
+        let expected = Set(numbers.map { UInt64($0.rawValue) })
+        if !expected.isEmpty { namedBuckets.insert(bucket) }
+        unsafe names.withElement(bucket, as: fqdn_fact_bucket.self) { bucket in
+            for way in 0..<UInt32(FQDN_WAYS) {
+                var fact = fqdn_fact()
+                guard unsafe fqdn_read_fact(bucket, way, &fact) != 0, !expected.contains(fact.what) else { continue }
+                var same = fqdn_fact(address: own, what: fact.what)
+                if unsafe fqdn_is_same_fact(&same, &fact) != 0 { unsafe fqdn_free(&bucket.pointee.head, way, tag) }
+            }
+            for number in expected {
+                var fact = fqdn_fact(address: own, what: number)
+                _ = unsafe fqdn_note_fact(bucket, &fact, tag, end, 0)
             }
         }
-        try names.update(key, to: entry)
     }
 
     func forgetFlows() { conntrack.clear() }

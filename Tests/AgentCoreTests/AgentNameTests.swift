@@ -82,7 +82,7 @@ import Testing
         let number = try endpoint(2)
         let learnt = try answers.map { name, type, addresses in
             LearntName(
-                endpoint: number, name: try #require(DomainName(name)), type: type,
+                endpoint: number, name: try #require(DomainName(name)),
                 addresses: try addresses.map {
                     .init(address: try #require(IPAddress($0.0)), remaining: .seconds($0.1))
                 })
@@ -240,7 +240,7 @@ import Testing
         let cache = LearntNameCache {
             reads.increment() == 1
                 ? []
-                : [LearntName(endpoint: 7, name: name, type: 1, addresses: [.init(address: address, remaining: .zero)])]
+                : [LearntName(endpoint: 7, name: name, addresses: [.init(address: address, remaining: .zero)])]
         }
         let start = ContinuousClock.now
         #expect(cache.names(of: address, for: 7, now: start).isEmpty)

@@ -13,23 +13,23 @@
 
 #define FQDN_NAME_BYTES 256           /* the longest name is 254 */
 #define FQDN_NUMBERS_MAX 16           /* selectors that one address may have at a time, for one endpoint */
-#define FQDN_ANSWER_ADDRESSES 32      /* addresses of an answer that are remembered with its name */
 #define FQDN_MESSAGE_BYTES 4096       /* longest message read; a power of two */
 #define FQDN_RECORDS_MAX 64           /* records read of one answer; a power of two */
 #define FQDN_PORT 53
 
 struct fqdn_config {
 	__u64 hash_keys[2];               /* secret points of the name hash, below 2^31 - 1 */
+	__u64 suffix_lengths[4];          /* bit n: some selector stands for a suffix of n bytes */
+	__u32 label_keys[18];             /* secret: the hash of a label */
+	__u32 place_keys[8];              /* secret: where in the tables something is */
 	__u32 is_enabled;                 /* 0: no answer is read */
 	__u32 query_seconds;              /* an answer comes within this time or is not believed */
 	__u32 ttl_min;
 	__u32 ttl_max;
 	__u32 grace_seconds;              /* added to the time to live */
 	__u32 open_seconds;               /* past its expiry an address still counts for connections that are open */
-	__u32 share;                      /* addresses, answers and queries that one endpoint may hold, each */
-	__u32 pad;
 };
-_Static_assert(sizeof(struct fqdn_config) == 48, "fqdn_config");
+_Static_assert(sizeof(struct fqdn_config) == 176, "fqdn_config");
 
 /* fqdn_selector_map: what the suffix of a name stands for; the bytes are compared, so the hash need not be trusted. */
 struct fqdn_selector_key {
@@ -44,82 +44,109 @@ struct fqdn_selector {
 	__u32 one;                        /* for names with one more label */
 	__u32 deep;                       /* for names with one or more more labels */
 	__u32 pad;
-	__u8 name[FQDN_NAME_BYTES];
+	__u8 name[FQDN_NAME_BYTES];       /* zeros behind the suffix */
 };
 _Static_assert(sizeof(struct fqdn_selector) == 272, "fqdn_selector");
 
-/* fqdn_query_map: a question that an endpoint has asked of a resolver and that nobody has answered. */
-struct fqdn_query_key {
+/*
+ * What the programs learn lies in mapped arrays of buckets. Each bucket has FQDN_WAYS places, and in front of them a mark
+ * for each: who holds it and until when. All of the rules by which places are taken are in fqdn_table.h, which both sides
+ * compile.
+ */
+#define FQDN_WAYS 16
+
+struct fqdn_marks {
+	__u64 marks[FQDN_WAYS];           /* expires << 32 | endpoint << 16 | hash, odd; 0: free */
+	__u32 hand;                       /* where looking for the oldest begins */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct fqdn_marks) == 136, "fqdn_marks");
+
+/* fqdn_query_map: questions that an endpoint has asked of a resolver and that nobody has answered. */
+#define FQDN_QUERY_BUCKETS 2048
+
+struct fqdn_query {
 	struct ip_address resolver;
 	struct ip_address client;
-	__u16 endpoint;
 	__u16 port;                       /* the client's, network order */
 	__u16 id;                         /* as in the message */
 	__u16 protocol;
-};
-_Static_assert(sizeof(struct fqdn_query_key) == 40, "fqdn_query_key");
-
-struct fqdn_query {
-	__u64 hash;
-	__u32 asked;
-	__u16 length;                     /* of the name */
 	__u16 type;                       /* A, AAAA ... host order */
+	__u64 hash;                       /* of the name */
+	__u32 length;                     /* of the name */
+	__u32 pad;
 };
-_Static_assert(sizeof(struct fqdn_query) == 16, "fqdn_query");
+_Static_assert(sizeof(struct fqdn_query) == 56, "fqdn_query");
 
-/* fqdn_answer_map: the last answer to a question of an endpoint; for rules that come later, and for people. */
-struct fqdn_answer_key {
-	__u64 hash;
-	__u32 endpoint;
-	__u16 length;
-	__u16 type;
+struct fqdn_query_bucket {
+	struct fqdn_marks head;
+	struct fqdn_query ways[FQDN_WAYS];
 };
-_Static_assert(sizeof(struct fqdn_answer_key) == 16, "fqdn_answer_key");
-
-struct fqdn_answer {
-	__u32 learned;                    /* when */
-	__u32 count;                      /* of addresses */
-	__u32 expires[FQDN_ANSWER_ADDRESSES];
-	struct ip_address addresses[FQDN_ANSWER_ADDRESSES];
-	__u8 name[FQDN_NAME_BYTES];
-};
-_Static_assert(sizeof(struct fqdn_answer) == 904, "fqdn_answer");
-
-/* fqdn_address_map: the numbers that an address has for an endpoint. */
-struct fqdn_address_key {
-	struct ip_address address;
-	__u32 endpoint;
-};
-_Static_assert(sizeof(struct fqdn_address_key) == 20, "fqdn_address_key");
-
-struct fqdn_address {
-	struct fqdn_address_key key;      /* again: an element may be taken for another key under a reader's eyes */
-	__u32 expires;                    /* the latest of all */
-	__u64 numbers[FQDN_NUMBERS_MAX];  /* number << 32 | expires, 0: free; each its own expiry */
-};
-_Static_assert(sizeof(struct fqdn_address) == 152, "fqdn_address");
+_Static_assert(sizeof(struct fqdn_query_bucket) == 1032, "fqdn_query_bucket");
 
 /*
- * fqdn_ring_map: what an endpoint holds, in the order in which it came, so that the oldest goes when its share is used
- * up. Slot FQDN_RING_CURSOR counts how many came.
+ * fqdn_forged_map, of the same kind: answers that an endpoint whose source is not checked has sent in a resolver's name, by
+ * whatever way they arrive.
  */
-enum {
-	FQDN_RING_QUERY = 0,
-	FQDN_RING_ANSWER = 1,
-	FQDN_RING_ADDRESS = 2,
-};
-#define FQDN_RING_CURSOR 0xffffffffu
+#define FQDN_FORGED_BUCKETS 64
 
-struct fqdn_ring_key {
-	__u16 endpoint;
-	__u16 kind;                       /* FQDN_RING_* */
-	__u32 slot;
-};
-_Static_assert(sizeof(struct fqdn_ring_key) == 8, "fqdn_ring_key");
+/*
+ * Of an endpoint: this address has that number (fqdn_number_map, by address: what rules ask for), or was given for the name
+ * with that hash (fqdn_history_map, by address and name: for rules that come later, and for people).
+ */
+#define FQDN_NUMBER_BUCKETS 8192
+#define FQDN_HISTORY_BUCKETS 8192
 
-struct fqdn_ring_entry {
-	__u32 key[10];                    /* of the map of that kind; of the cursor: the first word */
+struct fqdn_fact {
+	struct ip_address address;
+	__u64 what;
 };
+_Static_assert(sizeof(struct fqdn_fact) == 24, "fqdn_fact");
+
+struct fqdn_fact_bucket {
+	struct fqdn_marks head;
+	struct fqdn_fact ways[FQDN_WAYS];
+};
+_Static_assert(sizeof(struct fqdn_fact_bucket) == 520, "fqdn_fact_bucket");
+
+/* fqdn_name_map: the names behind the hashes of fqdn_history_map, once for each endpoint. */
+#define FQDN_NAME_BUCKETS 1024
+
+struct fqdn_name {
+	__u64 hash;
+	__u32 length;
+	__u32 pad;
+	__u8 bytes[FQDN_NAME_BYTES];
+};
+_Static_assert(sizeof(struct fqdn_name) == 272, "fqdn_name");
+
+struct fqdn_name_bucket {
+	struct fqdn_marks head;
+	struct fqdn_name ways[FQDN_WAYS];
+};
+_Static_assert(sizeof(struct fqdn_name_bucket) == 4488, "fqdn_name_bucket");
+
+/* fqdn_stream_map: the beginning of a message that TCP cut in two, its length in front, until the rest comes. */
+#define FQDN_STREAM_BUCKETS 16
+
+struct fqdn_stream {
+	struct ip_address resolver;
+	struct ip_address client;
+	__u16 port;                       /* the client's, network order */
+	__u16 is_answer;
+	__u32 next;                       /* sequence number of the byte that is missing */
+	__u32 have;                       /* bytes */
+	__u32 pad;
+	__u8 bytes[FQDN_MESSAGE_BYTES];
+};
+_Static_assert(sizeof(struct fqdn_stream) == 4144, "fqdn_stream");
+
+struct fqdn_stream_bucket {
+	struct fqdn_marks head;
+	struct fqdn_stream ways[FQDN_WAYS];
+	__u8 end[FQDN_MESSAGE_BYTES];     /* where the verifier believes that the last of them may write */
+};
+_Static_assert(sizeof(struct fqdn_stream_bucket) == 70536, "fqdn_stream_bucket");
 
 /* fqdn_peers_map, per CPU: what a first packet has found; fqdn_scratch_map: a message being read. Neither outlives its packet. */
 struct fqdn_peers {
@@ -137,17 +164,17 @@ struct fqdn_record {
 
 struct fqdn_scratch {
 	__u64 h1, h2;
-	struct fqdn_query_key key;
 	struct fqdn_query asked;
-	__u32 now, endpoint;
-	__u32 length, offset, name_length, labels, left, records, found, from, numbers_found;
+	struct fqdn_fact fact;
+	__u32 now, endpoint, latest;
+	__u32 gathered;                         /* length of the message that the packet has completed, 0: none */
+	__u32 length, offset, name_length, labels, records, found, numbers_found;
 	__u32 numbers[FQDN_NUMBERS_MAX];
-	__u8 bad, ended, differs, wants_selectors;
-	__u8 message[FQDN_MESSAGE_BYTES + 16];  /* + 16: an address is read at a masked offset */
+	__u8 bad, ended, wants_selectors, pad;
 	__u8 start[128];                        /* where each label begins */
+	__u8 name[FQDN_NAME_BYTES + 16];        /* the question's, zeros behind it; + 16: words are read at a masked offset */
+	__u8 message[FQDN_MESSAGE_BYTES + 16];  /* + 16: an address is read at a masked offset */
 	struct fqdn_record record[FQDN_RECORDS_MAX];
-	struct fqdn_address fresh;
-	struct fqdn_answer answer;              /* its name is the question's */
 };
 
 #endif

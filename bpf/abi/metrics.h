@@ -32,6 +32,7 @@ enum {
 	METRIC_DNS_FORBIDDEN = 144,       /* addresses that no name opens: loopback, link-local, metadata */
 	METRIC_DNS_CROWDED = 145,         /* an address or a name with more numbers than there is room for */
 	METRIC_DNS_NO_ROOM = 146,         /* no memory for a learned address */
+	METRIC_DNS_FORGED = 147,          /* answers that an endpoint without source check sent in a resolver's name */
 	METRIC_COUNT = 160,
 };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The maps of bpf/abi/fqdn.h. Hashes take memory for what is in them; every endpoint has its share of each. */
+/* The maps of bpf/abi/fqdn.h: what the agent says, in hashes; what the programs learn, in mapped arrays of buckets. */
 #ifndef BULKHEAD_FQDN_MAPS_H
 #define BULKHEAD_FQDN_MAPS_H
 
+#include "fqdn_table.h"
 #include "maps.h"
 
 struct {
@@ -30,36 +31,52 @@ struct {
 } fqdn_selector_map SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 262144);
-	__type(key, struct fqdn_query_key);
-	__type(value, struct fqdn_query);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, FQDN_QUERY_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct fqdn_query_bucket);
 } fqdn_query_map SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 262144);
-	__type(key, struct fqdn_answer_key);
-	__type(value, struct fqdn_answer);
-} fqdn_answer_map SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, FQDN_FORGED_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct fqdn_query_bucket);
+} fqdn_forged_map SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 524288);
-	__type(key, struct fqdn_address_key);
-	__type(value, struct fqdn_address);
-} fqdn_address_map SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, FQDN_NUMBER_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct fqdn_fact_bucket);
+} fqdn_number_map SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1048576);
-	__type(key, struct fqdn_ring_key);
-	__type(value, struct fqdn_ring_entry);
-} fqdn_ring_map SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, FQDN_HISTORY_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct fqdn_fact_bucket);
+} fqdn_history_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, FQDN_NAME_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct fqdn_name_bucket);
+} fqdn_name_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, FQDN_STREAM_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct fqdn_stream_bucket);
+} fqdn_stream_map SEC(".maps");
 
 /*
  * Working memory. The programs run with bottom halves off and call nothing that comes back here, so a CPU has one packet

@@ -26,35 +26,39 @@ static __always_inline struct fqdn_peers *fqdn_peers(void)
 __attribute__((noinline)) int gather_names(const struct conntrack_key *key, __u32 identity, __u32 open)
 {
 	struct fqdn_peers *peers = fqdn_peers();
-	struct fqdn_address_key at = {};
+	struct fqdn_fact_bucket *bucket;
 	struct fqdn_config *config;
-	struct fqdn_address *e;
-	__u32 zero = 0, now;
+	__u32 index = 0, tag, now;
+	struct fqdn_fact fact;
+	__u64 first, second, where;
 
 	if (!key || !peers)
 		return 0;
 	peers->count = 0;
 	if (!may_have_names(identity))
 		return 0;
-	at.address = key->remote;
-	at.endpoint = key->endpoint;
-	e = bpf_map_lookup_elem(&fqdn_address_map, &at);
-	config = bpf_map_lookup_elem(&fqdn_config_map, &zero);
-	if (!e || !config)
+	config = bpf_map_lookup_elem(&fqdn_config_map, &index);
+	if (!config)
+		return 0;
+	first = *(const aliasing_u64 *)key->remote.bytes;
+	second = *(const aliasing_u64 *)(key->remote.bytes + 8);
+	where = fqdn_scatter(config, key->endpoint, first, second, 0);
+	index = fqdn_bucket(where, FQDN_NUMBER_BUCKETS);
+	tag = fqdn_tag(where, key->endpoint);
+	bucket = bpf_map_lookup_elem(&fqdn_number_map, &index);
+	if (!bucket)
 		return 0;
 	now = fqdn_now() - (open ? config->open_seconds : 0);
 #pragma clang loop unroll(disable)
-	for (int i = 0; i < FQDN_NUMBERS_MAX; i++) {
-		__u64 number = *(volatile __u64 *)&e->numbers[i];
+	for (__u32 i = 0; i < FQDN_WAYS; i++) {
+		__u64 mark = *(volatile __u64 *)&bucket->head.marks[i];
 
-		if (number && (__s32)((__u32)number - now) > 0) {
-			peers->numbers[peers->count & (FQDN_NUMBERS_MAX - 1)] = number >> 32;
-			peers->count++;
-		}
+		if ((__u32)mark != tag || (__s32)((__u32)(mark >> 32) - now) <= 0 || !fqdn_read_fact(bucket, i, &fact) ||
+		    !same_address(&fact.address, &key->remote))
+			continue;
+		peers->numbers[peers->count & (FQDN_NUMBERS_MAX - 1)] = fact.what;
+		peers->count++;
 	}
-	/* After reading: the element may have become another address's meanwhile. */
-	if (!same_address(&e->key.address, &at.address) || e->key.endpoint != at.endpoint)
-		peers->count = 0;
 	return 0;
 }
 

@@ -5,7 +5,7 @@
 
 #include "count.h"
 #include "dns_message.h"
-#include "fqdn_ring.h"
+#include "fqdn_maps.h"
 
 static __always_inline void add_number(struct fqdn_scratch *s, __u32 number)
 {
@@ -19,52 +19,51 @@ static __always_inline void add_number(struct fqdn_scratch *s, __u32 number)
 	s->numbers_found++;
 }
 
-static long same_name_byte(__u32 i, void *context)
+/* Behind both there are zeros. */
+static __always_inline bool is_suffix(const struct fqdn_scratch *s, __u32 from, const __u8 *suffix, __u32 length)
 {
-	struct dns_walk *w = context;
-	struct fqdn_scratch *s = w->s;
-
-	s->differs = s->answer.name[(s->from + i) & (FQDN_NAME_BYTES - 1)] != w->selector->name[i & (FQDN_NAME_BYTES - 1)];
-	return s->differs;
+#pragma clang loop unroll(disable)
+	for (__u32 at = 0; at < FQDN_NAME_BYTES; at += 8) {
+		if (at >= length)
+			break;
+		if (*(const aliasing_u64 *)&s->name[dns_index(from + at, FQDN_NAME_BYTES)] !=
+		    *(const aliasing_u64 *)&suffix[at])
+			return false;
+	}
+	return true;
 }
 
-/* Selectors of the suffix that begins at `at`, before which `s->labels` labels stand. */
-static __always_inline void match_suffix(struct dns_walk *w, __u32 at)
+/* Selectors of the suffix that begins at `from`, before which `labels` labels stand. */
+static __always_inline void match_suffix(struct dns_walk *w, __u32 from, __u32 labels)
 {
 	struct fqdn_scratch *s = w->s;
-	struct fqdn_selector_key key = { .hash = dns_hash(s), .length = s->name_length - at };
+	struct fqdn_selector_key key = { .hash = dns_hash(s), .length = dns_index(s->name_length - from, FQDN_NAME_BYTES) };
+	struct fqdn_selector *selector;
 
-	w->selector = bpf_map_lookup_elem(&fqdn_selector_map, &key);
-	if (!w->selector)
+	if (!(w->config->suffix_lengths[key.length / 64] >> key.length % 64 & 1))
 		return;
-	s->from = at;
-	s->differs = 0;
-	bpf_loop(key.length, same_name_byte, w, 0);
-	if (s->differs)
+	selector = bpf_map_lookup_elem(&fqdn_selector_map, &key);
+	if (!selector || !is_suffix(s, from, selector->name, key.length))
 		return;
-	if (!s->labels) {
-		add_number(s, w->selector->exact);
+	if (!labels) {
+		add_number(s, selector->exact);
 		return;
 	}
-	if (s->labels == 1)
-		add_number(s, w->selector->one);
-	add_number(s, w->selector->deep);
+	if (labels == 1)
+		add_number(s, selector->one);
+	add_number(s, selector->deep);
 }
 
-/* The name right to left: the hash of every suffix falls out of one pass, and at each label the suffix is looked up. */
-static long hash_name_byte(__u32 i, void *context)
+/* The name right to left: the hash of every suffix falls out of one pass, and is looked up. */
+static long hash_label(__u32 i, void *context)
 {
 	struct dns_walk *w = context;
 	struct fqdn_scratch *s = w->s;
-	__u32 at = (s->name_length - 1 - i) & (FQDN_NAME_BYTES - 1);
+	__u32 label = s->labels - 1 - i, from = s->start[label & DNS_LABELS_MASK];
 
-	s->h1 = dns_mix(s->h1, w->config->hash_keys[0], s->answer.name[at]);
-	s->h2 = dns_mix(s->h2, w->config->hash_keys[1], s->answer.name[at]);
-	if (at != s->start[(s->labels - 1) & DNS_LABELS_MASK])
-		return 0;
-	s->labels--;
+	dns_hash_label(s, w->config, from);
 	if (s->wants_selectors)
-		match_suffix(w, at);
+		match_suffix(w, from, label);
 	return 0;
 }
 
@@ -75,57 +74,38 @@ static __always_inline void hash_name(struct dns_walk *w)
 	s->h1 = s->h2 = s->numbers_found = 0;
 	/* The selector of every name stands for the empty suffix. */
 	if (s->wants_selectors)
-		match_suffix(w, s->name_length);
-	bpf_loop(s->name_length, hash_name_byte, w, 0);
+		match_suffix(w, s->name_length, s->labels);
+	bpf_loop(s->labels, hash_label, w, 0);
 }
 
-/*
- * Gives an address one more number, or prolongs it; never shortens. By compare and exchange: two answers may teach at once.
- * A global function: the verifier proves it once, by itself.
- */
-__attribute__((noinline)) int set_number(struct fqdn_address *e, __u32 number, __u32 expires, __u32 now)
+/* Global functions, here and below: the verifier proves each once, by itself. */
+__attribute__((noinline)) __u32 claim_way(struct fqdn_marks *head, __u32 endpoint, __u32 now)
 {
-	__u64 wanted = (__u64)number << 32 | expires, old;
+	__u32 way = head ? fqdn_claim(head, endpoint, now) : FQDN_NO_WAY;
 
-	if (!e)
+	if (way >= FQDN_WAYS)
+		count_metric(METRIC_DNS_NO_ROOM, 0);
+	return way;
+}
+
+__attribute__((noinline)) int note_fact(struct fqdn_fact_bucket *bucket, const struct fqdn_fact *fact, __u32 tag,
+					__u32 expires, __u32 now)
+{
+	if (!bucket || !fact)
 		return 0;
-#pragma clang loop unroll(disable)
-	for (int i = 0; i < FQDN_NUMBERS_MAX; i++) {
-		old = *(volatile __u64 *)&e->numbers[i];
-		if (old >> 32 != number)
-			continue;
-		if ((__u32)old < expires)
-			__sync_val_compare_and_swap(&e->numbers[i], old, wanted);
-		return 0;
-	}
-#pragma clang loop unroll(disable)
-	for (int i = 0; i < FQDN_NUMBERS_MAX; i++) {
-		old = *(volatile __u64 *)&e->numbers[i];
-		if ((!old || (__u32)old <= now) && __sync_val_compare_and_swap(&e->numbers[i], old, wanted) == old)
-			return 0;
-	}
-	count_metric(METRIC_DNS_CROWDED, 0);
-	e->numbers[number & (FQDN_NUMBERS_MAX - 1)] = wanted;
+	if (!fqdn_note_fact(bucket, fact, tag, expires, now))
+		count_metric(METRIC_DNS_NO_ROOM, 0);
 	return 0;
 }
 
-/* The record of an address, made if there is none; 0: no room. */
-static __attribute__((noinline)) struct fqdn_address *address_record(struct fqdn_scratch *s, const struct ip_address *address,
-								     __u32 share)
+/* Notes what `s->fact` says of its address in the bucket that `where` scatters to. */
+static __always_inline void note_in(void *map, __u32 count, struct fqdn_scratch *s, __u64 where, __u32 expires)
 {
-	struct fqdn_address_key key = { .address = *address, .endpoint = s->endpoint };
-	struct fqdn_address *e = bpf_map_lookup_elem(&fqdn_address_map, &key);
+	__u32 index = fqdn_bucket(where, count);
+	struct fqdn_fact_bucket *bucket = bpf_map_lookup_elem(map, &index);
 
-	if (e)
-		return e;
-	hold_address(&key, share, s->now);
-	s->fresh.key = key;
-	s->fresh.expires = 0;
-	bpf_map_update_elem(&fqdn_address_map, &key, &s->fresh, BPF_NOEXIST);
-	e = bpf_map_lookup_elem(&fqdn_address_map, &key);
-	if (!e)
-		count_metric(METRIC_DNS_NO_ROOM, 0);
-	return e;
+	if (bucket)
+		note_fact(bucket, &s->fact, fqdn_tag(where, s->endpoint), expires, s->now);
 }
 
 static long learn_address(__u32 i, void *context)
@@ -133,50 +113,77 @@ static long learn_address(__u32 i, void *context)
 	struct dns_walk *w = context;
 	struct fqdn_scratch *s = w->s;
 	struct ip_address address = dns_address(s, i);
+	const aliasing_u64 *words = (const aliasing_u64 *)&address;
 	__u32 expires = s->now + clamp_ttl(s->record[i & (FQDN_RECORDS_MAX - 1)].ttl, w->config) + w->config->grace_seconds;
-	__u32 place = s->answer.count;
-	struct fqdn_address *e;
+	__u64 where;
 
 	if (is_never_opened(&address)) {
 		count_metric(METRIC_DNS_FORBIDDEN, 0);
 		return 0;
 	}
-	if (place < FQDN_ANSWER_ADDRESSES) {
-		s->answer.addresses[place & (FQDN_ANSWER_ADDRESSES - 1)] = address;
-		s->answer.expires[place & (FQDN_ANSWER_ADDRESSES - 1)] = expires;
-		s->answer.count = place + 1;
-	}
-	if (!s->numbers_found)
-		return 0;
-	e = address_record(s, &address, w->config->share);
-	if (!e)
-		return 0;
+	s->fact.address = address;
+	where = fqdn_scatter(w->config, s->endpoint, words[0], words[1], 0);
 #pragma clang loop unroll(disable)
 	for (__u32 n = 0; n < FQDN_NUMBERS_MAX; n++) {
 		if (n >= s->numbers_found)
 			break;
-		set_number(e, s->numbers[n], expires, s->now);
+		s->fact.what = s->numbers[n];
+		note_in(&fqdn_number_map, FQDN_NUMBER_BUCKETS, s, where, expires);
 	}
-	if (e->expires < expires)
-		e->expires = expires;
-	count_metric(METRIC_DNS_LEARNED, 0);
+	s->fact.what = s->asked.hash;
+	where = fqdn_scatter(w->config, s->endpoint, words[0], words[1], s->fact.what);
+	note_in(&fqdn_history_map, FQDN_HISTORY_BUCKETS, s, where, expires);
+	if (s->latest < expires)
+		s->latest = expires;
+	if (s->numbers_found)
+		count_metric(METRIC_DNS_LEARNED, 0);
 	return 0;
 }
 
-/* Remembers the answer with its name: a rule that comes later learns from it, and people see it. */
-static __attribute__((noinline)) void remember_answer(struct fqdn_scratch *s, __u32 share)
+/* Writes the name at a place that was claimed, and marks it. */
+static __always_inline void write_name(struct fqdn_name_bucket *bucket, __u32 way, const struct fqdn_scratch *s, __u32 tag)
 {
-	struct fqdn_answer_key key = {
-		.hash = dns_hash(s), .endpoint = s->endpoint, .length = s->name_length, .type = s->asked.type,
-	};
+	struct fqdn_name *name = &bucket->ways[way & (FQDN_WAYS - 1)];
 
-	s->answer.learned = s->now;
-	if (!bpf_map_lookup_elem(&fqdn_answer_map, &key))
-		hold_answer(&key, share);
-	bpf_map_update_elem(&fqdn_answer_map, &key, &s->answer, BPF_ANY);
+	name->hash = s->asked.hash;
+	name->length = s->name_length;
+#pragma clang loop unroll(disable)
+	for (__u32 at = 0; at < FQDN_NAME_BYTES; at += 8) {
+		if (at >= s->name_length)
+			break;
+		*(aliasing_u64 *)&name->bytes[at] = *(const aliasing_u64 *)&s->name[at];
+	}
+	asm volatile("" ::: "memory");
+	*(volatile __u64 *)&bucket->head.marks[way & (FQDN_WAYS - 1)] = fqdn_mark(tag, s->latest);
 }
 
-static __attribute__((noinline)) int believe(struct dns_walk *w)
+/* Keeps the name for as long as one of its addresses: a rule that comes later learns from it, and people see it. */
+static __attribute__((noinline)) int note_name(struct fqdn_scratch *s, const struct fqdn_config *config)
+{
+	__u64 where = fqdn_scatter(config, s->endpoint, 0, 0, s->asked.hash);
+	__u32 index = fqdn_bucket(where, FQDN_NAME_BUCKETS), tag = fqdn_tag(where, s->endpoint), way;
+	struct fqdn_name_bucket *bucket = bpf_map_lookup_elem(&fqdn_name_map, &index);
+
+	if (!bucket)
+		return 0;
+#pragma clang loop unroll(disable)
+	for (way = 0; way < FQDN_WAYS; way++) {
+		__u64 mark = *(volatile __u64 *)&bucket->head.marks[way];
+
+		if ((__u32)mark != tag || bucket->ways[way].hash != s->asked.hash)
+			continue;
+		if (mark >> 32 >= s->latest || __sync_val_compare_and_swap(&bucket->head.marks[way], mark,
+									  fqdn_mark(tag, s->latest)) == mark)
+			return 0;
+	}
+	way = claim_way(&bucket->head, s->endpoint, s->now);
+	if (way < FQDN_WAYS)
+		write_name(bucket, way, s, tag);
+	return 0;
+}
+
+/* In line: the stack of the chain of calls. */
+static __always_inline int believe(struct dns_walk *w)
 {
 	struct fqdn_scratch *s = w->s;
 
@@ -184,11 +191,9 @@ static __attribute__((noinline)) int believe(struct dns_walk *w)
 		count_metric(METRIC_DNS_MALFORMED, 0);
 		return 0;
 	}
-	s->answer.count = 0;
+	s->latest = 0;
 	bpf_loop(s->found < FQDN_RECORDS_MAX ? s->found : FQDN_RECORDS_MAX, learn_address, w, 0);
-	if (s->answer.count)
-		remember_answer(s, w->config->share);
-	return 0;
+	return s->latest ? note_name(s, w->config) : 0;
 }
 
 #endif

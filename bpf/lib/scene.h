@@ -27,6 +27,16 @@ enum {
 	IS_SERVICE = 2,                   /* a service of the host, at its sockets */
 };
 
+static __always_inline struct endpoint_entry *find_endpoint(__u32 ifindex)
+{
+	__u32 slot = ifindex & (ENDPOINT_TABLE_SIZE - 1);
+	struct endpoint_entry *ep = bpf_map_lookup_elem(&endpoint_map, &slot);
+
+	if (ep && ep->ifindex == ifindex)
+		return ep;
+	return bpf_map_lookup_elem(&endpoint_overflow_map, &ifindex);
+}
+
 /* Not a tc action: what a step returns that has not decided. */
 #define CONTINUE 100
 

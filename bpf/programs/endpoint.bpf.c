@@ -28,16 +28,6 @@ struct {
 	},
 };
 
-static __always_inline struct endpoint_entry *find_endpoint(__u32 ifindex)
-{
-	__u32 slot = ifindex & (ENDPOINT_TABLE_SIZE - 1);
-	struct endpoint_entry *ep = bpf_map_lookup_elem(&endpoint_map, &slot);
-
-	if (ep && ep->ifindex == ifindex)
-		return ep;
-	return bpf_map_lookup_elem(&endpoint_overflow_map, &ifindex);
-}
-
 static __always_inline int judge_packet(struct __sk_buff *skb, int direction, __u32 is_host)
 {
 	__u32 zero = 0, subject;
@@ -71,7 +61,9 @@ static __always_inline int judge_packet(struct __sk_buff *skb, int direction, __
 	}
 	action = judge_tracked(&s, direction, is_host);
 	/* Read from memory again: kept over all of the above, the pointer would need room on the stack. */
-	if (!is_host && s.p.key.remote_port == network16(FQDN_PORT) && action == TC_ACT_UNSPEC)
+	if (!is_host && action == TC_ACT_UNSPEC &&
+	    (s.p.key.remote_port == network16(FQDN_PORT) ||
+	     (direction == DIRECTION_EGRESS && s.p.key.local_port == network16(FQDN_PORT))))
 		bpf_tail_call(*(struct __sk_buff *volatile *)&s.skb, &dns_programs_map, direction);
 	return action;
 }
@@ -113,7 +105,10 @@ static __always_inline int see_dns_packet(struct __sk_buff *skb, int direction)
 		p.ethertype = host16(skb->protocol);
 	p.key.endpoint = ep->endpoint;
 	reason = direction == DIRECTION_EGRESS ? parse_egress(skb, &p) : parse_ingress(skb, &p);
-	if (!reason)
+	if (!reason && direction == DIRECTION_EGRESS && p.key.local_port == network16(FQDN_PORT) &&
+	    ep->flags & ENDPOINT_NO_SOURCE_CHECK)
+		note_forged(skb, &p);
+	if (!reason && p.key.remote_port == network16(FQDN_PORT))
 		see_dns(skb, &p, direction == DIRECTION_INGRESS);
 	return TC_ACT_UNSPEC;
 }

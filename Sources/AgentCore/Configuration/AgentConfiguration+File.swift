@@ -115,7 +115,6 @@ extension ConfigurationReader {
             "ttlMax": { longest = try $0.duration(atLeast: .seconds(1)) },
             "grace": { copy.grace = try $0.duration() },
             "openConnections": { copy.openTime = try $0.duration() },
-            "share": { copy.share = try $0.integer(16...65_536) },
         ])
         guard shortest <= longest else { throw error("ttlMin is longer than ttlMax") }
         copy.timeToLive = shortest...longest
