@@ -128,7 +128,8 @@ let benchmarkTargets: [Target] = [
         dependencies: [
             "CBenchSupport", "CDatapathABI", "CLinuxShim", "NetworkModel", "IdentityModel", "PolicyModel",
             "PolicyCompiler", "TableEncoding", "EventModel", "EventDecoding", "FlowAggregation", "KernelPrograms",
-            "BPFRuntime", "LinuxHost", "PolicyReading", "PolicyTesting", "KernelPolicyTesting", argumentParser,
+            "BPFRuntime", "LinuxHost", "PolicyReading", "PolicyTesting", "KernelPolicyTesting", "KernelDatapath",
+            "AgentCore", argumentParser,
         ],
         path: "Benchmarks/bulkhead-bench", exclude: ["BPF"], swiftSettings: strict,
         plugins: ["CompileKernelPrograms"]),

@@ -21,6 +21,14 @@ package final class FlowAggregator: Sendable {
         state.withLock { $0.names = names }
     }
 
+    /// Changes the name tables, in place, for the flows that follow.
+    package func updateNames(_ change: (inout FlowNames) -> Void) {
+        state.withLock { change(&$0.names) }
+    }
+
+    /// The name tables as they are.
+    package var names: FlowNames { state.withLock { $0.names } }
+
     /// Takes a batch of decoded events.
     ///
     /// `wallClockOffset`: nanoseconds from CLOCK_MONOTONIC to the time since 1970.

@@ -8,7 +8,7 @@ package import PolicyModel
 ///
 /// A shared immutable object, so that a flow holds a reference and no text.
 package final class EndpointName: Sendable {
-    /// Number of the endpoint on this host.
+    /// Number of the endpoint on this host; 0: it is of another one.
     package let number: UInt16
     /// The user's name for it, as in `podman/web`.
     package let name: String
@@ -51,10 +51,13 @@ package final class RuleName: Sendable {
 
 /// The tables that turn numbers of an event into names: one array or dictionary lookup each.
 ///
-/// The agent builds one for each state it commits; events decoded later are enriched with the newest.
+/// The agent brings them up to date with each state it commits; events decoded later are enriched with the newest.
 package struct FlowNames: Sendable {
     private var endpoints: [EndpointName?] = []
     private var byAddress: [IPAddress: EndpointName] = [:]
+    /// Workloads of other hosts by address, and with their addresses by key.
+    private var remotesByAddress: [IPAddress: EndpointName] = [:]
+    private var remotes: [String: (name: EndpointName, addresses: [IPAddress])] = [:]
     private var workloads: [IdentityName?] = []
     private var otherIdentities: [UInt32: IdentityName] = [:]
     private var rules: [RuleName?] = []
@@ -69,6 +72,16 @@ package struct FlowNames: Sendable {
 
     /// Says which endpoint owns which address; replaces what was said before.
     package mutating func setAddresses(_ owners: [IPAddress: EndpointName]) { byAddress = owners }
+
+    /// Names a workload of another host by its addresses, in the place of those it had; nil: it is gone.
+    package mutating func setRemote(_ key: String, _ name: EndpointName?, addresses: [IPAddress]) {
+        if let (former, had) = remotes.removeValue(forKey: key) {
+            for address in had where remotesByAddress[address] === former { remotesByAddress[address] = nil }
+        }
+        guard let name else { return }
+        remotes[key] = (name, addresses)
+        for address in addresses { remotesByAddress[address] = name }
+    }
 
     /// Names an identity.
     package mutating func setIdentity(_ identity: IdentityName) {
@@ -86,8 +99,8 @@ package struct FlowNames: Sendable {
     /// The endpoint of that number.
     package func endpoint(_ number: UInt16) -> EndpointName? { FlowNames.get(endpoints, Int(number)) }
 
-    /// The endpoint that owns an address.
-    package func endpoint(at address: IPAddress) -> EndpointName? { byAddress[address] }
+    /// The endpoint that owns an address; one of this host before one of another.
+    package func endpoint(at address: IPAddress) -> EndpointName? { byAddress[address] ?? remotesByAddress[address] }
 
     /// The identity of that number.
     package func identity(_ identity: NumericIdentity) -> IdentityName? {

@@ -4,16 +4,18 @@ import IdentityModel
 
 /// Groups that workloads belong to by their labels: what stands behind a service.
 struct GroupMembers: Sendable {
-    private struct Group: Hashable {
+    private struct Group: Hashable, Sendable {
         var labels: LabelSet
         var selector: LabelSelector
     }
 
-    private var counts: [Group: Int] = [:]
+    private var counts = RevertibleTable<Group, Int>()
+
+    mutating func revise(_ revision: TableRevision) { counts.revise(revision) }
 
     /// True if this is the first use.
     mutating func add(_ labels: LabelSet, _ selector: LabelSelector) -> Bool {
-        let count = counts[Group(labels: labels, selector: selector), default: 0] + 1
+        let count = (counts[Group(labels: labels, selector: selector)] ?? 0) + 1
         counts[Group(labels: labels, selector: selector)] = count
         return count == 1
     }
@@ -27,8 +29,8 @@ struct GroupMembers: Sendable {
 
     /// Labels of the groups that a workload with these labels belongs to, sorted, none twice.
     func groups(of labels: LabelSet) -> [LabelSet] {
-        guard !counts.isEmpty else { return [] }
-        return [LabelSet].distinct(counts.keys.filter { $0.selector.matches(labels) }.map(\.labels))
+        guard !counts.values.isEmpty else { return [] }
+        return [LabelSet].distinct(counts.values.keys.filter { $0.selector.matches(labels) }.map(\.labels))
     }
 }
 

@@ -14,14 +14,16 @@ struct GroupPrefixes: Sendable {
 
     private var numbers: [Group: Int32] = [:]
     private var groups: [Group?] = []
+    /// Prefixes that each group lists.
     private var useCounts: [Int] = []
-    /// Groups that list exactly this prefix, each as often as it is listed.
-    private var listers: [CIDR: [Int32]] = [:]
+    /// Groups that list exactly this prefix, each as often as it is listed: mostly one, the others apart.
+    private var listers: [CIDR: Int32] = [:]
+    private var moreListers: [CIDR: [Int32]] = [:]
     private var lengths4 = [Int](repeating: 0, count: 33)
     private var lengths6 = [Int](repeating: 0, count: 129)
-    /// All prefixes by their first bits, those shorter than that apart.
-    private var inside: [CIDR: Set<CIDR>] = [:]
-    private var short: Set<CIDR> = []
+    private var sorted = SortedPrefixes()
+    /// What was added and removed since a change began; nil: none has.
+    private var steps: [(group: Group, prefixes: [CIDR], isAddition: Bool)]?
 
     var isEmpty: Bool { listers.isEmpty }
 
@@ -29,6 +31,7 @@ struct GroupPrefixes: Sendable {
 
     mutating func add(_ group: Group, _ prefixes: [CIDR]) {
         guard !prefixes.isEmpty else { return }
+        steps?.append((group, prefixes, true))
         let number: Int32
         if let known = numbers[group] {
             number = known
@@ -41,26 +44,41 @@ struct GroupPrefixes: Sendable {
             useCounts.append(0)
         }
         numbers[group] = number
-        useCounts[Int(number)] += 1
+        useCounts[Int(number)] += prefixes.count
         for prefix in prefixes {
-            if listers[prefix] == nil { note(prefix, 1) }
-            listers[prefix, default: []].append(number)
+            if listers[prefix] == nil {
+                listers[prefix] = number
+                note(prefix, 1)
+            } else {
+                moreListers[prefix, default: []].append(number)
+            }
         }
     }
 
     mutating func remove(_ group: Group, _ prefixes: [CIDR]) {
         guard !prefixes.isEmpty, let number = numbers[group] else { return }
+        steps?.append((group, prefixes, false))
         for prefix in prefixes {
-            guard let index = listers[prefix]?.firstIndex(of: number) else { continue }
-            listers[prefix]?.remove(at: index)
-            guard listers[prefix]?.isEmpty ?? true else { continue }
-            listers[prefix] = nil
-            note(prefix, -1)
+            guard unlist(prefix, number) else { continue }
+            useCounts[Int(number)] -= 1
+            if listers[prefix] == nil { note(prefix, -1) }
         }
-        useCounts[Int(number)] -= 1
         guard useCounts[Int(number)] == 0 else { return }
         groups[Int(number)] = nil
         numbers[group] = nil
+    }
+
+    /// False if the group does not list the prefix.
+    private mutating func unlist(_ prefix: CIDR, _ number: Int32) -> Bool {
+        if listers[prefix] == number {
+            listers[prefix] = moreListers[prefix]?.popLast()
+        } else if let index = moreListers[prefix]?.firstIndex(of: number) {
+            moreListers[prefix]?.remove(at: index)
+        } else {
+            return false
+        }
+        if moreListers[prefix]?.isEmpty ?? false { moreListers[prefix] = nil }
+        return true
     }
 
     /// Labels of the groups around a prefix, sorted, none twice.
@@ -69,7 +87,10 @@ struct GroupPrefixes: Sendable {
         let lengths = prefix.isIPv4 ? lengths4 : lengths6
         var found: Set<Int32> = []
         for length in 0...prefix.length where lengths[length] > 0 {
-            found.formUnion(listers[CIDR(prefix.address, length: length)] ?? [])
+            let around = CIDR(prefix.address, length: length)
+            guard let first = listers[around] else { continue }
+            found.insert(first)
+            found.formUnion(moreListers[around] ?? [])
         }
         let labels = found.compactMap { groups[Int($0)] }.filter { !withWorkloadsOnly || $0.includesWorkloads }
             .map(\.labels)
@@ -77,30 +98,19 @@ struct GroupPrefixes: Sendable {
     }
 
     /// Listed prefixes inside a prefix.
-    func inside(_ prefix: CIDR) -> [CIDR] {
-        let coarse = GroupPrefixes.coarseLength(prefix)
-        if prefix.length >= coarse {
-            return (inside[CIDR(prefix.address, length: coarse)] ?? []).filter(prefix.contains)
+    func inside(_ prefix: CIDR) -> [CIDR] { sorted.inside(prefix) }
+
+    mutating func revise(_ revision: TableRevision) {
+        let past = steps ?? []
+        steps = revision == .begin ? [] : nil
+        guard revision == .revert else { return }
+        for step in past.reversed() {
+            step.isAddition ? remove(step.group, step.prefixes) : add(step.group, step.prefixes)
         }
-        let longer = inside.filter { prefix.contains($0.key) }.values.joined()
-        return short.filter(prefix.contains) + longer
     }
 
     private mutating func note(_ prefix: CIDR, _ change: Int) {
         if prefix.isIPv4 { lengths4[prefix.length] += change } else { lengths6[prefix.length] += change }
-        let coarse = GroupPrefixes.coarseLength(prefix)
-        if prefix.length < coarse {
-            if change > 0 { short.insert(prefix) } else { short.remove(prefix) }
-            return
-        }
-        let key = CIDR(prefix.address, length: coarse)
-        if change > 0 {
-            inside[key, default: []].insert(prefix)
-        } else {
-            inside[key]?.remove(prefix)
-            if inside[key]?.isEmpty ?? false { inside[key] = nil }
-        }
+        if change > 0 { sorted.insert(prefix) } else { sorted.remove(prefix) }
     }
-
-    private static func coarseLength(_ prefix: CIDR) -> Int { prefix.isIPv4 ? 16 : 48 }
 }

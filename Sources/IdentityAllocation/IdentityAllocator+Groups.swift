@@ -19,11 +19,8 @@ extension IdentityAllocator {
     }
 
     private mutating func touchEndpoints(of selector: LabelSelector) {
-        for (identity, users) in endpointsByIdentity {
-            guard let labels = users.first.flatMap({ endpoints[$0]?.labels }), selector.matches(labels) else {
-                continue
-            }
-            touchedIdentities.insert(identity)
+        for (identity, users) in identityUsers.values where selector.matches(users.labels) {
+            touched.identities.insert(identity)
         }
     }
 }

@@ -9,129 +9,170 @@ extension IdentityAllocator {
     /// Throws if derived identities run out; endpoints whose identity is missing keep their base identity then.
     package mutating func settle() throws(IdentityError) -> IdentityChanges {
         var changes = IdentityChanges()
-        var isExhausted = false
-        if areAddressesTouched {
-            areAddressesTouched = false
-            isExhausted = !settleAddresses(&changes)
-        }
-        isExhausted = !settlePrefixes(&changes) || isExhausted
-        settleNames()
+        let areAddressesComplete = settleAddresses(&changes)
+        let arePrefixesComplete = settlePrefixes(&changes)
+        settleNames(&changes)
         settleRecords(&changes)
-        if isExhausted { throw .localsExhausted }
+        settleSubjects(&changes)
+        guard areAddressesComplete && arePrefixesComplete else { throw .localsExhausted }
         return changes
     }
 
     /// False if numbers for derived identities ran out.
     private mutating func settleAddresses(_ changes: inout IdentityChanges) -> Bool {
-        var wanted: [CIDR: NumericIdentity] = [:]
-        var wantedDerived: Set<LocalKey> = []
         var isComplete = true
-        // In order of names, the host last: of several with one address the same one always wins, the host first.
-        var owners = endpoints.keys.sorted().reversed().flatMap { name in
-            (endpoints[name]?.addresses ?? []).map { ($0, assignments[name]?.identity ?? .unmanaged) }
-        }
-        owners += hostAddresses.map { ($0, .host) }
-        for (address, base) in owners {
-            var identity = base
-            let around = groups.around(CIDR(host: address), withWorkloadsOnly: true)
-            let prefix = prefixes.innermost(address)
-            if prefix != nil || !around.isEmpty {
-                let key = LocalKey(base: base, prefix: prefix, groups: around)
-                if let number = assignLocal(key) {
-                    if wantedDerived.insert(key).inserted, !derived.contains(key) { touch(key) }
-                    identity = NumericIdentity(rawValue: number)
-                } else {
-                    isComplete = false
-                }
+        // Those that go last: what stays the same keeps its number.
+        var left: [LocalKey] = []
+        for address in touched.addresses.sorted() {
+            let host = CIDR(host: address)
+            // The host first, whoever else names its address.
+            let base = self.host.addresses.contains(address) ? .host : owners.owner(of: address).map(identity)
+            let key = base.flatMap { derivedKey(address, of: $0) }
+            let old = derivedKeys[address]
+            if key != old {
+                if let old { left.append(old) }
+                if let key { isComplete = useDerived(key) && isComplete }
+                derivedKeys[address] = key
             }
-            wanted[CIDR(host: address)] = identity
+            if let base {
+                setMapping(host, to: key.flatMap(localIdentity) ?? base, &changes)
+            } else {
+                // A policy may use the same single address as a prefix: that shows again.
+                touched.prefixes.insert(host)
+            }
         }
-        for key in derived.subtracting(wantedDerived) {
-            if let number = releaseLocal(key) { touchedIdentities.insert(NumericIdentity(rawValue: number)) }
-        }
-        derived = wantedDerived
-        for (prefix, identity) in wanted where addressMappings[prefix] != identity {
-            setMapping(prefix, to: identity, &changes)
-        }
-        for prefix in addressMappings.keys where wanted[prefix] == nil {
-            // A policy may use the same single address as a prefix: that shows again.
-            touchedPrefixes.insert(prefix)
-        }
-        addressMappings = wanted
+        touched.addresses.removeAll()
+        for key in left { releaseDerived(key) }
         return isComplete
+    }
+
+    private func identity(of endpoint: String) -> NumericIdentity { assignmentTable[endpoint]?.identity ?? .unmanaged }
+
+    /// Nil: the address is in no prefix that includes workloads.
+    private func derivedKey(_ address: IPAddress, of base: NumericIdentity) -> LocalKey? {
+        let around = groups.around(CIDR(host: address), withWorkloadsOnly: true)
+        let prefix = prefixes.innermost(address)
+        return prefix == nil && around.isEmpty ? nil : LocalKey(base: base, prefix: prefix, groups: around)
+    }
+
+    /// False if numbers ran out.
+    private mutating func useDerived(_ key: LocalKey) -> Bool {
+        let users = derivedUsers[key] ?? 0
+        derivedUsers[key] = users + 1
+        guard users == 0 else { return true }
+        derivedByBase[key.base] = (derivedByBase[key.base] ?? []).union([key])
+        guard assignLocal(key) != nil else { return false }
+        touch(key)
+        return true
+    }
+
+    private mutating func releaseDerived(_ key: LocalKey) {
+        guard let users = derivedUsers[key] else { return }
+        derivedUsers[key] = users > 1 ? users - 1 : nil
+        guard users == 1 else { return }
+        let others = (derivedByBase[key.base] ?? []).subtracting([key])
+        derivedByBase[key.base] = others.isEmpty ? nil : others
+        if let number = releaseLocal(key) { touched.identities.insert(NumericIdentity(rawValue: number)) }
     }
 
     /// False if numbers for prefixes ran out.
     private mutating func settlePrefixes(_ changes: inout IdentityChanges) -> Bool {
         var isComplete = true
         // Those that go last: what stays the same keeps its number.
-        var left: [LocalKey] = []
-        for prefix in touchedPrefixes.sorted() {
+        var left: [UInt32] = []
+        for prefix in touched.prefixes.sorted() {
             let isThere = prefixes.contains(prefix) || groups.contains(prefix)
             let key =
                 isThere
                 ? LocalKey(base: .any, prefix: prefixes.around(prefix), groups: groups.around(prefix)) : nil
             let old = classes[prefix]
-            if key != old {
-                if let key {
-                    if assignLocal(key) == nil { isComplete = false }
-                    classUsers[key, default: 0] += 1
+            let new = key.flatMap { assignLocal($0) }
+            if key != nil, new == nil { isComplete = false }
+            if new != old {
+                if let new {
+                    classUsers[new] = (classUsers[new] ?? 0) + 1
+                    if classUsers[new] == 1 { classKeys[new] = key }
                 }
                 if let old { left.append(old) }
-                classes[prefix] = key
+                classes[prefix] = new
             }
+            if let key { touch(key) }
             // An endpoint's own address is the endpoint, whatever a policy calls a prefix.
-            let identity = key.flatMap { touch($0) }
-            if addressMappings[prefix] == nil { setMapping(prefix, to: identity, &changes) }
+            guard !isSomebodys(prefix) else { continue }
+            setMapping(prefix, to: new.map(NumericIdentity.init(rawValue:)), &changes)
         }
-        for key in left {
-            classUsers[key, default: 1] -= 1
-            guard classUsers[key] == 0 else { continue }
-            classUsers[key] = nil
-            if let number = releaseLocal(key) { touchedIdentities.insert(NumericIdentity(rawValue: number)) }
+        for number in left {
+            let users = (classUsers[number] ?? 1) - 1
+            classUsers[number] = users > 0 ? users : nil
+            guard users == 0, let key = classKeys[number] else { continue }
+            classKeys[number] = nil
+            _ = releaseLocal(key)
+            touched.identities.insert(NumericIdentity(rawValue: number))
         }
-        touchedPrefixes.removeAll()
+        touched.prefixes.removeAll()
         return isComplete
     }
 
-    private mutating func settleNames() {
-        for name in touchedNames {
+    /// True for the single address of an endpoint, or of the host.
+    private func isSomebodys(_ prefix: CIDR) -> Bool {
+        guard prefix.length == (prefix.isIPv4 ? 32 : 128) else { return false }
+        return host.addresses.contains(prefix.address) || owners.owner(of: prefix.address) != nil
+    }
+
+    private mutating func settleNames(_ changes: inout IdentityChanges) {
+        for name in touched.names {
             guard let number = names.assigned[name] else { continue }
             let identity = NumericIdentity(rawValue: number)
-            touchedIdentities.insert(identity)
+            touched.identities.insert(identity)
             if nameUses[name] == nil {
                 names.release(name)
+                if nameRecords[identity] != nil { changes.nameRemovals[name] = identity }
                 nameRecords[identity] = nil
             } else {
+                if nameRecords[identity] == nil { changes.nameSettings[name] = identity }
                 nameRecords[identity] = name
             }
         }
-        touchedNames.removeAll()
+        touched.names.removeAll()
+    }
+
+    private mutating func settleSubjects(_ changes: inout IdentityChanges) {
+        for (slot, former) in touched.subjects {
+            let subject = subject(in: slot)
+            guard subject != former else { continue }
+            if let subject {
+                changes.subjectSettings.append(subject)
+            } else if let former {
+                changes.subjectRemovals.append(former)
+            }
+        }
+        touched.subjects.removeAll()
     }
 
     private mutating func settleRecords(_ changes: inout IdentityChanges) {
-        guard !touchedIdentities.isEmpty else { return }
         // A derived identity has its base's labels and port names.
-        for key in derived where touchedIdentities.contains(key.base) { touch(key) }
-        for identity in touchedIdentities.sorted() {
-            let key = touchedLocals[identity].flatMap { localIdentity($0) == identity ? $0 : nil }
+        for base in touched.identities {
+            for key in derivedByBase[base] ?? [] { touch(key) }
+        }
+        for identity in touched.identities.sorted() {
+            let key = touched.locals[identity].flatMap { localIdentity($0) == identity ? $0 : nil }
             let record =
                 nameRecords[identity].map { ResolvedIdentity(identity: identity, labels: LabelSet([]), name: $0) }
                 ?? key.map { self.record(of: $0, identity) } ?? baseRecord(identity)
-            guard record != records[identity] else { continue }
-            records[identity] = record
+            guard record != recordTable[identity] else { continue }
+            recordTable[identity] = record
             if let record { changes.recordSettings.append(record) } else { changes.recordRemovals.append(identity) }
         }
-        touchedIdentities.removeAll()
-        touchedLocals.removeAll()
+        touched.identities.removeAll()
+        touched.locals.removeAll()
     }
 
     /// Has the record of a local number that is in use worked out anew.
     @discardableResult
     private mutating func touch(_ key: LocalKey) -> NumericIdentity? {
         guard let identity = localIdentity(key) else { return nil }
-        touchedIdentities.insert(identity)
-        touchedLocals[identity] = key
+        touched.identities.insert(identity)
+        touched.locals[identity] = key
         return identity
     }
 
@@ -150,27 +191,29 @@ extension IdentityAllocator {
 
     /// Of a reserved identity, or of a label set in use.
     private func baseRecord(_ identity: NumericIdentity) -> ResolvedIdentity? {
-        let users = endpointsByIdentity[identity] ?? []
-        let ports = users.reduce(NamedPorts()) { $0.union(endpoints[$1]?.namedPorts ?? NamedPorts()) }
+        let users = identityUsers[identity]
+        let ports = users?.namedPorts ?? NamedPorts()
         if identity == .host {
-            let labels = users.sorted().first.flatMap { endpoints[$0] }.map { hostLabels.merging($0.labels.labels) }
+            let labels = host.endpoints.min { $0.key < $1.key }.map { host.labels.merging($0.value.labels) }
             return ResolvedIdentity(
-                identity: .host, labels: labels ?? hostLabels, isWorkload: true, namedPorts: ports)
+                identity: .host, labels: labels ?? host.labels, isWorkload: true, namedPorts: ports)
         }
         if let reserved = reservedIdentities.first(where: { $0.identity == identity }) {
             // With endpoints (`init`, `remote-node`) it is one of ours: its derived identities are no outsiders.
             return ResolvedIdentity(
                 identity: identity, labels: LabelSet([Label(source: LabelSource.reserved, key: reserved.name)]),
-                isWorkload: !users.isEmpty, namedPorts: ports)
+                isWorkload: users != nil, namedPorts: ports)
         }
-        guard let labels = users.first.flatMap({ endpoints[$0]?.labels }) else { return nil }
-        return ResolvedIdentity(
-            identity: identity, labels: labels, isWorkload: true, namedPorts: ports, groups: members.groups(of: labels))
+        return users.map {
+            ResolvedIdentity(
+                identity: identity, labels: $0.labels, isWorkload: true, namedPorts: ports,
+                groups: members.groups(of: $0.labels))
+        }
     }
 
     private mutating func setMapping(_ prefix: CIDR, to identity: NumericIdentity?, _ changes: inout IdentityChanges) {
-        guard mappings[prefix] != identity else { return }
-        mappings[prefix] = identity
+        guard mappingTable[prefix] != identity else { return }
+        mappingTable[prefix] = identity
         changes.mappingSettings[prefix] = identity
         if identity == nil { changes.mappingRemovals.append(prefix) }
     }

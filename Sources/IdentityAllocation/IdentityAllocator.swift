@@ -19,21 +19,29 @@ package struct IdentityAllocator: Sendable {
         package var addresses: [IPAddress]
         package var namedPorts: NamedPorts
         package var isHost: Bool
+        /// Of another host: a peer of rules, but no subject, and without an address that a local one has.
+        package var isRemote: Bool
 
         package init(
-            labels: LabelSet, addresses: [IPAddress], namedPorts: NamedPorts = NamedPorts(), isHost: Bool = false
+            labels: LabelSet, addresses: [IPAddress], namedPorts: NamedPorts = NamedPorts(), isHost: Bool = false,
+            isRemote: Bool = false
         ) {
             self.labels = labels
             self.addresses = addresses
             self.namedPorts = namedPorts
             self.isHost = isHost
+            self.isRemote = isRemote
+        }
+
+        var subjectKey: SubjectKey? {
+            isRemote ? nil : SubjectKey(labels: labels, namedPorts: namedPorts, isHost: isHost)
         }
     }
 
     /// What an endpoint was given.
     package struct Assignment: Hashable, Sendable {
         package var identity: NumericIdentity
-        /// Slot in the subject table; endpoints with equal labels and port names share it.
+        /// Slot in the subject table; endpoints with equal labels and port names share it; 0: of another host.
         package var subject: UInt16
     }
 
@@ -63,151 +71,205 @@ package struct IdentityAllocator: Sendable {
     var derivedNumbers = NumberPool<LocalKey>(NumericIdentity.derivedRange)
     var names = NumberPool<NameSelector>(NumericIdentity.nameRange)
     /// Policies that use a name.
-    var nameUses: [NameSelector: Int] = [:]
-    var touchedNames: Set<NameSelector> = []
-    var nameRecords: [NumericIdentity: NameSelector] = [:]
+    var nameUses = RevertibleTable<NameSelector, Int>()
+    var nameRecords = RevertibleTable<NumericIdentity, NameSelector>()
     var subjectPool = NumberPool<SubjectKey>(IdentityAllocator.subjectRange)
 
-    package private(set) var endpoints: [String: Endpoint] = [:]
-    package private(set) var assignments: [String: Assignment] = [:]
-    private var subjectUsers: [SubjectKey: Int] = [:]
-    var endpointsByIdentity: [NumericIdentity: Set<String>] = [:]
+    var endpointTable = RevertibleTable<String, Endpoint>()
+    var assignmentTable = RevertibleTable<String, Assignment>()
+    var subjectUsers = RevertibleTable<SubjectKey, SubjectUsers>()
+    private var subjectTable = RevertibleTable<UInt16, SubjectKey>()
+    var identityUsers = RevertibleTable<NumericIdentity, IdentityUsers>()
 
-    private(set) var hostLabels = LabelSet([Label(source: LabelSource.reserved, key: "host")])
-    private(set) var hostAddresses: [IPAddress] = []
+    var host = HostSide()
     var prefixes = PrefixUses()
     var groups = GroupPrefixes()
     var members = GroupMembers()
-    /// What each prefix of policies and groups stands for, and how many prefixes stand for the same.
-    var classes: [CIDR: LocalKey] = [:]
-    var classUsers: [LocalKey: Int] = [:]
+    /// The number of what each prefix of policies and groups stands for, what that is, and how many prefixes it has.
+    var classes = RevertibleTable<CIDR, UInt32>()
+    var classKeys = RevertibleTable<UInt32, LocalKey>()
+    var classUsers = RevertibleTable<UInt32, Int>()
 
-    var touchedIdentities: Set<NumericIdentity> = Set(reservedIdentities.map(\.identity))
-    /// The owners of touched numbers that are local.
-    var touchedLocals: [NumericIdentity: LocalKey] = [:]
-    var touchedPrefixes: Set<CIDR> = []
-    var areAddressesTouched = true
-    /// Derived identities in use since the last `settle`.
-    var derived: Set<LocalKey> = []
-    var addressMappings: [CIDR: NumericIdentity] = [:]
+    var owners = AddressOwners()
+    /// What an address inside a prefix that includes workloads stands for, and how many addresses that has.
+    var derivedKeys = RevertibleTable<IPAddress, LocalKey>()
+    var derivedUsers = RevertibleTable<LocalKey, Int>()
+    /// Derived identities in use, by the identity they are of.
+    var derivedByBase = RevertibleTable<NumericIdentity, Set<LocalKey>>()
 
-    /// Everything settled: what each identity stands for.
-    package internal(set) var records: [NumericIdentity: ResolvedIdentity] = [:]
-    /// Everything settled: the desired content of the ipcache.
-    package internal(set) var mappings: [CIDR: NumericIdentity] = [:]
+    var touched = Touched()
+    private var formerly: (touched: Touched, host: HostSide)?
+
+    var recordTable = RevertibleTable<NumericIdentity, ResolvedIdentity>()
+    var mappingTable = RevertibleTable<CIDR, NumericIdentity>()
 
     package init() {}
+
+    /// Everything settled: what each identity stands for.
+    package var records: [NumericIdentity: ResolvedIdentity] { recordTable.values }
+    /// Everything settled: the desired content of the ipcache.
+    package var mappings: [CIDR: NumericIdentity] { mappingTable.values }
+    package var endpoints: [String: Endpoint] { endpointTable.values }
+    package var assignments: [String: Assignment] { assignmentTable.values }
+
+    /// Lets a change begin, stand, or be taken back: then everything is as it was, numbers too.
+    ///
+    /// Costs what the change costs. What was not settled when it began is not settled again.
+    package mutating func revise(_ revision: TableRevision) {
+        workloads.revise(revision)
+        prefixNumbers.revise(revision)
+        derivedNumbers.revise(revision)
+        names.revise(revision)
+        subjectPool.revise(revision)
+        nameUses.revise(revision)
+        nameRecords.revise(revision)
+        endpointTable.revise(revision)
+        assignmentTable.revise(revision)
+        subjectUsers.revise(revision)
+        subjectTable.revise(revision)
+        identityUsers.revise(revision)
+        prefixes.revise(revision)
+        groups.revise(revision)
+        members.revise(revision)
+        classes.revise(revision)
+        classKeys.revise(revision)
+        classUsers.revise(revision)
+        owners.revise(revision)
+        derivedKeys.revise(revision)
+        derivedUsers.revise(revision)
+        derivedByBase.revise(revision)
+        recordTable.revise(revision)
+        mappingTable.revise(revision)
+        if revision == .revert, let formerly { (touched, host) = formerly }
+        formerly = revision == .begin ? (touched, host) : nil
+    }
 
     /// Adds or changes an endpoint, named by the caller.
     @discardableResult
     package mutating func setEndpoint(_ name: String, _ endpoint: Endpoint) throws(IdentityError) -> Assignment {
-        if endpoints[name] == endpoint, let assignment = assignments[name] { return assignment }
-        let key = SubjectKey(labels: endpoint.labels, namedPorts: endpoint.namedPorts, isHost: endpoint.isHost)
+        let old = endpointTable[name], oldAssignment = assignmentTable[name]
+        if old == endpoint, let oldAssignment { return oldAssignment }
         guard let identity = identity(for: endpoint) else { throw .workloadsExhausted }
-        guard let subject = subjectPool.assign(key) else {
-            releaseIfUnused(endpoint.labels, identity)
-            throw .subjectsExhausted
+        let key = endpoint.subjectKey
+        var subject: UInt32 = 0
+        if let key {
+            guard let slot = subjectPool.assign(key) else {
+                releaseIfUnused(endpoint.labels, identity)
+                throw .subjectsExhausted
+            }
+            subject = slot
         }
         // The new one holds its numbers before the old one lets go of them: what stays equal keeps its numbers.
-        subjectUsers[key, default: 0] += 1
-        let old = endpoints[name]
-        let oldAssignment = assignments[name]
-        endpoints[name] = endpoint
         let assignment = Assignment(identity: identity, subject: UInt16(subject))
-        assignments[name] = assignment
-        if let old, let oldAssignment { forget(name, old, oldAssignment, keeping: identity) }
-        endpointsByIdentity[identity, default: []].insert(name)
-        touchedIdentities.insert(identity)
-        areAddressesTouched = true
+        use(endpoint, identity, key, assignment.subject)
+        if let old, let oldAssignment { forget(old, oldAssignment) }
+        touched.addresses.formUnion(owners.replace(name, old, by: endpoint))
+        // What it keeps of its addresses may stand for another identity now.
+        if identity != oldAssignment?.identity { touched.addresses.formUnion(endpoint.addresses) }
+        if endpoint.isHost || old?.isHost ?? false { host.endpoints[name] = endpoint.isHost ? endpoint.labels : nil }
+        endpointTable[name] = endpoint
+        assignmentTable[name] = assignment
         return assignment
     }
 
     /// Removes an endpoint; nothing happens if there is none.
     package mutating func removeEndpoint(_ name: String) {
-        guard let endpoint = endpoints.removeValue(forKey: name),
-            let assignment = assignments.removeValue(forKey: name)
-        else { return }
-        forget(name, endpoint, assignment, keeping: nil)
-        areAddressesTouched = true
+        guard let endpoint = endpointTable[name], let assignment = assignmentTable[name] else { return }
+        endpointTable[name] = nil
+        assignmentTable[name] = nil
+        host.endpoints[name] = nil
+        touched.addresses.formUnion(owners.replace(name, endpoint, by: nil))
+        forget(endpoint, assignment)
     }
 
     /// Says which addresses are the host's own, and its labels besides `reserved:host`.
     package mutating func setHost(labels: [Label] = [], addresses: [IPAddress]) {
         let all = LabelSet(labels + [Label(source: LabelSource.reserved, key: "host")])
-        guard all != hostLabels || addresses != hostAddresses else { return }
-        hostLabels = all
-        hostAddresses = addresses
-        touchedIdentities.insert(.host)
-        areAddressesTouched = true
+        let next = Set(addresses)
+        guard all != host.labels || next != host.addresses else { return }
+        touched.addresses.formUnion(next.symmetricDifference(host.addresses))
+        host.labels = all
+        host.addresses = next
+        touched.identities.insert(.host)
     }
 
     /// A policy begins to use a prefix or an exception.
     ///
     /// `includesWorkloads`: of an `ipBlock`.
     package mutating func usePrefix(_ prefix: CIDR, includesWorkloads: Bool) throws(IdentityError) {
-        if prefixes.add(prefix, includesWorkloads: includesWorkloads) { areAddressesTouched = true }
+        if prefixes.add(prefix, includesWorkloads: includesWorkloads) { touchAddresses(in: prefix) }
         touch(prefix)
     }
 
     /// Undoes one `usePrefix` with the same arguments.
     package mutating func releasePrefix(_ prefix: CIDR, includesWorkloads: Bool) {
-        if prefixes.remove(prefix, includesWorkloads: includesWorkloads) { areAddressesTouched = true }
+        if prefixes.remove(prefix, includesWorkloads: includesWorkloads) { touchAddresses(in: prefix) }
         touch(prefix)
     }
 
     /// Prefixes get labels, by which rules select them: prefixes of the same groups share one identity.
     ///
-    /// `includesWorkloads`: workloads inside belong to the group too.
+    /// `includesWorkloads`: workloads inside belong to the group too. A group may be given in parts.
     package mutating func useGroup(_ labels: LabelSet, _ prefixes: [CIDR], includesWorkloads: Bool) {
         groups.add(.init(labels: labels, includesWorkloads: includesWorkloads), prefixes)
-        for prefix in prefixes { touch(prefix) }
-        touchPrefixes(inGroupWith: includesWorkloads)
+        touch(prefixes, inGroupWith: includesWorkloads)
     }
 
-    /// Undoes one `useGroup` with the same arguments.
+    /// Undoes one `useGroup` with the same arguments, or a part of it.
     package mutating func releaseGroup(_ labels: LabelSet, _ prefixes: [CIDR], includesWorkloads: Bool) {
-        for prefix in prefixes { touch(prefix) }
         groups.remove(.init(labels: labels, includesWorkloads: includesWorkloads), prefixes)
-        touchPrefixes(inGroupWith: includesWorkloads)
+        touch(prefixes, inGroupWith: includesWorkloads)
     }
 
-    /// Groups are others now: prefixes of policies may lie in others.
-    private mutating func touchPrefixes(inGroupWith includesWorkloads: Bool) {
-        for prefix in prefixes.all where classes[prefix]?.groups != groups.around(prefix) {
-            touchedPrefixes.insert(prefix)
+    /// Of what is listed otherwise than before all that is inside may stand for something else.
+    private mutating func touch(_ prefixes: [CIDR], inGroupWith includesWorkloads: Bool) {
+        for prefix in prefixes {
+            touch(prefix)
+            touched.prefixes.formUnion(self.prefixes.inside(prefix))
+            if includesWorkloads { touchAddresses(in: prefix) }
         }
-        if includesWorkloads { areAddressesTouched = true }
     }
 
-    /// A prefix comes, goes or changes: what lies inside may stand for something else.
+    /// A prefix comes, goes or changes: what groups list inside may stand for something else.
     private mutating func touch(_ prefix: CIDR) {
-        touchedPrefixes.insert(prefix)
+        touched.prefixes.insert(prefix)
         guard !groups.isEmpty else { return }
-        touchedPrefixes.formUnion(groups.inside(prefix))
+        touched.prefixes.formUnion(groups.inside(prefix))
+    }
+
+    private mutating func touchAddresses(in prefix: CIDR) {
+        touched.addresses.formUnion(owners.inside(prefix))
+        touched.addresses.formUnion(host.addresses.filter(prefix.contains))
     }
 
     /// A policy begins to use a name.
     package mutating func useName(_ name: NameSelector) throws(IdentityError) {
         guard names.assign(name) != nil else { throw .namesExhausted }
-        nameUses[name, default: 0] += 1
-        touchedNames.insert(name)
+        nameUses[name] = (nameUses[name] ?? 0) + 1
+        touched.names.insert(name)
     }
 
     /// Undoes one `useName`.
     package mutating func releaseName(_ name: NameSelector) {
         guard let uses = nameUses[name] else { return }
         nameUses[name] = uses > 1 ? uses - 1 : nil
-        touchedNames.insert(name)
+        touched.names.insert(name)
     }
 
     /// The names in use, with their numbers.
     package var nameNumbers: [NameSelector: NumericIdentity] {
-        names.assigned.filter { nameUses[$0.key] != nil }.mapValues(NumericIdentity.init(rawValue:))
+        nameUses.values.isEmpty
+            ? [:] : names.assigned.filter { nameUses[$0.key] != nil }.mapValues(NumericIdentity.init(rawValue:))
     }
 
     /// Subjects in use, by slot.
-    package var subjects: [UInt16: SubjectKey] {
-        Dictionary(subjectPool.assigned.map { (UInt16($0.value), $0.key) }) { $1 }
+    package var subjects: [UInt16: SubjectKey] { subjectTable.values }
+
+    /// The subject in a slot; nil if it is not in use.
+    package func subject(in slot: UInt16) -> Subject? {
+        subjectTable[slot].map {
+            Subject(slot: slot, identity: subjectUsers[$0]?.identity ?? .unmanaged, key: $0)
+        }
     }
 
     func localIdentity(_ key: LocalKey) -> NumericIdentity? {
@@ -229,24 +291,52 @@ package struct IdentityAllocator: Sendable {
         return workloads.assign(endpoint.labels).map(NumericIdentity.init(rawValue:))
     }
 
-    private mutating func forget(
-        _ name: String, _ endpoint: Endpoint, _ assignment: Assignment, keeping kept: NumericIdentity?
-    ) {
-        let key = SubjectKey(labels: endpoint.labels, namedPorts: endpoint.namedPorts, isHost: endpoint.isHost)
-        subjectUsers[key, default: 1] -= 1
-        if subjectUsers[key] == 0 {
-            subjectUsers[key] = nil
-            subjectPool.release(key)
+    private mutating func use(_ endpoint: Endpoint, _ identity: NumericIdentity, _ key: SubjectKey?, _ slot: UInt16) {
+        if let key {
+            let users = subjectUsers[key]?.count ?? 0
+            subjectUsers[key] = SubjectUsers(count: users + 1, identity: identity)
+            if users == 0 {
+                touchSubject(slot, nil)
+                subjectTable[slot] = key
+            }
         }
-        touchedIdentities.insert(assignment.identity)
-        guard assignment.identity != kept else { return }
-        endpointsByIdentity[assignment.identity]?.remove(name)
-        releaseIfUnused(endpoint.labels, assignment.identity)
+        var users = identityUsers[identity] ?? IdentityUsers(labels: endpoint.labels)
+        users.count += 1
+        if !endpoint.namedPorts.numbers.isEmpty { users.ports[endpoint.namedPorts, default: 0] += 1 }
+        identityUsers[identity] = users
+        touched.identities.insert(identity)
+    }
+
+    private mutating func forget(_ endpoint: Endpoint, _ assignment: Assignment) {
+        if let key = endpoint.subjectKey, let users = subjectUsers[key] {
+            if users.count > 1 {
+                subjectUsers[key]?.count -= 1
+            } else {
+                subjectUsers[key] = nil
+                subjectPool.release(key)
+                subjectTable[assignment.subject] = nil
+                touchSubject(
+                    assignment.subject, Subject(slot: assignment.subject, identity: users.identity, key: key))
+            }
+        }
+        let identity = assignment.identity
+        touched.identities.insert(identity)
+        guard var users = identityUsers[identity] else { return }
+        users.count -= 1
+        if let count = users.ports[endpoint.namedPorts] {
+            users.ports[endpoint.namedPorts] = count > 1 ? count - 1 : nil
+        }
+        identityUsers[identity] = users.count > 0 ? users : nil
+        releaseIfUnused(endpoint.labels, identity)
+    }
+
+    /// `former`: who had the slot until now.
+    private mutating func touchSubject(_ slot: UInt16, _ former: Subject?) {
+        guard touched.subjects.index(forKey: slot) == nil else { return }
+        touched.subjects.updateValue(former, forKey: slot)
     }
 
     private mutating func releaseIfUnused(_ labels: LabelSet, _ identity: NumericIdentity) {
-        guard endpointsByIdentity[identity]?.isEmpty ?? true else { return }
-        endpointsByIdentity[identity] = nil
-        workloads.release(labels)
+        if identityUsers[identity] == nil { workloads.release(labels) }
     }
 }

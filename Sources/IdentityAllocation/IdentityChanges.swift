@@ -9,12 +9,14 @@ package struct IdentityChanges: Hashable, Sendable {
     package var recordSettings: [ResolvedIdentity] = []
     package var mappingRemovals: [CIDR] = []
     package var mappingSettings: [CIDR: NumericIdentity] = [:]
+    /// Subjects whose slots are nobody's now, as they were.
+    package var subjectRemovals: [IdentityAllocator.Subject] = []
+    package var subjectSettings: [IdentityAllocator.Subject] = []
+    /// Names that nobody uses any more, with the numbers they had.
+    package var nameRemovals: [NameSelector: NumericIdentity] = [:]
+    package var nameSettings: [NameSelector: NumericIdentity] = [:]
 
     package init() {}
-
-    package var isEmpty: Bool {
-        recordRemovals.isEmpty && recordSettings.isEmpty && mappingRemovals.isEmpty && mappingSettings.isEmpty
-    }
 }
 
 /// A range of numbers is used up.

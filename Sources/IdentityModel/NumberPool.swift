@@ -18,17 +18,23 @@ package struct NumberPool<Owner: Hashable & Sendable>: Sendable {
     }
 
     package let range: ClosedRange<UInt32>
-    /// Owners that hold a number now.
-    package private(set) var assigned: [Owner: UInt32] = [:]
+    private var holders = RevertibleTable<Owner, UInt32>()
     /// Owners that were given a number they did not have before, since the last `takeIssued`.
     private var issued: [Owner] = []
 
     private var nextFresh: UInt32
-    private var remembered: [Owner: UInt32] = [:]
-    private var rememberedOwners: [UInt32: Owner] = [:]
-    /// Numbers given back, oldest first; may hold numbers that their owner took again.
-    private var queue: [UInt32] = []
+    private var remembered = RevertibleTable<Owner, UInt32>()
+    /// By number, with the turn in which it was given back.
+    private var rememberedOwners = RevertibleTable<UInt32, (owner: Owner, turn: UInt64)>()
+    private var turn: UInt64 = 0
+    /// Numbers given back, oldest first; may hold numbers that their owner took again, or gave back again later.
+    private var queue: [(number: UInt32, turn: UInt64)] = []
     private var queueStart = 0
+    /// As it was when a change began; nil: none has.
+    private var former: (issued: [Owner], nextFresh: UInt32, queueStart: Int, queueCount: Int)?
+
+    /// Owners that hold a number now.
+    package var assigned: [Owner: UInt32] { holders.values }
 
     package init(_ range: ClosedRange<UInt32>) {
         self.range = range
@@ -49,7 +55,7 @@ package struct NumberPool<Owner: Hashable & Sendable>: Sendable {
     }
 
     package var snapshot: Snapshot {
-        Snapshot(nextFresh: nextFresh, numbers: remembered.merging(assigned) { $1 })
+        Snapshot(nextFresh: nextFresh, numbers: remembered.values.merging(assigned) { $1 })
     }
 
     /// What the snapshot has gained since the last call; nil if nothing.
@@ -64,28 +70,58 @@ package struct NumberPool<Owner: Hashable & Sendable>: Sendable {
 
     /// The owner's number, its old one if it is still free; nil if all are assigned.
     package mutating func assign(_ owner: Owner) -> UInt32? {
-        if let number = assigned[owner] { return number }
+        if let number = holders[owner] { return number }
         guard let number = freeNumber(for: owner) else { return nil }
-        assigned[owner] = number
+        holders[owner] = number
         return number
     }
 
     /// Takes an owner's number back; returns it.
     @discardableResult
     package mutating func release(_ owner: Owner) -> UInt32? {
-        guard let number = assigned.removeValue(forKey: owner) else { return nil }
+        guard let number = holders[owner] else { return nil }
+        holders[owner] = nil
         remember(owner, number)
+        tidyQueue()
         return number
     }
 
+    /// Lets a change begin, stand or be taken back: then everybody has the number they had.
+    package mutating func revise(_ revision: TableRevision) {
+        holders.revise(revision)
+        remembered.revise(revision)
+        rememberedOwners.revise(revision)
+        switch revision {
+        case .begin: former = (issued, nextFresh, queueStart, queue.count)
+        case .keep: former = nil
+        case .revert:
+            guard let former else { return }
+            (issued, nextFresh, queueStart) = (former.issued, former.nextFresh, former.queueStart)
+            queue.removeLast(queue.count - former.queueCount)
+            self.former = nil
+        }
+        tidyQueue()
+    }
+
+    /// Forgets what is no number to hand on: those that their owners took again.
+    ///
+    /// Not while a change may be taken back: it would miss what goes here.
+    private mutating func tidyQueue() {
+        guard former == nil, queue.count > 4096 + 2 * rememberedOwners.values.count else { return }
+        queue = queue[queueStart...].filter { rememberedOwners[$0.number]?.turn == $0.turn }
+        queueStart = 0
+    }
+
     private mutating func remember(_ owner: Owner, _ number: UInt32) {
-        queue.append(number)
+        turn += 1
+        queue.append((number, turn))
         remembered[owner] = number
-        rememberedOwners[number] = owner
+        rememberedOwners[number] = (owner, turn)
     }
 
     private mutating func freeNumber(for owner: Owner) -> UInt32? {
-        if let number = remembered.removeValue(forKey: owner) {
+        if let number = remembered[owner] {
+            remembered[owner] = nil
             rememberedOwners[number] = nil
             return number
         }
@@ -95,14 +131,11 @@ package struct NumberPool<Owner: Hashable & Sendable>: Sendable {
             return nextFresh
         }
         while queueStart < queue.count {
-            let number = queue[queueStart]
+            let (number, turn) = queue[queueStart]
             queueStart += 1
-            if queueStart > 4096 {
-                queue.removeFirst(queueStart)
-                queueStart = 0
-            }
-            guard let previous = rememberedOwners.removeValue(forKey: number) else { continue }
-            remembered[previous] = nil
+            guard let previous = rememberedOwners[number], previous.turn == turn else { continue }
+            rememberedOwners[number] = nil
+            remembered[previous.owner] = nil
             issued.append(owner)
             return number
         }

@@ -14,6 +14,13 @@ package struct DirectoryChange: Hashable, Sendable {
     package var isComplete = true
     /// False while the directory does not exist.
     package var directoryExists = true
+
+    /// These entries may differ.
+    package init(names: Set<String> = [], isComplete: Bool = true, directoryExists: Bool = true) {
+        self.names = names
+        self.isComplete = isComplete
+        self.directoryExists = directoryExists
+    }
 }
 
 /// Follows the files of a directory through inotify.

@@ -21,13 +21,13 @@ struct LabelIndex<User: AnyObject> {
     private struct Entry {
         let selector: LabelSelector
         let anchor: Anchor
-        var members: [UInt32]
+        var members: MemberList
         var users: SelectorUsers<User>
     }
 
     private(set) var labels: [UInt32: LabelSet] = [:]
-    private var membersByPair: [Pair: [UInt32]] = [:]
-    private var membersByKey: [String: [UInt32]] = [:]
+    private var membersByPair: [Pair: MemberList] = [:]
+    private var membersByKey: [String: MemberList] = [:]
     private var entries: [Entry?] = []
     private var freeIDs: [Int] = []
     private var ids: [LabelSelector: Int] = [:]
@@ -35,8 +35,8 @@ struct LabelIndex<User: AnyObject> {
     private var selectorsByKey: [String: [Int]] = [:]
     private var unanchored: [Int] = []
 
-    /// The members a selector in use selects, in no order.
-    func members(of id: Int) -> [UInt32] { entries[id]?.members ?? [] }
+    /// The members a selector in use selects, in order.
+    func members(of id: Int) -> [UInt32] { entries[id]?.members.list ?? [] }
 
     func users(of id: Int) -> [User] { entries[id]?.users.list ?? [] }
 
@@ -56,7 +56,8 @@ struct LabelIndex<User: AnyObject> {
         }
         let anchor = anchor(of: selector)
         let entry = Entry(
-            selector: selector, anchor: anchor, members: candidates(anchor).filter { matches(selector, $0) },
+            selector: selector, anchor: anchor,
+            members: MemberList(candidates(anchor).filter { matches(selector, $0) }),
             users: SelectorUsers(user))
         let id = freeIDs.popLast() ?? entries.count
         if id == entries.count { entries.append(entry) } else { entries[id] = entry }
@@ -88,11 +89,11 @@ struct LabelIndex<User: AnyObject> {
     mutating func insert(_ member: UInt32, _ set: LabelSet) -> [Int] {
         labels[member] = set
         for label in set.labels {
-            membersByPair[Pair(key: label.key, value: label.value), default: []].append(member)
-            membersByKey[label.key, default: []].append(member)
+            membersByPair[Pair(key: label.key, value: label.value), default: MemberList()].insert(member)
+            membersByKey[label.key, default: MemberList()].insert(member)
         }
         let selected = possibleSelectors(set).filter { entries[$0]?.selector.matches(set) ?? false }
-        for id in selected { entries[id]?.members.append(member) }
+        for id in selected { entries[id]?.members.insert(member) }
         return Array(selected)
     }
 
@@ -100,14 +101,12 @@ struct LabelIndex<User: AnyObject> {
     mutating func remove(_ member: UInt32) -> [Int] {
         guard let set = labels.removeValue(forKey: member) else { return [] }
         for label in set.labels {
-            LabelIndex.drop(member, from: &membersByPair, at: Pair(key: label.key, value: label.value))
-            LabelIndex.drop(member, from: &membersByKey, at: label.key)
+            LabelIndex.remove(member, from: &membersByPair, at: Pair(key: label.key, value: label.value))
+            LabelIndex.remove(member, from: &membersByKey, at: label.key)
         }
         var selected: [Int] = []
         for id in possibleSelectors(set) {
-            guard let index = entries[id]?.members.firstIndex(of: member) else { continue }
-            entries[id]?.members.remove(at: index)
-            selected.append(id)
+            if entries[id]?.members.remove(member) ?? false { selected.append(id) }
         }
         return selected
     }
@@ -141,12 +140,20 @@ struct LabelIndex<User: AnyObject> {
         return best.anchor
     }
 
-    private func candidates(_ anchor: Anchor) -> Set<UInt32> {
+    private func candidates(_ anchor: Anchor) -> [UInt32] {
         switch anchor {
-        case .values(let pairs): Set(pairs.flatMap { membersByPair[$0] ?? [] })
-        case .key(let key): Set(membersByKey[key] ?? [])
-        case .none: Set(labels.keys)
+        case .values(let pairs) where pairs.count == 1: membersByPair[pairs[0]]?.list ?? []
+        case .values(let pairs): Array(Set(pairs.flatMap { membersByPair[$0]?.list ?? [] }))
+        case .key(let key): membersByKey[key]?.list ?? []
+        case .none: Array(labels.keys)
         }
+    }
+
+    private static func remove<Key: Hashable>(
+        _ member: UInt32, from lists: inout [Key: MemberList], at key: Key
+    ) {
+        lists[key]?.remove(member)
+        if lists[key]?.isEmpty ?? false { lists[key] = nil }
     }
 
     private static func drop<Key: Hashable, Element: Equatable>(

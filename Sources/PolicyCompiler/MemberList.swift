@@ -1,42 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Numbers in no order, none twice; a long list knows where each one is.
+/// Numbers in order, none twice: one comes or goes by a search for its place, however long the list is.
 struct MemberList {
     private(set) var list: [UInt32]
-    /// Empty while the list is short.
-    private var positions: [UInt32: Int] = [:]
 
-    private static var indexedFrom: Int { 32 }
+    init(_ list: [UInt32] = []) { self.list = list.sorted() }
 
-    init(_ list: [UInt32]) {
-        self.list = list
-        if list.count >= MemberList.indexedFrom { index() }
+    var isEmpty: Bool { list.isEmpty }
+    var count: Int { list.count }
+
+    mutating func insert(_ member: UInt32) {
+        // Mostly the newest number.
+        guard let last = list.last, last >= member else { return list.append(member) }
+        let place = place(of: member)
+        if list[place] != member { list.insert(member, at: place) }
     }
 
-    mutating func append(_ member: UInt32) {
-        list.append(member)
-        if !positions.isEmpty {
-            positions[member] = list.count - 1
-        } else if list.count >= MemberList.indexedFrom {
-            index()
-        }
-    }
-
-    /// The last one takes the place of the one removed; false if it is not there.
+    /// False if it is not there.
     @discardableResult
     mutating func remove(_ member: UInt32) -> Bool {
-        guard let position = positions.isEmpty ? list.firstIndex(of: member) : positions[member] else { return false }
-        let last = list.removeLast()
-        if position < list.count {
-            list[position] = last
-            if !positions.isEmpty { positions[last] = position }
-        }
-        positions[member] = nil
+        let place = place(of: member)
+        guard place < list.count, list[place] == member else { return false }
+        list.remove(at: place)
         return true
     }
 
-    private mutating func index() {
-        positions.reserveCapacity(list.count)
-        for (position, member) in list.enumerated() { positions[member] = position }
+    private func place(of member: UInt32) -> Int {
+        var (low, high) = (0, list.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if list[middle] < member { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 }

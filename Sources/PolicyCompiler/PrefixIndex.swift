@@ -73,7 +73,7 @@ struct PrefixIndex<User: AnyObject> {
     mutating func insert(_ member: Member) -> [Int] {
         sorted.insert(member)
         let selected = selectors(of: member)
-        for id in selected { entries[id]?.members.append(member.identity) }
+        for id in selected { entries[id]?.members.insert(member.identity) }
         return selected
     }
 

@@ -6,6 +6,7 @@ package import NetworkModel
 /// Prefixes, or workloads, with labels of their own, by which rules select them: stored once, however many rules do.
 package struct PrefixGroup: Hashable, Sendable {
     package var labels: LabelSet
+    /// In order, none twice: a longer list is compared with a shorter one at a glance.
     package var prefixes: [CIDR]
     /// True: workloads and hosts whose addresses are inside are meant too.
     package var includesWorkloads: Bool
@@ -16,7 +17,8 @@ package struct PrefixGroup: Hashable, Sendable {
         labels: LabelSet, prefixes: [CIDR] = [], includesWorkloads: Bool = false, members: LabelSelector? = nil
     ) {
         self.labels = labels
-        self.prefixes = prefixes
+        let isInOrder = zip(prefixes, prefixes.dropFirst()).allSatisfy(<)
+        self.prefixes = isInOrder ? prefixes : Set(prefixes).sorted()
         self.includesWorkloads = includesWorkloads
         self.members = members
     }

@@ -45,6 +45,8 @@ import Testing
         #expect(file.entries[0].labels.value(source: LabelSource.workload, key: "app") == "web")
         #expect(file.entries[1].addresses.count == 2)
         #expect(file.entries[2].options == .noSourceCheck)
+        let metrics = try #require(file.remotes["remote:workloads/metrics"])
+        #expect(metrics.labels.namespace == "monitoring" && metrics.addresses == [IPAddress("198.51.100.20")])
     }
 
     @Test(arguments: [
@@ -70,6 +72,9 @@ import Testing
     @Test(arguments: [
         ("workloads: [{netns: x}]", "without `name`"),
         ("workloads: [{name: a}]", "neither `interface` nor `netns`"),
+        ("workloads: [{name: a, sourceCheck: false, addresses: [10.0.0.3]}]", "neither `interface` nor `netns`"),
+        ("workloads: [{name: a, addresses: [127.0.0.3]}]", "cannot have 127.0.0.3: it is a loopback address"),
+        ("workloads: [{name: a, netns: x}, {name: a, addresses: [10.0.0.3]}]", "a second workload named \"a\""),
         ("workloads: [{name: a, interface: tap0}]", "has no `addresses`"),
         ("workloads: [{name: a, netns: x}, {name: a, netns: y}]", "a second workload named \"a\""),
         ("workloads: [{name: a, netns: x, addresses: [10.0.0.300]}]", "is not an IP address"),

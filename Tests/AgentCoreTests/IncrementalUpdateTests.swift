@@ -62,13 +62,86 @@ import Testing
             let change = try cluster.change()
             if change.hostLabels != nil || change.hostAddresses != nil { kinds.insert("host") }
             if change.workloads != nil { kinds.insert("workloads") }
+            if !change.remotes.settings.isEmpty { kinds.insert("remote settings") }
+            if !change.remotes.removals.isEmpty { kinds.insert("remote removals") }
+            for policy in change.policies.settings.values {
+                if policy.prefixGroup != nil { kinds.insert("groups") }
+                if !policy.names.isEmpty { kinds.insert("names") }
+            }
             if !change.policies.settings.isEmpty { kinds.insert("settings") }
             if !change.policies.removals.isEmpty { kinds.insert("removals") }
             try follower.follow(change, isTakenBack: false)
             try follower.cleanUp()
             entries = max(entries, follower.sum.policy.count)
         }
-        #expect(kinds == ["host", "workloads", "settings", "removals"] && entries > 200, "\(kinds) \(entries)")
+        let all: Set = [
+            "host", "workloads", "settings", "removals", "remote settings", "remote removals", "groups", "names",
+        ]
+        #expect(kinds == all && entries > 200, "\(kinds) \(entries)")
+    }
+
+    @Test func `a change of one of many touches only what it is about`() throws {
+        let engine = PolicyEngine(identities: .init(), rules: RuleRegistry().snapshot, options: CompileOptions())
+        let group = PrefixGroup(
+            labels: LabelSet([Label(source: "g", key: "name", value: "list")]),
+            prefixes: (0..<5000).map { CIDR(IPAddress(v4: 0xb000_0000 + $0 << 8), length: 24) },
+            includesWorkloads: false)
+        func list(_ group: PrefixGroup) -> Policy {
+            Policy(
+                reference: PolicyReference(kind: "CiliumCIDRGroup", namespace: "", name: "list"),
+                source: SourceLocation(file: "f", line: 1, column: 1), rules: [], defaultDeny: [], prefixGroup: group)
+        }
+        var change = EngineChange(policies: PolicyDelta(setting: [list(group)]))
+        for number in 0..<2000 {
+            change.remotes["remote:t/\(number)"] = remote("app-\(number % 100)", [0x0a80_0000 + UInt32(number)])
+        }
+        let mappings = try engine.prepare(change).changes.mappingSettings
+        engine.accept()
+        // One mapping for each prefix, and one identity for them all.
+        let listed = mappings.filter { $0.prefix.length == 24 }
+        #expect(listed.count == 5000 && Set(listed.map(\.identity)).count == 1)
+
+        var longer = group
+        longer.prefixes.remove(at: 17)
+        longer.prefixes.append(CIDR(IPAddress(v4: 0xc000_0200), length: 24))
+        let listChange = try engine.prepare(EngineChange(policies: PolicyDelta(setting: [list(longer)]))).changes
+        engine.accept()
+        #expect(listChange.mappingSettings.count == 1 && listChange.mappingRemovals.count == 1)
+
+        var moved = EngineChange()
+        moved.remotes["remote:t/5"] = remote("app-5", [0x0a90_0000])
+        moved.remotes["remote:t/6"] = remote("app-7", [0x0a80_0006])
+        moved.remotes["remote:t/7"] = nil
+        let podChange = try engine.prepare(moved)
+        #expect(podChange.changes.mappingSettings.count == 2 && podChange.changes.mappingRemovals.count == 2)
+        #expect(podChange.identities.isEmpty && podChange.changes.subjectSettings.isEmpty)
+    }
+
+    @Test func `a workload of another host is a peer, and no subject`() throws {
+        let engine = PolicyEngine(identities: .init(), rules: RuleRegistry().snapshot, options: CompileOptions())
+        var change = EngineChange()
+        change.remotes["remote:t/a"] = remote("web", [0x0a80_0001, 0x0a80_0002])
+        change.workloads = [
+            "w": Workload(
+                key: "w", name: "w", source: "test", labels: remote("web", []).labels,
+                addresses: [IPAddress(v4: 0x0a80_0002)], interfaces: [])
+        ]
+        _ = try engine.prepare(change)
+        engine.accept()
+        #expect(engine.allocator.subjects.count == 1 && engine.allocator.assignments["remote:t/a"]?.subject == 0)
+        // Here before elsewhere, whoever came first; labels that are the same are one identity.
+        let state = engine.completeState()
+        #expect(Set(state.ipcache.values).count == 1 && state.ipcache.count == 2)
+        var relabelled = EngineChange()
+        relabelled.remotes["remote:t/a"] = remote("db", [0x0a80_0001, 0x0a80_0002])
+        let changes = try engine.prepare(relabelled).changes
+        #expect(changes.mappingSettings.map(\.prefix) == [CIDR(host: IPAddress(v4: 0x0a80_0001))])
+    }
+
+    private func remote(_ app: String, _ addresses: [UInt32]) -> RemoteWorkload {
+        RemoteWorkload(
+            labels: LabelSet([Label(source: "k8s", key: "app", value: app)]),
+            addresses: addresses.map { IPAddress(v4: $0) })
     }
 }
 
@@ -82,8 +155,13 @@ private final class EngineFollower {
     init() throws { try follow(EngineChange(), isTakenBack: false) }
 
     func follow(_ change: EngineChange, isTakenBack: Bool) throws {
+        let before = isTakenBack ? (engine.completeState(), engine.allocator.snapshot) : nil
         let prepared = try engine.prepare(change)
-        if isTakenBack { return engine.rollBack() }
+        if let before {
+            engine.rollBack()
+            #expect(engine.completeState() == before.0 && engine.allocator.snapshot == before.1)
+            return
+        }
         engine.accept()
         try apply(prepared.changes)
     }
@@ -102,7 +180,8 @@ private final class EngineFollower {
             identities: engine.allocator.snapshot, rules: engine.registry.snapshot, options: CompileOptions())
         _ = try fresh.prepare(
             EngineChange(
-                workloads: engine.input.workloads, hostAddresses: engine.input.hostAddresses,
+                workloads: engine.input.workloads, remotes: RemoteDelta(setting: engine.remotes),
+                hostAddresses: engine.input.hostAddresses,
                 hostLabels: engine.input.hostLabels, policies: PolicyDelta(setting: engine.input.policies.values)))
         let expected = fresh.completeState()
         for (name, found) in [("engine", engine.completeState()), ("sum of changes", sum), ("image", image())]
@@ -131,6 +210,7 @@ private final class EngineFollower {
 private struct ChangingCluster {
     var draw: RandomPolicyTest
     private var workloads: [String: Workload] = [:]
+    private var remotes: [String: RemoteWorkload] = [:]
     private var policies: [PolicyReference: Policy] = [:]
 
     init(seed: UInt64) { draw = RandomPolicyTest(seed: seed) }
@@ -138,7 +218,7 @@ private struct ChangingCluster {
     mutating func change() throws -> EngineChange {
         var change = EngineChange()
         for _ in 0..<draw.number(1...2) {
-            switch draw.number(1...8) {
+            switch draw.number(1...12) {
             case 1, 2, 3:
                 for _ in 0..<draw.number(1...3) {
                     guard let policy = try policy(draw.number(0...9)) else { continue }
@@ -157,6 +237,15 @@ private struct ChangingCluster {
             case 6, 7:
                 try changeOne()
                 change.workloads = workloads
+            case 8, 9: try changeRemotes(&change.remotes)
+            case 10:
+                let group = group()
+                change.policies[group.reference] = group
+                policies[group.reference] = group
+            case 11:
+                let policy = namePolicy()
+                change.policies[policy.reference] = policy
+                policies[policy.reference] = policy
             default:
                 change.hostAddresses = draw.pick([[], ["192.0.2.1"], ["192.0.2.1", "fd00:1::9", "10.1.0.9"]])
                     .compactMap { (text: String) in IPAddress(text) }
@@ -180,6 +269,57 @@ private struct ChangingCluster {
         case 4: workloads[key] = nil
         default: workloads.merge(others) { mine, _ in mine }
         }
+    }
+
+    /// Comes with another draw's labels, addresses and port names, in part or wholly; or goes.
+    private mutating func changeRemotes(_ delta: inout RemoteDelta) throws {
+        for (key, other) in try read(draw.workloads()).sorted(by: { $0.key < $1.key }) where !other.isHost {
+            guard draw.chance(60) else { continue }
+            let key = "remote:test/\(key)"
+            if draw.chance(25) {
+                delta[key] = nil
+                remotes[key] = nil
+                continue
+            }
+            let mine = remotes[key]
+            let remote = RemoteWorkload(
+                labels: draw.chance(50) ? other.labels : mine?.labels ?? other.labels,
+                addresses: draw.chance(50) ? Array(other.addresses) : mine?.addresses ?? Array(other.addresses),
+                namedPorts: draw.chance(50) ? other.namedPorts : mine?.namedPorts ?? other.namedPorts)
+            delta[key] = remote
+            remotes[key] = remote
+        }
+    }
+
+    /// A list of prefixes, another one each time, and rules about what is in it.
+    private mutating func group() -> Policy {
+        let number = draw.number(0...1)
+        let labels = LabelSet([Label(source: "k8s", key: "list", value: draw.pick(["a", "b"]))])
+        let texts = (0..<draw.number(1...4)).flatMap { _ in [draw.prefixes().outer, draw.prefixes().inner] }
+        return policy(
+            "group-\(number)", [.group(LabelSelector([LabelRequirement(key: "list", .isIn(["a"]))]))],
+            group: PrefixGroup(
+                labels: labels, prefixes: Set(texts.compactMap { CIDR($0) }).sorted(),
+                includesWorkloads: number == 0))
+    }
+
+    private mutating func namePolicy() -> Policy {
+        let names = (0..<draw.number(1...3)).compactMap { _ in
+            NameSelector(draw.pick(["example.com", "*.example.com", "db.example.org", "**.example.net"]))
+        }
+        return policy("names-\(draw.number(0...2))", Set(names).sorted().map { .name($0) })
+    }
+
+    private func policy(_ name: String, _ peers: [PeerSelector], group: PrefixGroup? = nil) -> Policy {
+        let reference = PolicyReference(kind: "CiliumNetworkPolicy", namespace: "test", name: name)
+        let source = SourceLocation(file: "test.yaml", line: 1, column: 1)
+        let rule = PolicyRule(
+            origin: RuleOrigin(policy: reference, section: "egress", index: 0, source: source),
+            subject: .endpoints(LabelSelector([])), direction: .egress, action: .allow, peers: .some(peers),
+            ports: .all)
+        return Policy(
+            reference: reference, source: source, rules: peers.isEmpty ? [] : [rule], defaultDeny: [],
+            prefixGroup: group)
     }
 
     private mutating func policy(_ number: Int) throws -> Policy? {

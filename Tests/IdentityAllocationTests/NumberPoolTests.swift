@@ -57,4 +57,35 @@ import Testing
         #expect(Set(numbers).count == 3)
         #expect(numbers.allSatisfy { (10...13).contains($0) })
     }
+
+    @Test func `a change that is taken back leaves everybody the number they had, handed on ones too`() {
+        var pool = NumberPool<String>(1...3)
+        for owner in ["a", "b", "c"] { _ = pool.assign(owner) }
+        pool.release("a")
+        _ = pool.takeIssued()
+        let before = pool.snapshot
+        pool.revise(.begin)
+        pool.release("c")
+        // Takes the number of a, then that of c.
+        #expect(pool.assign("d") == 1 && pool.assign("e") == 3)
+        pool.release("b")
+        pool.revise(.revert)
+        #expect(pool.snapshot == before && pool.assigned == ["b": 2, "c": 3] && pool.takeIssued() == nil)
+        #expect(pool.assign("a") == 1)
+        pool.revise(.begin)
+        pool.release("b")
+        pool.revise(.keep)
+        #expect(pool.assigned == ["a": 1, "c": 3] && pool.assign("b") == 2)
+    }
+
+    @Test func `numbers that go and come do not pile up`() {
+        var pool = NumberPool<Int>(1...10)
+        for round in 0..<20_000 {
+            _ = pool.assign(round % 5)
+            pool.release(round % 5)
+        }
+        // The longest unused first, although each was given back thousands of times.
+        for owner in 5..<10 { #expect(pool.assign(owner) == UInt32(owner + 1)) }
+        #expect(pool.assign(10) == 1)
+    }
 }

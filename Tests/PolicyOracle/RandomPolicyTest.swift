@@ -115,7 +115,7 @@ package struct RandomPolicyTest {
     mutating func namespaceSelector() -> CaseNode { chance(30) ? [:] : selector(RandomCluster.namespaceKeys) }
 
     /// A prefix of addresses in the universe, and a smaller one inside; the two may be equal.
-    mutating func prefixes() -> (outer: String, inner: String) {
+    package mutating func prefixes() -> (outer: String, inner: String) {
         pick([
             ("10.1.0.0/24", "10.1.0.8/29"), ("10.0.0.0/8", "10.1.0.0/25"), ("0.0.0.0/0", "192.0.2.0/24"),
             ("192.0.2.0/24", "192.0.2.128/25"), ("192.0.2.0/25", "192.0.2.7/32"), ("10.1.0.8/29", "10.1.0.9/32"),

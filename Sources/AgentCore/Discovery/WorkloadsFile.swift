@@ -6,7 +6,7 @@ import NetworkModel
 import PolicyModel
 import PolicyReading
 
-/// The workloads that a user names: network namespaces, VM taps, bare veths.
+/// The workloads that a user names: network namespaces, VM taps, bare veths; and those of other hosts, by address.
 struct WorkloadsFile: Sendable {
     /// One entry, before its interface is looked up.
     struct Entry: Hashable, Sendable {
@@ -27,32 +27,48 @@ struct WorkloadsFile: Sendable {
         var options: EndpointOptions = []
     }
 
-    var entries: [Entry]
+    var entries: [Entry] = []
+    /// Workloads of other hosts, by key.
+    var remotes: [String: RemoteWorkload] = [:]
 
     /// Reads the file.
     ///
     /// Errors carry `file:line:column`.
     init(_ bytes: [UInt8], file: String) throws {
-        entries = []
         guard let node = try ConfigurationNode.read(bytes, file: file) else { return }
-        var read: [Entry] = []
+        var (read, others): ([Entry], [String: RemoteWorkload]) = ([], [:])
+        var names: Set<String> = []
         try ConfigurationReader(node: node).mapping([
             "workloads": { list in
                 for item in try list.list() {
-                    let entry = try item.workload()
-                    guard !read.contains(where: { $0.name == entry.name }) else {
-                        throw item.error("a second workload named \"\(entry.name)\"; names must differ")
+                    let name: String
+                    switch try item.workload() {
+                    case .here(let entry):
+                        name = entry.name
+                        read.append(entry)
+                    case .elsewhere(let remote, let itsName):
+                        name = itsName
+                        others[RemoteWorkload.keyPrefix(source: WorkloadsFileSource.name) + name] = remote
                     }
-                    read.append(entry)
+                    guard names.insert(name).inserted else {
+                        throw item.error("a second workload named \"\(name)\"; names must differ")
+                    }
                 }
             }
         ])
-        entries = read
+        (entries, remotes) = (read, others)
+    }
+}
+
+extension WorkloadsFile {
+    fileprivate enum Item {
+        case here(Entry)
+        case elsewhere(RemoteWorkload, name: String)
     }
 }
 
 extension ConfigurationReader {
-    fileprivate func workload() throws -> WorkloadsFile.Entry {
+    fileprivate func workload() throws -> WorkloadsFile.Item {
         var name = ""
         var namespace = "default"
         var labels: [Label] = []
@@ -72,15 +88,29 @@ extension ConfigurationReader {
             "linkLayer": { if try !$0.boolean() { options.insert(.noLinkLayer) } },
         ])
         guard !name.isEmpty else { throw error("a workload without `name`") }
-        guard let place else { throw error("workload \"\(name)\" has neither `interface` nor `netns`: add one") }
+        labels.append(Label(source: LabelSource.kubernetes, key: WellKnownLabel.namespace, value: namespace))
+        guard let place else {
+            guard !addresses.isEmpty, options.isEmpty else {
+                throw error(
+                    "workload \"\(name)\" has neither `interface` nor `netns`: add one, or list the `addresses` of a "
+                        + "workload of another host")
+            }
+            for address in addresses {
+                guard let reason = AddressClaims.unfit(address) else { continue }
+                throw error("workload \"\(name)\" cannot have \(address): it is \(reason)")
+            }
+            let remote = RemoteWorkload(
+                labels: LabelSet(labels), addresses: addresses, namedPorts: NamedPorts(ports))
+            return .elsewhere(remote, name: name)
+        }
         if case .interface = place, addresses.isEmpty, !options.contains(.noSourceCheck) {
             throw error(
                 "workload \"\(name)\" has no `addresses`: list what it may send from, or set `sourceCheck: false`")
         }
-        labels.append(Label(source: LabelSource.kubernetes, key: WellKnownLabel.namespace, value: namespace))
-        return WorkloadsFile.Entry(
-            name: name, labels: LabelSet(labels), place: place, addresses: addresses, namedPorts: NamedPorts(ports),
-            options: options)
+        return .here(
+            WorkloadsFile.Entry(
+                name: name, labels: LabelSet(labels), place: place, addresses: addresses,
+                namedPorts: NamedPorts(ports), options: options))
     }
 
     private func address() throws -> IPAddress {

@@ -16,6 +16,8 @@ struct WorkloadsFileSource: Sendable {
     /// Changes come in bursts: what comes within this time after a round is handled together.
     private static let pause: Duration = .milliseconds(20)
 
+    fileprivate static let bytesMax = 64 << 20
+
     let path: String
     let state: AgentState
 
@@ -26,6 +28,13 @@ struct WorkloadsFileSource: Sendable {
         case names
         case namespace(UInt64)
         case everything
+    }
+
+    /// The workloads of other hosts that a file names, so that they are in force from the first moment; none if it
+    /// cannot be read, which the source will say.
+    static func remotes(in path: String) -> RemoteDelta {
+        guard let bytes = try? readRegularFile(path, bytesMax: bytesMax) else { return RemoteDelta() }
+        return RemoteDelta(setting: (try? WorkloadsFile(bytes, file: path))?.remotes ?? [:])
     }
 
     /// Runs until cancelled.
@@ -65,6 +74,11 @@ struct WorkloadsFileSource: Sendable {
         try await work.forEachRound { round in
             if round.contains(.file) { await content.read(state) }
             guard let file = await content.current else { return }
+            if let remotes = await content.takeRemotes() {
+                await state.update(
+                    remotes: remotes, keysWith: RemoteWorkload.keyPrefix(source: WorkloadsFileSource.name))
+                HeapMemory.giveBack()
+            }
             let inodes = round.compactMap { if case .namespace(let inode) = $0 { inode } else { nil } }
             resolver.forget(round.contains(.everything) ? nil : inodes)
             let workloads = await resolver.workloads(file)
@@ -101,18 +115,28 @@ private actor WorkloadsFileContent {
     private let path: String
     private(set) var current: WorkloadsFile?
     private(set) var state = "waiting"
+    private var remotes: [String: RemoteWorkload]?
 
     init(path: String) { self.path = path }
 
+    /// The workloads of other hosts that the file names, once after each time that it was read.
+    func takeRemotes() -> [String: RemoteWorkload]? {
+        defer { remotes = nil }
+        return remotes
+    }
+
     func read(_ agent: AgentState) async {
         do {
-            current = try WorkloadsFile(try readRegularFile(path, bytesMax: 16 << 20), file: path)
+            current = try WorkloadsFile(try readRegularFile(path, bytesMax: WorkloadsFileSource.bytesMax), file: path)
+            remotes = current?.remotes
+            current?.remotes = [:]
             state = "watching"
             await agent.clearProblem(path)
         } catch let error as HostError where error.code == 2 {
             // No file: nobody names workloads.
             state = "absent"
             current = try? WorkloadsFile([], file: path)
+            remotes = [:]
             await agent.clearProblem(path)
         } catch {
             state = "has errors"

@@ -128,7 +128,7 @@ struct AddressClaims {
     }
 
     /// Why no workload can have the address.
-    private static func unfit(_ address: IPAddress) -> String? {
+    static func unfit(_ address: IPAddress) -> String? {
         if address.isIPv4 {
             switch address.v4Bits >> 24 {
             case 0: return "no workload's address"

@@ -141,27 +141,37 @@ extension AgentState {
     }
 
     /// Keeps the tables that name events up to date with what is in force.
-    func updateNames(_ preparation: PolicyEngine.Preparation, workloadsChanged: Bool) {
-        let changes = preparation.changes
-        let rulesChanged = !changes.ruleSettings.isEmpty
-        guard workloadsChanged || !preparation.identities.isEmpty || rulesChanged else { return }
-        for (slot, description) in changes.ruleSettings {
-            names.setRule(RuleName(slot: slot, text: description.nameText, source: description.source))
+    func updateNames(_ preparation: PolicyEngine.Preparation, _ remotes: RemoteDelta, workloadsChanged: Bool) {
+        let rules = preparation.changes.ruleSettings.map { slot, description in
+            RuleName(slot: slot, text: description.nameText, source: description.source)
         }
-        for record in preparation.identities where names.identity(record.identity)?.labels != record.labels {
-            names.setIdentity(IdentityName(identity: record.identity, labels: record.labels, prefix: record.prefix))
-        }
-        if workloadsChanged {
-            var addresses: [IPAddress: EndpointName] = [:]
-            for workload in engine.input.workloads.values {
-                guard let number = endpointNumbers.assigned[workload.key] else { continue }
-                let name = EndpointName(number: UInt16(number), name: workload.name)
-                names.setEndpoint(name)
-                for address in workload.addresses { addresses[address] = name }
+        let endpoints = workloadsChanged ? namedEndpoints() : nil
+        let identities = preparation.identities
+        guard endpoints != nil || !identities.isEmpty || !rules.isEmpty || !remotes.isEmpty else { return }
+        aggregator.updateNames { names in
+            for rule in rules { names.setRule(rule) }
+            for record in identities where names.identity(record.identity)?.labels != record.labels {
+                names.setIdentity(IdentityName(identity: record.identity, labels: record.labels, prefix: record.prefix))
             }
-            names.setAddresses(addresses)
+            if let endpoints {
+                names.setAddresses([:])
+                for (name, addresses) in endpoints { names.setEndpoint(name, addresses: addresses) }
+            }
+            for key in remotes.removals { names.setRemote(key, nil, addresses: []) }
+            for (key, remote) in remotes.settings {
+                let name = EndpointName(number: 0, name: RemoteWorkload.name(ofKey: key))
+                names.setRemote(key, name, addresses: remote.addresses)
+            }
         }
-        aggregator.setNames(names)
+    }
+
+    /// The workloads of this host with their addresses.
+    private func namedEndpoints() -> [(EndpointName, [IPAddress])] {
+        engine.input.workloads.values.compactMap { workload in
+            endpointNumbers.assigned[workload.key].map { number in
+                (EndpointName(number: UInt16(number), name: workload.name), Array(workload.addresses))
+            }
+        }
     }
 }
 

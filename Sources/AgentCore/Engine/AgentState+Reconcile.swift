@@ -12,8 +12,10 @@ import PolicyModel
 extension AgentState {
     /// Brings the state found on disk into force: the first commit, before any source has reported.
     /// - Parameter network: the host's; without it the host is a stranger to its workloads until it is known.
-    func adopt(network: HostNetwork? = nil) {
+    ///   `remotes`: workloads of other hosts that are known already.
+    func adopt(network: HostNetwork? = nil, remotes: RemoteDelta = RemoteDelta()) {
         self.network = network
+        unsettled.remotes = remotes
         hostAddresses = Set(network.map { HostSource.addresses($0.snapshot) } ?? []).sorted()
         grantWorkloads()
         applied.rebaseDue(.now())
@@ -70,6 +72,23 @@ extension AgentState {
         reconcile()
     }
 
+    /// A source says what becomes of some workloads of other hosts.
+    func update(remotes: RemoteDelta) {
+        guard !remotes.isEmpty else { return }
+        unsettled.remotes.merge(remotes)
+        reconcile()
+    }
+
+    /// A source says which workloads of other hosts there are, by key; all its keys begin with `prefix`.
+    func update(remotes all: [String: RemoteWorkload], keysWith prefix: String) {
+        var delta = RemoteDelta()
+        var former = engine.remotes.filter { $0.key.hasPrefix(prefix) }
+        for key in unsettled.remotes.keys { former[key] = unsettled.remotes[key] }
+        for (key, remote) in all where former[key] != remote { delta[key] = remote }
+        for key in former.keys where all[key] == nil { delta[key] = nil }
+        update(remotes: delta)
+    }
+
     /// Something happened in the policy directory.
     func update(policyDirectory change: DirectoryChange) {
         let touched = directory.refresh(change)
@@ -106,6 +125,7 @@ extension AgentState {
     func desiredChange() -> EngineChange {
         var change = EngineChange()
         for reference in unsettled.policies { change.policies[reference] = desiredPolicy(reference) }
+        change.remotes = unsettled.remotes
         guard unsettled.areWorkloadsTouched else { return change }
         change.hostAddresses = hostAddresses
         change.hostLabels = configuration.hostEndpoint.labels
@@ -142,14 +162,17 @@ extension AgentState {
             } else {
                 try persistNumbers(preparation)
             }
-            // Names that go keep their numbers until nothing relies on them.
-            let nameNumbers = preparation.allocator.nameNumbers
+            let areNamesOthers = preparation.areNamesOthers || !areNamesKnown
+            if areNamesOthers {
+                areNamesKnown = false
+                // Names that go keep their numbers until nothing relies on them.
+                try datapath.setNames(engine.allocator.nameNumbers.merging(preparation.formerNames) { $1 })
+            }
             if touchesKernel {
-                try datapath.setNames(engine.allocator.nameNumbers.merging(nameNumbers) { $1 })
                 keepConnections(before: preparation.changes)
                 try commit(preparation.changes)
             }
-            try? datapath.setNames(nameNumbers)
+            if areNamesOthers { areNamesKnown = (try? datapath.setNames(engine.allocator.nameNumbers)) != nil }
         } catch {
             engine.rollBack()
             throw error
@@ -160,7 +183,7 @@ extension AgentState {
         engine.accept()
         settle(change)
         if concernsHosts { settleLockout(isForced: isForced) }
-        updateNames(preparation, workloadsChanged: workloadsChanged)
+        updateNames(preparation, change.remotes, workloadsChanged: workloadsChanged)
         if needsEndpoints, updateEndpoints() { try forgetFormerEndpoints() }
         guard touchesKernel else { return }
         commits.made += 1
@@ -180,6 +203,7 @@ extension AgentState {
     private func settle(_ change: EngineChange) {
         unsettled.policies.subtract(change.policies.references)
         if change.workloads != nil { unsettled.areWorkloadsTouched = false }
+        if !change.remotes.isEmpty { unsettled.remotes = RemoteDelta() }
     }
 
     /// Writes changes of the tables, or all of them where it is not known what they hold.

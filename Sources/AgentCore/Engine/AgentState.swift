@@ -58,7 +58,8 @@ actor AgentState {
     var endpointSteps: [EndpointStep] = []
     /// False until all that the sources named first is attached.
     var areFirstEndpointsAttached = false
-    var names = FlowNames()
+    /// What events are named by.
+    var names: FlowNames { aggregator.names }
     /// For those who look at flows.
     let nameCache: LearntNameCache
     var commits = CommitLog()
@@ -73,12 +74,16 @@ actor AgentState {
     var isAdopted = false
     /// False if the tables must be written whole: at first, and after a commit that the kernel broke off.
     var areTablesKnown = false
+    /// False if the kernel may have other names than those in force.
+    var areNamesKnown = false
     /// Set once `detach` was asked for: the process ends and takes the pins with it.
     private(set) var isDetached = false
     private var onDetach: (@Sendable () -> Void)?
 
     /// As it stands on disk.
     private var stateFile: StateFile
+    private var stateWorkloads: [UInt8] = []
+    private var remembered = RememberedWorkloads()
     private let numbers: NumberFiles
 
     /// Reads the state directory and prepares; the kernel is not touched before `adopt`.
@@ -156,15 +161,15 @@ actor AgentState {
         file.identities = nil
         file.bootID = (try? HostClock.bootID()) ?? ""
         file.endpoints = endpointNumbers.snapshot
-        file.workloads = workloads.filter { !$0.isHost }.sorted { $0.key < $1.key }
-            .map(StateFile.RememberedWorkload.init)
+        file.workloads = []
         file.isAudit = isAudit == configuration.isAudit ? nil : isAudit
         file.isLockoutForced = isLockoutForced ? true : nil
         file.auditedWorkloads = auditedWorkloads.sorted()
         try persistNumbers(preparation)
-        guard file != stateFile else { return }
-        try StateStorage.write(file, to: configuration.statePath)
-        stateFile = file
+        let json = try remembered.json(of: workloads.filter { !$0.isHost })
+        guard file != stateFile || json != stateWorkloads else { return }
+        try StateStorage.write(bytes: file.encoded(workloads: json), to: configuration.statePath)
+        (stateFile, stateWorkloads) = (file, json)
     }
 
     /// Writes new numbers down.
@@ -173,7 +178,7 @@ actor AgentState {
         guard !configuration.isDryRun else { return }
         try numbers.note(
             identities: preparation?.issued, rules: rules,
-            all: { (preparation?.allocator ?? engine.allocator).snapshot }, allRules: { engine.registry.snapshot })
+            all: { engine.allocator.snapshot }, allRules: { engine.registry.snapshot })
     }
 }
 
@@ -182,6 +187,7 @@ actor AgentState {
 /// A change that is refused stays in here, so that the next one brings it along.
 struct Unsettled: Sendable {
     var policies: Set<PolicyReference> = []
+    var remotes = RemoteDelta()
     /// Workloads and host addresses.
     var areWorkloadsTouched = true
 }

@@ -4,7 +4,7 @@ import IdentityModel
 import NetworkModel
 import PolicyModel
 
-/// What the tables depend on.
+/// What the tables depend on, besides the workloads of other hosts, which the identities alone know.
 struct EngineInput: Sendable {
     /// By key.
     var workloads: [String: Workload] = [:]
@@ -24,6 +24,7 @@ struct EngineInput: Sendable {
 struct EngineChange: Sendable {
     /// All of them, by key.
     var workloads: [String: Workload]?
+    var remotes = RemoteDelta()
     var hostAddresses: [IPAddress]?
     var hostLabels: [Label]?
     var policies = PolicyDelta()

@@ -27,7 +27,6 @@ final class PolicyEngine {
 
     private struct Pending {
         var change: EngineChange
-        var allocator: IdentityAllocator
         /// Those of the accepted state.
         var retiredSubjects: [UInt16: CompileSubject]
     }
@@ -40,13 +39,16 @@ final class PolicyEngine {
 
     var registry: RuleRegistry { compiler.registry }
 
+    /// The workloads of other hosts that are in force, by key.
+    var remotes: [String: RemoteWorkload] { allocator.endpoints.compactMapValues(\.remote) }
+
     /// The rule numbers given out since the last call; nil: none.
     func takeIssuedRules() -> RuleRegistry.Snapshot? { compiler.takeIssuedRules() }
 
     /// The complete state that is prepared or in force.
     func completeState() -> MapState {
         var state = compiler.mapState()
-        state.ipcache = (pending?.allocator ?? allocator).mappings
+        state.ipcache = allocator.mappings
         return state
     }
 
@@ -57,41 +59,51 @@ final class PolicyEngine {
         var identities: [ResolvedIdentity]
         /// Numbers of identities and subjects that are not on disk; nil: none.
         var issued: IdentityAllocator.Snapshot?
-        /// Of the prepared state.
-        var allocator: IdentityAllocator
+        /// True if a DNS name begins to have a number or has none any more.
+        var areNamesOthers: Bool
+        /// Names that have none any more, with what they had.
+        var formerNames: [NameSelector: NumericIdentity]
     }
 
     /// Works out what a change of the input means.
     ///
     /// Throws, and is where it was before, if numbers run out.
     func prepare(_ change: EngineChange) throws -> Preparation {
-        var allocator = self.allocator
-        try PolicyEngine.bring(&allocator, from: input, change)
-        let identityChanges = try allocator.settle()
+        allocator.revise(.begin)
+        let identities: IdentityChanges
+        do {
+            try PolicyEngine.bring(&allocator, from: input, change)
+            identities = try allocator.settle()
+        } catch {
+            allocator.revise(.revert)
+            throw error
+        }
         let issued = allocator.takeIssued()
-        pending = Pending(change: change, allocator: allocator, retiredSubjects: retiredSubjects)
-        apply(change, identityChanges, allocator)
+        pending = Pending(change: change, retiredSubjects: retiredSubjects)
+        apply(change, identities)
         if let problem = compiler.tierProblem {
             rollBack()
             throw AgentError(problem)
         }
         var changes = compiler.takeChanges()
-        changes.mappingRemovals = identityChanges.mappingRemovals
-        changes.mappingSettings = identityChanges.mappingSettings.map { .init(prefix: $0.key, identity: $0.value) }
+        changes.mappingRemovals = identities.mappingRemovals
+        changes.mappingSettings = identities.mappingSettings.map { .init(prefix: $0.key, identity: $0.value) }
         return Preparation(
-            changes: changes, identities: identityChanges.recordSettings, issued: issued, allocator: allocator)
+            changes: changes, identities: identities.recordSettings, issued: issued,
+            areNamesOthers: !identities.nameSettings.isEmpty || !identities.nameRemovals.isEmpty,
+            formerNames: identities.nameRemovals)
     }
 
     /// Slots of the host's and its services' subjects in the prepared state.
     var preparedHostSubjects: Set<UInt16> {
-        Set((pending?.allocator ?? allocator).subjects.filter(\.value.isHost).keys)
+        Set(allocator.subjects.filter(\.value.isHost).keys)
     }
 
     /// What was prepared is in force.
     func accept() {
         guard let pending else { return }
         input.apply(pending.change)
-        allocator = pending.allocator
+        allocator.revise(.keep)
         self.pending = nil
     }
 
@@ -102,6 +114,7 @@ final class PolicyEngine {
         guard let pending else { return }
         self.pending = nil
         retiredSubjects = pending.retiredSubjects
+        allocator.revise(.revert)
         var accepted = compileInput(allocator, policies: input.policies)
         accepted.subjects += retiredSubjects.values
         compiler.update(to: accepted)
@@ -167,8 +180,12 @@ extension PolicyEngine {
             allocator.setHost(
                 labels: change.hostLabels ?? input.hostLabels, addresses: change.hostAddresses ?? input.hostAddresses)
         }
-        guard let workloads = change.workloads else { return }
         // In order, so that the same workloads get the same numbers.
+        for (key, remote) in change.remotes.settings.sorted(by: { $0.key < $1.key }) {
+            try allocator.setEndpoint(key, .init(remote))
+        }
+        for key in change.remotes.removals { allocator.removeEndpoint(key) }
+        guard let workloads = change.workloads else { return }
         for workload in workloads.values.sorted(by: { $0.key < $1.key }) where input.workloads[workload.key] != workload
         {
             try allocator.setEndpoint(
@@ -195,10 +212,32 @@ extension PolicyEngine {
         for reference in policies.references.sorted() {
             let old = input.policies[reference]?.prefixGroup, new = policies[reference]?.prefixGroup
             guard old != new else { continue }
-            if let new { allocator.useGroup(new) }
-            if let old { allocator.releaseGroup(old) }
+            // Of a long list that changes a little, only what changes is looked at.
+            let isSameGroup = old?.labels == new?.labels && old?.includesWorkloads == new?.includesWorkloads
+            let (gone, come) = PolicyEngine.difference(old?.prefixes ?? [], new?.prefixes ?? [], isSameGroup)
+            if let new { allocator.useGroup(new.with(come)) }
+            if let old { allocator.releaseGroup(old.with(gone)) }
         }
         for use in released { allocator.releasePrefix(use.prefix, includesWorkloads: use.includesWorkloads) }
+    }
+
+    /// What a list of prefixes loses and gains; both are sorted, and nothing of what they share is touched.
+    private static func difference(_ old: [CIDR], _ new: [CIDR], _ isSameGroup: Bool) -> (gone: [CIDR], come: [CIDR]) {
+        guard isSameGroup else { return (old, new) }
+        var (gone, come): ([CIDR], [CIDR]) = ([], [])
+        var (i, j) = (0, 0)
+        while i < old.count || j < new.count {
+            if j == new.count || i < old.count && old[i] < new[j] {
+                gone.append(old[i])
+                i += 1
+            } else if i == old.count || new[j] < old[i] {
+                come.append(new[j])
+                j += 1
+            } else {
+                (i, j) = (i + 1, j + 1)
+            }
+        }
+        return (gone, come)
     }
 
     private static func bringNames(
@@ -213,32 +252,21 @@ extension PolicyEngine {
         for name in released { allocator.releaseName(name) }
     }
 
-    private func apply(_ change: EngineChange, _ identities: IdentityChanges, _ next: IdentityAllocator) {
+    private func apply(_ change: EngineChange, _ identities: IdentityChanges) {
         for identity in identities.recordRemovals { compiler.removePeer(identity) }
         for record in identities.recordSettings { compiler.setPeer(record) }
-        if change.workloads != nil {
-            retire(next.subjects)
-            for subject in PolicyEngine.subjects(next) { compiler.setSubject(subject) }
+        // A subject that nobody is any more stays until the endpoint records are up to date.
+        for subject in identities.subjectRemovals { retiredSubjects[subject.slot] = CompileSubject(subject) }
+        for subject in identities.subjectSettings {
+            retiredSubjects[subject.slot] = nil
+            compiler.setSubject(CompileSubject(subject))
         }
         for reference in change.policies.removals { compiler.removePolicy(reference) }
         for (_, policy) in change.policies.settings.sorted(by: { $0.key < $1.key }) { compiler.setPolicy(policy) }
     }
 
-    /// Subjects of the accepted state that the new one lacks stay until the endpoint records are up to date.
-    private func retire(_ subjects: [UInt16: IdentityAllocator.SubjectKey]) {
-        for subject in PolicyEngine.subjects(allocator) { retiredSubjects[subject.slot] = subject }
-        for slot in subjects.keys { retiredSubjects[slot] = nil }
-    }
-
     private static func subjects(_ allocator: IdentityAllocator) -> [CompileSubject] {
-        // Any endpoint of the subject tells its identity: they share labels.
-        let identities = Dictionary(allocator.assignments.values.map { ($0.subject, $0.identity) }) { first, _ in first
-        }
-        return allocator.subjects.map { slot, key in
-            CompileSubject(
-                slot: slot, identity: identities[slot] ?? .unmanaged, labels: key.labels, isHost: key.isHost,
-                namedPorts: key.namedPorts)
-        }
+        allocator.subjects.keys.compactMap { allocator.subject(in: $0).map(CompileSubject.init) }
     }
 
     private func compileInput(
@@ -248,5 +276,22 @@ extension PolicyEngine {
             subjects: PolicyEngine.subjects(allocator),
             peers: Array(allocator.records.values),
             policies: policies.values.sorted { $0.reference < $1.reference }, options: options)
+    }
+}
+
+extension CompileSubject {
+    fileprivate init(_ subject: IdentityAllocator.Subject) {
+        self.init(
+            slot: subject.slot, identity: subject.identity, labels: subject.key.labels, isHost: subject.key.isHost,
+            namedPorts: subject.key.namedPorts)
+    }
+}
+
+extension PrefixGroup {
+    /// The same group with a part of its prefixes.
+    fileprivate func with(_ prefixes: [CIDR]) -> PrefixGroup {
+        var part = self
+        part.prefixes = prefixes
+        return part
     }
 }

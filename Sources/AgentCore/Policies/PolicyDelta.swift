@@ -2,34 +2,52 @@
 
 import PolicyModel
 
-/// What becomes of some policies: all others stay as they are.
+/// What becomes of some things that have a key: all others stay as they are.
 ///
-/// What a change costs depends on the number of policies it names, not on how many there are.
-struct PolicyDelta: Sendable {
-    /// Policies that are added or replaced.
-    private(set) var settings: [PolicyReference: Policy] = [:]
-    private(set) var removals: Set<PolicyReference> = []
+/// What a change costs depends on the number of things it names, not on how many there are.
+package struct Delta<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+    /// Those that are added or replaced.
+    private(set) var settings: [Key: Value] = [:]
+    private(set) var removals: Set<Key> = []
 
-    init() {}
+    /// Nothing changes.
+    package init() {}
 
-    init(setting policies: some Sequence<Policy>) {
-        for policy in policies { self[policy.reference] = policy }
-    }
+    /// All of these are added or replaced.
+    package init(setting values: [Key: Value]) { settings = values }
 
-    var isEmpty: Bool { settings.isEmpty && removals.isEmpty }
+    /// True if it names nothing.
+    package var isEmpty: Bool { settings.isEmpty && removals.isEmpty }
 
-    var references: [PolicyReference] { Array(settings.keys) + removals }
+    var keys: [Key] { Array(settings.keys) + removals }
 
-    /// What a policy becomes; nil: there is to be none.
+    /// What becomes of one; nil: it is to be gone.
     ///
-    /// Read it only for a reference that the delta names.
-    subscript(reference: PolicyReference) -> Policy? {
-        get { settings[reference] }
+    /// Read it only for a key that the delta names.
+    package subscript(key: Key) -> Value? {
+        get { settings[key] }
         set {
-            settings[reference] = newValue
-            if newValue == nil { removals.insert(reference) } else { removals.remove(reference) }
+            settings[key] = newValue
+            if newValue == nil { removals.insert(key) } else { removals.remove(key) }
         }
     }
+
+    /// Adds what becomes of some later.
+    mutating func merge(_ later: Delta) {
+        for key in later.removals { self[key] = nil }
+        for (key, value) in later.settings { self[key] = value }
+    }
+}
+
+/// What becomes of some policies.
+typealias PolicyDelta = Delta<PolicyReference, Policy>
+
+extension PolicyDelta {
+    init(setting policies: some Sequence<Policy>) {
+        self.init(setting: Dictionary(policies.map { ($0.reference, $0) }) { $1 })
+    }
+
+    var references: [PolicyReference] { keys }
 }
 
 extension [PolicyReference: Policy] {

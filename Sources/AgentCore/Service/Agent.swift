@@ -53,7 +53,9 @@ package struct Agent: Sendable {
         await state.expect(sources: sourceNames)
         let network = try? HostSource.network()
         await seed(state, network)
-        await state.adopt(network: network)
+        await state.adopt(
+            network: network, remotes: WorkloadsFileSource.remotes(in: configuration.workloadsFile))
+        HeapMemory.giveBack()
         await state.checkPins()
         await state.checkSizes()
         let reader = try datapath.readEvents { batch in

@@ -73,6 +73,14 @@ enum StateStorage {
         }
     }
 
+    static func write(bytes: [UInt8], to path: String) throws(AgentError) {
+        do {
+            try AtomicFile.write(bytes, to: path)
+        } catch {
+            throw AgentError("\(error)")
+        }
+    }
+
     static func write(_ value: some Encodable, to path: String) throws(AgentError) {
         do {
             try AtomicFile.write(APICoding.encode(value), to: path)
