@@ -31,7 +31,8 @@ protocol Benchmark: Sendable {
 /// Every benchmark, in the order of the table.
 let benchmarks: [any Benchmark.Type] = [
     EstablishedCost.self, ForwardingCost.self, FirstPacketCost.self, Latency.self, CompileTime.self, EventRate.self,
-    NameAnswerCost.self, AgentFootprint.self, PolicyChange.self, PolicyTestTime.self,
+    NameAnswerCost.self, AgentFootprint.self, PolicyChange.self, AuditSwitch.self, ScaleCost.self, ScaleMemory.self,
+    PolicyTestTime.self,
 ]
 
 /// Tells the reader of a long run where it is; the table itself goes to standard output.

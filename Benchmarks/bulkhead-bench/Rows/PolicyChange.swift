@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import BPFRuntime
-import CDatapathABI
 import Glibc
 import Synchronization
 
@@ -76,26 +74,11 @@ private final class VerdictProber: @unchecked Sendable {
     }
 
     // Sendable although not checked: `tally` is the prober thread's alone until it has been joined.
-    private let configuration: MappedArray
-    private let program: BPFProgram
-    private let interface: UInt32
+    private let probe: PacketProbe
     private let stopping = Atomic<Bool>(false)
     private(set) var tally = Tally()
 
-    init(field: AgentField) throws {
-        guard let table = try FileDescriptor.pinned(at: field.pinnedVersion + "/maps/config_map"),
-            let path = field.pinnedProgram("tc_to_endpoint"), let judge = try FileDescriptor.pinned(at: path)
-        else { throw BenchError("the agent has pinned nothing under \(field.pinnedVersion)") }
-        configuration = try MappedArray(table, name: "config_map")
-        program = BPFProgram(descriptor: judge, name: "tc_to_endpoint")
-        interface = try field.interfaceIndex(of: PolicyCorpus.target)
-    }
-
-    /// Of the bank that packets read.
-    private var generation: UInt32 {
-        let bank = configuration.loadAcquiring(at: 0) & 1
-        return configuration.loadAcquiring(at: 4 + 4 * Int(bank))
-    }
+    init(field: AgentField) throws { probe = try PacketProbe(field: field, workloads: 0..<(PolicyCorpus.target + 1)) }
 
     /// The agent is ready before it has found the last workload: waits until the first variant is in force.
     func waitUntilInForce() throws {
@@ -113,11 +96,11 @@ private final class VerdictProber: @unchecked Sendable {
         var variantOf: [UInt32: Int] = [:]
         while !stopping.load(ordering: .acquiring) {
             port = port == 29_999 ? 1024 : port + 1
-            let before = generation
+            let before = probe.generation
             guard let first = isOpen(PolicyCorpus.variantPorts[0], from: port),
                 let second = isOpen(PolicyCorpus.variantPorts[1], from: port)
             else { continue }
-            guard generation == before else { continue }
+            guard probe.generation == before else { continue }
             tally.pairs += 1
             let variant = first ? 0 : 1
             if first == second || variantOf[before, default: variant] != variant { tally.mixed += 1 }
@@ -129,18 +112,6 @@ private final class VerdictProber: @unchecked Sendable {
 
     /// Whether the program lets a first packet to a port of the workload pass; nil if it could not be run.
     func isOpen(_ port: UInt16, from source: UInt16) -> Bool? {
-        let tcp = PacketBytes.tcpHeader(source: source, destination: port, flags: TCPFlags.syn)
-        let header = PacketBytes.ipv4Header(
-            source: bytes(PolicyCorpus.changingPeer), destination: bytes(AgentField.address(PolicyCorpus.target)),
-            protocolNumber: 6, payloadLength: tcp.count)
-        let frame: [UInt8] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00] + header + tcp
-        guard let result = try? program.testRun(packet: frame, context: PacketContext(ifindex: interface)) else {
-            return nil
-        }
-        return Int32(bitPattern: result.verdict) <= 0
-    }
-
-    private func bytes(_ address: UInt32) -> [UInt8] {
-        stride(from: 24, through: 0, by: -8).map { UInt8(truncatingIfNeeded: address >> UInt32($0)) }
+        probe.isOpen(port, of: PolicyCorpus.target, peer: PolicyCorpus.changingPeer, from: source)
     }
 }

@@ -4,6 +4,20 @@ import CDatapathABI
 import FoundationEssentials
 import Glibc
 
+/// What a real agent finds: policies, workloads, and what its configuration says besides paths.
+protocol FieldContent {
+    /// File name and content of the policies that stay.
+    func files() -> [(name: String, text: String)]
+    /// Content of the file that changes.
+    func changing(_ variant: Int) -> String
+    func workloadsFile(endpoints: Int) -> String
+    var settings: String { get }
+}
+
+extension FieldContent {
+    var settings: String { "" }
+}
+
 /// A host full of workloads for a real agent: a namespace in which it runs, and one behind all the workloads' links.
 ///
 /// Its directories, socket and pins are the field's own and go with it.
@@ -14,20 +28,22 @@ final class AgentField {
     private let far: String
     private let agentPath: String
     private let scratch: ScratchDirectory
+    private let content: any FieldContent
     private var process: AgentProcess?
 
-    init(agentPath: String, endpoints: Int, corpus: PolicyCorpus) throws {
+    init(agentPath: String, endpoints: Int, corpus: any FieldContent) throws {
         guard unsafe access(agentPath, X_OK) == 0 else {
             throw BenchError("no agent at \(agentPath): 'make build' makes it, --agent PATH names another")
         }
         self.agentPath = agentPath
         self.endpoints = endpoints
+        content = corpus
         host = "bulkhead-bench-\(getpid())-h"
         far = "bulkhead-bench-\(getpid())-w"
         pins = "/sys/fs/bpf/bulkhead-bench-\(getpid())"
         scratch = try ScratchDirectory()
         try makeLinks()
-        try writeFiles(corpus)
+        try writeFiles()
     }
 
     deinit {
@@ -91,8 +107,8 @@ final class AgentField {
     /// Returns when that was, by `Clocks.wall`; how long the disk takes for the file is not the agent's doing.
     @discardableResult
     func change(to variant: Int) throws -> UInt64 {
-        let aside = "\(scratch.path)/next.yaml", path = "\(scratch.path)/policies/\(PolicyCorpus.changingFile)"
-        try PolicyCorpus.changing(variant: variant).write(toFile: aside, atomically: false, encoding: .utf8)
+        let aside = "\(scratch.path)/next.yaml", path = "\(scratch.path)/policies/changing.yaml"
+        try content.changing(variant).write(toFile: aside, atomically: false, encoding: .utf8)
         let begin = Clocks.wall
         guard unsafe rename(aside, path) == 0 else { throw BenchError("cannot put \(path) in place: errno \(errno)") }
         return begin
@@ -107,16 +123,17 @@ final class AgentField {
             input: "link set lo up\n" + (0..<endpoints).map { "link set v\($0) up\n" }.joined())
     }
 
-    private func writeFiles(_ corpus: PolicyCorpus) throws {
+    private func writeFiles() throws {
         let path = scratch.path
         for folder in ["policies", "state", "run"] {
             try FileManager.default.createDirectory(atPath: "\(path)/\(folder)", withIntermediateDirectories: false)
         }
-        for file in corpus.files() {
+        for file in content.files() {
             try file.text.write(toFile: "\(path)/policies/\(file.name)", atomically: false, encoding: .utf8)
         }
         try change(to: 0)
-        try workloads(corpus).write(toFile: "\(path)/workloads.yaml", atomically: false, encoding: .utf8)
+        try content.workloadsFile(endpoints: endpoints).write(
+            toFile: "\(path)/workloads.yaml", atomically: false, encoding: .utf8)
         try """
         policyDirectory: \(path)/policies
         workloadsFile: \(path)/workloads.yaml
@@ -126,21 +143,9 @@ final class AgentField {
         podmanSocket: ""
         dockerSocket: ""
         apiGroup: ""
+        \(content.settings)
 
         """.write(toFile: "\(path)/agent.yaml", atomically: false, encoding: .utf8)
-    }
-
-    private func workloads(_ corpus: PolicyCorpus) -> String {
-        let entries = (0..<endpoints).map { number in
-            """
-              - name: bench-\(number)
-                interface: v\(number)
-                addresses: ["\(RuleSet.text(Self.address(number)))"]
-                labels: {app: \(PolicyCorpus.label(number % corpus.applications))}
-
-            """
-        }
-        return "workloads:\n" + entries.joined()
     }
 
     private func removePins() {

@@ -6,7 +6,7 @@ import NetworkModel
 ///
 /// One policy is in a file by itself, in two variants that differ in the port they open; `target` is the application it
 /// speaks for.
-struct PolicyCorpus {
+struct PolicyCorpus: FieldContent {
     static let portsPerPolicy = 10
     static let documentsPerFile = 100
     /// The application whose policy changes, the peer it lets in, and the port of each variant.
@@ -27,13 +27,24 @@ struct PolicyCorpus {
         }
     }
 
-    static let changingFile = "changing.yaml"
-
     /// The changing policy: the peer may reach one of two ports.
-    static func changing(variant: Int) -> String {
-        document(
-            name: "changing", application: target, prefix: "\(RuleSet.text(changingPeer))/32",
-            ports: [variantPorts[variant]])
+    func changing(_ variant: Int) -> String {
+        Self.document(
+            name: "changing", application: Self.target, prefix: "\(RuleSet.text(Self.changingPeer))/32",
+            ports: [Self.variantPorts[variant]])
+    }
+
+    func workloadsFile(endpoints: Int) -> String {
+        let entries = (0..<endpoints).map { number in
+            """
+              - name: bench-\(number)
+                interface: v\(number)
+                addresses: ["\(RuleSet.text(AgentField.address(number)))"]
+                labels: {app: \(Self.label(number % applications))}
+
+            """
+        }
+        return "workloads:\n" + entries.joined()
     }
 
     private func document(_ number: Int) -> String {
