@@ -68,6 +68,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let emptyPeer = DiagnosticCode(1406, "a peer selects nothing because it names nothing")
     package static let namespaceOnClusterPolicy = DiagnosticCode(1407, "a cluster-wide policy has a namespace")
     package static let adminSubject = DiagnosticCode(1408, "a subject needs exactly one of namespaces and pods")
+    package static let contradictoryStages = DiagnosticCode(1409, "stages of a Calico policy that exclude each other")
 
     // 15xx: valid elsewhere, not supported here yet: refused, never ignored.
     package static let unsupportedL7 = DiagnosticCode(1501, "application-layer (L7) rules")
@@ -84,7 +85,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let unsupportedLabelSource = DiagnosticCode(
         1512, "selecting by a label source that is not supported")
     package static let unsupportedMatch = DiagnosticCode(
-        1513, "a match that no table here has: source ports, own addresses, service-account labels")
+        1513, "a match that no table here has: source ports, own addresses")
     package static let unsupportedStage = DiagnosticCode(
         1514, "rules for untracked traffic, before address translation, or for forwarded traffic")
 
@@ -143,6 +144,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let unusedExemption = DiagnosticCode(2121, "an exemption from a finding that there is not")
     package static let namesNotRead = DiagnosticCode(
         2122, "a rule by DNS name where nobody's answers are read")
+    package static let undefinedTier = DiagnosticCode(2123, "a tier or profile that no document defines")
 
     /// Every code, in order.
     package static let all: [DiagnosticCode] = [
@@ -155,7 +157,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
         .unknownProtocol, .invalidMode, .invalidPriority, .tooMany, .selectorTooLarge, .invalidTier, .tooManyTiers,
         .invalidDomainName,
         .mixedPeers, .mixedPorts, .noSections, .subjectCount, .nodeSelectorInNamespace, .emptyPeer,
-        .namespaceOnClusterPolicy, .adminSubject,
+        .namespaceOnClusterPolicy, .adminSubject, .contradictoryStages,
         .unsupportedL7, .unsupportedFQDN, .unsupportedServices, .unsupportedGroups,
         .unsupportedAuthentication, .unsupportedTLS, .removedField, .unsupportedProtocol,
         .unsupportedEntity, .unsupportedLabelSource, .unsupportedMatch, .unsupportedStage,
@@ -166,7 +168,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
         .selectsNoEndpoint, .peerSelectsNothing, .namedPortUndefined, .namedPortConflicting, .prefixMissesWorkloads,
         .unnumbered, .contradictory, .unreachable, .shadowed, .redundant, .dnsBlocked, .dnsOverTCPBlocked,
         .icmpBlocked, .lapsed, .hostAccessCut, .oneFamilyOnly, .otherEndDenies, .declaredPortClosed, .noEffect,
-        .unusedExemption, .namesNotRead,
+        .unusedExemption, .namesNotRead, .undefinedTier,
     ]
 
     /// A code by its name, `BH2112`; nil if there is none.

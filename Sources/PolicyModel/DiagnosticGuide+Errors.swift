@@ -138,6 +138,10 @@ extension DiagnosticGuide {
         DiagnosticGuide(
             .adminSubject, "A subject is given by `namespaces` or by `pods`, exactly one of them.",
             remedy: "Keep one; `namespaces: {}` is every workload."),
+        DiagnosticGuide(
+            .contradictoryStages,
+            "Calico judges untracked traffic and traffic before translation apart, and the latter on its "
+                + "way in only.", remedy: "Write a policy for each."),
     ]
 
     static let ofRefusals = [
@@ -176,7 +180,7 @@ extension DiagnosticGuide {
             .unsupportedMatch, "The tables know a connection by its peer, its protocol and the port it goes to.",
             remedy: "Use labels, or the destination's port."),
         DiagnosticGuide(
-            .unsupportedStage, "Packets are judged once, tracked, behind address translation, at the end they are for.",
+            .unsupportedStage, "Packets are judged once, tracked, at the end they are for.",
             remedy: "Write the rule for the connection as the endpoint sees it."),
         DiagnosticGuide(
             .invalidTest, "A policy test names a workload, policy or port that it does not describe.",

@@ -159,5 +159,10 @@ extension DiagnosticGuide {
                 "List the addresses that workloads send their queries to: the resolver of the container network, as in "
                 + "/etc/resolv.conf of a workload.",
             example: "dns:\n  resolvers: [10.88.0.1]      # in the agent's configuration"),
+        DiagnosticGuide(
+            .undefinedTier,
+            "A tier without a `Tier` is asked behind all that have an order, and denies at its end; a profile without a `Profile` "
+                + "says nothing, so that what relies on it is closed.",
+            remedy: "Write the document, or correct the name."),
     ]
 }

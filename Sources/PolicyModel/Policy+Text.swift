@@ -17,6 +17,7 @@ extension Policy {
                 "  defines \(group.prefixes.count) prefixes with \(group.labels)"
                     + (group.includesWorkloads ? ", workloads in them too" : "") + members)
         }
+        for grant in grants { lines.append("  gives \(grant)") }
         if tier != .normal || order != .together, isPartOfTier { lines.append("  \(tier.name) tier, \(order)") }
         for closed in defaultDeny { lines.append("  default deny \(closed.direction) of \(closed.subject)") }
         for rule in rules { lines.append("  \(rule.text)") }
@@ -29,6 +30,21 @@ extension PolicyRule {
     package var text: String {
         let toward = direction == .ingress ? "from" : "to"
         return "\(origin.section)[\(origin.index)]: \(action) \(subject) \(toward) \(peers) on \(ports)"
+    }
+}
+
+extension EndpointGrant: CustomStringConvertible {
+    /// `endpoints k8s:app=web labels k8s:role=front and ports http/tcp=80`.
+    package var description: String {
+        let whom =
+            switch recipient {
+            case .node(let name, let device): "host \(name)" + (device.map { " (\($0))" } ?? "")
+            case .selected(let subject): "\(subject)"
+            }
+        let names = ports.numbers.sorted { ($0.key.proto.rawValue, $0.key.name) < ($1.key.proto.rawValue, $1.key.name) }
+            .map { "\($0.name)/\($0.proto)=" + $1.sorted().map(String.init).joined(separator: "|") }
+        return "\(whom) labels \(LabelSet(labels))"
+            + (names.isEmpty ? "" : " and ports \(names.joined(separator: ","))")
     }
 }
 

@@ -20,6 +20,8 @@ package struct Policy: Hashable, Sendable {
     package var definedTier: TierDefinition?
     /// Prefixes that the document gives labels.
     package var prefixGroup: PrefixGroup?
+    /// What the document gives endpoints.
+    package var grants: [EndpointGrant] = []
 
     package init(
         reference: PolicyReference, source: SourceLocation, rules: [PolicyRule], defaultDeny: [DefaultDeny],

@@ -53,6 +53,8 @@ struct DocumentReading {
                 CalicoPolicyReading(header: header, dialect: dialect).read(document)
             case .stagedKubernetesNetworkPolicy: StagedReading(header: header).readKubernetes(document)
             case .tier: CalicoTierReading(header: header).read(document)
+            case .profile: CalicoProfileReading(header: header).read(document)
+            case .hostEndpoint: CalicoHostEndpointReading(header: header).read(document)
             case .networkSet, .globalNetworkSet, .ciliumCIDRGroup:
                 PrefixGroupReading(header: header, dialect: dialect).read(document)
             case .node, .service, .endpoints, .endpointSlice:
@@ -65,6 +67,7 @@ struct DocumentReading {
             tier: content.tier, order: content.order, definedTier: content.definedTier,
             prefixGroup: content.prefixGroup)
         policy.lintExemptions = header.lintExemptions
+        policy.grants = content.grants
         return policy
     }
 
@@ -95,16 +98,6 @@ struct DocumentReading {
 
     /// Policy kinds that people have and Bulkhead will read one day, with what to use until then.
     private static let plannedKinds: [String: (groups: Set<String>, remedy: String)] = [
-        "HostEndpoint": (
-            ["projectcalico.org", "crd.projectcalico.org"],
-            "the host's endpoint, its devices, labels and failsafe ports are in the agent's configuration; GlobalNetworkPolicy "
-                + "selects it by these labels"
-        ),
-        "Profile": (
-            ["projectcalico.org", "crd.projectcalico.org"],
-            "write its rules into a GlobalNetworkPolicy without an order, which is asked last; workloads that nothing selects "
-                + "are open"
-        ),
         "CiliumLocalRedirectPolicy": (["cilium.io"], "remove the document"),
         "CiliumEgressGatewayPolicy": (["cilium.io"], "remove the document"),
     ]
@@ -126,6 +119,8 @@ enum Dialect: String, CaseIterable {
     case tier = "Tier"
     case networkSet = "NetworkSet"
     case globalNetworkSet = "GlobalNetworkSet"
+    case profile = "Profile"
+    case hostEndpoint = "HostEndpoint"
     case ciliumCIDRGroup = "CiliumCIDRGroup"
     case node = "Node"
     case service = "Service"
@@ -142,7 +137,7 @@ enum Dialect: String, CaseIterable {
         case .adminNetworkPolicy, .baselineAdminNetworkPolicy: "policy.networking.k8s.io/v1alpha1"
         case .clusterNetworkPolicy: "policy.networking.k8s.io/v1alpha2"
         case .calicoNetworkPolicy, .calicoGlobalNetworkPolicy, .stagedNetworkPolicy, .stagedGlobalNetworkPolicy,
-            .stagedKubernetesNetworkPolicy, .tier, .networkSet, .globalNetworkSet:
+            .stagedKubernetesNetworkPolicy, .tier, .networkSet, .globalNetworkSet, .profile, .hostEndpoint:
             "projectcalico.org/v3"
         case .node, .service, .endpoints: "v1"
         case .endpointSlice: "discovery.k8s.io/v1"

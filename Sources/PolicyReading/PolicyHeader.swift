@@ -11,6 +11,7 @@ struct PolicyContent {
     var order = PolicyOrder.together
     var definedTier: TierDefinition?
     var prefixGroup: PrefixGroup?
+    var grants: [EndpointGrant] = []
 }
 
 /// A document's metadata: who the policy is and whether it is enforced.

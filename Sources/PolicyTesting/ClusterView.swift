@@ -27,7 +27,10 @@ package struct ClusterView {
         package var isHost: Bool
     }
 
+    /// Workloads have the labels that documents give them.
     package let test: PolicyTest
+    /// The labels and port names of the node itself.
+    package let host: EndpointGrants.Belongings
     /// Everything in force in the test.
     package let policies: [Policy]
     /// The tiers of the policies.
@@ -40,7 +43,15 @@ package struct ClusterView {
     private let rules: [UInt32: RuleDescription]
 
     /// Throws a `TableError` or `IdentityError` if a test is larger than the tables can ever be.
-    init(of test: PolicyTest, policies: [Policy], node: String) throws {
+    init(of written: PolicyTest, policies: [Policy], node: String) throws {
+        let grants = EndpointGrants(of: policies, node: node)
+        var test = written
+        for index in test.workloads.indices where !test.workloads[index].isHostNetwork {
+            let given = grants.applied(
+                labels: test.workloads[index].labels, ports: test.workloads[index].ports, isHost: false)
+            (test.workloads[index].labels, test.workloads[index].ports) = (given.labels, given.ports)
+        }
+        host = grants.applied(labels: ClusterView.ownHostLabels(node), isHost: true)
         self.test = test
         self.policies = policies
         line = TierLine(of: policies)
@@ -59,7 +70,7 @@ package struct ClusterView {
                 workload.key,
                 .init(labels: workload.labels, addresses: workload.addresses, namedPorts: workload.ports))
         }
-        hostAddresses = try ClusterView.addNodes(of: test, own: node, to: &allocator)
+        hostAddresses = try ClusterView.addNodes(of: test, own: node, host, to: &allocator)
         _ = try allocator.settle()
         var registry = RuleRegistry()
         var output = RuleCompiler.compile(
@@ -125,23 +136,28 @@ package struct ClusterView {
     ///
     /// Returns the own node's addresses.
     private static func addNodes(
-        of test: PolicyTest, own node: String, to allocator: inout IdentityAllocator
+        of test: PolicyTest, own node: String, _ host: EndpointGrants.Belongings, to allocator: inout IdentityAllocator
     ) throws -> [IPAddress] {
         let onNodes = test.workloads.filter(\.isHostNetwork)
         let own = Set(onNodes.filter { $0.node == node }.flatMap(\.addresses))
-        let hostname = Label(source: LabelSource.kubernetes, key: "kubernetes.io/hostname", value: node)
-        let labels = [Label(source: LabelSource.reserved, key: "host")] + (node.isEmpty ? [] : [hostname])
-        allocator.setHost(labels: labels, addresses: own.sorted())
-        try allocator.setEndpoint(hostName, .init(labels: LabelSet(labels), addresses: [], isHost: true))
+        allocator.setHost(labels: host.labels.labels, addresses: own.sorted())
+        try allocator.setEndpoint(
+            hostName, .init(labels: host.labels, addresses: [], namedPorts: host.ports, isHost: true))
         for workload in onNodes where workload.node == node && !workload.processLabels.isEmpty {
-            let more = LabelSet(labels + workload.processLabels)
-            try allocator.setEndpoint(name(of: workload), .init(labels: more, addresses: [], isHost: true))
+            let more = LabelSet(host.labels.labels + workload.processLabels)
+            try allocator.setEndpoint(
+                name(of: workload), .init(labels: more, addresses: [], namedPorts: host.ports, isHost: true))
         }
         let others = Set(onNodes.filter { $0.node != node }.flatMap(\.addresses)).subtracting(own)
         guard !others.isEmpty else { return own.sorted() }
         let remote = LabelSet([Label(source: LabelSource.reserved, key: "remote-node")])
         try allocator.setEndpoint("remote nodes", .init(labels: remote, addresses: others.sorted()))
         return own.sorted()
+    }
+
+    private static func ownHostLabels(_ node: String) -> LabelSet {
+        let hostname = Label(source: LabelSource.kubernetes, key: "kubernetes.io/hostname", value: node)
+        return LabelSet([Label(source: LabelSource.reserved, key: "host")] + (node.isEmpty ? [] : [hostname]))
     }
 
     /// Tables as large as the state needs: tests are many and small.

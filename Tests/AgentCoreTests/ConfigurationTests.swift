@@ -135,7 +135,7 @@ import Testing
         host.failsafes = failsafes
         let policies = PolicyReader().read(close, file: "host.yaml").policies
         try #require(policies.count == 1)
-        let lockout = LockoutGuard(host: host, inForce: [:], options: .init())
+        let lockout = LockoutGuard(host: host, node: "n1", inForce: [:], options: .init())
         try lockout.check(PolicyDelta(setting: policies))
     }
 
@@ -152,7 +152,7 @@ import Testing
         host.isEnabled = true
         host.failsafes = []
         let inForce = Dictionary(policies.map { ($0.reference, $0) }) { first, _ in first }
-        let lockout = LockoutGuard(host: host, inForce: inForce, options: .init())
+        let lockout = LockoutGuard(host: host, node: "n1", inForce: inForce, options: .init())
         for name in ["ssh", "host"] {
             var delta = PolicyDelta()
             delta[PolicyReference(kind: "CiliumClusterwideNetworkPolicy", namespace: "", name: name)] = nil

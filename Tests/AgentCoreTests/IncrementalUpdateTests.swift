@@ -149,7 +149,7 @@ import Testing
 private final class EngineFollower {
     private let engine = PolicyEngine(identities: .init(), rules: RuleRegistry().snapshot, options: CompileOptions())
     private(set) var sum = MapState()
-    private let shadow = ShadowTables(capacity: .init(policyBuckets: 16_384, policyEntries: 65_536, ipcacheChunks: 4))
+    private let shadow = ShadowTables(capacity: .init(policyBuckets: 32_768, policyEntries: 131_072, ipcacheChunks: 4))
 
     /// An agent begins with the state of nothing.
     init() throws { try follow(EngineChange(), isTakenBack: false) }

@@ -49,6 +49,36 @@ import Testing
         #expect(!finds(.shadowed, in: narrowFirst))
     }
 
+    @Test func `in order too a rule behind one that decides all of it is shadowed`() {
+        func ordered(_ order: Double?, _ action: RuleAction, _ name: String) -> Policy {
+            var policy = api(name, closes: [.ingress], [(.ingress, action, name == "a" ? .any : Self.web, .all)])
+            policy.order = .ordered(order)
+            return policy
+        }
+        #expect(finds(.shadowed, in: [ordered(1, .pass, "a"), ordered(2, .allow, "b")]))
+        #expect(finds(.unreachable, in: [ordered(1, .deny, "a"), ordered(nil, .allow, "b")]))
+        #expect(!finds(.shadowed, in: [ordered(3, .pass, "a"), ordered(2, .allow, "b")]))
+    }
+
+    @Test func `a tier or profile that no document defines is named, one that is there is not`() {
+        var policy = api(closes: [.ingress], [(.ingress, .allow, Self.web, Self.http)])
+        policy.tier = .own("security")
+        var tier = api("security", closes: [], [])
+        tier.definedTier = TierDefinition(name: "security", order: 1)
+        #expect(finds(.undefinedTier, in: [policy]) && !finds(.undefinedTier, in: [policy, tier]))
+        var host = api("host", closes: [.ingress], [])
+        host.tier = .profile
+        host.grants = [
+            EndpointGrant(
+                recipient: .node("n", device: nil),
+                labels: [CalicoProfile.marker("web"), CalicoProfile.marker(CalicoProfile.allowAll)])
+        ]
+        #expect(codes([host]).filter { $0 == .undefinedTier }.count == 1)
+        var profile = api("web", closes: [], [])
+        profile.reference = PolicyReference(kind: "Profile", namespace: "", name: "web")
+        #expect(!finds(.undefinedTier, in: [host, profile]))
+    }
+
     @Test func `a rule of a later tier is shadowed by a final one of an earlier tier, unless a rule before it passes`()
     {
         var admin = api("admin", closes: [], [(.ingress, .allow, .any, .all)])

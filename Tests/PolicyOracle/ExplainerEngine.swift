@@ -3,6 +3,7 @@
 import IdentityModel
 import NetworkModel
 import PolicyCompiler
+import PolicyModel
 package import PolicyReading
 package import PolicyTesting
 
@@ -62,7 +63,8 @@ package final class ExplainerEngine: PolicyTestEngine {
             let remote = LabelSet([Label(source: LabelSource.reserved, key: "remote-node")])
             return ExplainedSide(labels: remote, address: end.address, isEndpoint: false)
         }
-        let hostname = Label(source: LabelSource.kubernetes, key: "kubernetes.io/hostname", value: workload.node)
-        return .host(end.address, labels: [hostname], isEndpoint: isEndpoint)
+        var side = ExplainedSide.host(end.address, labels: view.host.labels.labels, isEndpoint: isEndpoint)
+        (side.namedPorts, side.sharedPorts) = (view.host.ports, view.host.ports)
+        return side
     }
 }

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension RandomPolicyTest {
-    /// A NetworkPolicy or GlobalNetworkPolicy of Calico, before, at and behind the order of the other dialects.
-    mutating func calicoPolicy(_ index: Int, isGlobal: Bool) -> CaseNode {
+    private static let tiers = ["security", "platform", "zone"]
+
+    /// A policy of the tier of all dialects (before, at and behind the order of the others) or of a tier of its own;
+    /// staged kinds say what is to be done with them.
+    mutating func calicoPolicy(_ index: Int, _ kind: String) -> CaseNode {
+        let isGlobal = kind.contains("Global")
         var spec: [(key: String, value: CaseNode)] = []
+        if kind.hasPrefix("Staged"), chance(80) {
+            spec.append(("stagedAction", .text(pick(["Set", "Set", "Set", "Ignore"]))))
+        }
+        if chance(35) { spec.append(("tier", .text(pick(Self.tiers + ["default"])))) }
         if chance(80) { spec.append(("order", .number(pick([1, 10, 10, 1000, 1001, 2000])))) }
         if chance(80) { spec.append(("selector", calicoSelector())) }
+        if chance(10) { spec.append(("serviceAccountSelector", calicoAccounts())) }
         if isGlobal, chance(30) { spec.append(("namespaceSelector", calicoNamespaces())) }
         let types = pick([["Ingress"], ["Egress"], ["Ingress", "Egress"], nil, nil])
         if let types { spec.append(("types", .list(types.map(CaseNode.text)))) }
@@ -13,14 +22,102 @@ extension RandomPolicyTest {
             spec.append((section, some(0...4) { $0.calicoRule(isIngress: section == "ingress") }))
         }
         return [
-            "apiVersion": "projectcalico.org/v3", "kind": .text(isGlobal ? "GlobalNetworkPolicy" : "NetworkPolicy"),
+            "apiVersion": "projectcalico.org/v3", "kind": .text(kind),
             "metadata": metadata("p\(index)", isNamespaced: !isGlobal), "spec": .object(spec),
+        ]
+    }
+
+    /// A policy of Kubernetes on trial.
+    mutating func stagedKubernetesPolicy(_ index: Int) -> CaseNode {
+        let action: CaseNode = .text(pick(["Set", "Set", "Ignore"]))
+        return networkPolicy(index).replacing("apiVersion") { _ in "projectcalico.org/v3" }
+            .replacing("kind") { _ in "StagedKubernetesNetworkPolicy" }
+            .replacing("spec") { .object($0.members + [(key: "stagedAction", value: action)]) }
+    }
+
+    // MARK: - What policies refer to
+
+    /// A tier before, between, with and behind the fixed ones; nil if all are defined.
+    mutating func calicoTier() -> CaseNode? {
+        let name = pick(Self.tiers)
+        guard definedTiers.insert(name).inserted else { return nil }
+        var spec: [(key: String, value: CaseNode)] = []
+        let orders = [100, 1000, 500_000, 500_000, 1_000_000, 5_000_000, 10_000_000, 20_000_000]
+        if chance(80) { spec.append(("order", .number(pick(orders)))) }
+        if chance(70) { spec.append(("defaultAction", .text(pick(["Pass", "Deny"])))) }
+        return [
+            "apiVersion": "projectcalico.org/v3", "kind": "Tier", "metadata": ["name": .text(name)],
+            "spec": .object(spec),
+        ]
+    }
+
+    /// A profile of a namespace, of an account, or for hosts; nil if all are defined.
+    mutating func calicoProfile() -> CaseNode? {
+        let name = pick(["kns.default", "kns.x", "ksa.default.robot", "ksa.x.robot", "open", "web"])
+        guard definedOwners.insert(name).inserted else { return nil }
+        var spec: [(key: String, value: CaseNode)] = []
+        if chance(70) {
+            spec.append(("labelsToApply", ["tier": .text(pick(["x", "y"])), "pcsa.role": .text(pick(["r", "s"]))]))
+        }
+        for section in ["ingress", "egress"] where !name.hasPrefix("ksa.") && chance(60) {
+            spec.append((section, some(0...3) { $0.calicoRule(isIngress: section == "ingress", mayPass: false) }))
+        }
+        return calicoOwner("Profile", name, [], spec)
+    }
+
+    /// A host with labels that workloads have too; nil if all are defined.
+    mutating func calicoHost() -> CaseNode? {
+        let name = pick(["h1", "h2", "h3"])
+        guard definedOwners.insert(name).inserted else { return nil }
+        let node = name == "h3" ? pick(RandomCluster.nodes) : name == "h1" ? "n1" : "n2"
+        var spec: [(key: String, value: CaseNode)] = [("node", .text(node)), ("interfaceName", "*")]
+        if chance(60) {
+            spec.append(("expectedIPs", some(1...2) { .text($0.pick(["192.0.2.1", "192.0.2.2", "2001:db8::1"])) }))
+        }
+        let profiles: [CaseNode] = pick([
+            [], ["web"], ["open", "web"], ["projectcalico-default-allow"], ["open", "projectcalico-default-allow"],
+        ])
+        if !profiles.isEmpty { spec.append(("profiles", .list(profiles))) }
+        if chance(50) {
+            spec.append(("ports", [["name": "http", "protocol": "TCP", "port": .number(pick([80, 443]))]]))
+        }
+        return calicoOwner("HostEndpoint", name, [("app", .text(pick(["a", "b", "c"])))], spec)
+    }
+
+    private mutating func calicoOwner(
+        _ kind: String, _ name: String, _ labels: [(key: String, value: CaseNode)],
+        _ spec: [(key: String, value: CaseNode)]
+    ) -> CaseNode {
+        var members: [(key: String, value: CaseNode)] = [("name", .text(name))]
+        if !labels.isEmpty { members.append(("labels", .object(labels))) }
+        if chance(25) { members.append(("annotations", ["bulkhead.dev/mode": "audit"])) }
+        return [
+            "apiVersion": "projectcalico.org/v3", "kind": .text(kind), "metadata": .object(members),
+            "spec": .object(spec),
+        ]
+    }
+
+    /// Prefixes with labels that workloads have too.
+    mutating func calicoSet(_ index: Int) -> CaseNode {
+        let isGlobal = chance(50)
+        var members: [(key: String, value: CaseNode)] = [("name", .text("p\(index)"))]
+        if !isGlobal, chance(90) { members.append(("namespace", .text(pick(RandomCluster.policyNamespaces)))) }
+        var labels: [(key: String, value: CaseNode)] = [("app", .text(pick(["a", "b", "c"])))]
+        if chance(40) { labels.append(("tier", .text(pick(["x", "y"])))) }
+        if chance(90) { members.append(("labels", .object(labels))) }
+        return [
+            "apiVersion": "projectcalico.org/v3", "kind": .text(isGlobal ? "GlobalNetworkSet" : "NetworkSet"),
+            "metadata": .object(members), "spec": ["nets": some(0...3) { $0.calicoNet(nil) }],
         ]
     }
 
     // MARK: - Selectors
 
     private mutating func calicoSelector() -> CaseNode { .text(calicoExpression(RandomCluster.podKeys, depth: 0)) }
+
+    private mutating func calicoAccounts() -> CaseNode {
+        .text(pick(["role == 'r'", "role != 'r'", "projectcalico.org/name == 'robot'", "has(role)"]))
+    }
 
     private mutating func calicoNamespaces() -> CaseNode {
         if chance(10) { return "global()" }
@@ -50,9 +147,9 @@ extension RandomPolicyTest {
 
     // MARK: - Rules
 
-    private mutating func calicoRule(isIngress: Bool) -> CaseNode {
+    private mutating func calicoRule(isIngress: Bool, mayPass: Bool = true) -> CaseNode {
         var rule: [(key: String, value: CaseNode)] = [
-            ("action", .text(pick(["Allow", "Allow", "Allow", "Deny", "Deny", "Pass", "Log"])))
+            ("action", .text(pick(["Allow", "Allow", "Allow", "Deny", "Deny", mayPass ? "Pass" : "Deny", "Log"])))
         ]
         let proto = chance(65) ? pick(["TCP", "TCP", "UDP", "SCTP", "ICMP", "ICMPv6", "47"]) : nil
         if let proto { rule.append(("protocol", Int(proto).map(CaseNode.number) ?? .text(proto))) }
@@ -87,6 +184,9 @@ extension RandomPolicyTest {
         var end: [(key: String, value: CaseNode)] = []
         if chance(45) { end.append(("selector", calicoSelector())) }
         if chance(20) { end.append(("namespaceSelector", calicoNamespaces())) }
+        if chance(12) {
+            end.append(("serviceAccounts", chance(50) ? ["names": ["robot"]] : ["selector": calicoAccounts()]))
+        }
         if chance(20) { end.append(("notSelector", calicoSelector())) }
         if chance(30) { end.append(("nets", some(1...2) { $0.calicoNet(family) })) }
         if chance(20) { end.append(("notNets", some(1...2) { $0.calicoNet(family) })) }

@@ -99,6 +99,7 @@ extension RandomPolicyTest {
         if chance(50) { labels.append(("tier", .text(pick(["x", "y"])))) }
         if chance(15) { labels.append(("container:role", .text(pick(["r", "s"])))) }
         if chance(10) { labels.append(("role", .text(pick(["r", "a"])))) }
+        if chance(15) { labels.append((ReferenceProfiles.accountKey, "robot")) }
         if chance(5) { labels.append(("workload:app", .text(pick(["a", "b"])))) }
         return .object(labels)
     }

@@ -10,6 +10,10 @@ package struct RandomPolicyTest {
     private var hasBaseline = false
     /// Nodes and services have to meet the rules about them to say anything: some draws are about little else.
     var isAboutObjects = false
+    /// Tiers that a document of the case has defined: each may be defined once.
+    var definedTiers: Set<String> = []
+    /// Profiles and host endpoints that a document of the case has defined.
+    var definedOwners: Set<String> = []
 
     package init(seed: UInt64) { random = SeededNumbers(state: seed) }
 
@@ -18,8 +22,12 @@ package struct RandomPolicyTest {
         isAboutObjects = chance(25)
         drawCluster()
         hasBaseline = false
+        definedTiers = []
+        definedOwners = []
         let dialects =
-            isAboutObjects ? Dialect.aboutObjects : chance(30) ? [pick(Dialect.allCases)] : Dialect.allCases
+            isAboutObjects
+            ? Dialect.aboutObjects
+            : chance(30) ? Dialect.family(of: pick(Dialect.allCases)) : Dialect.allCases
         let policies = (0..<number(1...8)).map { CaseNode.object([("inline", policy($0, of: dialects))]) }
         return [
             "apiVersion": "bulkhead.dev/v1alpha1", "kind": "PolicyTest", "metadata": ["name": "random"],
@@ -32,6 +40,8 @@ package struct RandomPolicyTest {
 
     /// One policy by itself, of any dialect; the number tells its name.
     package mutating func policy(_ index: Int) -> CaseNode {
+        definedTiers = []
+        definedOwners = []
         isAboutObjects = chance(30)
         return policy(index, of: isAboutObjects ? Dialect.aboutObjects : Dialect.allCases)
     }
@@ -43,7 +53,20 @@ package struct RandomPolicyTest {
     }
 
     private enum Dialect: CaseIterable {
-        case kubernetes, cilium, ciliumClusterwide, admin, baseline, cluster, calico, calicoGlobal, objects
+        case kubernetes, cilium, ciliumClusterwide, admin, baseline, cluster, calico, calicoGlobal, calicoStaged
+        case calicoTier, calicoSet, calicoProfile, calicoHost, objects
+
+        /// Dialects that a case is about which is about one: what Calico's policies refer to comes with them.
+        static func family(of dialect: Dialect) -> [Dialect] {
+            switch dialect {
+            case .calico, .calicoGlobal, .calicoStaged, .calicoTier, .calicoSet, .calicoProfile, .calicoHost:
+                [
+                    .calico, .calicoGlobal, .calicoGlobal, .calicoStaged, .calicoTier, .calicoSet, .calicoProfile,
+                    .calicoHost,
+                ]
+            default: [dialect]
+            }
+        }
 
         static let aboutObjects: [Dialect] = [
             .cilium, .cilium, .ciliumClusterwide, .admin, .objects, .objects, .objects,
@@ -56,8 +79,16 @@ package struct RandomPolicyTest {
         case .cilium: return ciliumPolicy(index, isClusterwide: false)
         case .ciliumClusterwide: return ciliumPolicy(index, isClusterwide: true)
         case .objects: return clusterObject(index)
-        case .calico: return calicoPolicy(index, isGlobal: false)
-        case .calicoGlobal: return calicoPolicy(index, isGlobal: true)
+        case .calico: return calicoPolicy(index, "NetworkPolicy")
+        case .calicoGlobal: return calicoPolicy(index, "GlobalNetworkPolicy")
+        case .calicoStaged:
+            return chance(25)
+                ? stagedKubernetesPolicy(index)
+                : calicoPolicy(index, pick(["StagedNetworkPolicy", "StagedGlobalNetworkPolicy"]))
+        case .calicoTier: return calicoTier() ?? calicoSet(index)
+        case .calicoSet: return calicoSet(index)
+        case .calicoProfile: return calicoProfile() ?? calicoSet(index)
+        case .calicoHost: return calicoHost() ?? calicoProfile() ?? calicoSet(index)
         case .admin: return adminPolicy(index, isBaseline: false)
         case .baseline where !hasBaseline:
             // There is but one.

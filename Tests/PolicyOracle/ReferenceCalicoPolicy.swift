@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// NetworkPolicy and GlobalNetworkPolicy of Calico v3 by the letter of Calico's documentation and of the differences that
-/// docs/reference/dialects/calico.md lists: the first rule that matches, policies by order and name.
+/// docs/reference/calico.md lists: the first rule that matches, policies by order and name.
 enum ReferenceCalicoPolicy {
     enum Answer {
         /// Does not select the subject in this direction.
@@ -15,16 +15,35 @@ enum ReferenceCalicoPolicy {
 
     private typealias Party = ReferenceParty
 
-    static func isCalico(_ policy: CaseNode) -> Bool { policy["apiVersion"]?.string == "projectcalico.org/v3" }
+    private static let kinds = [
+        "NetworkPolicy", "GlobalNetworkPolicy", "StagedNetworkPolicy", "StagedGlobalNetworkPolicy",
+    ]
+
+    static func isCalico(_ document: CaseNode) -> Bool { document["apiVersion"]?.string == "projectcalico.org/v3" }
+
+    /// A policy that is to be evaluated: no tier, no set, and none that is to be left alone.
+    static func isPolicy(_ document: CaseNode) -> Bool {
+        isCalico(document) && kinds.contains(document["kind"]?.string ?? "")
+            && document["spec"]?["stagedAction"]?.string != "Ignore"
+    }
+
+    static func isStaged(_ document: CaseNode) -> Bool { document["kind"]?.string?.hasPrefix("Staged") ?? false }
+
+    /// Where it stands among others of its tier: by order, then by name.
+    static func place(of policy: CaseNode) -> (Int, String) {
+        (order(of: policy), policy["metadata"]?["name"]?.string ?? "")
+    }
+
+    static func tier(of policy: CaseNode) -> String { policy["spec"]?["tier"]?.string ?? "default" }
 
     /// Less is asked earlier; without an order last.
     static func order(of policy: CaseNode) -> Int { policy["spec"]?["order"]?.integer ?? Int.max }
 
     static func answer(_ policy: CaseNode, _ question: ReferenceQuestion) -> Answer {
-        let namespace =
-            policy["kind"]?.string == "NetworkPolicy" ? policy["metadata"]?["namespace"]?.string ?? "default" : nil
+        let isGlobal = policy["kind"]?.string?.contains("Global") ?? false
+        let namespace = isGlobal ? nil : policy["metadata"]?["namespace"]?.string ?? "default"
         guard let spec = policy["spec"], types(spec).contains(question.direction),
-            isMeant(spec, question.subject, namespace)
+            isMeant(spec, question.subject, namespace), isAccount(spec["serviceAccountSelector"], question.subject)
         else { return .silent }
         for rule in spec[question.direction.rawValue]?.elements ?? [] where matches(rule, question, namespace) {
             switch rule["action"]?.string {
@@ -76,22 +95,84 @@ enum ReferenceCalicoPolicy {
         return namespace == nil || (party.isWorkload && party.namespace == namespace)
     }
 
+    // MARK: - Service accounts
+
+    /// Labels of an account are those of the endpoint that begin with `pcsa.`.
+    private static func isAccount(_ selector: CaseNode?, _ party: Party) -> Bool {
+        guard let text = selector?.string else { return true }
+        return ReferenceCalicoSelector.matches(text, isGlobal: !party.isWorkload) { key in
+            party.values(key == "projectcalico.org/name" ? ReferenceProfiles.accountKey : "pcsa." + key)
+        }
+    }
+
+    private static func isAccount(_ selector: CaseNode?, _ set: ReferenceSet) -> Bool {
+        guard let text = selector?.string else { return true }
+        return ReferenceCalicoSelector.matches(text, isGlobal: set.namespace == nil) { key in
+            (set.labels[key == "projectcalico.org/name" ? ReferenceProfiles.accountKey : "pcsa." + key]).map { [$0] }
+                ?? []
+        }
+    }
+
+    private static func isNamed(_ names: CaseNode?, _ party: Party) -> Bool {
+        let names = (names?.elements ?? []).compactMap(\.string)
+        return names.isEmpty || party.values(ReferenceProfiles.accountKey).contains(where: names.contains)
+    }
+
+    // MARK: - Sets of prefixes
+
+    private static func matches(_ selector: String, _ set: ReferenceSet) -> Bool {
+        ReferenceCalicoSelector.matches(selector, isGlobal: set.namespace == nil) { key in
+            if key == "projectcalico.org/namespace" { return set.namespace.map { [$0] } ?? [] }
+            return set.labels[key].map { [$0] } ?? []
+        }
+    }
+
+    /// Whether `selector` and `namespaceSelector` of an entity mean a set.
+    ///
+    /// Of its namespace's labels it has the name.
+    private static func isMeant(_ entity: CaseNode, _ set: ReferenceSet, _ namespace: String?) -> Bool {
+        guard matches(entity["selector"]?.string ?? "", set) else { return false }
+        guard let namespaces = entity["namespaceSelector"]?.string else {
+            return namespace == nil || set.namespace == namespace
+        }
+        guard let own = set.namespace else { return namespaces == "global()" }
+        return ReferenceCalicoSelector.matches(namespaces, isGlobal: false) { key in
+            ["projectcalico.org/name", "kubernetes.io/metadata.name"].contains(key) ? [own] : []
+        }
+    }
+
     // MARK: - Rules
 
-    private static func matches(_ rule: CaseNode, _ question: ReferenceQuestion, _ namespace: String?) -> Bool {
+    static func matches(_ rule: CaseNode, _ question: ReferenceQuestion, _ namespace: String?) -> Bool {
         let isIngress = question.direction == .ingress
+        // At the policy's own end selectors mean labels only.
+        var subject = question.subject
+        subject.sets = []
         return isTraffic(rule, question)
-            && isEnd(rule["source"] ?? [:], isIngress ? question.peer : question.subject, namespace)
-            && isEnd(rule["destination"] ?? [:], isIngress ? question.subject : question.peer, namespace)
+            && isEnd(rule["source"] ?? [:], isIngress ? question.peer : subject, namespace)
+            && isEnd(rule["destination"] ?? [:], isIngress ? subject : question.peer, namespace)
             && isPort(rule["destination"] ?? [:], question, isDenying: rule["action"]?.string == "Deny")
     }
 
     private static func isEnd(_ entity: CaseNode, _ party: Party, _ namespace: String?) -> Bool {
-        if entity["selector"] != nil || entity["namespaceSelector"] != nil, !isMeant(entity, party, namespace) {
-            return false
+        let accounts = entity["serviceAccounts"]
+        let isNarrowed =
+            entity["selector"] != nil || entity["namespaceSelector"] != nil || accounts != nil
+            || namespace != nil && entity["notSelector"] != nil
+        if isNarrowed {
+            let isEndpointMeant =
+                isMeant(entity, party, namespace) && isAccount(accounts?["selector"], party)
+                && isNamed(accounts?["names"], party)
+            let isSetMeant = party.sets.contains {
+                isMeant(entity, $0, namespace) && isAccount(accounts?["selector"], $0) && accounts?["names"] == nil
+            }
+            guard isEndpointMeant || isSetMeant else { return false }
         }
-        // Leaves out endpoints only: addresses outside have no labels.
-        if let unwanted = entity["notSelector"]?.string, isEndpoint(party), matches(unwanted, party) { return false }
+        // Leaves out who has labels: endpoints, and addresses in sets.
+        if let unwanted = entity["notSelector"]?.string {
+            if isEndpoint(party), matches(unwanted, party) { return false }
+            if party.sets.contains(where: { matches(unwanted, $0) }) { return false }
+        }
         let nets = entity["nets"]?.elements ?? [], notNets = entity["notNets"]?.elements ?? []
         return (nets.isEmpty || nets.contains { party.address.isInside($0.string ?? "") })
             && !notNets.contains { party.address.isInside($0.string ?? "") }

@@ -21,9 +21,16 @@ struct ReferenceCluster {
     private let workloads: [Workload]
     private let namespaceLabels: [String: [String: String]]
     private let names: [(name: String, addresses: [ReferenceAddress])]
+    private let profiles: ReferenceProfiles
 
     init(_ test: CaseNode) {
-        workloads = (test["workloads"]?.elements ?? []).map(Self.workload)
+        profiles = ReferenceProfiles((test["policies"]?.elements ?? []).compactMap { $0["inline"] })
+        var workloads = (test["workloads"]?.elements ?? []).map(Self.workload)
+        for index in workloads.indices where !workloads[index].isHostNetwork {
+            workloads[index].labels = profiles.labels(
+                ofWorkloadIn: workloads[index].namespace, workloads[index].labels)
+        }
+        self.workloads = workloads
         var labels: [String: [String: String]] = [:]
         for namespace in test["namespaces"]?.elements ?? [] {
             for (key, value) in namespace["labels"]?.members ?? [] {
@@ -122,7 +129,11 @@ struct ReferenceCluster {
                 ReferenceParty.Label(source: "reserved", key: isHere ? "host" : "remote-node", value: "")
             ]
             if isHere, !node.isEmpty { labels.insert(.init(source: "k8s", key: "kubernetes.io/hostname", value: node)) }
-            return ReferenceParty(kind: isHere ? .host : .remoteNode, address: end.address, labels: labels)
+            guard isHere else { return ReferenceParty(kind: .remoteNode, address: end.address, labels: labels) }
+            let ports = profiles.ports(ofHost: node)
+            return ReferenceParty(
+                kind: .host, address: end.address, labels: profiles.labels(ofHost: node, labels), ports: ports,
+                portsOfIdentity: ports)
         }
         let twins = workloads.filter {
             !$0.isHostNetwork && $0.namespace == workload.namespace && $0.labels == workload.labels

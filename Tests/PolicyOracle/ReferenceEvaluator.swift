@@ -30,12 +30,21 @@ package struct ReferenceEvaluator {
     private let cluster: ReferenceCluster
     private let policies: [CaseNode]
     private let objects: ReferenceClusterObjects
+    private let sets: [ReferenceSet]
+    private let tiers: [ReferenceTier]
+    private let profiles: ReferenceProfiles
 
     /// `test`: a document of kind PolicyTest whose policies are inline.
     package init(_ test: CaseNode) {
         cluster = ReferenceCluster(test)
         policies = (test["policies"]?.elements ?? []).compactMap { $0["inline"] }
         objects = ReferenceClusterObjects(policies)
+        sets = policies.filter {
+            ["NetworkSet", "GlobalNetworkSet", "HostEndpoint"].contains($0["kind"]?.string ?? "")
+        }
+        .map(ReferenceSet.init)
+        tiers = ReferenceTier.all(policies)
+        profiles = ReferenceProfiles(policies)
     }
 
     /// Nil if the probe makes no sense.
@@ -69,9 +78,13 @@ package struct ReferenceEvaluator {
             question.traffic.port = answered
             question.direction = direction == .egress ? .ingress : .egress
         }
-        let enforced = policies.filter { $0["metadata"]?["annotations"]?["bulkhead.dev/mode"]?.string != "audit" }
-        if isDenied(by: enforced, question) { return .deny }
-        return isDenied(by: policies, question) ? .audit : .allow
+        for set in sets where set.contains(question.peer.address) { question.peer.sets.append(set) }
+        let enforced = policies.filter {
+            $0["metadata"]?["annotations"]?["bulkhead.dev/mode"]?.string != "audit"
+                && !ReferenceCalicoPolicy.isStaged($0)
+        }
+        if isDenied(by: enforced, question, node: node) { return .deny }
+        return isDenied(by: policies, question, node: node) ? .audit : .allow
     }
 
     private static func answered(by traffic: ReferenceTraffic) -> Int? {
@@ -83,33 +96,45 @@ package struct ReferenceEvaluator {
         }
     }
 
-    /// Admin tier, then NetworkPolicies, Cilium and Calico policies, then the baseline; behind them all is open.
-    private func isDenied(by policies: [CaseNode], _ question: Question) -> Bool {
-        let admin = policies.filter { ReferenceAdminPolicy.kinds.contains($0["kind"]?.string ?? "") }
-        switch ReferenceAdminPolicy.answer(admin, .admin, question) {
-        case .allowed: return false
-        case .denied: return true
-        case .passed, nil: break
+    /// Tier after tier until one decides; behind them all is open.
+    private func isDenied(by policies: [CaseNode], _ question: Question, node: String) -> Bool {
+        for tier in tiers {
+            let answer =
+                tier.kind == .profile
+                ? profiles.isDenied(question, by: policies, node: node) : isDenied(in: tier, by: policies, question)
+            if let isDenied = answer { return isDenied }
         }
-        if let isDenied = isDeniedInDefaultTier(policies, question) { return isDenied }
-        return ReferenceAdminPolicy.answer(admin, .baseline, question) == .denied
+        return false
     }
 
-    /// Calico's policies by order, the others together at order 1000; nil if the tier leaves the decision to the next one.
-    private func isDeniedInDefaultTier(_ policies: [CaseNode], _ question: Question) -> Bool? {
-        let calico = policies.filter(ReferenceCalicoPolicy.isCalico).sorted { first, second in
-            func place(_ policy: CaseNode) -> (Int, String) {
-                (ReferenceCalicoPolicy.order(of: policy), policy["metadata"]?["name"]?.string ?? "")
-            }
-            return place(first) < place(second)
+    /// Nil if the tier leaves the decision to the next one.
+    private func isDenied(in tier: ReferenceTier, by policies: [CaseNode], _ question: Question) -> Bool? {
+        let admin: ReferenceAdminPolicy.Tier
+        switch tier.kind {
+        case .calico, .profile: return isDeniedByCalico(tier, policies, question)
+        case .admin: admin = .admin
+        case .baseline: admin = .baseline
         }
-        let others = policies.filter { !ReferenceCalicoPolicy.isCalico($0) }
-        let early = calico.filter { ReferenceCalicoPolicy.order(of: $0) <= 1000 }
-            .map { ReferenceCalicoPolicy.answer($0, question) }
-        let late = calico.filter { ReferenceCalicoPolicy.order(of: $0) > 1000 }
-            .map { ReferenceCalicoPolicy.answer($0, question) }
+        let own = policies.filter { ReferenceAdminPolicy.kinds.contains($0["kind"]?.string ?? "") }
+        switch ReferenceAdminPolicy.answer(own, admin, question) {
+        case .allowed: return false
+        case .denied: return true
+        case .passed, nil: return nil
+        }
+    }
+
+    /// Calico's policies by order; in the default tier the others stand together at order 1000.
+    private func isDeniedByCalico(_ tier: ReferenceTier, _ policies: [CaseNode], _ question: Question) -> Bool? {
+        typealias Calico = ReferenceCalicoPolicy
+        let own = policies.filter { Calico.isPolicy($0) && Calico.tier(of: $0) == tier.name }
+            .sorted { Calico.place(of: $0) < Calico.place(of: $1) }
+        var answers = own.filter { Calico.order(of: $0) <= 1000 }.map { Calico.answer($0, question) }
+        if tier.name == "default" {
+            answers.append(answerTogether(policies, question))
+        }
+        answers += own.filter { Calico.order(of: $0) > 1000 }.map { Calico.answer($0, question) }
         var isClosed = false
-        for answer in early + [answerTogether(others, question)] + late {
+        for answer in answers {
             switch answer {
             case .allowed: return false
             case .denied: return true
@@ -118,7 +143,7 @@ package struct ReferenceEvaluator {
             case .silent: break
             }
         }
-        guard isClosed else { return nil }
+        guard isClosed, tier.closes else { return nil }
         // The host reaches its workloads.
         return !(question.direction == .ingress && question.peer.kind == .host && question.subject.kind == .workload)
     }
@@ -127,7 +152,7 @@ package struct ReferenceEvaluator {
     private func answerTogether(_ policies: [CaseNode], _ question: Question) -> ReferenceCalicoPolicy.Answer {
         let cilium = policies.filter { ReferenceCiliumPolicy.kinds.contains($0["kind"]?.string ?? "") }
             .map { ReferenceCiliumPolicy.answer($0, question) }
-        let kubernetes = policies.filter { $0["kind"]?.string == "NetworkPolicy" }
+        let kubernetes = policies.filter(ReferenceNetworkPolicy.isPolicy)
             .map { ReferenceNetworkPolicy.answer($0, question) }
         // Deny beats allow, whoever says it.
         if cilium.contains(where: \.isDenied) { return .denied }

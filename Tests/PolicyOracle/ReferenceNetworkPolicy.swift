@@ -10,6 +10,14 @@ enum ReferenceNetworkPolicy {
         case allowed
     }
 
+    /// One of Kubernetes itself, or one that Calico stages and that is to be evaluated.
+    static func isPolicy(_ document: CaseNode) -> Bool {
+        if document["kind"]?.string == "StagedKubernetesNetworkPolicy" {
+            return document["spec"]?["stagedAction"]?.string != "Ignore"
+        }
+        return document["kind"]?.string == "NetworkPolicy" && document["apiVersion"]?.string == "networking.k8s.io/v1"
+    }
+
     static func answer(_ policy: CaseNode, _ question: ReferenceQuestion) -> Answer {
         let namespace = policy["metadata"]?["namespace"]?.string ?? "default"
         guard let spec = policy["spec"], question.subject.isWorkload, question.subject.namespace == namespace,

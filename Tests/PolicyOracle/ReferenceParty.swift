@@ -41,6 +41,8 @@ struct ReferenceParty {
     var portsOfIdentity: Set<Port> = []
     /// What DNS calls the address; of the world only, for names are nobody's who is inside.
     var names: Set<String> = []
+    /// Calico's sets of prefixes that its address is in.
+    var sets: [ReferenceSet] = []
 
     var isWorkload: Bool { kind == .workload }
 
@@ -51,6 +53,25 @@ struct ReferenceParty {
     func values(_ source: String, _ key: String) -> [String] {
         labels.filter { $0.source == source && $0.key == key }.map(\.value)
     }
+}
+
+/// A NetworkSet or GlobalNetworkSet of Calico, or the addresses that a HostEndpoint names.
+struct ReferenceSet {
+    /// Nil: it is global.
+    var namespace: String?
+    var labels: [String: String]
+    private var nets: [String]
+
+    init(_ document: CaseNode) {
+        let metadata = document["metadata"]
+        namespace = document["kind"]?.string == "NetworkSet" ? metadata?["namespace"]?.string ?? "default" : nil
+        labels = Dictionary(
+            (metadata?["labels"]?.members ?? []).map { ($0.key, $0.value.string ?? "") }, uniquingKeysWith: { $1 })
+        let spec = document["spec"]
+        nets = ((spec?["nets"] ?? spec?["expectedIPs"])?.elements ?? []).compactMap(\.string)
+    }
+
+    func contains(_ address: ReferenceAddress) -> Bool { nets.contains { address.isInside($0) } }
 }
 
 /// What the packet is besides its ends.

@@ -20,11 +20,13 @@ private let shop = "{name: p, namespace: shop}"
             document(
                 "NetworkSet", "spec: {nets: [10.0.0.0/8, 192.0.2.1]}",
                 metadata: "{name: p, namespace: shop, labels: {role: partner}}"),
-            ["defines 2 prefixes with k8s:io.kubernetes.pod.namespace=shop,k8s:role=partner, workloads in them too"]
+            [
+                "defines 2 prefixes with calico:network:set,k8s:io.kubernetes.pod.namespace=shop,k8s:role=partner, workloads in them too"
+            ]
         ),
         (
             document("GlobalNetworkSet", "spec: {nets: [\"fd00::/8\"]}", metadata: "{name: p, labels: {feed: bad}}"),
-            ["defines 1 prefixes with k8s:feed=bad, workloads in them too"]
+            ["defines 1 prefixes with calico:network:set,k8s:feed=bad, workloads in them too"]
         ),
         (
             document("StagedNetworkPolicy", "spec: {stagedAction: Set, types: [Egress]}", metadata: shop),
@@ -36,6 +38,38 @@ private let shop = "{name: p, namespace: shop}"
             ["default deny ingress of endpoints k8s:io.kubernetes.pod.namespace=shop"]
         ),
         (document("StagedGlobalNetworkPolicy", "spec: {stagedAction: Ignore, selector: all()}"), []),
+        (
+            document(
+                "HostEndpoint",
+                "spec: {node: n, interfaceName: \"*\", expectedIPs: [192.0.2.1], "
+                    + "profiles: [web, projectcalico-default-allow], ports: [{name: http, protocol: TCP, port: 80}]}",
+                metadata: "{name: p, labels: {role: edge}}"),
+            [
+                "defines 1 prefixes with calico:network:set,k8s:role=edge, workloads in them too",
+                "gives host n labels calico:hostendpoint:p,calico:profile:projectcalico-default-allow,"
+                    + "calico:profile:web,k8s:role=edge and ports http/tcp=80",
+                "profile tier, no order", "default deny ingress of hosts calico:hostendpoint:p",
+                "default deny egress of hosts calico:hostendpoint:p",
+                "profiles[1]: allow hosts calico:hostendpoint:p from any on all",
+                "profiles[1]: allow hosts calico:hostendpoint:p to any on all",
+            ]
+        ),
+        (
+            document("Profile", "spec: {labelsToApply: {a: b}, egress: [{action: Deny}]}"),
+            [
+                "gives hosts calico:profile:p labels k8s:a=b", "profile tier, order 0",
+                "egress[0]: deny hosts calico:profile:p to any on all",
+            ]
+        ),
+        (
+            document("Profile", "spec: {ingress: [{action: Allow}]}", metadata: "{name: kns.shop}"),
+            [
+                "profile tier, order 0", "default deny ingress of endpoints k8s:io.kubernetes.pod.namespace=shop",
+                "default deny egress of endpoints k8s:io.kubernetes.pod.namespace=shop",
+                "ingress[0]: allow endpoints k8s:io.kubernetes.pod.namespace=shop from any on all",
+                "ingress[0]: allow hosts calico:profile:kns.shop from any on all",
+            ]
+        ),
     ])
     func `reads what policies refer to, and what is staged`(text: String, expected: [String]) {
         #expect(read(text).diagnostics.map(\.description) == [])
@@ -84,8 +118,41 @@ private let shop = "{name: p, namespace: shop}"
         (document("NetworkSet", "spec: {allowedEgressDomains: [a.example]}"), ["4:8 BH1502 spec.allowedEgressDomains"]),
         (document("StagedNetworkPolicy", "spec: {stagedAction: Delete}"), ["4:22 BH1513 spec.stagedAction"]),
         (document("StagedNetworkPolicy", "spec: {stagedAction: Sett}"), ["4:22 BH1105 spec.stagedAction"]),
-        (document("HostEndpoint", "spec: {node: n}"), ["2:7 BH1202 kind"]),
-        (document("Profile", "spec: {}"), ["2:7 BH1202 kind"]),
+        (document("HostEndpoint", "spec: {node: n}"), ["4:7 BH1103 spec"]),
+        (document("HostEndpoint", "spec: {interfaceName: eth0}"), ["4:7 BH1103 spec"]),
+        (
+            document("HostEndpoint", "spec: {node: n, interfaceName: eth0, expectedIPs: [10.0.0.0/8]}"),
+            ["4:52 BH1301 spec.expectedIPs[0]"]
+        ),
+        (
+            document("HostEndpoint", "spec: {node: n, interfaceName: eth0, profiles: [b, a]}"),
+            ["4:52 BH1513 spec.profiles[1]"]
+        ),
+        (
+            document(
+                "HostEndpoint", "spec: {node: n, interfaceName: eth0, ports: [{name: x, protocol: TCP, port: 0}]}"),
+            ["4:77 BH1303 spec.ports[0].port"]
+        ),
+        (document("Profile", "spec: {ingress: [{action: Pass}]}"), ["4:18 BH1105 spec.ingress[0]"]),
+        (
+            document("Profile", "spec: {egress: [{action: Allow}]}", metadata: "{name: ksa.shop.robot}"),
+            ["4:8 BH1513 spec.egress"]
+        ),
+        (
+            document("Profile", "spec: {}", metadata: "{name: projectcalico-default-allow}"),
+            ["3:12 BH1106 metadata.name"]
+        ),
+        (
+            document("GlobalNetworkPolicy", "spec: {preDNAT: true, applyOnForward: true}"),
+            ["4:8 BH1514 spec.preDNAT", "4:23 BH1514 spec.applyOnForward"]
+        ),
+        (
+            document("GlobalNetworkPolicy", "spec: {preDNAT: true, egress: [{action: Deny}]}"),
+            ["4:23 BH1409 spec.egress"]
+        ),
+        (
+            document("GlobalNetworkPolicy", "spec: {preDNAT: true, doNotTrack: true}"), ["4:8 BH1409 spec.preDNAT"]
+        ),
     ])
     func `refuses what these kinds cannot be`(text: String, expected: [String]) {
         #expect(findings(text) == expected)

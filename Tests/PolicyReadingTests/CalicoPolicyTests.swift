@@ -24,6 +24,7 @@ private func namespaced(_ spec: String) -> String {
 }
 
 private let shop = "k8s:io.kubernetes.pod.namespace=shop"
+private let isSet = "calico:network:set"
 private let anyNamespace = "k8s:io.kubernetes.pod.namespace"
 
 @Suite struct CalicoPolicyTests {
@@ -45,7 +46,7 @@ private let anyNamespace = "k8s:io.kubernetes.pod.namespace"
                 "default tier, order 10.5",
                 "default deny ingress of endpoints \(shop),any:role=db",
                 "ingress[0]: allow endpoints \(shop),any:role=db from \(shop),any:role=api | "
-                    + "prefixes of \(shop),any:role=api on tcp/5432,tcp/6000-6010,tcp/metrics",
+                    + "prefixes of \(shop),any:role=api,\(isSet) on tcp/5432,tcp/6000-6010,tcp/metrics",
                 "ingress[1]: deny endpoints \(shop),any:role=db from any on all",
             ]),
         LoweringCase(
@@ -71,9 +72,9 @@ private let anyNamespace = "k8s:io.kubernetes.pod.namespace"
                 "default tier, no order",
                 "default deny ingress of endpoints k8s:io.cilium.k8s.namespace.labels.team=a,\(anyNamespace)",
                 "ingress[0]: allow endpoints k8s:io.cilium.k8s.namespace.labels.team=a,\(anyNamespace) from "
-                    + "\(anyNamespace)=ops | prefixes of \(anyNamespace)=ops on all",
+                    + "\(anyNamespace)=ops | prefixes of \(anyNamespace)=ops,\(isSet) on all",
                 "ingress[1]: allow endpoints k8s:io.cilium.k8s.namespace.labels.team=a,\(anyNamespace) from "
-                    + "!\(anyNamespace),reserved:host | prefixes of !\(anyNamespace) on all",
+                    + "!\(anyNamespace),reserved:host | prefixes of !\(anyNamespace),\(isSet) on all",
             ]),
         LoweringCase(
             "nets, not nets, not ports and not ICMP are complements",
@@ -111,9 +112,30 @@ private let anyNamespace = "k8s:io.kubernetes.pod.namespace"
                 "default deny ingress of endpoints \(anyNamespace)",
                 "ingress[0]: allow endpoints \(anyNamespace) from "
                     + "(\(anyNamespace),any:a=1 in 10.0.0.0/8, not in 10.9.0.0/16) | "
-                    + "(prefixes of \(anyNamespace),any:a=1 in 10.0.0.0/8, not in 10.9.0.0/16) on all",
+                    + "(prefixes of \(anyNamespace),any:a=1,\(isSet) in 10.0.0.0/8, not in 10.9.0.0/16) on all",
                 "ingress[1]: deny endpoints \(anyNamespace) from (* not any:b=2,\(anyNamespace), "
-                    + "not any:b=2,reserved:host, not in prefixes of any:b=2) on all",
+                    + "not any:b=2,reserved:host, not in prefixes of any:b=2,\(isSet)) on all",
+            ]),
+        LoweringCase(
+            "labels of accounts are those of the endpoint with a prefix; notSelector alone stays in the namespace",
+            namespaced(
+                """
+                serviceAccountSelector: role == 'r' && projectcalico.org/name == 'n'
+                ingress:
+                  - {action: Allow, source: {serviceAccounts: {names: [ci], selector: has(x)}}}
+                  - {action: Allow, source: {notSelector: b == '2'}}
+                """),
+            [
+                "default tier, no order",
+                "default deny ingress of endpoints \(shop),any:pcsa.role=r,"
+                    + "any:io.cilium.k8s.policy.serviceaccount=n",
+                "ingress[0]: allow endpoints \(shop),any:pcsa.role=r,any:io.cilium.k8s.policy.serviceaccount=n from "
+                    + "\(shop),any:pcsa.x,any:io.cilium.k8s.policy.serviceaccount=ci | "
+                    + "prefixes of \(shop),any:pcsa.x,any:io.cilium.k8s.policy.serviceaccount=ci,\(isSet) on all",
+                "ingress[1]: allow endpoints \(shop),any:pcsa.role=r,any:io.cilium.k8s.policy.serviceaccount=n from "
+                    + "(\(shop) not any:b=2,\(anyNamespace), not any:b=2,reserved:host, not in prefixes of any:b=2,\(isSet)) | "
+                    + "(prefixes of \(shop),\(isSet) not any:b=2,\(anyNamespace), not any:b=2,reserved:host, "
+                    + "not in prefixes of any:b=2,\(isSet)) on all",
             ]),
         LoweringCase(
             "the own end narrows the subject, accounts are a label, tiers are named",
@@ -130,7 +152,7 @@ private let anyNamespace = "k8s:io.kubernetes.pod.namespace"
                 "default deny ingress of endpoints \(shop),any:app=x",
                 "ingress[0]: allow endpoints \(shop),any:app=x,any:zone!=b from "
                     + "\(shop),any:io.cilium.k8s.policy.serviceaccount=ci | "
-                    + "prefixes of \(shop),any:io.cilium.k8s.policy.serviceaccount=ci on all",
+                    + "prefixes of \(shop),any:io.cilium.k8s.policy.serviceaccount=ci,\(isSet) on all",
             ]),
         LoweringCase(
             "types by default: what has rules, and ingress if nothing has",
@@ -185,7 +207,10 @@ private let anyNamespace = "k8s:io.kubernetes.pod.namespace"
         (global("tier: adminnetworkpolicy"), ["5:9 BH1312 spec.tier"]),
         (global("types: [Ingres]"), ["5:11 BH1105 spec.types[0]"]),
         (global("types: [Egress]\ningress: [{action: Allow}]"), ["6:3 BH2004 spec.ingress"]),
-        (global("serviceAccountSelector: role == 'x'"), ["5:27 BH1513 spec.serviceAccountSelector"]),
+        (
+            global("serviceAccountSelector: projectcalico.org/namespace == 'x'"),
+            ["5:27 BH1512 spec.serviceAccountSelector"]
+        ),
         (global("ingress: [{}]"), ["5:13 BH1103 spec.ingress[0]"]),
         (global("ingress: [{action: allow}]"), ["5:22 BH1105 spec.ingress[0].action"]),
         (global("ingress: [{action: Allow, source: {ports: [1]}}]"), ["5:38 BH1513 spec.ingress[0].source.ports"]),
@@ -236,8 +261,8 @@ private let anyNamespace = "k8s:io.kubernetes.pod.namespace"
             ["5:42 BH1503 spec.egress[0].destination.services"]
         ),
         (
-            global("ingress: [{action: Allow, source: {serviceAccounts: {selector: has(x)}}}]"),
-            ["5:56 BH1513 spec.ingress[0].source.serviceAccounts.selector"]
+            global("ingress: [{action: Allow, source: {serviceAccounts: {selector: has(x}}}]"),
+            ["5:71 BH1304 spec.ingress[0].source.serviceAccounts.selector"]
         ),
         (
             global("ingress: [{action: Allow, protocol: TCP, http: {methods: [GET], paths: [{exact: a}]}}]"),

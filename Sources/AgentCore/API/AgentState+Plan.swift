@@ -28,6 +28,7 @@ extension AgentState {
         var refusal: String?
         do {
             try checkDirectory(defined)
+            try checkHostDocuments(delta)
             try lockoutGuard.check(delta)
         } catch {
             refusal = (error as? APIError)?.message ?? "\(error)"
@@ -66,7 +67,7 @@ extension AgentState {
         }
         guard !workloads.contains(where: { $0.isHost && !$0.isService }) else { return parties }
         let host = PolicyCompiler.ExplainedSide.host(
-            hostAddresses.min(), labels: configuration.hostEndpoint.labels, isEndpoint: false)
+            hostAddresses.min(), labels: engine.hostLabels, isEndpoint: false)
         return parties + [VerdictComparison.Party(name: "host", side: host)]
     }
 }

@@ -65,6 +65,12 @@ extension AgentState {
         }
     }
 
+    /// Throws if documents about this host would be carried out otherwise than they say.
+    func checkHostDocuments(_ delta: PolicyDelta) throws(APIError) {
+        guard let unsuitable = unsuitableHostDocuments(delta).first else { return }
+        throw APIError(.refused, unsuitable.reason)
+    }
+
     func note(_ revision: PolicyRevision) {
         logger.notice(
             "revision",
@@ -124,6 +130,7 @@ extension AgentState {
         var report = PolicyChangeReport(
             inForce: !options.isDryRun, generation: datapath.status().generation, diagnostics: diagnostics)
         name(change.policies, in: &report)
+        try checkHostDocuments(change.policies)
         do {
             if !options.isForced { try lockoutGuard.check(change.policies, session: options.session) }
         } catch {

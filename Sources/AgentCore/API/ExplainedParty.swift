@@ -211,7 +211,7 @@ extension AgentState {
     private func host(_ text: String, _ addresses: [IPAddress]) -> ExplainedParty {
         let endpoint = engine.input.workloads.values.first { $0.isHost && !$0.isService }
         var side = PolicyCompiler.ExplainedSide.host(
-            nil, labels: configuration.hostEndpoint.labels, isEndpoint: configuration.hostEndpoint.isEnabled,
+            nil, labels: engine.hostLabels, isEndpoint: configuration.hostEndpoint.isEnabled,
             isAudited: isAudit || endpoint.map { auditedWorkloads.contains($0.key) } ?? false)
         side.openPorts = openPorts
         return ExplainedParty(

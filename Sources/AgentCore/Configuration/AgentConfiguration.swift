@@ -50,6 +50,8 @@ package struct AgentConfiguration: Sendable {
     package var isAudit = false
     package var isDryRun = false
     package var hostEndpoint = HostEndpoint()
+    /// By which documents mean this host; empty: as the kernel has it.
+    package var nodeName = ""
     /// Bridges on which a new veth is closed until a source says whose it is.
     package var startClosed: [String] = []
     /// Which labels make up identities; after the default rules.

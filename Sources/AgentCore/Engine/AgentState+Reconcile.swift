@@ -102,6 +102,7 @@ extension AgentState {
     /// Brings what is desired into force; what cannot be is a problem in `status`, and the old state stays.
     func reconcile() {
         var change = desiredChange()
+        leaveOutUnsuitable(&change.policies)
         do {
             // What is found at the start comes into force in any case: `updateFailsafes` sees to the way in.
             if isAdopted { try lockoutGuard.check(change.policies) }
@@ -149,8 +150,9 @@ extension AgentState {
     /// One transaction: numbers to disk, tables, endpoint records, names.
     ///
     /// Throws if disk or tables did not take it. `isForced`: also if it closes the host's SSH.
-    func bringIntoForce(_ change: EngineChange, isForced: Bool = false) throws {
+    func bringIntoForce(_ ungranted: EngineChange, isForced: Bool = false) throws {
         let begin = ContinuousClock.now
+        let change = engine.granting(ungranted)
         let workloadsChanged = change.workloads.map { $0 != engine.input.workloads } ?? false
         let preparation = try engine.prepare(change)
         let touchesKernel = preparation.changes.touchesKernel || !areTablesKnown
@@ -181,7 +183,7 @@ extension AgentState {
         isAdopted = true
         let concernsHosts = isForced || lockoutGuard.concernsHosts(change.policies)
         engine.accept()
-        settle(change)
+        settle(ungranted)
         if concernsHosts { settleLockout(isForced: isForced) }
         updateNames(preparation, change.remotes, workloadsChanged: workloadsChanged)
         if needsEndpoints, updateEndpoints() { try forgetFormerEndpoints() }
@@ -286,7 +288,7 @@ extension AgentState {
     /// Finds policies that would lock people out of this host.
     var lockoutGuard: LockoutGuard {
         LockoutGuard(
-            host: configuration.hostEndpoint, inForce: engine.input.policies,
+            host: configuration.hostEndpoint, node: node, inForce: engine.input.policies,
             options: CompileOptions(allowHost: configuration.allowsHostAccess))
     }
 }

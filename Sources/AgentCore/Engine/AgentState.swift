@@ -15,6 +15,8 @@ import PolicyReading
 /// and names out. Each change is a transaction: wholly in force, or not at all and named in `status`.
 actor AgentState {
     let configuration: AgentConfiguration
+    /// The host's name, by which documents mean it.
+    let node: String
     let datapath: any DatapathWriting
     let aggregator: FlowAggregator
     let logger: Logger
@@ -91,6 +93,7 @@ actor AgentState {
         configuration: AgentConfiguration, datapath: any DatapathWriting, aggregator: FlowAggregator, logger: Logger
     ) throws(AgentError) {
         self.configuration = configuration
+        node = configuration.nodeName.isEmpty ? HostName.current() : configuration.nodeName
         self.datapath = datapath
         self.aggregator = aggregator
         self.logger = logger
@@ -105,7 +108,8 @@ actor AgentState {
         }
         let (identities, rules) = try numbers.read(olderIdentities: file.identities)
         engine = PolicyEngine(
-            identities: identities, rules: rules, options: CompileOptions(allowHost: configuration.allowsHostAccess))
+            identities: identities, rules: rules, options: CompileOptions(allowHost: configuration.allowsHostAccess),
+            node: node)
         stateFile = file
         directory = PolicyDirectory(path: configuration.policyDirectory, reader: reader)
         applied = try AppliedPolicies(

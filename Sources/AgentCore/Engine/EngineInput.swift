@@ -11,11 +11,17 @@ struct EngineInput: Sendable {
     var hostAddresses: [IPAddress] = []
     var hostLabels: [Label] = []
     var policies: [PolicyReference: Policy] = [:]
+    /// What `policies` give endpoints; workloads have it already, the host's labels do not.
+    var grants = EndpointGrants(of: [], node: "")
+    /// Workloads of other hosts that are given something, by key, as they are without it.
+    var givenRemotes: [String: RemoteWorkload] = [:]
 
     mutating func apply(_ change: EngineChange) {
         if let workloads = change.workloads { self.workloads = workloads }
         if let hostAddresses = change.hostAddresses { self.hostAddresses = hostAddresses }
         if let hostLabels = change.hostLabels { self.hostLabels = hostLabels }
+        if let grants = change.grants { self.grants = grants }
+        for key in change.givenRemotes.keys { givenRemotes[key] = change.givenRemotes[key] }
         policies.apply(change.policies)
     }
 }
@@ -28,4 +34,10 @@ struct EngineChange: Sendable {
     var hostAddresses: [IPAddress]?
     var hostLabels: [Label]?
     var policies = PolicyDelta()
+    /// What all policies give endpoints; `PolicyEngine.granting` works it out.
+    var grants: EndpointGrants?
+    /// Of `EngineInput.givenRemotes`; worked out there too.
+    var givenRemotes = RemoteDelta()
+    /// True if it is worked out.
+    var isGranted = false
 }

@@ -14,6 +14,7 @@ import PolicyModel
 /// and the SSH session out of which a change is asked for.
 struct LockoutGuard {
     private let host: AgentConfiguration.HostEndpoint
+    private let node: String
     private let inForce: [PolicyReference: Policy]
     private let options: CompileOptions
 
@@ -26,8 +27,12 @@ struct LockoutGuard {
         var origin: String
     }
 
-    init(host: AgentConfiguration.HostEndpoint, inForce: [PolicyReference: Policy], options: CompileOptions) {
+    /// `node`: the host's name.
+    init(
+        host: AgentConfiguration.HostEndpoint, node: String, inForce: [PolicyReference: Policy], options: CompileOptions
+    ) {
         self.host = host
+        self.node = node
         self.inForce = inForce
         self.options = options
     }
@@ -49,7 +54,7 @@ struct LockoutGuard {
     func concernsHosts(_ delta: PolicyDelta) -> Bool {
         delta.references.contains { reference in
             [delta[reference], inForce[reference]].contains { policy in
-                policy.map { $0.speaksForHosts || $0.definedTier != nil || $0.prefixGroup != nil } ?? false
+                policy.map { $0.speaksForHosts || $0.definesSomething } ?? false
             }
         }
     }
@@ -62,11 +67,12 @@ struct LockoutGuard {
         }
         guard !ways.isEmpty else { return nil }
         let explainer = Explainer(
-            policies: policies.values.filter { $0.speaksForHosts || $0.definedTier != nil || $0.prefixGroup != nil },
-            options: options)
+            policies: policies.values.filter { $0.speaksForHosts || $0.definesSomething }, options: options)
+        let own = LabelSet(host.labels + [Label(source: LabelSource.reserved, key: "host")])
+        let labels = EndpointGrants(of: policies.values, node: node).applied(labels: own, isHost: true).labels.labels
         for (port, client) in ways {
             let explanation = explainer.explain(
-                from: .world(client), to: .host(nil, labels: host.labels, isEndpoint: true), proto: .tcp, port: port)
+                from: .world(client), to: .host(nil, labels: labels, isEndpoint: true), proto: .tcp, port: port)
             guard explanation.verdict == .deny else { continue }
             return Lockout(
                 port: port, cause: explanation.ingress?.cause?.text ?? "a policy",
@@ -83,6 +89,9 @@ struct LockoutGuard {
 }
 
 extension Policy {
+    /// True if other policies rely on it.
+    fileprivate var definesSomething: Bool { definedTier != nil || prefixGroup != nil || grantsLabels }
+
     fileprivate var speaksForHosts: Bool {
         (rules.map(\.subject) + defaultDeny.map(\.subject)).contains { subject in
             if case .hosts = subject { true } else { false }

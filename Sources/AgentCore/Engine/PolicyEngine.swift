@@ -19,6 +19,8 @@ final class PolicyEngine {
     private var compiler: RuleCompiler
     private(set) var input = EngineInput()
     private let options: CompileOptions
+    /// The host's name, by which documents mean it.
+    private let node: String
 
     /// What is prepared but not accepted.
     private var pending: Pending?
@@ -31,16 +33,21 @@ final class PolicyEngine {
         var retiredSubjects: [UInt16: CompileSubject]
     }
 
-    init(identities: IdentityAllocator.Snapshot, rules: RuleRegistry.Snapshot, options: CompileOptions) {
+    init(
+        identities: IdentityAllocator.Snapshot, rules: RuleRegistry.Snapshot, options: CompileOptions, node: String = ""
+    ) {
         allocator = IdentityAllocator(restoring: identities)
         compiler = RuleCompiler(options: options, registry: RuleRegistry(rules))
         self.options = options
+        self.node = node
     }
 
     var registry: RuleRegistry { compiler.registry }
 
-    /// The workloads of other hosts that are in force, by key.
-    var remotes: [String: RemoteWorkload] { allocator.endpoints.compactMapValues(\.remote) }
+    /// The workloads of other hosts that are in force, by key, without what documents give them.
+    var remotes: [String: RemoteWorkload] {
+        allocator.endpoints.compactMapValues(\.remote).merging(input.givenRemotes) { $1 }
+    }
 
     /// The rule numbers given out since the last call; nil: none.
     func takeIssuedRules() -> RuleRegistry.Snapshot? { compiler.takeIssuedRules() }
@@ -65,10 +72,50 @@ final class PolicyEngine {
         var formerNames: [NameSelector: NumericIdentity]
     }
 
+    /// The host's labels with what documents give it.
+    var hostLabels: [Label] { PolicyEngine.hostLabels(input.hostLabels, input.grants) }
+
+    /// A change with what it gives endpoints: where documents give other things all endpoints are looked at, and
+    /// otherwise those that the change brings.
+    func granting(_ change: EngineChange) -> EngineChange {
+        guard !change.isGranted else { return change }
+        var next = change
+        next.isGranted = true
+        let areOther = change.policies.references.contains { reference in
+            (input.policies[reference]?.grants ?? []) != (change.policies[reference]?.grants ?? [])
+        }
+        if areOther {
+            var granting = input.policies.filter { $0.value.grantsLabels }
+            granting.apply(change.policies)
+            next.grants = EndpointGrants(of: granting.values, node: node)
+        }
+        let grants = next.grants ?? input.grants
+        guard next.grants != nil || !grants.isEmpty else { return next }
+        if next.grants != nil || change.workloads != nil {
+            next.workloads = (change.workloads ?? input.workloads).mapValues { $0.granted(grants) }
+        }
+        var remotes = change.remotes
+        if next.grants != nil {
+            remotes = RemoteDelta(setting: self.remotes)
+            remotes.merge(change.remotes)
+        }
+        for key in remotes.keys {
+            let own = remotes[key], granted = own?.granted(grants)
+            if granted == allocator.endpoints[key]?.remote {
+                next.remotes.leaveOut(key)
+            } else {
+                next.remotes[key] = granted
+            }
+            next.givenRemotes[key] = granted == own ? nil : own
+        }
+        return next
+    }
+
     /// Works out what a change of the input means.
     ///
     /// Throws, and is where it was before, if numbers run out.
-    func prepare(_ change: EngineChange) throws -> Preparation {
+    func prepare(_ ungranted: EngineChange) throws -> Preparation {
+        let change = granting(ungranted)
         allocator.revise(.begin)
         let identities: IdentityChanges
         do {
@@ -139,7 +186,8 @@ final class PolicyEngine {
     }
 
     /// Compiles the input with a change from nothing, leaving this engine alone: for dry runs.
-    func compileAside(_ change: EngineChange) throws -> Aside {
+    func compileAside(_ ungranted: EngineChange) throws -> Aside {
+        let change = granting(ungranted)
         var allocator = self.allocator
         try PolicyEngine.bring(&allocator, from: input, change)
         var next = input
@@ -176,9 +224,10 @@ extension PolicyEngine {
     ) throws {
         try bringPrefixes(&allocator, from: input, change.policies)
         try bringNames(&allocator, from: input, change.policies)
-        if change.hostLabels != nil || change.hostAddresses != nil {
+        if change.hostLabels != nil || change.hostAddresses != nil || change.grants != nil {
             allocator.setHost(
-                labels: change.hostLabels ?? input.hostLabels, addresses: change.hostAddresses ?? input.hostAddresses)
+                labels: hostLabels(change.hostLabels ?? input.hostLabels, change.grants ?? input.grants),
+                addresses: change.hostAddresses ?? input.hostAddresses)
         }
         // In order, so that the same workloads get the same numbers.
         for (key, remote) in change.remotes.settings.sorted(by: { $0.key < $1.key }) {
@@ -195,6 +244,10 @@ extension PolicyEngine {
                     isHost: workload.isHost))
         }
         for key in input.workloads.keys where workloads[key] == nil { allocator.removeEndpoint(key) }
+    }
+
+    private static func hostLabels(_ own: [Label], _ grants: EndpointGrants) -> [Label] {
+        grants.isEmpty ? own : grants.applied(labels: LabelSet(own), isHost: true).labels.labels
     }
 
     /// New uses first, so that what is used before and after keeps its number; what stays is left alone.

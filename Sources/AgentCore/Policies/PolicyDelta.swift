@@ -21,6 +21,12 @@ package struct Delta<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     var keys: [Key] { Array(settings.keys) + removals }
 
+    /// Leaves one as it is.
+    mutating func leaveOut(_ key: Key) {
+        settings[key] = nil
+        removals.remove(key)
+    }
+
     /// What becomes of one; nil: it is to be gone.
     ///
     /// Read it only for a key that the delta names.

@@ -3,6 +3,7 @@
 import IdentityAllocation
 package import IdentityModel
 package import NetworkModel
+import PolicyModel
 
 /// A workload of another host: a peer of rules by its labels, known by its addresses.
 ///
@@ -21,6 +22,12 @@ package struct RemoteWorkload: Hashable, Sendable {
 
     /// What all keys of a source begin with; no workload of this host has such a key.
     package static func keyPrefix(source: String) -> String { "remote:\(source)/" }
+
+    /// With what documents give it.
+    func granted(_ grants: EndpointGrants) -> RemoteWorkload {
+        let given = grants.applied(labels: labels, ports: namedPorts, isHost: false)
+        return RemoteWorkload(labels: given.labels, addresses: addresses, namedPorts: given.ports)
+    }
 
     /// What people call it.
     static func name(ofKey key: String) -> String {

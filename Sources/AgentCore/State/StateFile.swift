@@ -95,13 +95,13 @@ extension StateFile.RememberedWorkload {
         key = workload.key
         name = workload.name
         source = workload.source
-        labels = workload.labels.labels.map { [$0.source, $0.key, $0.value] }
+        labels = workload.ownLabels.labels.map { [$0.source, $0.key, $0.value] }
         addresses = workload.addresses.map(\.description).sorted()
         readAddresses = workload.readAddresses.map(\.description).sorted()
         place = workload.place
         interfaces = workload.interfaces
         ports = Dictionary(
-            workload.namedPorts.numbers.map { ("\($0.key.proto.rawValue)/\($0.key.name)", $0.value.sorted()) }
+            workload.ownPorts.numbers.map { ("\($0.key.proto.rawValue)/\($0.key.name)", $0.value.sorted()) }
         ) { first, _ in first }
         options = workload.options.rawValue
         details = workload.details

@@ -3,6 +3,7 @@
 package import IdentityModel
 package import KernelDatapath
 package import NetworkModel
+import PolicyModel
 
 /// The processes of a service, by what the kernel knows of their sockets.
 struct ServiceSockets: Hashable, Sendable {
@@ -32,13 +33,15 @@ package struct Workload: Hashable, Sendable {
     package var name: String
     /// `podman`, `docker`, `workloads`, `host`, `service`.
     package var source: String
-    /// Labels that make up its identity.
-    package var labels: LabelSet
+    /// Those that its source knows.
+    package private(set) var ownLabels: LabelSet
     package var addresses: Set<IPAddress>
     /// Those of `addresses` that only the workload itself vouches for: found inside its namespace, declared by nobody.
     package var readAddresses: Set<IPAddress>
     package var interfaces: [Interface]
-    package var namedPorts: NamedPorts
+    package private(set) var ownPorts: NamedPorts
+    /// What it has with what documents give it; nil: nothing else.
+    private var belongings: EndpointGrants.Belongings?
     package var options: EndpointOptions
     /// Container id, image and so on.
     package var details: [String: String]
@@ -62,16 +65,35 @@ package struct Workload: Hashable, Sendable {
         self.key = key
         self.name = name
         self.source = source
-        self.labels = labels
+        ownLabels = labels
         self.addresses = addresses
         self.readAddresses = readAddresses
         self.interfaces = interfaces
-        self.namedPorts = namedPorts
+        ownPorts = namedPorts
         self.options = options
         self.details = details
         self.problem = problem
         self.place = place
         self.readProblem = readProblem
+    }
+
+    /// Labels that make up its identity; set, they are its own.
+    package var labels: LabelSet {
+        get { belongings?.labels ?? ownLabels }
+        set { (ownLabels, belongings) = (newValue, nil) }
+    }
+
+    package var namedPorts: NamedPorts {
+        get { belongings?.ports ?? ownPorts }
+        set { (ownPorts, belongings) = (newValue, nil) }
+    }
+
+    /// With what documents give it, and without what others gave it before.
+    func granted(_ grants: EndpointGrants) -> Workload {
+        var copy = self
+        let given = grants.applied(labels: ownLabels, ports: ownPorts, isHost: isHost)
+        copy.belongings = given.labels == ownLabels && given.ports == ownPorts ? nil : given
+        return copy
     }
 
     /// True for the host endpoint and for its services.

@@ -33,13 +33,33 @@ extension PolicyReview {
     /// Nothing closed, and no rule that anything can match.
     func effect(of policy: Policy) -> [LintFinding] {
         // Others rely on what it defines.
-        guard policy.definedTier == nil, policy.prefixGroup == nil else { return [] }
+        guard policy.definedTier == nil, policy.prefixGroup == nil, !policy.grantsLabels else { return [] }
         guard policy.defaultDeny.isEmpty, !policy.rules.contains(where: \.canMatch) else { return [] }
         return [
             finding(
                 policy, .warning, .noEffect, "it closes nothing, and no rule of it can match: no verdict depends on it",
                 remedy: "write what it is to allow or deny, or delete it")
         ]
+    }
+
+    /// A tier or a profile that a policy names and nobody defines.
+    func definitions(of policy: Policy) -> [LintFinding] {
+        var found: [LintFinding] = []
+        if case .own(let name) = policy.tier, !policies.contains(where: { $0.definedTier?.name == name }) {
+            found.append(
+                finding(
+                    policy, .warning, .undefinedTier,
+                    "no document defines tier \(name): it is asked behind every tier that has an order, and denies at its end",
+                    remedy: "write a Tier named \(name), or correct the name"))
+        }
+        let owned = Set(policies.compactMap(\.definedProfile))
+        for name in policy.profiles.sorted() where !owned.contains(name) {
+            found.append(
+                finding(
+                    policy, .warning, .undefinedTier, "no document defines profile \(name): it says nothing",
+                    remedy: "write a Profile named \(name), or correct the name"))
+        }
+        return found
     }
 
     /// Everyone by prefix, but of one IP family only.

@@ -56,7 +56,7 @@ package struct PolicyReview {
         var found: [LintFinding] = redundancies().filter { $0.policy.map(references.contains) ?? true }
         found += over.compactMap(lapse)
         for policy in meant {
-            found += effect(of: policy) + families(of: policy) + nameResolution(of: policy)
+            found += definitions(of: policy) + effect(of: policy) + families(of: policy) + nameResolution(of: policy)
             found += ping(of: policy) + hostAccess(of: policy)
         }
         var ends = OtherEnds(self)

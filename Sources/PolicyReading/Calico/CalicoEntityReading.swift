@@ -9,23 +9,45 @@ struct CalicoEntityReading {
     let scope: CalicoScope
     let direction: Direction
 
-    private static let fields = FieldTable([
-        "nets", "notNets", "selector", "notSelector", "namespaceSelector", "serviceAccounts", "services", "ports",
-        "notPorts",
-    ])
+    /// By whether the end is the peer's, and whether it is `source`.
+    private static let tables: [[FieldTable]] = [false, true].map { isPeer in
+        [false, true].map { isSource in table(isPeer: isPeer, isSource: isSource) }
+    }
+
+    private static func table(isPeer: Bool, isSource: Bool) -> FieldTable {
+        var refused = [
+            "services": FieldTable.Refusal(
+                .unsupportedServices, "rules by Kubernetes service are not supported yet",
+                remedy: "select the endpoints behind the service by labels")
+        ]
+        if !isPeer {
+            for name in ["nets", "notNets"] {
+                refused[name] = FieldTable.Refusal(
+                    .unsupportedMatch, "a rule cannot tell the addresses of the policy's own endpoints apart",
+                    remedy: "select the endpoints by labels")
+            }
+        }
+        let sourcePorts = "refused unless empty: policies judge the port a connection goes to (BH1513)"
+        return FieldTable(
+            (isPeer ? ["nets", "notNets"] : [])
+                + ["selector", "notSelector", "namespaceSelector", "serviceAccounts", "ports", "notPorts"],
+            refused: refused,
+            notes: isSource
+                ? ["ports": sourcePorts, "notPorts": sourcePorts]
+                : ["ports": "numbers, ranges, names", "notPorts": "numbers and ranges; names refused (BH1303)"])
+    }
+
+    private func mapping(_ field: Field, isPeer: Bool) -> Mapping? {
+        let isSource = (direction == .ingress) == isPeer
+        return field.mapping(CalicoEntityReading.tables[isPeer ? 1 : 0][isSource ? 1 : 0])
+    }
 
     // MARK: The own end
 
     /// The policy's subjects that the own end selects too; nil after an error.
     func own(_ field: Field, narrowing subjects: CalicoSubjects) -> CalicoSubjects? {
-        guard let mapping = field.mapping(CalicoEntityReading.fields) else { return nil }
+        guard let mapping = mapping(field, isPeer: false) else { return nil }
         checkSourcePorts(mapping, isSource: direction == .egress)
-        for name in ["nets", "notNets"] {
-            mapping.keyField(name)?.error(
-                .unsupportedMatch, "a rule cannot tell the addresses of the policy's own endpoints apart",
-                remedy: "select the endpoints by labels")
-        }
-        refuseServices(mapping)
         guard let selected = positive(mapping), let opposite = negative(mapping) else { return nil }
         do {
             var result = subjects
@@ -50,9 +72,8 @@ struct CalicoEntityReading {
     func peers(_ field: Field?, family: Int?) -> PeerSelection? {
         let everyone = family.map { [$0 == 4 ? CIDR.allIPv4 : .allIPv6] }
         guard let field else { return everyone.map { .some($0.map(CalicoEntityReading.prefix)) } ?? .any }
-        guard let mapping = field.mapping(CalicoEntityReading.fields) else { return nil }
+        guard let mapping = mapping(field, isPeer: true) else { return nil }
         checkSourcePorts(mapping, isSource: direction == .ingress)
-        refuseServices(mapping)
         let errorsBefore = field.context.errorCount
         let nets = prefixes(mapping["nets"], family: family)
         let notNets = prefixes(mapping["notNets"], family: nil) ?? []
@@ -108,8 +129,11 @@ struct CalicoEntityReading {
     // MARK: Selectors
 
     /// Whom `selector`, `namespaceSelector` and `serviceAccounts` select together; nil inside: none is written.
+    ///
+    /// `notSelector` alone keeps a rule of a namespaced policy in its namespace, as in Calico.
     private func positive(_ mapping: Mapping) -> CalicoScope.Selected?? {
-        guard mapping.has("selector") || mapping.has("namespaceSelector") || mapping.has("serviceAccounts") else {
+        let selectors = ["selector", "namespaceSelector", "serviceAccounts"]
+        guard (selectors + (scope.namespace.isEmpty ? [] : ["notSelector"])).contains(where: mapping.has) else {
             return .some(nil)
         }
         let chosen = mapping["selector"].map { scope.form($0, .endpoints) } ?? .everything
@@ -138,19 +162,20 @@ struct CalicoEntityReading {
         return CalicoScope(namespace: "").selected(form, nil, at: field).map { .some($0) }
     }
 
-    /// Accounts by name: the label that says under which one a workload runs.
+    /// Accounts by name, the label that says under which one a workload runs; and by their own labels.
     private func accounts(_ field: Field) -> CalicoSelectorForm? {
         guard let mapping = field.mapping(FieldTable(["names", "selector"])) else { return nil }
-        if let selector = mapping["selector"], selector.string()?.isEmpty == false {
-            mapping.keyField("selector")?.error(
-                .unsupportedMatch, "labels of service accounts are not known here",
-                remedy: "name the accounts in `names`, or select by labels of the workloads")
+        let selected = mapping["selector"].map { scope.form($0, .accounts) } ?? .everything
+        let names = (mapping["names"]?.elements() ?? []).compactMap { $0.string() }
+        guard let selected, !names.isEmpty else { return selected }
+        let named = CalicoSelectorForm(
+            alternatives: [LabelSelector([LabelRequirement(key: CalicoScope.accountLabel, .isIn(names))])])
+        do {
+            return try selected.and(named)
+        } catch {
+            CalicoScope.reportTooLarge(field)
             return nil
         }
-        let names = (mapping["names"]?.elements() ?? []).compactMap { $0.string() }
-        guard !names.isEmpty else { return .everything }
-        return CalicoSelectorForm(
-            alternatives: [LabelSelector([LabelRequirement(key: CalicoScope.accountLabel, .isIn(names))])])
     }
 
     // MARK: Refusals
@@ -163,11 +188,5 @@ struct CalicoEntityReading {
                 .unsupportedMatch, "source ports are not matched: policies judge the port a connection goes to",
                 remedy: "delete the field, or write the ports of `destination`")
         }
-    }
-
-    private func refuseServices(_ mapping: Mapping) {
-        mapping.keyField("services")?.error(
-            .unsupportedServices, "rules by Kubernetes service are not supported yet",
-            remedy: "select the endpoints behind the service by labels")
     }
 }

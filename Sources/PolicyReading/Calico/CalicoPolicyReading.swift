@@ -14,6 +14,13 @@ struct CalicoPolicyReading {
         "tier", "order", "selector", "serviceAccountSelector", "types", "ingress", "egress", "performanceHints",
     ]
     private static let globalFields = ["namespaceSelector", "doNotTrack", "preDNAT", "applyOnForward"]
+    private static let notes = [
+        "tier": "yes; tiers of admin policies refused (BH1312)",
+        "serviceAccountSelector": "yes, by the labels that a `Profile` named `ksa.NAMESPACE.ACCOUNT` gives",
+        "types": "yes; missing: what has rules, and ingress if nothing has",
+        "performanceHints": "taken, changes nothing",
+        "stagedAction": "`Set`, `Ignore`; `Delete` and `Learn` refused (BH1513)",
+    ].merging(CalicoStage.all.map { ($0.field, "only `false`: \($0.reason) (BH1514)") }) { first, _ in first }
     private static let onlyGlobal = FieldTable.Refusal(
         .unknownField, "a namespaced policy has no such field", remedy: "write a GlobalNetworkPolicy")
 
@@ -28,13 +35,13 @@ struct CalicoPolicyReading {
             refused: isGlobal
                 ? [:]
                 : Dictionary(
-                    uniqueKeysWithValues: CalicoPolicyReading.globalFields.map { ($0, CalicoPolicyReading.onlyGlobal) })
-        )
+                    uniqueKeysWithValues: CalicoPolicyReading.globalFields.map { ($0, CalicoPolicyReading.onlyGlobal) }),
+            notes: CalicoPolicyReading.notes)
         guard let spec = document.required("spec")?.mapping(table) else { return content }
         guard !dialect.isStaged || StagedReading.isSet(spec) else { return content }
         if let field = spec["tier"], let tier = CalicoTier.named(field) { content.tier = tier }
         content.order = .ordered(spec["order"].flatMap { $0.decimal() })
-        if isGlobal { refuseStages(spec) }
+        if isGlobal { CalicoStage.refuse(spec) }
         readHints(spec)
         let subjects = subjects(spec)
         let listed = policyTypes(spec["types"])
@@ -66,36 +73,25 @@ struct CalicoPolicyReading {
     }
 
     private func subjects(_ spec: Mapping) -> CalicoSubjects {
-        if let field = spec["serviceAccountSelector"], field.string()?.isEmpty == false {
-            field.error(
-                .unsupportedMatch, "labels of service accounts are not known here",
-                remedy: "select by `projectcalico.org/serviceaccount == 'NAME'`, or by labels of the workloads")
-        }
         let chosen = spec["selector"].map { scope.form($0, .endpoints) } ?? .everything
+        let accounts = spec["serviceAccountSelector"].map { scope.form($0, .accounts) } ?? .everything
         let namespaces = spec["namespaceSelector"].flatMap { scope.namespaces($0) }
-        guard let chosen, let selected = scope.selected(chosen, namespaces, at: spec["selector"] ?? spec.field) else {
-            return CalicoSubjects(endpoints: .init(alternatives: []), hosts: .init(alternatives: []))
-        }
+        let place = spec["selector"] ?? spec.field
+        guard let chosen, let accounts, let both = together(chosen, accounts, at: place),
+            let selected = scope.selected(both, namespaces, at: place)
+        else { return CalicoSubjects(endpoints: .init(alternatives: []), hosts: .init(alternatives: [])) }
         return CalicoSubjects(
             endpoints: .init(alternatives: selected.workloads), hosts: .init(alternatives: selected.hosts))
     }
 
-    /// What a host endpoint of Calico judges elsewhere than at the host's own connections.
-    private func refuseStages(_ spec: Mapping) {
-        let reasons = [
-            ("doNotTrack", "every flow is tracked here", "delete the field: replies are then allowed by themselves"),
-            (
-                "preDNAT", "packets are judged after address translation",
-                "write the rules for the translated address and port"
-            ),
-            (
-                "applyOnForward", "traffic that only passes through the host is not judged at the host endpoint",
-                "write the rules for the workloads it goes to or comes from"
-            ),
-        ]
-        for (name, reason, remedy) in reasons {
-            guard let field = spec[name], field.boolean() == true else { continue }
-            spec.keyField(name)?.error(.unsupportedStage, "\(name) is not supported: \(reason)", remedy: remedy)
+    private func together(
+        _ first: CalicoSelectorForm, _ second: CalicoSelectorForm, at field: Field
+    ) -> CalicoSelectorForm? {
+        do {
+            return try first.and(second)
+        } catch {
+            CalicoScope.reportTooLarge(field)
+            return nil
         }
     }
 

@@ -20,8 +20,8 @@ struct CalicoPortReading {
     /// Nil after an error.
     static func read(_ rule: Mapping, family: Int?) -> Ports? {
         let errorsBefore = rule.field.context.errorCount
-        let proto = rule["protocol"].flatMap(protocolNumber)
-        let notProto = rule["notProtocol"].flatMap(protocolNumber)
+        let proto = rule["protocol"].flatMap(number)
+        let notProto = rule["notProtocol"].flatMap(number)
         let detail = icmp(rule, proto)
         let ports = self.ports(rule, proto)
         if let proto, proto == .icmp || proto == .icmpv6, let family, (family == 4) != (proto == .icmp) {
@@ -45,7 +45,7 @@ struct CalicoPortReading {
             impliesFamily: isICMP)
     }
 
-    private static func protocolNumber(_ field: Field) -> IPProtocol? {
+    static func number(_ field: Field) -> IPProtocol? {
         guard let (number, name) = field.integerOrString() else { return nil }
         if let name, let known = names[name.lowercased()] { return known }
         if let value = number ?? name.flatMap({ Int($0) }), let byte = UInt8(exactly: value), byte > 0 {

@@ -19,10 +19,17 @@ struct CalicoRuleReading {
         var ports: PortSelection
     }
 
-    private static let fields = FieldTable([
-        "action", "ipVersion", "protocol", "icmp", "notProtocol", "notICMP", "source", "destination", "http",
-        "metadata",
-    ])
+    private static let fields = FieldTable(
+        [
+            "action", "ipVersion", "protocol", "icmp", "notProtocol", "notICMP", "source", "destination", "http",
+            "metadata",
+        ],
+        notes: [
+            "action": "`Allow`, `Deny`, `Pass`; `Log` is taken with a warning: verdicts name their rule already",
+            "protocol": "`TCP`, `UDP`, `SCTP`, `ICMP`, `ICMPv6`, `UDPLite`, 1 to 255",
+            "http": "checked, then refused: layer 7 is not there yet (BH1501)",
+            "metadata": "`annotations` are taken and say nothing",
+        ])
     private static let actions: [(word: String, action: RuleAction?)] = [
         ("Allow", .allow), ("Deny", .deny), ("Pass", .pass), ("Log", nil),
     ]

@@ -12,6 +12,8 @@ struct CalicoScope {
     enum Subject {
         case endpoints
         case namespaces
+        /// Service accounts: their labels are the endpoint's, with a prefix, as their Profile gives them.
+        case accounts
     }
 
     /// Who is selected, apart for each kind; hosts and groups of prefixes have labels, but no workload's.
@@ -25,6 +27,9 @@ struct CalicoScope {
     private static let namespaceKey = "projectcalico.org/namespace"
     private static let accountKey = "projectcalico.org/serviceaccount"
     private static let namespaceNameKey = "projectcalico.org/name"
+    private static let accountPrefix = "pcsa."
+    /// What Calico's sets of prefixes have and other dialects' groups have not: no selector can name it.
+    static let setMarker = Label(source: "calico", key: "network:set")
     static let accountLabel = "io.cilium.k8s.policy.serviceaccount"
 
     /// A selector in the form of the index; nil after an error.
@@ -63,12 +68,12 @@ struct CalicoScope {
                     let own = LabelSelector([ownNamespace] + selector.requirements)
                     guard own.isSatisfiable else { continue }
                     selected.workloads.append(own)
-                    selected.groups.append(own)
+                    selected.groups.append(own.requiringSet())
                     continue
                 }
                 if !CalicoScope.isGlobal(selector) { selected.workloads.append(selector.requiringWorkload()) }
                 if CalicoScope.mayBeGlobal(selector) { selected.hosts.append(selector) }
-                selected.groups.append(selector)
+                selected.groups.append(selector.requiringSet())
             }
             return selected
         }
@@ -79,7 +84,7 @@ struct CalicoScope {
                 } else {
                     selected.workloads.append(selector)
                 }
-                selected.groups.append(selector)
+                selected.groups.append(selector.requiringSet())
             }
             return selected
         } catch {
@@ -120,7 +125,9 @@ struct CalicoScope {
             case (.endpoints, CalicoScope.namespaceKey),
                 (.namespaces, CalicoScope.namespaceNameKey), (.namespaces, WellKnownLabel.namespaceName):
                 (LabelSource.kubernetes, WellKnownLabel.namespace)
-            case (.endpoints, CalicoScope.accountKey): (LabelSource.any, CalicoScope.accountLabel)
+            case (.endpoints, CalicoScope.accountKey), (.accounts, CalicoScope.namespaceNameKey):
+                (LabelSource.any, CalicoScope.accountLabel)
+            case (.accounts, _): (LabelSource.any, CalicoScope.accountPrefix + key)
             case (.endpoints, _): (LabelSource.any, key)
             case (.namespaces, _): (LabelSource.kubernetes, WellKnownLabel.namespaceLabelPrefix + key)
             }
@@ -157,6 +164,14 @@ struct CalicoScope {
             }
             return true
         }
+    }
+}
+
+extension LabelSelector {
+    /// Adds "is a set of Calico's": nodes, services and groups of Cilium's have labels too.
+    fileprivate func requiringSet() -> LabelSelector {
+        requiring(
+            LabelRequirement(source: CalicoScope.setMarker.source, key: CalicoScope.setMarker.key, .exists))
     }
 }
 

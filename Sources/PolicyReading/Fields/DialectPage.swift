@@ -8,6 +8,8 @@ package struct DocumentedMapping: Hashable, Sendable {
     package let path: String
     /// Fields that are read.
     package let known: [String]
+    /// What is supported of fields that are read but not in all they may say, by name.
+    package let notes: [String: String]
     /// Fields of the dialect that are refused: name, code and reason, by name.
     package let refused: [Refusal]
 
@@ -25,6 +27,8 @@ package struct DialectPage: Sendable {
     /// The file's name without its ending.
     package let name: String
     package let title: String
+    /// The page beside the folder of dialects that says what fields mean.
+    package var meaning: (title: String, file: String) = ("Policies", "policies.md")
     /// YAML documents, without errors.
     package let documents: [String]
 
@@ -40,16 +44,21 @@ package struct DialectPage: Sendable {
         var order: [String] = []
         var known: [String: [String]] = [:]
         var refused: [String: [DocumentedMapping.Refusal]] = [:]
+        var notes: [String: [String: String]] = [:]
         for (path, table) in context.visitedTables ?? [] {
             let general = generalized(path)
             if known[general] == nil { order.append(general) }
             known[general] = (known[general] ?? []) + table.known.filter { !(known[general] ?? []).contains($0) }
+            notes[general, default: [:]].merge(table.notes) { first, _ in first }
             let refusals = table.refused.sorted { $0.key < $1.key }.filter { $0.value.code != .unknownField }.map {
                 DocumentedMapping.Refusal(name: $0.key, code: $0.value.code, reason: $0.value.message)
             }
             refused[general] = (refused[general] ?? []) + refusals.filter { !(refused[general] ?? []).contains($0) }
         }
-        let mappings = order.map { DocumentedMapping(path: $0, known: known[$0] ?? [], refused: refused[$0] ?? []) }
+        let mappings = order.map {
+            DocumentedMapping(
+                path: $0, known: known[$0] ?? [], notes: notes[$0] ?? [:], refused: refused[$0] ?? [])
+        }
         return (mappings, context.diagnostics.filter { $0.severity == .error })
     }
 

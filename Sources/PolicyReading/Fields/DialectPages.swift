@@ -14,6 +14,9 @@ extension DialectPage {
                 admin("BaselineAdminNetworkPolicy", name: "default", ""), clusterNetworkPolicy,
             ]),
         DialectPage(
+            name: "calico", title: "Calico v3", meaning: ("Calico v3", "calico.md"),
+            documents: CalicoDocuments.all),
+        DialectPage(
             name: "objects", title: "Node, Service, Endpoints and EndpointSlice",
             documents: [node, service, endpoints, endpointSlice]),
     ]

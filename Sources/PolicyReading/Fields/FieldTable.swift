@@ -19,10 +19,13 @@ struct FieldTable: CustomStringConvertible {
 
     let known: [String]
     let refused: [String: Refusal]
+    /// What is supported of fields that are read but not in all they may say; for the reference.
+    let notes: [String: String]
 
-    init(_ known: [String], refused: [String: Refusal] = [:]) {
+    init(_ known: [String], refused: [String: Refusal] = [:], notes: [String: String] = [:]) {
         self.known = known
         self.refused = refused
+        self.notes = notes
     }
 
     var description: String { known.prefix(4).joined(separator: ", ") + (known.count > 4 ? ", ..." : "") }

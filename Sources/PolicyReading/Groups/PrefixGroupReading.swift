@@ -47,9 +47,12 @@ struct PrefixGroupReading {
                 Label(
                     source: PrefixGroupReading.nameSource, key: PrefixGroupReading.nameKey,
                     value: header.reference.name))
-        } else if !header.namespace.isEmpty {
-            labels.append(
-                Label(source: LabelSource.kubernetes, key: WellKnownLabel.namespace, value: header.namespace))
+        } else {
+            labels.append(CalicoScope.setMarker)
+            if !header.namespace.isEmpty {
+                labels.append(
+                    Label(source: LabelSource.kubernetes, key: WellKnownLabel.namespace, value: header.namespace))
+            }
         }
         return PrefixGroup(
             labels: LabelSet(labels), prefixes: Set(prefixes).sorted(), includesWorkloads: !isCilium)

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import FlowAggregation
+import IdentityAllocation
+import IdentityModel
+import KernelDatapath
+import Logging
+import NetworkModel
+import PolicyModel
+import Testing
+
+@testable import AgentCore
+@testable import LinuxHost
+
+/// HostEndpoint and Profile of Calico, from the document to the verdict.
+@Suite struct HostDocumentTests {
+    private let scratch: Scratch
+
+    init() throws { scratch = try Scratch() }
+
+    private static let endpoint = """
+        apiVersion: projectcalico.org/v3
+        kind: HostEndpoint
+        metadata: {name: h, labels: {role: edge}}
+        spec: {node: n1, interfaceName: "*", profiles: [projectcalico-default-allow]}
+
+        """
+    private static let policy = """
+        apiVersion: projectcalico.org/v3
+        kind: GlobalNetworkPolicy
+        metadata: {name: g}
+        spec:
+          selector: role == 'edge'
+          ingress: [{action: Allow, protocol: TCP, destination: {ports: [443]}}]
+
+        """
+    private static let profile = """
+        apiVersion: projectcalico.org/v3
+        kind: Profile
+        metadata: {name: kns.lab}
+        spec:
+          labelsToApply: {role: edge}
+          egress: [{action: Allow}]
+
+        """
+
+    private func agent(
+        isHostEnabled: Bool = true
+    ) async throws -> AgentState {
+        var configuration = AgentConfiguration()
+        configuration.policyDirectory = "\(scratch.path)/policies"
+        configuration.stateDirectory = "\(scratch.path)/state"
+        configuration.nodeName = "n1"
+        configuration.hostEndpoint.isEnabled = isHostEnabled
+        configuration.hostEndpoint.devices = ["eth0"]
+        try createDirectory(configuration.policyDirectory)
+        try createDirectory(configuration.stateDirectory)
+        let state = try AgentState(
+            configuration: configuration, datapath: InMemoryDatapath(), aggregator: FlowAggregator(capacity: 8),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        await state.expect(sources: ["host"])
+        await state.adopt()
+        let host = Workload(
+            key: "host", name: "host", source: "host",
+            labels: LabelSet([Label(source: LabelSource.reserved, key: "host")]),
+            addresses: [IPAddress(v4: 0xc000_0201)],
+            interfaces: [.init(name: "eth0", index: 2)], options: [.host])
+        let lab = [Label(source: LabelSource.kubernetes, key: WellKnownLabel.namespace, value: "lab")]
+        let web = Workload(
+            key: "web", name: "web", source: "host", labels: LabelSet(lab), addresses: [IPAddress(v4: 0x0a00_0001)],
+            interfaces: [.init(name: "veth1", index: 3)])
+        await state.update(
+            source: "host", workloads: (isHostEnabled ? [host] : []) + [web], state: "ok", location: "")
+        return state
+    }
+
+    private func apply(_ state: AgentState, _ text: String) async throws {
+        _ = try await state.applyPolicies(
+            PolicyDocument(name: "p.yaml", text: Array(text.utf8)), options: ChangeOptions())
+    }
+
+    private func cause(_ state: AgentState, _ from: String, _ to: String, _ port: UInt16) async throws -> String {
+        let report = try await state.explain(
+            ExplainRequest(from: from, to: to, port: port, protocol: "tcp", family: nil))
+        return "\(report.verdict) \(report.steps.first?.cause ?? "")"
+    }
+
+    @Test func `a HostEndpoint gives this host labels, and takes them away again`() async throws {
+        let state = try await agent()
+        try await apply(state, Self.policy)
+        #expect(try await cause(state, "198.51.100.7", "host", 80).hasPrefix("allow"))
+        try await apply(state, Self.endpoint)
+        let denied = "deny no ingress rule of GlobalNetworkPolicy/g"
+        #expect(try await cause(state, "198.51.100.7", "host", 80) == denied)
+        #expect(try await cause(state, "198.51.100.7", "host", 443) == "allow GlobalNetworkPolicy/g ingress[0]")
+        #expect(try await cause(state, "host", "198.51.100.7", 80) == "allow HostEndpoint/h profiles[0]")
+        let labels = await state.inForce.workloads["host"]?.labels
+        #expect(labels?.value(source: LabelSource.kubernetes, key: "role") == "edge")
+        _ = try await state.deletePolicy("HostEndpoint/h", options: ChangeOptions())
+        #expect(try await cause(state, "198.51.100.7", "host", 80).hasPrefix("allow"))
+        #expect(await state.givenHostLabels.isEmpty)
+    }
+
+    @Test func `a HostEndpoint without a profile closes the host, but not SSH`() async throws {
+        let state = try await agent()
+        try await apply(state, Self.endpoint.replacing(", profiles: [projectcalico-default-allow]", with: ""))
+        #expect(try await cause(state, "198.51.100.7", "host", 80).hasPrefix("deny no ingress rule of HostEndpoint/h"))
+        #expect(try await cause(state, "host", "198.51.100.7", 80).hasPrefix("deny"))
+        #expect(try await cause(state, "198.51.100.7", "host", 22).hasPrefix("allow"))
+    }
+
+    @Test func `what is about another host or one device of several says nothing here, or is refused`() async throws {
+        let state = try await agent()
+        try await apply(state, Self.endpoint.replacing("node: n1", with: "node: n2"))
+        #expect(try await cause(state, "host", "198.51.100.7", 80).hasPrefix("allow no policy"))
+        try await apply(state, Self.endpoint.replacing("\"*\"", with: "eth0"))
+        let error = await #expect(throws: APIError.self) {
+            try await apply(state, Self.endpoint.replacing("\"*\"", with: "eth1"))
+        }
+        #expect(error?.message.contains("is about device eth1 alone") ?? false)
+        #expect(try await cause(state, "host", "198.51.100.7", 80) == "allow HostEndpoint/h profiles[0]")
+    }
+
+    @Test func `where the host is no endpoint a file about it is left out and named, and the others count`()
+        async throws
+    {
+        try createDirectory("\(scratch.path)/policies")
+        try AtomicFile.write(Array(Self.endpoint.utf8), to: "\(scratch.path)/policies/host.yaml")
+        try AtomicFile.write(Array(Self.profile.utf8), to: "\(scratch.path)/policies/lab.yaml")
+        let state = try await agent(isHostEnabled: false)
+        #expect(await state.hostProblem.contains("which is no endpoint"))
+        #expect(await state.inForce.policies.keys.map(\.text) == ["Profile/kns.lab"])
+        #expect(try await cause(state, "198.51.100.7", "web", 80) == "deny no ingress rule of Profile/kns.lab")
+    }
+
+    @Test func `labels of a profile make policies select its workloads, also one that comes before it`() async throws {
+        let state = try await agent()
+        try await apply(state, Self.policy)
+        #expect(try await cause(state, "198.51.100.7", "web", 80).hasPrefix("allow"))
+        try await apply(state, Self.profile)
+        #expect(try await cause(state, "198.51.100.7", "web", 80) == "deny no ingress rule of GlobalNetworkPolicy/g")
+        #expect(try await cause(state, "web", "198.51.100.7", 80) == "allow Profile/kns.lab egress[0]")
+        // So with workloads of other hosts, whether they come before what gives or behind it.
+        let denied = "deny no ingress rule of GlobalNetworkPolicy/g"
+        let other = RemoteWorkload(
+            labels: LabelSet([Label(source: LabelSource.kubernetes, key: WellKnownLabel.namespace, value: "lab")]),
+            addresses: [IPAddress(v4: 0x0a00_0002)])
+        await state.update(remotes: RemoteDelta(setting: ["remote:t/other": other]))
+        #expect(await state.identityLabels(of: IPAddress(v4: 0x0a00_0002)).contains("role=edge"))
+        #expect(await state.remotes["remote:t/other"] == other)
+        _ = try await state.deletePolicy("Profile/kns.lab", options: ChangeOptions())
+        #expect(await !state.identityLabels(of: IPAddress(v4: 0x0a00_0002)).contains("role=edge"))
+        try await apply(state, Self.profile)
+        #expect(await state.identityLabels(of: IPAddress(v4: 0x0a00_0002)).contains("role=edge"))
+        await state.update(remotes: [:], keysWith: "remote:t/")
+        #expect(await state.remotes.isEmpty)
+        #expect(try await cause(state, "198.51.100.7", "web", 80) == denied)
+        // What is given is nothing that a restart remembers.
+        #expect(await state.inForce.workloads["web"]?.ownLabels.labels.count == 1)
+    }
+}
+
+extension AgentState {
+    fileprivate var inForce: EngineInput { engine.input }
+
+    fileprivate var hostProblem: String { problems["host documents"]?.message ?? "" }
+
+    fileprivate var remotes: [String: RemoteWorkload] { engine.remotes }
+
+    fileprivate func identityLabels(of address: IPAddress) -> String {
+        engine.allocator.records.values.first { $0.identity == engine.allocator.mappings[CIDR(host: address)] }?.labels
+            .description ?? ""
+    }
+
+    fileprivate var givenHostLabels: [Label] { engine.hostLabels }
+}
