@@ -16,3 +16,8 @@ int fuzz_policy_reader_main(int count, char **arguments)
 {
 	return LLVMFuzzerRunDriver(&count, &arguments, LLVMFuzzerTestOneInput);
 }
+
+int fuzz_firewall_import_main(int count, char **arguments)
+{
+	return LLVMFuzzerRunDriver(&count, &arguments, LLVMFuzzerTestOneInput);
+}
