@@ -48,7 +48,7 @@ final class AgentField {
 
     deinit {
         process?.kill()
-        removePins()
+        removePins(below: pins)
         for name in [host, far] { _ = try? Command.run(["ip", "netns", "delete", name]) }
     }
 
@@ -146,17 +146,5 @@ final class AgentField {
         \(content.settings)
 
         """.write(toFile: "\(path)/agent.yaml", atomically: false, encoding: .utf8)
-    }
-
-    private func removePins() {
-        for folder in ["links", "programs", "maps"] {
-            let path = "\(pinnedVersion)/\(folder)"
-            for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] {
-                unsafe unlink("\(path)/\(name)")
-            }
-            unsafe rmdir(path)
-        }
-        unsafe rmdir(pinnedVersion)
-        unsafe rmdir(pins)
     }
 }

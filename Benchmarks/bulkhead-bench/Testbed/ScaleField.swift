@@ -38,8 +38,8 @@ final class ScaleField {
 
     deinit {
         agent = nil
-        _ = try? Datapath.remove(directory: PinDirectory(root: pins))
-        unsafe rmdir(pins)
+        // Nothing is attached.
+        removePins(below: pins)
     }
 
     /// How much is in force.
