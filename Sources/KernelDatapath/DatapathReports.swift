@@ -103,8 +103,10 @@ package struct NameMetrics: Hashable, Sendable {
     package var answers: UInt64 = 0
     /// Answers that nobody waited for: forged, late, repeated.
     package var unasked: UInt64 = 0
+    /// Answers that a workload whose source is not checked sent in a resolver's name.
+    package var forged: UInt64 = 0
     package var malformed: UInt64 = 0
-    /// Fragments, messages cut in two, more in a packet than are read.
+    /// Fragments, TCP out of order, messages that are too long, more in a packet than are read.
     package var unread: UInt64 = 0
     /// Addresses that a name got, or kept longer.
     package var learnt: UInt64 = 0

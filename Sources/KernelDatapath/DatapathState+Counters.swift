@@ -32,6 +32,7 @@ extension DatapathState {
         names.questions = try counter(METRIC_DNS_QUERY).packets
         names.answers = try counter(METRIC_DNS_ANSWER).packets
         names.unasked = try counter(METRIC_DNS_UNASKED).packets
+        names.forged = try counter(METRIC_DNS_FORGED).packets
         names.malformed = try counter(METRIC_DNS_MALFORMED).packets
         names.unread = try counter(METRIC_DNS_UNREAD).packets
         names.learnt = try counter(METRIC_DNS_LEARNED).packets

@@ -125,11 +125,12 @@ import Testing
         datapath.withContent {
             $0.metrics.names.answers = 7
             $0.metrics.names.unasked = 3
+            $0.metrics.names.forged = 2
         }
         let status = try await state.status()
         #expect(status.condition == .ready)
         #expect(status.names?.resolvers == ["10.0.0.53"])
-        #expect(status.names?.answers == 7 && status.names?.unasked == 3)
+        #expect(status.names?.answers == 7 && status.names?.unasked == 3 && status.names?.forged == 2)
         let rows = try await state.dump(.metrics, limit: 100).rows
         #expect(rows.contains(["DNS answers not asked for", "", "3", ""]))
     }

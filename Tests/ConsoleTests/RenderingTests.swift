@@ -57,6 +57,7 @@ import Testing
         names.selectors = 2
         names.answers = 5
         names.unasked = 1
+        names.forged = 2
         var report = StatusReport(
             version: "1", abiVersion: 5, processID: 1, startedAt: "", condition: .ready, audit: false, dryRun: false,
             kernel: KernelReport(release: "", pinDirectory: ""), state: StateReport(), events: EventReport(),
@@ -66,10 +67,11 @@ import Testing
         let lines = StatusRendering.lines(report)
         let place = lines.firstIndex(of: "Names") ?? 0
         #expect(
-            lines[place...].prefix(4) == [
+            lines[place...].prefix(5) == [
                 "Names", "  answers are read of 10.0.0.53",
                 "  2 names and patterns in rules; 0 questions, 5 answers believed, 0 addresses learnt",
                 "  1 answers that nobody waited for: forged, late or repeated",
+                "  2 answers that a workload sent in a resolver's name",
             ])
     }
 

@@ -35,6 +35,7 @@ extension AgentState {
         report.questions = counts.questions
         report.answers = counts.answers
         report.unasked = counts.unasked
+        report.forged = counts.forged
         report.malformed = counts.malformed
         report.unread = counts.unread
         report.learnt = counts.learnt

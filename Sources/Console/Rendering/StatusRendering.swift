@@ -100,7 +100,8 @@ enum StatusRendering {
         ]
         let troubles = [
             (names.unasked, "answers that nobody waited for: forged, late or repeated"),
-            (names.malformed, "malformed answers"), (names.unread, "answers not read: in fragments or cut in two"),
+            (names.forged, "answers that a workload sent in a resolver's name"),
+            (names.malformed, "malformed answers"), (names.unread, "answers not read: in fragments or out of order"),
             (names.forbidden, "addresses that no name opens: loopback, link-local, metadata"),
             (names.crowded, "addresses or names that more rules mean than there is room for"),
             (names.withoutMemory, "addresses that there was no memory for"),
