@@ -17,7 +17,20 @@ package final class SpawnedProcess: Sendable {
     package let errorPath: String
     /// Start time in clock ticks since boot: with the pid it tells processes apart for ever.
     package let startTime: UInt64
-    private let status = Mutex<Int32?>(nil)
+    private let end = Mutex<End?>(nil)
+
+    /// What a process used in its life.
+    package struct Usage: Sendable {
+        /// User and system time, seconds.
+        package var cpuSeconds: Double
+        /// Resident at most, bytes; at least what its parent had when it was started, as the kernel counts it.
+        package var residentBytesMax: Int
+    }
+
+    private struct End {
+        var status: Int32
+        var usage: Usage
+    }
 
     /// Starts `arguments[0]`, looked up in PATH.
     /// - Parameters:
@@ -41,13 +54,24 @@ package final class SpawnedProcess: Sendable {
     package var errors: String { (try? readTextFile(errorPath, bytesMax: 256 << 20)) ?? "" }
 
     /// The exit status as a shell gives it (128 + signal), or nil while it runs.
-    package var exitStatus: Int32? {
-        status.withLock { known in
+    package var exitStatus: Int32? { reap()?.status }
+
+    /// What it used, its children that it waited for included; nil while it runs.
+    package var usage: Usage? { reap()?.usage }
+
+    private func reap() -> End? {
+        end.withLock { known in
             if let known { return known }
             var raw: Int32 = 0
-            guard unsafe waitpid(pid, &raw, WNOHANG) == pid else { return nil }
+            var used = rusage()
+            guard unsafe wait4(pid, &raw, WNOHANG, &used) == pid else { return nil }
             let signal = raw & 0x7f
-            known = signal == 0 ? (raw >> 8) & 0xff : 128 + signal
+            let seconds = Double(used.ru_utime.tv_sec + used.ru_stime.tv_sec)
+            known = End(
+                status: signal == 0 ? (raw >> 8) & 0xff : 128 + signal,
+                usage: Usage(
+                    cpuSeconds: seconds + Double(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6,
+                    residentBytesMax: used.ru_maxrss << 10))
             return known
         }
     }

@@ -32,9 +32,9 @@ extension LabelRequirement {
         guard isAbout(other) else { return false }
         switch (operation, other.operation) {
         // Where any source will do, each of two values may come from its own.
-        case (.isIn(let a), .isIn(let b)): return source != LabelSource.any && Set(a).isDisjoint(with: b)
+        case (.isIn(let a), .isIn(let b)): return source != LabelSource.any && a.isDisjoint(with: b)
         case (.isIn(let values), .isNotIn(let others)), (.isNotIn(let others), .isIn(let values)):
-            return Set(values).isSubset(of: others)
+            return values.isSubset(of: others)
         case (.doesNotExist, .isIn), (.isIn, .doesNotExist), (.doesNotExist, .exists), (.exists, .doesNotExist):
             return true
         case (.doesNotExist, .has), (.has, .doesNotExist): return true
@@ -52,10 +52,10 @@ extension LabelRequirement {
     fileprivate func implies(_ other: LabelRequirement) -> Bool {
         guard isAbout(other) else { return false }
         switch (operation, other.operation) {
-        case (.isIn(let mine), .isIn(let theirs)): return Set(mine).isSubset(of: theirs)
+        case (.isIn(let mine), .isIn(let theirs)): return mine.isSubset(of: theirs)
         case (.isIn(let mine), .isNotIn(let theirs)):
-            return source != LabelSource.any && Set(mine).isDisjoint(with: theirs)
-        case (.isNotIn(let mine), .isNotIn(let theirs)): return Set(theirs).isSubset(of: mine)
+            return source != LabelSource.any && mine.isDisjoint(with: theirs)
+        case (.isNotIn(let mine), .isNotIn(let theirs)): return theirs.isSubset(of: mine)
         case (.isIn, .exists), (.exists, .exists), (.has, .exists): return true
         case (.doesNotExist, .doesNotExist), (.doesNotExist, .isNotIn), (.doesNotExist, .hasNot): return true
         case (.isIn(let mine), .has(let place, let text)): return mine.allSatisfy { place.holds(text, in: $0) }
@@ -64,5 +64,18 @@ extension LabelRequirement {
         case (.has, .has), (.hasNot, .hasNot): return operation == other.operation
         default: return false
         }
+    }
+}
+
+/// Lists of values are short, mostly of one; sets are made of long ones only.
+extension [String] {
+    private func areFew(with others: [String]) -> Bool { count * others.count <= 64 }
+
+    fileprivate func isSubset(of others: [String]) -> Bool {
+        areFew(with: others) ? allSatisfy(others.contains) : Set(self).isSubset(of: others)
+    }
+
+    fileprivate func isDisjoint(with others: [String]) -> Bool {
+        areFew(with: others) ? !contains(where: others.contains) : Set(self).isDisjoint(with: others)
     }
 }

@@ -10,7 +10,7 @@ extension PolicyRule {
     /// Cautious: each part of `other` must lie within one part of this rule.
     func covers(_ other: PolicyRule) -> Bool {
         direction == other.direction && (!isAudit || other.isAudit)
-            && subject.covers(other.subject) && peers.covers(other.peers) && ports.covers(other.ports)
+            && subject.covers(other.subject) && ports.covers(other.ports) && peers.covers(other.peers)
     }
 }
 

@@ -75,6 +75,29 @@ import Testing
         #expect(error.code == .syntax && error.location.line == 5 && set.policies.isEmpty)
     }
 
+    @Test func `every diagnostic shows its own line, in whatever order they were found`() throws {
+        // Found in another order than written: missing fields first, then egress before what stands above it.
+        var text = ""
+        for number in 0..<40 {
+            text +=
+                "---\n"
+                + networkPolicy(
+                    """
+                    ingress: [{from: [{ipBlock: {cidr: in-\(number)}}]}]
+                    podSelector: {matchLabels: {a: -x-\(number)}}
+                    egress: [{to: [{ipBlock: {cidr: out-\(number)}}], ports: [{port: 70000}]}]
+                    """
+                ).replacing("name: p,", with: "name: p-\(number),")
+        }
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        let set = read(text)
+        #expect(set.diagnostics.count >= 160)
+        for diagnostic in set.diagnostics {
+            let excerpt = try #require(diagnostic.excerpt, "\(diagnostic)")
+            #expect(excerpt.line == lines[diagnostic.location.line - 1], "\(diagnostic)")
+        }
+    }
+
     // MARK: - Large
 
     /// A description of ten million bytes: the bytes themselves as an argument would be told by the test run.

@@ -10,6 +10,11 @@ struct Effort {
     /// The agent that is started for measurements of the whole product.
     let agentPath: String
 
+    /// The command-line tool beside it.
+    var toolPath: String {
+        agentPath.lastIndex(of: "/").map { agentPath[...$0] + "bulkhead" } ?? "bulkhead"
+    }
+
     init(isQuick: Bool, agentPath: String) {
         self.isQuick = isQuick
         self.agentPath = agentPath
@@ -32,7 +37,7 @@ protocol Benchmark: Sendable {
 let benchmarks: [any Benchmark.Type] = [
     EstablishedCost.self, ForwardingCost.self, FirstPacketCost.self, Latency.self, CompileTime.self, EventRate.self,
     NameAnswerCost.self, AgentFootprint.self, PolicyChange.self, AuditSwitch.self, ScaleCost.self, ScaleMemory.self,
-    PolicyTestTime.self,
+    PolicyTestTime.self, LargeFile.self,
 ]
 
 /// Tells the reader of a long run where it is; the table itself goes to standard output.

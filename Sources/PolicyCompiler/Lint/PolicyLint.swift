@@ -7,8 +7,12 @@ package import PolicyModel
 package enum PolicyLint {
     /// One entry per rule and cause, in the order of the policies.
     package static func diagnostics(_ policies: [Policy]) -> [RuleDiagnostic] {
-        let ranked = RankedRules(policies)
-        return ranked.rules.flatMap { diagnostics(of: $0, ranked) }.ofWhole(ranked.rules.map(\.rule.origin))
+        diagnostics(RankedRules(policies))
+    }
+
+    /// The same of rules that were compared already.
+    static func diagnostics(_ ranked: RankedRules) -> [RuleDiagnostic] {
+        ranked.rules.flatMap { diagnostics(of: $0, ranked) }.ofWhole(ranked.rules.map(\.rule.origin))
     }
 
     private static func diagnostics(of ranked: RankedRule, _ all: RankedRules) -> [RuleDiagnostic] {
@@ -43,102 +47,5 @@ package enum PolicyLint {
 
     private static func contradiction(_ side: String, _ selector: LabelSelector) -> String {
         "the \(side) selector \(selector) contradicts itself, so the rule never applies"
-    }
-}
-
-/// A rule with its place among those of its tier.
-struct RankedRule {
-    let rule: PolicyRule
-    let tier: PolicyTier
-    let rank: UInt32
-    /// Among all rules, in the order of the policies.
-    let position: Int
-}
-
-/// The rules of a set, found by a condition that whatever they cover must meet.
-///
-/// So that a rule is compared with few others, however many there are.
-struct RankedRules {
-    let rules: [RankedRule]
-    private let line: TierLine
-    /// Others that one rule is compared with at most: all of them in sets that people write, and fewer in huge ones, where
-    /// findings may be missing, so that looking stays cheap beside reading.
-    private let comparisonsMax: Int
-    private var byKey: [String: [Int]] = [:]
-    /// The rank of the first rule of a tier that passes, by direction: rules behind it may not be asked.
-    private var firstPass: [String: UInt32] = [:]
-
-    init(_ policies: [Policy]) {
-        let sorted = policies.sorted { $0.reference < $1.reference }
-        let ranks = TierRanks(sorted)
-        var all: [RankedRule] = []
-        for policy in sorted {
-            for (position, rule) in policy.rules.enumerated() {
-                all.append(
-                    RankedRule(
-                        rule: rule, tier: policy.tier, rank: ranks.rank(of: position, in: policy), position: all.count))
-            }
-        }
-        rules = all
-        comparisonsMax = max(100, 1_000_000 / max(1, all.count))
-        line = TierLine(of: sorted)
-        for ranked in all {
-            for key in RankedRules.keys(ofCovering: ranked.rule) { byKey[key, default: []].append(ranked.position) }
-            guard ranked.rule.action == .pass else { continue }
-            let key = "\(ranked.tier) \(ranked.rule.direction)"
-            firstPass[key] = min(firstPass[key] ?? .max, ranked.rank)
-        }
-    }
-
-    /// The first rule that decides whatever this one speaks of, another way; nil if there is none.
-    func winner(over ranked: RankedRule) -> RankedRule? {
-        covering(ranked).first { outweighs($0, ranked) }
-    }
-
-    /// The first rule that says the same of everything that this one speaks of; of two equal ones the later has it.
-    func equivalent(of ranked: RankedRule) -> RankedRule? {
-        covering(ranked).first { other in
-            other.tier == ranked.tier && other.rank == ranked.rank && other.rule.action == ranked.rule.action
-                && other.rule.isAudit == ranked.rule.isAudit
-                && (other.position < ranked.position || !ranked.rule.covers(other.rule))
-        }
-    }
-
-    private func covering(_ ranked: RankedRule) -> some Sequence<RankedRule> {
-        RankedRules.keys(ofCovered: ranked.rule).lazy.flatMap { byKey[$0] ?? [] }.prefix(comparisonsMax).map {
-            rules[$0]
-        }
-        .filter { $0.rule.origin != ranked.rule.origin && $0.rule.covers(ranked.rule) }
-    }
-
-    private func outweighs(_ other: RankedRule, _ ranked: RankedRule) -> Bool {
-        if other.tier == ranked.tier {
-            // Of rules judged together deny wins; of rules in order the earlier one, whatever it says.
-            return other.rank < ranked.rank
-                || (other.rank == ranked.rank && other.rule.action == .deny && ranked.rule.action == .allow)
-        }
-        guard line.isAsked(other.tier, before: ranked.tier), other.rule.action != .pass else { return false }
-        // A rule before it may pass, and then it has no say.
-        return line.places.map(\.tier).filter { $0 == other.tier || line.isAsked($0, before: other.tier) }
-            .allSatisfy { tier in
-                let pass = firstPass["\(tier) \(other.rule.direction)"] ?? .max
-                return tier != other.tier ? pass == .max : pass > other.rank
-            }
-    }
-
-    /// A label selector covers only selectors that restrict the same key to some of its values.
-    private static func keys(ofCovering rule: PolicyRule) -> [String] {
-        let lists = rule.subject.labels.requirements.compactMap { requirement -> [String]? in
-            guard case .isIn(let values) = requirement.operation else { return nil }
-            return values.map { "\(rule.direction) \(requirement.source):\(requirement.key)=\($0)" }
-        }
-        return lists.last ?? ["\(rule.direction)"]
-    }
-
-    private static func keys(ofCovered rule: PolicyRule) -> [String] {
-        rule.subject.labels.requirements.compactMap { requirement in
-            guard case .isIn(let values) = requirement.operation, let value = values.first else { return nil }
-            return "\(rule.direction) \(requirement.source):\(requirement.key)=\(value)"
-        } + ["\(rule.direction)"]
     }
 }

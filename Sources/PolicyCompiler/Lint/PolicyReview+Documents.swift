@@ -7,8 +7,7 @@ import PolicyModel
 /// What the documents alone tell.
 extension PolicyReview {
     /// Rules that another rule with the same effect makes superfluous.
-    func redundancies() -> [LintFinding] {
-        let ranked = RankedRules(policies)
+    func redundancies(_ ranked: RankedRules) -> [LintFinding] {
         let byReference = Dictionary(policies.map { ($0.reference, $0) }) { first, _ in first }
         return ranked.rules.compactMap { rule in
             guard rule.rule.isSatisfiable, ranked.winner(over: rule) == nil, let other = ranked.equivalent(of: rule),
@@ -45,15 +44,14 @@ extension PolicyReview {
     /// A tier or a profile that a policy names and nobody defines.
     func definitions(of policy: Policy) -> [LintFinding] {
         var found: [LintFinding] = []
-        if case .own(let name) = policy.tier, !policies.contains(where: { $0.definedTier?.name == name }) {
+        if case .own(let name) = policy.tier, !definedTiers.contains(name) {
             found.append(
                 finding(
                     policy, .warning, .undefinedTier,
                     "no document defines tier \(name): it is asked behind every tier that has an order, and denies at its end",
                     remedy: "write a Tier named \(name), or correct the name"))
         }
-        let owned = Set(policies.compactMap(\.definedProfile))
-        for name in policy.profiles.sorted() where !owned.contains(name) {
+        for name in policy.profiles.sorted() where !definedProfiles.contains(name) {
             found.append(
                 finding(
                     policy, .warning, .undefinedTier, "no document defines profile \(name): it says nothing",

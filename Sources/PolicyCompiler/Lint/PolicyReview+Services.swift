@@ -69,22 +69,9 @@ extension PolicyReview {
     func hostAccess(of policy: Policy) -> [LintFinding] {
         let ssh = OpenPort(direction: .ingress, proto: .tcp, port: 22)
         guard surroundings.openPorts?.contains(ssh) != true else { return [] }
-        let outside = LabelSet([Label(source: LabelSource.reserved, key: "world")])
-        func concernsOutside(_ rule: PolicyRule) -> Bool {
-            guard case .some(let selectors) = rule.peers else { return true }
-            return selectors.contains { selector in
-                if case .labels(let labels) = selector { labels.matches(outside) } else { rule.action == .allow }
-            }
-        }
-        func closing(_ subject: SubjectSelector) -> PolicyRule? {
-            rules.first { rule in
-                rule.direction == .ingress && rule.action == .deny && rule.covers(.tcp, 22) && concernsOutside(rule)
-                    && PolicyReview.mayMeet(rule.subject, subject)
-            }
-        }
         for closed in policy.defaultDeny where closed.direction == .ingress && closed.subject.isForHosts {
-            let isOpen = services.ssh.contains(for: closed.subject, where: concernsOutside)
-            let deny = closing(closed.subject)
+            let isOpen = services.ssh.contains(for: closed.subject)
+            let deny = services.sshDenied.first(for: closed.subject)
             guard !isOpen || deny != nil else { continue }
             let isKnown = surroundings.openPorts != nil
             return [
@@ -116,42 +103,95 @@ extension PolicyReview {
 struct ServiceRules {
     let dns: SubjectIndex
     let dnsOverTCP: SubjectIndex
+    /// Of hosts, for somebody outside.
     let ssh: SubjectIndex
+    /// Deny rules about the same.
+    let sshDenied: SubjectIndex
     let ping: [Direction: SubjectIndex]
 
     init(_ rules: [PolicyRule]) {
         func index(_ direction: Direction, _ isMeant: (PolicyRule) -> Bool) -> SubjectIndex {
-            SubjectIndex(rules.filter { $0.isAllowing(direction) && isMeant($0) && $0.canMatch })
+            SubjectIndex(rules.filter { $0.isAllowing(direction) && isMeant($0) && $0.canMatch }, of: rules.count)
+        }
+        let isForSSH = { (rule: PolicyRule) in
+            rule.subject.isForHosts && rule.covers(.tcp, 22) && rule.concernsOutside
         }
         dns = index(.egress) { $0.covers(.udp, 53) }
         dnsOverTCP = index(.egress) { $0.covers(.tcp, 53) }
-        ssh = index(.ingress) { $0.covers(.tcp, 22) }
+        ssh = index(.ingress, isForSSH)
+        sshDenied = SubjectIndex(
+            rules.filter { $0.direction == .ingress && $0.action == .deny && isForSSH($0) }, of: rules.count)
         let isPing = { (rule: PolicyRule) in rule.covers(.icmp, 8 << 8) || rule.covers(.icmpv6, 128 << 8) }
         ping = [.ingress: index(.ingress, isPing), .egress: index(.egress, isPing)]
     }
 
     /// Rules by the namespace of their subject: policies of many namespaces do not meet.
     struct SubjectIndex {
-        private var byNamespace: [String: [PolicyRule]] = [:]
-        private var others: [PolicyRule] = []
-        private let all: [PolicyRule]
+        private struct Group {
+            let subject: SubjectSelector
+            var rules: [PolicyRule]
+        }
 
-        init(_ rules: [PolicyRule]) {
-            all = rules
+        /// By subject: many rules speak for the same.
+        private var groups: [Group] = []
+        private var byNamespace: [String: [Int]] = [:]
+        private var others: [Int] = []
+        /// Rules that one question looks at: all of them in sets that people write. In huge ones it is fewer, and then
+        /// the answer is that there is such a rule, so that a finding may be missing but none is wrong.
+        private let looksMax: Int
+
+        /// `count`: of all rules, each of which may ask.
+        init(_ rules: [PolicyRule], of count: Int) {
+            looksMax = max(200, 4_000_000 / max(1, count))
+            var known: [SubjectSelector: Int] = [:]
             for rule in rules {
-                guard let namespaces = rule.subject.labels.namespaces else {
-                    others.append(rule)
+                if let index = known[rule.subject] {
+                    groups[index].rules.append(rule)
                     continue
                 }
-                for namespace in namespaces { byNamespace[namespace, default: []].append(rule) }
+                known[rule.subject] = groups.count
+                if let namespaces = rule.subject.labels.namespaces {
+                    for namespace in namespaces { byNamespace[namespace, default: []].append(groups.count) }
+                } else {
+                    others.append(groups.count)
+                }
+                groups.append(Group(subject: rule.subject, rules: [rule]))
             }
         }
 
         /// True if a rule suits that may speak for an endpoint of this subject.
         func contains(for subject: SubjectSelector, where suits: (PolicyRule) -> Bool = { _ in true }) -> Bool {
-            let candidates =
-                subject.labels.namespaces.map { $0.flatMap { byNamespace[$0] ?? [] } + others } ?? all
-            return candidates.contains { PolicyReview.mayMeet($0.subject, subject) && suits($0) }
+            var left = looksMax
+            return first(for: subject, left: &left, where: suits) != nil || left <= 0
+        }
+
+        /// The first rule that may speak for an endpoint of this subject; nil if none is found.
+        func first(for subject: SubjectSelector) -> PolicyRule? {
+            var left = looksMax
+            return first(for: subject, left: &left) { _ in true }
+        }
+
+        private func first(
+            for subject: SubjectSelector, left: inout Int, where suits: (PolicyRule) -> Bool
+        ) -> PolicyRule? {
+            func look(_ indices: some Sequence<Int>) -> PolicyRule? {
+                for index in indices {
+                    guard left > 0 else { return nil }
+                    left -= 1
+                    guard PolicyReview.mayMeet(groups[index].subject, subject) else { continue }
+                    for position in groups[index].rules.indices {
+                        if suits(groups[index].rules[position]) { return groups[index].rules[position] }
+                        left -= 1
+                        if left <= 0 { return nil }
+                    }
+                }
+                return nil
+            }
+            guard let namespaces = subject.labels.namespaces else { return look(groups.indices) }
+            for namespace in namespaces {
+                if let found = look(byNamespace[namespace] ?? []) { return found }
+            }
+            return look(others)
         }
     }
 }
@@ -167,6 +207,15 @@ extension LabelSelector {
 }
 
 extension PolicyRule {
+    /// True if it speaks of somebody who is no workload; a deny rule only if it surely does.
+    fileprivate var concernsOutside: Bool {
+        guard case .some(let selectors) = peers else { return true }
+        let outside = LabelSet([Label(source: LabelSource.reserved, key: "world")])
+        return selectors.contains { selector in
+            if case .labels(let labels) = selector { labels.matches(outside) } else { action == .allow }
+        }
+    }
+
     fileprivate func isAllowing(_ direction: Direction) -> Bool { self.direction == direction && action == .allow }
 
     /// True if it covers the port; a name may stand for any.

@@ -15,6 +15,9 @@ package struct PolicyReview {
     let surroundings: LintSurroundings
     let rules: [PolicyRule]
     let services: ServiceRules
+    /// What the policies define, for those that refer to it.
+    let definedTiers: Set<String>
+    let definedProfiles: Set<String>
 
     /// What a review found.
     package struct Result: Sendable {
@@ -31,6 +34,8 @@ package struct PolicyReview {
         self.surroundings = surroundings
         rules = self.policies.flatMap(\.rules)
         services = ServiceRules(rules)
+        definedTiers = Set(self.policies.compactMap(\.definedTier?.name))
+        definedProfiles = Set(self.policies.compactMap(\.definedProfile))
     }
 
     /// Looks at the policies.
@@ -49,11 +54,12 @@ package struct PolicyReview {
         let ofNames =
             surroundings.readsAnswers == true
             ? [] : PolicyLint.namesNotRead(policies, isKnown: surroundings.readsAnswers == false)
-        for finding in compiled.adding(PolicyLint.diagnostics(policies) + ofNames)
+        let ranked = RankedRules(policies)
+        for finding in compiled.adding(PolicyLint.diagnostics(ranked) + ofNames)
         where references.contains(finding.origin.policy) {
             result.findings.append(LintFinding(policy: finding.origin.policy, diagnostic: finding.diagnostic))
         }
-        var found: [LintFinding] = redundancies().filter { $0.policy.map(references.contains) ?? true }
+        var found: [LintFinding] = redundancies(ranked).filter { $0.policy.map(references.contains) ?? true }
         found += over.compactMap(lapse)
         for policy in meant {
             found += definitions(of: policy) + effect(of: policy) + families(of: policy) + nameResolution(of: policy)

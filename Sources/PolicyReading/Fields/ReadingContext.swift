@@ -6,7 +6,7 @@ import PolicyModel
 final class ReadingContext {
     let file: String
     let options: PolicyReader.Options
-    private let text: SourceText
+    private var text: SourceText
     private(set) var diagnostics: [Diagnostic] = []
     private(set) var errorCount = 0
     /// The tables of fields that were asked for, with the paths, for the reference; nil: nobody wants to know.

@@ -5,12 +5,22 @@ import PolicyModel
 /// The text of a file, for the lines that diagnostics show.
 struct SourceText {
     private let bytes: [UInt8]
+    /// Where the line stands that was asked for last: diagnostics come mostly in the order of the text, and a file of
+    /// megabytes is not to be read again for each.
+    private var last = Place()
+
+    /// A line and the byte at which it begins.
+    private struct Place {
+        var line = 1
+        var index = 0
+    }
 
     init(_ bytes: [UInt8]) { self.bytes = bytes }
 
     /// The line with the marked part's length; a part that goes on in the next line ends with its first.
-    func excerpt(from start: YAMLMark, to end: YAMLMark?) -> SourceExcerpt? {
-        let line = SourceText.line(start.line, of: bytes)
+    mutating func excerpt(from start: YAMLMark, to end: YAMLMark?) -> SourceExcerpt? {
+        if start.line < last.line { last = Place() }
+        let line = SourceText.line(start.line, of: bytes, after: &last)
         guard !line.isEmpty else { return nil }
         let rest = line.unicodeScalars.count - start.column + 1
         guard let end, end.line == start.line else {
@@ -23,14 +33,21 @@ struct SourceText {
 
     /// A line by its number from 1, without its end and cut if long; empty if there is none.
     static func line(_ number: Int, of bytes: [UInt8]) -> String {
-        var current = 1
-        var index = 0
+        var start = Place()
+        return line(number, of: bytes, after: &start)
+    }
+
+    /// `place`: of a line up to this one; becomes that of this one, if there is one.
+    private static func line(_ number: Int, of bytes: [UInt8], after place: inout Place) -> String {
+        var current = place.line
+        var index = place.index
         while current < number {
             guard index < bytes.count else { return "" }
             let length = breakLength(at: index, in: bytes)
             if length > 0 { current += 1 }
             index += max(1, length)
         }
+        place = Place(line: current, index: index)
         // A byte order mark is no column.
         if index == 0, bytes.starts(with: [0xef, 0xbb, 0xbf]) { index = 3 }
         let start = index
