@@ -63,6 +63,10 @@ package struct ControlClient: Sendable {
         try await call(.post, ["endpoints", id, "audit"], query: [("mode", isOn ? "on" : "off")])
     }
 
+    package func setNamespaceAudit(_ name: String, _ isOn: Bool) async throws -> StatusReport {
+        try await call(.post, ["namespaces", name, "audit"], query: [("mode", isOn ? "on" : "off")])
+    }
+
     package func setAudit(_ isOn: Bool) async throws -> StatusReport {
         try await call(.post, ["config", "audit"], query: [("mode", isOn ? "on" : "off")])
     }

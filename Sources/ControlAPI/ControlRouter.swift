@@ -93,6 +93,8 @@ package struct ControlRouter: Sendable {
         case ["explain"]: return try json(await service.explain(try body(ExplainRequest.self, request)))
         case ["detach"]: return try json(await service.detach())
         case ["config", "audit"]: return try json(await service.setAudit(try onOrOff(request)))
+        case let path where path.count == 3 && path[0] == "namespaces" && path[2] == "audit":
+            return try json(await service.setNamespaceAudit(path[1], try onOrOff(request)))
         default:
             guard path.count >= 3, path[0] == "endpoints", path.last == "audit" else { throw notFound(request) }
             return try json(await service.setEndpointAudit(rest(path.dropLast()), try onOrOff(request)))

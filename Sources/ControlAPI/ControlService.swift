@@ -8,8 +8,10 @@ package protocol ControlService: Sendable {
     func endpoints() async throws(APIError) -> [EndpointRecord]
     /// By number or name.
     func endpoint(_ id: String) async throws(APIError) -> EndpointRecord
-    /// `nil` takes the endpoint's own audit mode away again.
+    /// The endpoint's own audit mode; that of its namespace and of the host stay.
     func setEndpointAudit(_ id: String, _ isOn: Bool) async throws(APIError) -> EndpointRecord
+    /// Audit mode of whom a namespace has or will have.
+    func setNamespaceAudit(_ name: String, _ isOn: Bool) async throws(APIError) -> StatusReport
     /// Global audit mode.
     func setAudit(_ isOn: Bool) async throws(APIError) -> StatusReport
     func identities() async throws(APIError) -> [IdentityRecord]

@@ -23,7 +23,7 @@ enum QueryRules {
         case (.get, "history"): path.count == 1 ? ["limit"] : []
         case (.post, "history"):
             path.last == "confirm" ? ["revision"] : ["revision", "dry-run", "force", "session", "confirm"]
-        case (.post, "config"), (.post, "endpoints"): ["mode"]
+        case (.post, "config"), (.post, "endpoints"), (.post, "namespaces"): ["mode"]
         default: []
         }
     }

@@ -21,6 +21,8 @@ package struct StatusReport: Codable, Hashable, Sendable {
     package var condition: Condition
     /// True: nothing is dropped for policy on this host, only reported.
     package var audit: Bool
+    /// Names of namespaces in audit mode; nil: none.
+    package var auditedNamespaces: [String]?
     /// True: the agent computes and reports and leaves the kernel alone.
     package var dryRun: Bool
     package var kernel: KernelReport

@@ -43,6 +43,7 @@ import Testing
         #expect(!report.inForce)
         _ = try await client().deletePolicy("NetworkPolicy/shop/web", options: ChangeOptions())
         _ = try await client().setEndpointAudit("podman/web", true)
+        _ = try await client().setNamespaceAudit("shop", true)
         #expect(try await client().history(limit: 5).revisions == [RecordingService.revision])
         #expect(try await client().revision(7).changes.first?.after == "text")
         _ = try await client(userID: 0).rollBack(to: 4, options: ChangeOptions(confirmWithin: .seconds(120)))
@@ -58,7 +59,8 @@ import Testing
         #expect(
             service.calls == [
                 "apply web.yaml 7 dry=true force=true", "delete NetworkPolicy/shop/web", "audit podman/web true",
-                "history 5", "revision 7", "rollback 4 120.0 seconds by 0", "plan web.yaml 7",
+                "audit namespace shop true", "history 5", "revision 7", "rollback 4 120.0 seconds by 0",
+                "plan web.yaml 7",
                 "plan delete NetworkPolicy/shop/web 8", "plan rollback 3 9", "diff 50", "confirm 9",
                 "confirm 0", "explain a b 443",
                 "dump conntrack 5", "names web *.a.test 9",

@@ -42,6 +42,11 @@ final class RecordingService: ControlService {
         return Self.endpointRecord
     }
 
+    func setNamespaceAudit(_ name: String, _ isOn: Bool) async throws(APIError) -> StatusReport {
+        note("audit namespace \(name) \(isOn)")
+        return Self.statusReport
+    }
+
     func setAudit(_ isOn: Bool) async throws(APIError) -> StatusReport {
         note("audit \(isOn)")
         return Self.statusReport

@@ -63,7 +63,7 @@ extension AgentState {
             var side = side(of: workload, hostDevices: devices)
             side.address = workload.isService ? hostAddresses.min() : workload.addresses.min()
             return VerdictComparison.Party(
-                name: workload.isHost && !workload.isService ? "host" : workload.planName, side: side)
+                name: workload.isHost && !workload.isService ? "host" : workload.fullName, side: side)
         }
         guard !workloads.contains(where: { $0.isHost && !$0.isService }) else { return parties }
         let host = PolicyCompiler.ExplainedSide.host(
@@ -100,11 +100,8 @@ extension PlanReport {
 
 extension Workload {
     /// With its namespace, if it has one.
-    fileprivate var planName: String {
-        let namespace = labels.labels.first {
-            $0.source == LabelSource.kubernetes && $0.key == WellKnownLabel.namespace
-        }
-        guard let namespace, !name.hasPrefix(namespace.value + "/") else { return name }
-        return "\(namespace.value)/\(name)"
+    var fullName: String {
+        guard let namespace = labels.namespaceName, !name.hasPrefix(namespace + "/") else { return name }
+        return "\(namespace)/\(name)"
     }
 }

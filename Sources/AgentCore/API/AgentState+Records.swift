@@ -15,37 +15,8 @@ extension AgentState {
     }
 
     func endpoint(_ id: String) async throws(APIError) -> EndpointRecord {
-        guard let workload = workload(id), let record = record(workload) else { throw noEndpoint(id) }
+        guard let record = record(try known(id)) else { throw noEndpoint(id) }
         return record
-    }
-
-    func setEndpointAudit(_ id: String, _ isOn: Bool) async throws(APIError) -> EndpointRecord {
-        guard let workload = workload(id) else { throw noEndpoint(id) }
-        let before = auditedWorkloads
-        if isOn { auditedWorkloads.insert(workload.key) } else { auditedWorkloads.remove(workload.key) }
-        do throws(AgentError) {
-            try persist(nil, workloads: Array(engine.input.workloads.values))
-        } catch {
-            auditedWorkloads = before
-            throw APIError(.commitFailed, error.description)
-        }
-        updateEndpoints()
-        guard let record = record(workload) else { throw noEndpoint(id) }
-        return record
-    }
-
-    func setAudit(_ isOn: Bool) async throws(APIError) -> StatusReport {
-        let before = isAudit
-        isAudit = isOn
-        do {
-            try persist(nil, workloads: Array(engine.input.workloads.values))
-            try configureDatapath()
-        } catch {
-            isAudit = before
-            throw APIError(.commitFailed, "\(error)")
-        }
-        logger.notice("audit mode", metadata: ["mode": "\(isOn ? "on" : "off")"])
-        return try await status()
     }
 
     func identities() async throws(APIError) -> [ControlAPI.IdentityRecord] {
@@ -63,12 +34,18 @@ extension AgentState {
         }
     }
 
-    /// By number, name or key.
+    /// By number, key, name, or namespace and name as plans and tests write it.
     func workload(_ id: String) -> Workload? {
         if let number = UInt32(id), let key = endpointNumbers.assigned.first(where: { $0.value == number })?.key {
             return engine.input.workloads[key]
         }
-        return engine.input.workloads[id] ?? engine.input.workloads.values.first { $0.name == id }
+        let workloads = engine.input.workloads
+        return workloads[id] ?? workloads.values.first { $0.name == id } ?? workloads.values.first { $0.fullName == id }
+    }
+
+    func known(_ id: String) throws(APIError) -> Workload {
+        guard let workload = workload(id) else { throw noEndpoint(id) }
+        return workload
     }
 
     private func noEndpoint(_ id: String) -> APIError {
@@ -92,7 +69,7 @@ extension AgentState {
             interface: workload.interfaces.map(\.name).joined(separator: ","),
             interfaceIndex: workload.interfaces.first?.index ?? 0,
             ingress: enforcement(workload, .ingress), egress: enforcement(workload, .egress),
-            audit: auditedWorkloads.contains(workload.key), details: workload.details,
+            audit: isAudited(workload), details: workload.details,
             problem: !texts.isEmpty
                 ? texts.joined(separator: "; ")
                 : isAttached ? nil : missing(workload))

@@ -23,6 +23,7 @@ extension AgentState {
             warnings: engine.portNameDiagnostics().map(\.record), confirmation: confirmation,
             timedPolicies: timedPolicyReports())
         report.names = nameStatus()
+        report.auditedNamespaces = auditedNamespaces.isEmpty ? nil : auditedNamespaces.sorted()
         return report
     }
 

@@ -121,7 +121,7 @@ extension AgentState {
         let known = engine.allocator.records.values.first { $0.labels == labels && $0.prefix == nil }
         return ExplainedParty(
             side: PolicyCompiler.ExplainedSide(
-                labels: labels, namedPorts: known?.namedPorts ?? NamedPorts(), isAudited: isAudit),
+                labels: labels, namedPorts: known?.namedPorts ?? NamedPorts(), isAudited: isAudit || isAudited(labels)),
             record: ControlAPI.ExplainedSide(
                 text: text, kind: "labels", identity: (known?.identity ?? .any).rawValue,
                 labels: labels.labels.map(\.description)), addresses: [])
@@ -173,7 +173,7 @@ extension AgentState {
             labels: workload.labels, namedPorts: workload.namedPorts,
             sharedPorts: engine.allocator.records[identity]?.namedPorts, isHost: workload.isHost,
             crossesHostDevice: crosses(hostDevices ?? self.hostDevices, workload),
-            isAudited: isAudit || auditedWorkloads.contains(workload.key))
+            isAudited: isAudit || isAudited(workload))
         side.isService = workload.isService
         if workload.isService { side.labelsForOthers = engine.allocator.records[.host]?.labels }
         if workload.isHost { side.openPorts = openPorts }

@@ -27,7 +27,7 @@ extension AgentState {
                 let number = endpointNumbers.assigned[workload.key]
             else { continue }
             var options = workload.options
-            if auditedWorkloads.contains(workload.key) { options.insert(.audit) }
+            if isAudited(workload) { options.insert(.audit) }
             for interface in workload.interfaces where interface.index != 0 {
                 let endpoint = DatapathEndpoint(
                     interface: interface.index, number: UInt16(number), subject: assignment.subject,

@@ -34,7 +34,7 @@ extension AgentState {
                 let number = endpointNumbers.assigned[workload.key]
             else { return nil }
             var options = workload.options
-            if auditedWorkloads.contains(workload.key) { options.insert(.audit) }
+            if isAudited(workload) { options.insert(.audit) }
             return DatapathService(
                 number: UInt16(number), subject: assignment.subject, identity: assignment.identity, options: options,
                 cgroups: Set(sockets.cgroups.values), users: sockets.users)

@@ -46,7 +46,10 @@ actor AgentState {
     var isLockoutForced: Bool
     /// The failsafe ports as the kernel has them; nil before they were written.
     var failsafes: Set<FailsafePort>?
+    /// By key; see `isAudited(_:)`.
     var auditedWorkloads: Set<String>
+    /// By name, also where nobody is in it.
+    var auditedNamespaces: Set<String>
     /// Ends of policies that have one, in seconds since 1970, also of those that are over.
     var timed: [PolicyReference: Int64] = [:]
 
@@ -119,6 +122,7 @@ actor AgentState {
         isAudit = file.isAudit ?? configuration.isAudit
         isLockoutForced = file.isLockoutForced ?? false
         auditedWorkloads = Set(file.auditedWorkloads)
+        auditedNamespaces = Set(file.auditedNamespaces ?? [])
         if (try? HostClock.bootID()) == file.bootID {
             for remembered in file.workloads {
                 sources[remembered.source, default: SourceState()].workloads.append(remembered.workload)
@@ -169,6 +173,7 @@ actor AgentState {
         file.isAudit = isAudit == configuration.isAudit ? nil : isAudit
         file.isLockoutForced = isLockoutForced ? true : nil
         file.auditedWorkloads = auditedWorkloads.sorted()
+        file.auditedNamespaces = auditedNamespaces.isEmpty ? nil : auditedNamespaces.sorted()
         try persistNumbers(preparation)
         let json = try remembered.json(of: workloads.filter { !$0.isHost })
         guard file != stateFile || json != stateWorkloads else { return }

@@ -42,6 +42,8 @@ struct StateFile: Codable, Equatable, Sendable {
     var isLockoutForced: Bool?
     /// Keys of workloads in audit mode of their own.
     var auditedWorkloads: [String] = []
+    /// Namespaces in audit mode; not in files of the first agents.
+    var auditedNamespaces: [String]?
 }
 
 /// Reading and writing values in the state directory.

@@ -21,7 +21,11 @@ struct StatusCommand: AsyncParsableCommand {
 struct AuditCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit",
-        abstract: "Turn audit mode on or off: report what policy would drop, and let it pass.")
+        abstract: "Turn audit mode on or off: report what policy would drop, and let it pass.",
+        discussion: """
+            Of the whole host, of the workloads of a namespace, or of one endpoint: who is in audit mode by any of the \
+            three is. What a workload in it sends is still judged at the other end.
+            """)
 
     enum Mode: String, ExpressibleByArgument, CaseIterable {
         case on
@@ -34,12 +38,25 @@ struct AuditCommand: AsyncParsableCommand {
     @Option(help: "Only for this endpoint (name or number); otherwise for the whole host.")
     var endpoint: String?
 
+    @Option(help: "Only for the workloads of this namespace, also those that come later.")
+    var namespace: String?
+
     @OptionGroup var agent: AgentOptions
+
+    func validate() throws {
+        guard endpoint == nil || namespace == nil else { throw ValidationError("either --endpoint or --namespace") }
+    }
 
     func run() async throws {
         if let endpoint {
             let record = try await agent.client.setEndpointAudit(endpoint, mode == .on)
-            try agent.output.show(record) { ["audit mode of \($0.name) is \(mode.rawValue)"] }
+            try agent.output.show(record) {
+                ["audit mode of \($0.name) is \(mode.rawValue)"]
+                    + ($0.audit && mode == .off ? ["its namespace is in audit mode: it stays audited"] : [])
+            }
+        } else if let namespace {
+            let report = try await agent.client.setNamespaceAudit(namespace, mode == .on)
+            try agent.output.show(report) { _ in ["audit mode of namespace \(namespace) is \(mode.rawValue)"] }
         } else {
             let report = try await agent.client.setAudit(mode == .on)
             try agent.output.show(report) { _ in ["audit mode of this host is \(mode.rawValue)"] }

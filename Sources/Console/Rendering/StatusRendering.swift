@@ -46,6 +46,9 @@ enum StatusRendering {
             commit += ", last \(at)" + (state.lastCommitMilliseconds.map { " in \(rounded($0)) ms" } ?? "")
         }
         lines.append(commit)
+        if let names = report.auditedNamespaces {
+            lines.append("  audit      namespaces " + names.joined(separator: ", "))
+        }
         if let waiting = report.confirmation { lines.append("  confirm    " + HistoryRendering.waiting(waiting)) }
         return lines
     }
