@@ -58,6 +58,9 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
 
     package static let invalidDomainName = DiagnosticCode(1314, "a text is neither a DNS name nor a pattern of names")
 
+    package static let invalidL7 = DiagnosticCode(
+        1315, "a layer 7 or TLS rule that its dialect rejects: a regular expression, a name, a priority")
+
     // 14xx: fields that contradict each other.
     package static let mixedPeers = DiagnosticCode(1401, "one element names two kinds of peer")
     package static let mixedPorts = DiagnosticCode(1402, "one element has both toPorts and icmps")
@@ -69,6 +72,9 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let namespaceOnClusterPolicy = DiagnosticCode(1407, "a cluster-wide policy has a namespace")
     package static let adminSubject = DiagnosticCode(1408, "a subject needs exactly one of namespaces and pods")
     package static let contradictoryStages = DiagnosticCode(1409, "stages of a Calico policy that exclude each other")
+
+    package static let mixedL7 = DiagnosticCode(
+        1410, "layer 7 rules where their dialect has none: another protocol, port 0, the wrong direction")
 
     // 15xx: valid elsewhere, not supported here yet: refused, never ignored.
     package static let unsupportedL7 = DiagnosticCode(1501, "application-layer (L7) rules")
@@ -155,9 +161,9 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
         .unknownKind, .unsupportedKind, .duplicatePolicy,
         .invalidCIDR, .exceptOutside, .invalidPort, .invalidSelector, .unknownEntity, .invalidICMPType,
         .unknownProtocol, .invalidMode, .invalidPriority, .tooMany, .selectorTooLarge, .invalidTier, .tooManyTiers,
-        .invalidDomainName,
+        .invalidDomainName, .invalidL7,
         .mixedPeers, .mixedPorts, .noSections, .subjectCount, .nodeSelectorInNamespace, .emptyPeer,
-        .namespaceOnClusterPolicy, .adminSubject, .contradictoryStages,
+        .namespaceOnClusterPolicy, .adminSubject, .contradictoryStages, .mixedL7,
         .unsupportedL7, .unsupportedFQDN, .unsupportedServices, .unsupportedGroups,
         .unsupportedAuthentication, .unsupportedTLS, .removedField, .unsupportedProtocol,
         .unsupportedEntity, .unsupportedLabelSource, .unsupportedMatch, .unsupportedStage,

@@ -110,6 +110,10 @@ extension DiagnosticGuide {
             .invalidDomainName,
             "A name has labels of 1 to 63 letters, digits, `-` and `_`, and 253 characters at most.",
             remedy: "Correct the name; a pattern is written as `matchPattern`."),
+        DiagnosticGuide(
+            .invalidL7,
+            "The cluster would refuse it too. Regular expressions have the syntax of Go (RE2): no look-ahead, no back-references.",
+            remedy: "Correct it as the message says."),
     ]
 
     static let ofContradictions = [
@@ -142,6 +146,10 @@ extension DiagnosticGuide {
             .contradictoryStages,
             "Calico judges untracked traffic and traffic before translation apart, and the latter on its "
                 + "way in only.", remedy: "Write a policy for each."),
+        DiagnosticGuide(
+            .mixedL7,
+            "A proxy judges layer 7, on TCP ports by number or name; DNS questions also on UDP, and on their way out only.",
+            remedy: "Correct it as the message says."),
     ]
 
     static let ofRefusals = [

@@ -7,12 +7,18 @@ import PolicyModel
 enum CIDRReading {
     /// A prefix; a bare address too where the dialect has it.
     ///
-    /// Bits outside the prefix are cleared with a warning.
-    static func prefix(_ field: Field, allowsAddress: Bool = false) -> CIDR? {
+    /// Bits outside the prefix are cleared with a warning, or refused where the dialect refuses them.
+    static func prefix(_ field: Field, allowsAddress: Bool = false, isStrict: Bool = false) -> CIDR? {
         guard let text = field.string() else { return nil }
         if allowsAddress, !text.contains("/"), let address = IPAddress(text) { return CIDR(host: address) }
         do {
             let (prefix, hasHostBits) = try CIDR.parseLenient(text)
+            if hasHostBits, isStrict {
+                field.error(
+                    .invalidCIDR, "\(field.quoted) has bits set outside its prefix, which the API refuses here",
+                    remedy: "write \(prefix), or the length that was meant")
+                return nil
+            }
             if hasHostBits {
                 field.report(
                     .warning, .hostBits, "\(field.quoted) has bits set outside its prefix and means \(prefix)",

@@ -268,6 +268,21 @@ private let anyNamespace = "k8s:io.kubernetes.pod.namespace"
             global("ingress: [{action: Allow, protocol: TCP, http: {methods: [GET], paths: [{exact: a}]}}]"),
             ["5:83 BH1105 spec.ingress[0].http.paths[0].exact", "5:44 BH1501 spec.ingress[0].http"]
         ),
+        (
+            global("ingress: [{action: Allow, protocol: TCP, http: {methods: [GET, GET], paths: [{prefix: /a?b}]}}]"),
+            [
+                "5:66 BH1315 spec.ingress[0].http.methods[1]", "5:89 BH1315 spec.ingress[0].http.paths[0].prefix",
+                "5:44 BH1501 spec.ingress[0].http",
+            ]
+        ),
+        (
+            global("ingress: [{action: Allow, source: {nets: [10.0.0.1/8]}}]"),
+            ["5:45 BH1301 spec.ingress[0].source.nets[0]"]
+        ),
+        (
+            global("ingress: [{action: Allow, source: {notNets: ['fd00::1/8']}}]"),
+            ["5:48 BH1301 spec.ingress[0].source.notNets[0]"]
+        ),
     ])
     func `refuses what it cannot say exactly`(text: String, expected: [String]) {
         #expect(Set(findings(text)) == Set(expected), "\(read(text).diagnostics.map(\.description))")

@@ -170,7 +170,10 @@ private func egress(_ rule: String) -> String { "endpointSelector: {}\negress:\n
             "serverNames", egress("toPorts: [{ports: [{port: \"443\"}], serverNames: [a]}]"),
             ["7:40 BH1508 spec.egress[0].toPorts[0].serverNames"]),
         .init(
-            "listener", egress("toPorts: [{ports: [{port: \"443\"}], listener: {}}]"),
+            "listener",
+            egress(
+                "toPorts: [{ports: [{port: \"443\"}], listener: {name: a, priority: 100, "
+                    + "envoyConfig: {kind: CiliumEnvoyConfig, name: b}}}]"),
             ["7:40 BH1508 spec.egress[0].toPorts[0].listener"]),
         .init("fromRequires", ingress("fromRequires: [{}]"), ["7:5 BH1509 spec.ingress[0].fromRequires"]),
         .init(

@@ -178,6 +178,9 @@ private let namespaceLabel = "k8s:io.cilium.k8s.namespace.labels."
         .init("`to` in an ingress rule", "podSelector: {}\ningress: [{to: []}]", ["6:14 BH1102 spec.ingress[0].to"]),
         .init("`from` in an egress rule", "podSelector: {}\negress: [{from: []}]", ["6:13 BH1102 spec.egress[0].from"]),
         .init("an unknown policy type", "podSelector: {}\npolicyTypes: [ingress]", ["6:17 BH1105 spec.policyTypes[0]"]),
+        .init(
+            "three policy types", "podSelector: {}\npolicyTypes: [Ingress, Egress, Ingress]",
+            ["6:3 BH1310 spec.policyTypes"]),
         .init("a peer of nothing", "podSelector: {}\ningress: [{from: [{}]}]", ["6:21 BH1406 spec.ingress[0].from[0]"]),
         .init(
             "ipBlock with podSelector",

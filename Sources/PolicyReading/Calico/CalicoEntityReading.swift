@@ -116,7 +116,7 @@ struct CalicoEntityReading {
         guard let field, let elements = field.elements() else { return nil }
         guard !elements.isEmpty else { return nil }
         return elements.compactMap { element in
-            guard let prefix = CIDRReading.prefix(element, allowsAddress: true) else { return nil }
+            guard let prefix = CIDRReading.prefix(element, allowsAddress: true, isStrict: true) else { return nil }
             if let family, prefix.isIPv4 != (family == 4) {
                 element.error(
                     .invalidCIDR, "\(prefix) is not of IPv\(family), which the rule is about (ipVersion)",

@@ -84,7 +84,11 @@ struct CalicoRuleReading {
 
     private func refuseHTTP(_ rule: Mapping) {
         guard let field = rule["http"], let http = field.mapping(FieldTable(["methods", "paths"])) else { return }
-        for method in http["methods"]?.elements() ?? [] { _ = method.string() }
+        var methods: Set<String> = []
+        for method in http["methods"]?.elements() ?? [] {
+            guard let text = method.string(), !methods.insert(text).inserted else { continue }
+            method.error(.invalidL7, "method \(method.quoted) is there twice", remedy: "delete one of the two")
+        }
         for path in http["paths"]?.elements() ?? [] {
             guard let mapping = path.mapping(FieldTable(["exact", "prefix"])) else { continue }
             guard mapping.pairs.count == 1 else {
@@ -93,8 +97,13 @@ struct CalicoRuleReading {
                 }
                 continue
             }
-            if let value = mapping["exact"] ?? mapping["prefix"], let text = value.string(), !text.hasPrefix("/") {
+            guard let value = mapping["exact"] ?? mapping["prefix"], let text = value.string() else { continue }
+            if !text.hasPrefix("/") {
                 value.error(.unknownValue, "path \(value.quoted) does not begin with a slash", remedy: "write /\(text)")
+            } else if text.contains(where: { "? #".contains($0) }) {
+                value.error(
+                    .invalidL7, "path \(value.quoted) has a `?`, a `#` or a space, which no path of a request has",
+                    remedy: "write the path alone, with %20 for a space")
             }
         }
         rule.keyField("http")?.error(

@@ -95,7 +95,7 @@ struct CiliumElementReading {
         let errorsBefore = mapping.field.context.errorCount
         var matches: [PortMatch]?
         if let ports, !ports.isEmpty {
-            matches = ports.flatMap { CiliumPortReading(section: section).read($0) }
+            matches = ports.flatMap { CiliumPortReading(section: section, subjectIsHost: peers.subjectIsHost).read($0) }
         } else if let types, !types.isEmpty {
             matches = types.flatMap(CiliumICMPReading.read)
         }

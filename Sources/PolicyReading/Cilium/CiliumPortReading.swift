@@ -6,18 +6,14 @@ import PolicyModel
 /// Lowers one element of `toPorts`.
 struct CiliumPortReading {
     let section: CiliumSection
+    /// A policy with `nodeSelector`.
+    var subjectIsHost = false
 
     /// Entries that Cilium accepts in one list.
     static let portableCountMax = 40
 
-    private static let tls = FieldTable.Refusal(
-        .unsupportedTLS, "TLS names, TLS termination and listeners are not supported yet",
-        remedy: "delete the field; ports and peers are enforced without it")
     private static let allowFields = FieldTable(
-        ["ports", "rules"],
-        refused: [
-            "serverNames": tls, "terminatingTLS": tls, "originatingTLS": tls, "listener": tls,
-        ])
+        ["ports", "rules", "serverNames", "terminatingTLS", "originatingTLS", "listener"], notes: CiliumL7Reading.notes)
     private static let denyFields = FieldTable(
         ["ports"],
         refused: ["rules": .init(.unsupportedL7, "a deny rule cannot have L7 rules", remedy: "delete `rules`")])
@@ -28,7 +24,7 @@ struct CiliumPortReading {
         let table = section.action == .deny ? CiliumPortReading.denyFields : CiliumPortReading.allowFields
         let errorsBefore = field.context.errorCount
         guard let mapping = field.mapping(table) else { return [] }
-        refuseRules(mapping)
+        if section.action == .allow { CiliumL7Reading(section: section, subjectIsHost: subjectIsHost).check(mapping) }
         guard let ports = mapping["ports"]?.elements() else {
             if field.context.errorCount == errorsBefore { lintNoPorts(field) }
             return []
@@ -46,38 +42,6 @@ struct CiliumPortReading {
         field.report(
             .warning, .selectsNothing, "an element of toPorts without ports selects nothing",
             remedy: "list ports (port \"0\" means all), or delete toPorts for every protocol")
-    }
-
-    private func refuseRules(_ mapping: Mapping) {
-        guard section.action == .allow, let rules = mapping["rules"] else { return }
-        guard case .mapping(let pairs) = rules.node.content, pairs.isEmpty || isEveryQuestion(rules) else {
-            let isDNS = CiliumPortReading.onlyEntry(of: rules.node)?.key == "dns"
-            mapping.keyField("rules")?.error(
-                .unsupportedL7,
-                isDNS
-                    ? "filtering DNS questions is not supported yet"
-                    : "application-layer (L7) rules are not supported yet",
-                remedy: isDNS
-                    ? "write `dns: [{matchPattern: \"*\"}]`: answers are read for toFQDNs without a filter"
-                    : "delete `rules` to allow the ports as a whole, if that is acceptable")
-            return
-        }
-    }
-
-    /// `dns: [{matchPattern: "*"}]` restricts nothing: it is how Cilium is told to look at answers, which is done here
-    /// anyway.
-    private func isEveryQuestion(_ rules: Field) -> Bool {
-        guard let list = CiliumPortReading.onlyEntry(of: rules.node), list.key == "dns",
-            case .sequence(let elements) = list.value.content, elements.count == 1,
-            let pattern = CiliumPortReading.onlyEntry(of: elements[0]), pattern.key == "matchPattern",
-            case .scalar(let scalar) = pattern.value.content
-        else { return false }
-        return scalar.text == "*"
-    }
-
-    private static func onlyEntry(of node: YAMLNode) -> YAMLPair? {
-        guard case .mapping(let pairs) = node.content, pairs.count == 1 else { return nil }
-        return pairs[0]
     }
 
     private func readPort(_ field: Field) -> [PortMatch] {

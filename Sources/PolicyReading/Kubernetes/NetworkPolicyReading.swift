@@ -27,6 +27,11 @@ struct NetworkPolicyReading {
         let subject = SubjectSelector.endpoints(
             LabelSelector([header.namespaceRequirement] + (selector ?? LabelSelector()).requirements))
         let listed = policyTypes(spec["policyTypes"])
+        if case .sequence(let types)? = spec.nullable("policyTypes")?.node.content, types.count > 2 {
+            spec.keyField("policyTypes")?.error(
+                .tooMany, "\(types.count) elements in `policyTypes`, the API accepts 2 at most",
+                remedy: "name each of Ingress and Egress once")
+        }
         let errorsBefore = document.field.context.errorCount
         var content = PolicyContent()
         for direction in [Direction.ingress, .egress] {
