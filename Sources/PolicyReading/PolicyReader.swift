@@ -66,7 +66,7 @@ package struct PolicyReader: Sendable {
     }
 
     /// A file cut to nothing, or filled with zeros by a crash, was hardly meant to open everything.
-    private static func isBlank(_ bytes: [UInt8]) -> Bool {
+    static func isBlank(_ bytes: [UInt8]) -> Bool {
         let text = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? bytes.dropFirst(3) : bytes[...]
         return text.allSatisfy { $0 == 32 || (9...13).contains($0) || $0 == 0 }
     }

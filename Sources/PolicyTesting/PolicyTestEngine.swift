@@ -30,11 +30,16 @@ package struct ProbeEnd: Hashable, Sendable {
 }
 
 extension PolicyTest.Probe {
-    /// The ends that have policies: egress at the source, then ingress at the destination.
+    /// True if the addresses are of two families: nobody can send such a packet.
+    package var isImpossible: Bool { source.address.isIPv4 != destination.address.isIPv4 }
+
+    /// The ends that have policies: egress at the source, then ingress at the destination; none of what cannot be sent.
     func ends(among workloads: [PolicyTest.Workload]) -> [ProbeEnd] {
-        [(source, Direction.egress), (destination, .ingress)].compactMap { end, direction in
-            end.workload.map { ProbeEnd(workload: workloads[$0], direction: direction) }
-        }
+        isImpossible
+            ? []
+            : [(source, Direction.egress), (destination, .ingress)].compactMap { end, direction in
+                end.workload.map { ProbeEnd(workload: workloads[$0], direction: direction) }
+            }
     }
 
     /// What the other end's address is.

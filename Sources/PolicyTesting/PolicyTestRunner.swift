@@ -15,6 +15,8 @@ package struct PolicyTestRunner {
     /// Something about the test's input is wrong; nothing of the test was run.
     package struct InputError: Error {
         package var diagnostics: [Diagnostic]
+
+        package init(diagnostics: [Diagnostic]) { self.diagnostics = diagnostics }
     }
 
     private let engines: [any PolicyTestEngine]
@@ -62,7 +64,8 @@ package struct PolicyTestRunner {
                 opinions: zip(engines, sides).map { engine, sides in
                     .init(
                         engine: engine.name,
-                        sides: sides[index].sorted { $0.direction.rawValue < $1.direction.rawValue })
+                        sides: sides[index].sorted { $0.direction.rawValue < $1.direction.rawValue },
+                        isImpossible: probe.isImpossible)
                 })
         }
         return Result(test: test, outcomes: outcomes)

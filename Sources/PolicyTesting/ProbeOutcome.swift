@@ -50,11 +50,12 @@ package struct ProbeOutcome: Hashable, Sendable {
         /// Egress at the source, then ingress at the destination; ends outside the cluster judge nothing.
         package var sides: [Side]
 
-        init(engine: String, sides: [Side]) {
+        /// `isImpossible`: no packet travels between the two addresses, so nobody judges one, and none arrives.
+        init(engine: String, sides: [Side], isImpossible: Bool = false) {
             self.engine = engine
             self.sides = sides
             verdict =
-                sides.contains { $0.verdict == .deny }
+                isImpossible || sides.contains { $0.verdict == .deny }
                 ? .deny : sides.contains { $0.verdict == .audit } ? .audit : .allow
         }
     }
@@ -113,6 +114,7 @@ extension ProbeOutcome.Opinion {
     /// The verdict and what each end says.
     package var text: String {
         let causes = sides.map { "\($0.direction): \($0.verdict.rawValue) by \($0.causeText)" }
+        guard !causes.isEmpty || verdict != .deny else { return "deny (no packet travels between IPv4 and IPv6)" }
         return verdict.rawValue
             + (causes.isEmpty ? " (neither end is a workload)" : " (\(causes.joined(separator: "; ")))")
     }

@@ -2,6 +2,7 @@
 
 import ControlAPI
 import Foundation
+import PolicyModel
 import PolicyReading
 import PolicyTesting
 import Testing
@@ -75,6 +76,32 @@ import Testing
         #expect(xml.contains(#"<testsuites tests="2" failures="1">"#))
         #expect(xml.contains(#"<testsuite name="a &amp; b" tests="2" failures="1">"#))
         #expect(xml.contains(#"name="default/a -&gt; default/b tcp/80"><failure message="expected allow, got deny"#))
+    }
+
+    @Test func `a build server that reads nothing but the XML sees bad input`() throws {
+        var report = try report(expecting: "deny")
+        report.addError("BH1001: cannot read <x>", at: SourceLocation(file: "t.yaml", line: 3, column: 5))
+        let xml = PolicyTestRendering.junit(report)
+        #expect(xml.contains(#"<testsuites tests="3" failures="0" errors="1">"#))
+        #expect(
+            xml.contains(
+                #"<testcase classname="input" name="t.yaml:3:5"><error message="BH1001: cannot read &lt;x&gt;"/></testcase>"#
+            ))
+        let json = String(decoding: try APICoding.encode(report), as: UTF8.self)
+        #expect(json.contains(#""errors":[{"message":"BH1001: cannot read <x>","source":"t.yaml:3:5"}]"#))
+    }
+
+    @Test func `a file of policies that is not there is an error where the test names it; an empty test is one too`()
+        async throws
+    {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("bulkhead-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appendingPathComponent("test.yaml")
+        try Data(Self.text(expecting: "deny", port: "80").utf8).write(to: file)
+        #expect(await runConsole(["policy", "test", file.path]) == 2)
+        try Data().write(to: file)
+        #expect(await runConsole(["policy", "test", file.path]) == 2)
     }
 
     @Test func `programs read every probe`() throws {

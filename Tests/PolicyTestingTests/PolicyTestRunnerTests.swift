@@ -76,6 +76,18 @@ import Testing
         #expect(outcome.failure == nil, "\(probe)")
     }
 
+    @Test func `an address of the other family sends nothing: denied, with a warning`() throws {
+        let probe = "from: 203.0.113.7, to: pay/api, port: http, protocol: TCP, family: IPv6, expect: "
+        let text = Self.cluster + "probes:\n  - {\(probe)deny}\n  - {\(probe)allow}\n"
+        let set = PolicyTestReader().read(bytes: Array(text.utf8), file: "test.yaml")
+        #expect(set.diagnostics.map(\.severity) == [.warning, .warning])
+        #expect(set.diagnostics.first?.message.hasPrefix("203.0.113.7 is no IPv6 address") == true)
+        let test = try #require(set.tests.first)
+        let outcomes = try PolicyTestRunner { _, _ in Array(Self.policy.utf8) }.run(test).outcomes
+        #expect(outcomes.map(\.isMet) == [true, false])
+        #expect(outcomes[1].failure == "expected allow, got deny (no packet travels between IPv4 and IPv6)")
+    }
+
     @Test func `a failure says what was expected and what each end said`() throws {
         let outcomes = try run(
             """

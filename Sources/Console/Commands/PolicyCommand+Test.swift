@@ -35,24 +35,22 @@ extension PolicyCommand {
         func run() async throws {
             let engines = try engine.start()
             var report = PolicyTestReport()
-            var isSound = true
             for document in try files.flatMap(testDocuments) {
                 let set = PolicyTestReader().read(bytes: document.text, file: document.name)
-                isSound = show(set.diagnostics) && isSound
-                let runner = PolicyTestRunner(engines: engines, now: Int64(time(nil))) { path, _ in
-                    try readDocument(path.hasPrefix("/") ? path : directory(of: document.name) + path).text
+                show(set.diagnostics, in: &report)
+                let runner = PolicyTestRunner(engines: engines, now: Int64(time(nil))) { path, place in
+                    try load(path.hasPrefix("/") ? path : directory(of: document.name) + path, at: place)
                 }
                 for test in set.tests {
                     do {
                         report.add(try runner.run(test))
                     } catch let error as PolicyTestRunner.InputError {
-                        isSound = show(error.diagnostics) && isSound
-                    } catch let error as ConsoleFailure {
-                        printError("\(test.location.text): test \(test.name.forTerminal): \(error.message.forTerminal)")
-                        isSound = false
+                        show(error.diagnostics, in: &report)
                     } catch {
-                        printError("\(test.location.text): test \(test.name.forTerminal) cannot be judged: \(error)")
-                        isSound = false
+                        let reason = (error as? ConsoleFailure)?.message ?? "\(error)"
+                        let message = "test \(test.name) cannot be judged: \(reason)"
+                        printError("\(test.location.text): \(message.forTerminal)")
+                        report.addError(message, at: test.location)
                     }
                 }
             }
@@ -61,14 +59,30 @@ extension PolicyCommand {
             case .json: printLine(String(decoding: try APICoding.encode(report, pretty: true), as: UTF8.self))
             case .junit: printLine(PolicyTestRendering.junit(report))
             }
-            if !isSound { throw ConsoleFailure(.usage) }
+            if report.errors != nil { throw ConsoleFailure(.usage) }
             if report.failed > 0 { throw ConsoleFailure(.negative) }
         }
 
-        /// Prints diagnostics; false if there is an error among them.
-        private func show(_ diagnostics: [Diagnostic]) -> Bool {
-            for diagnostic in diagnostics { printError(DiagnosticRecord(diagnostic).text) }
-            return !diagnostics.contains { $0.severity == .error }
+        /// Prints diagnostics; errors among them are part of the report too.
+        private func show(_ diagnostics: [Diagnostic], in report: inout PolicyTestReport) {
+            for diagnostic in diagnostics {
+                let record = DiagnosticRecord(diagnostic)
+                printError(record.text)
+                if diagnostic.severity == .error {
+                    report.addError("\(record.code): \(record.message)", at: diagnostic.location)
+                }
+            }
+        }
+
+        /// A file of policies that a test names; one that cannot be read is an error of the test, where it names it.
+        private func load(_ path: String, at place: SourceLocation) throws -> [UInt8] {
+            do {
+                return try readDocument(path).text
+            } catch {
+                var diagnostic = error.diagnostic
+                diagnostic.location = place
+                throw PolicyTestRunner.InputError(diagnostics: [diagnostic])
+            }
         }
 
         /// A file is a test because it was named; of a directory only what says so.

@@ -47,9 +47,22 @@ struct PolicyTestReport: Codable {
         var passedBy: [String]?
     }
 
+    /// Why a file or a test was not run.
+    struct InputError: Codable {
+        /// `file:line:column`.
+        var source: String
+        var message: String
+    }
+
     private(set) var passed = 0
     private(set) var failed = 0
     private(set) var tests: [Test] = []
+    /// Absent if all was read and run.
+    private(set) var errors: [InputError]?
+
+    mutating func addError(_ message: String, at location: SourceLocation) {
+        errors = (errors ?? []) + [InputError(source: location.text, message: message)]
+    }
 
     mutating func add(_ result: PolicyTestRunner.Result) {
         let probes = result.outcomes.map(Probe.init)
@@ -95,10 +108,22 @@ enum PolicyTestRendering {
         return lines.map(\.forTerminal) + ["\(report.passed) passed, \(report.failed) failed"]
     }
 
-    /// JUnit's XML: a suite for each test, a case for each probe.
+    /// JUnit's XML: a suite for each test, a case for each probe, and a suite of what could not be run: a build server
+    /// that looks at nothing else must not take bad input for success.
     static func junit(_ report: PolicyTestReport) -> String {
+        let errors = report.errors ?? []
+        let counted = errors.isEmpty ? "" : " errors=\"\(errors.count)\""
         var xml = #"<?xml version="1.0" encoding="UTF-8"?>"# + "\n"
-        xml += "<testsuites tests=\"\(report.passed + report.failed)\" failures=\"\(report.failed)\">\n"
+        xml +=
+            "<testsuites tests=\"\(report.passed + report.failed + errors.count)\" failures=\"\(report.failed)\"\(counted)>\n"
+        if !errors.isEmpty {
+            xml += "  <testsuite name=\"input\" tests=\"\(errors.count)\" failures=\"0\"\(counted)>\n"
+            for error in errors {
+                xml += "    <testcase classname=\"input\" name=\"\(escaped(error.source))\">"
+                xml += "<error message=\"\(escaped(error.message))\"/></testcase>\n"
+            }
+            xml += "  </testsuite>\n"
+        }
         for test in report.tests {
             let failures = test.probes.count { !$0.passed }
             xml +=

@@ -27,7 +27,8 @@ struct PolicyTestProbeReading {
             let destination = mapping.required("to").flatMap(end),
             let proto = mapping.has("protocol") ? mapping["protocol"].flatMap(Self.proto) : .tcp,
             let isIPv4 = family(mapping, source, destination, proto),
-            let from = source.end(isIPv4: isIPv4), let to = destination.end(isIPv4: isIPv4),
+            let from = source.end(isIPv4: isIPv4) ?? source.lone,
+            let to = destination.end(isIPv4: isIPv4) ?? destination.lone,
             let expectation = mapping.required("expect").flatMap(expectation)
         else { return nil }
         let carried = proto == .icmp && !isIPv4 ? .icmpv6 : proto
@@ -53,6 +54,9 @@ struct PolicyTestProbeReading {
         func end(isIPv4: Bool) -> PolicyTest.End? { ends.first { $0.address.isIPv4 == isIPv4 } }
 
         func has(isIPv4: Bool) -> Bool { end(isIPv4: isIPv4) != nil }
+
+        /// An address that was written as such: it has one family, whatever the probe says.
+        var lone: PolicyTest.End? { IPAddress(text) == nil ? nil : ends.first }
     }
 
     private func end(_ field: Field) -> Side? {
@@ -94,6 +98,16 @@ struct PolicyTestProbeReading {
             }
         } else if mapping.has("family") {
             return nil
+        }
+        if !isCommon(isIPv4), mapping.has("family"),
+            let odd = [source, destination].first(where: { !$0.has(isIPv4: isIPv4) && $0.lone != nil }),
+            [source, destination].allSatisfy({ $0.has(isIPv4: isIPv4) || $0.text == odd.text })
+        {
+            mapping["family"]?.report(
+                .warning, .invalidTest,
+                "\(odd.text) is no \(isIPv4 ? "IPv4" : "IPv6") address: no such packet travels, so the verdict is deny "
+                    + "whatever the policies say", remedy: "write an address of this family")
+            return isIPv4
         }
         guard isCommon(isIPv4) else {
             (mapping["family"] ?? mapping.field).error(

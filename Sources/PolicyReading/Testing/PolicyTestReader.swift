@@ -16,6 +16,14 @@ package struct PolicyTestReader: Sendable {
     /// Inline policies are read here and may have errors too; files of policies are only named.
     package func read(bytes: [UInt8], file: String) -> PolicyTestSet {
         let context = ReadingContext(file: file, bytes: bytes, options: options)
+        guard !PolicyReader.isBlank(bytes) else {
+            context.report(
+                YAMLError(
+                    code: .emptyFile, start: YAMLMark(line: 1, column: 1),
+                    message: "no policy test in \(file): the file is empty",
+                    remedy: "delete the file if its tests are to go, else write them again"))
+            return PolicyTestSet(tests: [], diagnostics: context.diagnostics)
+        }
         var tests: [PolicyTest] = []
         context.forEachDocument(of: bytes) { document in
             let test = read(document, context)
