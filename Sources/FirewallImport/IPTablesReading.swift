@@ -7,6 +7,8 @@ struct IPTablesReading {
     private let file: String
     private let family: Int
     private var table = ""
+    /// Where the table began whose COMMIT is still to come.
+    private var openLine: Int?
     private var ruleCount = 0
 
     static let ruleCountMax = 50_000
@@ -21,6 +23,7 @@ struct IPTablesReading {
         var reading = IPTablesReading(file: file, family: family ?? (head.contains("ip6tables") ? 6 : 4))
         ruleset.families.insert(reading.family)
         for (index, line) in lines.enumerated() { try reading.read(line, index + 1, &ruleset) }
+        try reading.expectCommitted()
     }
 
     private init(file: String, family: Int) {
@@ -32,9 +35,16 @@ struct IPTablesReading {
         _ line: Substring, _ number: Int, _ ruleset: inout ImportedRuleset
     ) throws(ImportError) {
         let text = line.trimmed
-        guard let first = text.first, first != "#", text != "COMMIT" else { return }
+        guard let first = text.first, first != "#" else { return }
+        guard text != "COMMIT" else {
+            openLine = nil
+            return
+        }
         switch first {
-        case "*": table = String(text.dropFirst())
+        case "*":
+            try expectCommitted()
+            table = String(text.dropFirst())
+            openLine = number
         case ":": try declare(text.dropFirst(), number, &ruleset)
         case "[", "-": try append(text, number, &ruleset)
         default:
@@ -42,6 +52,14 @@ struct IPTablesReading {
                 file: file, line: number,
                 message: "\"\(text.prefix(40))\" is no line of iptables-save; give its output as it is")
         }
+    }
+
+    /// What was cut short has lost rules that nobody would miss: iptables-restore refuses it too.
+    private func expectCommitted() throws(ImportError) {
+        guard let openLine else { return }
+        throw ImportError(
+            file: file, line: openLine,
+            message: "table \(table) has no COMMIT: the file is cut short; give the whole output of iptables-save")
     }
 
     private func place(_ number: Int, _ chain: String) -> RulePlace {
@@ -63,6 +81,13 @@ struct IPTablesReading {
         if words[1] == "DROP", chain.hook == nil {
             ruleset.notMapped.append(
                 ImportNote(place: chain.place, rule: "policy DROP", reason: IPTablesReading.reason(table, name)))
+        }
+        // The rules of the first would be forgotten.
+        if let first = ruleset.chains[chain.key] {
+            throw ImportError(
+                file: file, line: number,
+                message: "chain \(name) of table \(table) is declared a second time, first at "
+                    + "\(first.place.file):\(first.place.line); give one file of iptables-save, one of ip6tables-save")
         }
         ruleset.chains[chain.key] = chain
     }

@@ -168,7 +168,10 @@ import Testing
     @Test(
         "input that cannot be read is an error with its line",
         arguments: [
-            ("", 1), ("hello", 1), ("*filter\n:INPUT DROP [0:0]\n-A NONE -j DROP", 3),
+            ("", 1), ("hello", 1), ("*filter\n:INPUT DROP [0:0]\n-A INPUT -j ACCEPT\n", 1),
+            ("*filter\n:INPUT DROP [0:0]\n*nat\nCOMMIT\n", 1),
+            ("*filter\n:INPUT DROP [0:0]\nCOMMIT\n*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n", 5),
+            ("*filter\n:INPUT DROP [0:0]\n-A NONE -j DROP", 3),
             ("*filter\n:INPUT DROP [0:0]\n-A INPUT -m comment --comment \"x -j DROP", 3), ("{\"nftables\": 3}", 1),
             ("{\"nftables\": [", 2), ("{}", 1), (":INPUT DROP", 1),
         ])
