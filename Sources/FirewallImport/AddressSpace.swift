@@ -17,6 +17,14 @@ struct AddressSpace: Hashable, Sendable {
         return AddressSpace(prefixes: families.flatMap { $0.subtracting(prefixes) })
     }
 
+    /// What both hold; takes time in proportion to the product of their lengths.
+    func intersection(_ other: AddressSpace) -> AddressSpace {
+        AddressSpace(
+            prefixes: prefixes.flatMap { prefix in
+                other.prefixes.compactMap { prefix.contains($0) ? $0 : $0.contains(prefix) ? prefix : nil }
+            })
+    }
+
     /// The fewest prefixes for disjoint ones of one family: neighbours become one.
     static func merged(_ prefixes: [CIDR]) -> [CIDR] {
         var set = Set(prefixes)

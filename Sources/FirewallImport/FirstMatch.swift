@@ -206,7 +206,7 @@ struct FirstMatch {
 
     /// What it matches of packets that open a flow; nil: nothing, which was told.
     private mutating func match(_ rule: ImportedRule) -> (addresses: [CIDR]?, ports: PortSpace)? {
-        if rule.verdict == .proceed {
+        if rule.verdict == .proceed, !rule.isDecidedElsewhere {
             explain(rule, "it decides nothing: flows are recorded with the rule that does (bulkhead observe)")
             return nil
         }

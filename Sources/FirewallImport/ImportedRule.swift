@@ -40,6 +40,8 @@ struct ImportedRule: Sendable {
     var problems: [String] = []
     /// True if it was rejected with an answer.
     var isRejecting = false
+    /// True if it hands packets to somebody who decides, as a queue does; `problems` says to whom.
+    var isDecidedElsewhere = false
 
     init(place: RulePlace, text: String) {
         self.place = place
@@ -48,6 +50,30 @@ struct ImportedRule: Sendable {
 
     /// Both must hold.
     mutating func require(_ space: PortSpace) { ports = ports.map { $0.intersection(space) } ?? space }
+
+    /// Both must hold; nil: a problem was told.
+    mutating func require(source space: AddressSpace?) {
+        guard let space else { return }
+        source = both(source, space)
+    }
+
+    /// Both must hold; nil: a problem was told.
+    mutating func require(destination space: AddressSpace?) {
+        guard let space else { return }
+        destination = both(destination, space)
+    }
+
+    private mutating func both(_ first: AddressSpace?, _ second: AddressSpace) -> AddressSpace {
+        guard let first else { return second }
+        guard first.prefixes.count * second.prefixes.count <= 4_000_000 else {
+            problems.append("two long lists of addresses that must both hold")
+            return second
+        }
+        return first.intersection(second)
+    }
+
+    /// Both must hold.
+    mutating func require(_ others: Set<State>) { states = states.map { $0.intersection(others) } ?? others }
 }
 
 /// Where a rule stands.

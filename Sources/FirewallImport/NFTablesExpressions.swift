@@ -24,7 +24,10 @@ struct NFTablesExpressions {
         case "return": rule.verdict = .return
         case "jump": rule.verdict = .jump(entry.value["target"]?.text ?? "")
         case "goto": rule.verdict = .goto(entry.value["target"]?.text ?? "")
-        case "counter", "log", "comment": break
+        case "counter", "log", "comment", "continue": break
+        case "queue", "tproxy", "synproxy", "fwd":
+            rule.isDecidedElsewhere = true
+            rule.problems.append("\(entry.key) has no counterpart in policies")
         case "xt": readExtension(entry.value, &rule)
         default: rule.problems.append("\(entry.key) has no counterpart in policies")
         }
@@ -38,6 +41,9 @@ struct NFTablesExpressions {
         case ("target", "REJECT"):
             rule.verdict = .drop
             rule.isRejecting = true
+        case ("target", _):
+            rule.isDecidedElsewhere = true
+            rule.problems.append("nft does not show what extension \(name) of iptables says: import iptables-save")
         default: rule.problems.append("nft does not show what extension \(name) of iptables says: import iptables-save")
         }
     }
@@ -48,7 +54,40 @@ struct NFTablesExpressions {
         else {
             return rule.problems.append("a comparison by \(node["op"]?.text ?? "?") has no counterpart in policies")
         }
-        let isNegated = op == "!="
+        readMatch(left, right, isNegated: op == "!=", &rule)
+    }
+
+    /// The rules that a verdict map stands for, one for each element; what else the rule matches stands in each of them.
+    ///
+    /// Nil if the expression is none. A packet that no element matches goes on to the next rule, as after any rule.
+    func rules(ofMap expression: ConfigurationNode, in rule: ImportedRule) -> [ImportedRule]? {
+        guard let map = expression["vmap"] else { return nil }
+        func unknown(_ problem: String) -> [ImportedRule] {
+            var rule = rule
+            rule.isDecidedElsewhere = true
+            rule.problems.append(problem)
+            return [rule]
+        }
+        guard let key = map["key"], let data = map["data"], let elements = elements(data) else {
+            return unknown("a map of verdicts that cannot be read")
+        }
+        guard !elements.isEmpty else { return unknown("an empty map: it decides nothing until something fills it") }
+        return elements.map { element in
+            guard let pair = element.items, pair.count == 2 else {
+                return unknown("an element of a map that is no pair")[0]
+            }
+            let value = value(pair[0])
+            var one = rule
+            one.text += " (\(NFTablesExpressions.plain(value)): \(NFTablesExpressions.text(pair[1])))"
+            readMatch(key, value, isNegated: false, &one)
+            read(pair[1], into: &one)
+            return one
+        }
+    }
+
+    private func readMatch(
+        _ left: ConfigurationNode, _ right: ConfigurationNode, isNegated: Bool, _ rule: inout ImportedRule
+    ) {
         if let payload = left["payload"], let proto = payload["protocol"]?.text, let field = payload["field"]?.text {
             return readPayload(proto, field, right, isNegated, &rule)
         }
@@ -67,8 +106,8 @@ struct NFTablesExpressions {
         _ proto: String, _ field: String, _ right: ConfigurationNode, _ isNegated: Bool, _ rule: inout ImportedRule
     ) {
         switch (proto, field) {
-        case ("ip", "saddr"), ("ip6", "saddr"): rule.source = addresses(right, isNegated, &rule)
-        case ("ip", "daddr"), ("ip6", "daddr"): rule.destination = addresses(right, isNegated, &rule)
+        case ("ip", "saddr"), ("ip6", "saddr"): rule.require(source: addresses(right, isNegated, &rule))
+        case ("ip", "daddr"), ("ip6", "daddr"): rule.require(destination: addresses(right, isNegated, &rule))
         case ("ip", "protocol"), ("ip6", "nexthdr"):
             readProtocols(right, isNegated, &rule)
         // The field is one of this family.
@@ -116,8 +155,8 @@ struct NFTablesExpressions {
             }
             let isIPv4 = (name == "ipv4") != isNegated
             let family = AddressSpace(prefixes: [isIPv4 ? .allIPv4 : .allIPv6])
-            rule.source = rule.source ?? family
-            rule.destination = rule.destination ?? family
+            rule.require(source: family)
+            rule.require(destination: family)
         default: rule.problems.append("meta \(key) has no counterpart in policies")
         }
     }
@@ -140,7 +179,7 @@ struct NFTablesExpressions {
         guard states.count == names.count, !names.isEmpty else {
             return rule.problems.append("a connection state that has no counterpart in policies")
         }
-        rule.states = isNegated ? Set(ImportedRule.State.allCases).subtracting(states) : Set(states)
+        rule.require(isNegated ? Set(ImportedRule.State.allCases).subtracting(states) : Set(states))
     }
 
     // MARK: Values

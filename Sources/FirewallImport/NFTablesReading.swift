@@ -22,7 +22,7 @@ struct NFTablesReading {
         }
         var reading = NFTablesReading(file: input.name)
         for object in objects {
-            if let set = object["set"], let key = reading.key(set), let name = set["name"]?.text {
+            if let set = object["set"] ?? object["map"], let key = reading.key(set), let name = set["name"]?.text {
                 reading.sets["\(key) \(name)"] = set["elem"]
             }
         }
@@ -102,14 +102,16 @@ struct NFTablesReading {
             place: place, text: expressions.map(NFTablesExpressions.text).joined(separator: " ") + comment)
         let key = ImportedChain.key(NFTablesReading.families(family), "\(family) \(node["table"]?.text ?? "?")", chain)
         let reader = NFTablesExpressions(sets: sets, table: self.key(node) ?? "")
-        for expression in expressions { reader.read(expression, into: &rule) }
-        if ruleset.chains[key] == nil { rule.problems.append("its chain is not in the listing") }
+        // What stands behind a map of verdicts is reached by nothing.
+        let last = expressions.firstIndex { $0["vmap"] != nil }
+        for expression in expressions[..<(last ?? expressions.count)] { reader.read(expression, into: &rule) }
         guard ruleset.chains[key] != nil else {
             ruleset.notMapped.append(
                 ImportNote(place: place, rule: rule.text, reason: "its chain is not in the listing"))
             return
         }
-        ruleset.chains[key]?.rules.append(rule)
+        let rules = last.flatMap { reader.rules(ofMap: expressions[$0], in: rule) } ?? [rule]
+        ruleset.chains[key]?.rules += rules
     }
 }
 

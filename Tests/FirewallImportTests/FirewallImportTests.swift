@@ -180,6 +180,61 @@ import Testing
         #expect(error?.line == line)
     }
 
+    /// A base chain at hook input that drops, chain `svc`, and these rules of the two, each a list of expressions.
+    private static func nft(_ rules: [String], svc: [String] = [], objects: String = "") -> String {
+        let place = #""family": "inet", "table": "f""#
+        let all =
+            rules.enumerated().map { #"{"rule": {\#(place), "chain": "in", "handle": \#($0 + 10), "expr": [\#($1)]}}"# }
+            + svc.map { #"{"rule": {\#(place), "chain": "svc", "expr": [\#($0)]}}"# }
+        return #"{"nftables": [{"chain": {\#(place), "name": "in", "type": "filter", "hook": "input", "prio": 0, "#
+            + #""policy": "drop"}}, {"chain": {\#(place), "name": "svc"}}, \#(objects)\#(all.joined(separator: ", "))]}"#
+    }
+
+    private static let dport = #"{"payload": {"protocol": "tcp", "field": "dport"}}"#
+
+    @Test func `a map of verdicts is a rule for each of its elements`() throws {
+        let result = try imported(
+            Self.nft(
+                [
+                    #"{"vmap": {"key": {"ct": {"key": "state"}}, "data": {"set": [["invalid", {"drop": null}], "#
+                        + #"["established", {"accept": null}]]}}}"#,
+                    #"{"vmap": {"key": \#(Self.dport), "data": "@m"}}"#,
+                    #"{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": "192.0.2.1"}}, "#
+                        + #"{"vmap": {"key": \#(Self.dport), "data": {"set": [[23, {"accept": null}], [{"range": [80, 81]}, "#
+                        + #"{"jump": {"target": "svc"}}]]}}}"#,
+                    #"{"vmap": {"key": {"concat": [\#(Self.dport)]}, "data": {"set": [[{"concat": [1]}, {"accept": null}]]}}}"#,
+                    #"{"vmap": {"key": \#(Self.dport), "data": "@none"}}"#, #"{"queue": null}"#,
+                ], svc: [#"{"accept": null}"#],
+                objects: #"{"map": {"family": "inet", "table": "f", "name": "m", "elem": [[22, {"accept": null}], "#
+                    + #"[23, {"drop": null}]]}}, "#))
+        #expect(try verdict(result, "192.0.2.1", .tcp, 22) == .allow)
+        #expect(try verdict(result, "192.0.2.1", .tcp, 23) == .deny, "the first map drops it")
+        #expect(try verdict(result, "192.0.2.1", .tcp, 81) == .allow)
+        #expect(try verdict(result, "192.0.2.2", .tcp, 81) == .deny)
+        let told = result.policy.filter { $0.hasPrefix("#   inet f in") }
+        for (handle, reason) in [
+            (10, "(invalid: drop): policies judge"), (13, "a match on concat"), (14, "an empty map"), (15, "queue"),
+        ] {
+            #expect(told.contains { $0.contains("handle \(handle),") && $0.contains(reason) }, "\(told)")
+        }
+        #expect(!told.contains { $0.contains("it decides nothing:") })
+    }
+
+    @Test func `two matches on one field must both hold`() throws {
+        let source = #""left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": {"prefix": "#
+        let state = #""left": {"ct": {"key": "state"}}, "right": "#
+        let result = try imported(
+            Self.nft([
+                #"{"match": {"op": "==", \#(source){"addr": "10.0.0.0", "len": 8}}}}, "#
+                    + #"{"match": {"op": "!=", \#(source){"addr": "10.1.0.0", "len": 16}}}}, "#
+                    + #"{"match": {"op": "in", \#(state)["established", "new"]}}, {"match": {"op": "in", \#(state)"new"}}, "#
+                    + #"{"accept": null}"#
+            ]))
+        #expect(try verdict(result, "10.2.0.1", .tcp, 1) == .allow)
+        #expect(try verdict(result, "10.1.0.1", .tcp, 1) == .deny)
+        #expect(try verdict(result, "11.0.0.1", .tcp, 1) == .deny)
+    }
+
     @Test func `a loop of chains ends in an error`() throws {
         let error = #expect(throws: ImportError.self) {
             try imported(Self.save("-A INPUT -j USER\n-A USER -j USER"))
