@@ -18,9 +18,47 @@ extension IdentityAllocator {
         if members.remove(group.labels, selector) { touchEndpoints(of: selector) }
     }
 
+    /// Looks only at what is in the namespaces that the selector asks for.
     private mutating func touchEndpoints(of selector: LabelSelector) {
-        for (identity, users) in identityUsers.values where selector.matches(users.labels) {
-            touched.identities.insert(identity)
+        let namespaces = selector.requirements.lazy.compactMap { requirement -> [String]? in
+            guard requirement.key == WellKnownLabel.namespace, case .isIn(let values) = requirement.operation else {
+                return nil
+            }
+            return values
+        }.first
+        guard let namespaces else {
+            for (identity, users) in identityUsers.values where selector.matches(users.labels) {
+                touched.identities.insert(identity)
+            }
+            return
+        }
+        for namespace in namespaces {
+            for identity in identities(in: namespace) {
+                guard let users = identityUsers[identity], selector.matches(users.labels) else { continue }
+                touched.identities.insert(identity)
+            }
+        }
+    }
+
+    private mutating func identities(in namespace: String) -> Set<NumericIdentity> {
+        if let known = identitiesByNamespace { return known[namespace] ?? [] }
+        var found: [String: Set<NumericIdentity>] = [:]
+        for (identity, users) in identityUsers.values {
+            for namespace in users.labels.namespaces { found[namespace, default: []].insert(identity) }
+        }
+        identitiesByNamespace = found
+        return found[namespace] ?? []
+    }
+
+    /// An identity came into use, or went out of it.
+    mutating func noteNamespaces(of labels: LabelSet, _ identity: NumericIdentity, isUsed: Bool) {
+        guard identitiesByNamespace != nil else { return }
+        for namespace in labels.namespaces {
+            if isUsed {
+                identitiesByNamespace?[namespace, default: []].insert(identity)
+            } else {
+                identitiesByNamespace?[namespace]?.remove(identity)
+            }
         }
     }
 }

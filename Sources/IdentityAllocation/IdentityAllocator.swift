@@ -80,6 +80,8 @@ package struct IdentityAllocator: Sendable {
     var subjectUsers = RevertibleTable<SubjectKey, SubjectUsers>()
     private var subjectTable = RevertibleTable<UInt16, SubjectKey>()
     var identityUsers = RevertibleTable<NumericIdentity, IdentityUsers>()
+    /// Identities in use by namespace, for services; nil: nobody asked since the start, or since a change was taken back.
+    var identitiesByNamespace: [String: Set<NumericIdentity>]?
 
     var host = HostSide()
     var prefixes = PrefixUses()
@@ -141,6 +143,7 @@ package struct IdentityAllocator: Sendable {
         recordTable.revise(revision)
         mappingTable.revise(revision)
         if revision == .revert, let formerly { (touched, host) = formerly }
+        if revision == .revert { identitiesByNamespace = nil }
         formerly = revision == .begin ? (touched, host) : nil
     }
 
@@ -301,6 +304,7 @@ package struct IdentityAllocator: Sendable {
             }
         }
         var users = identityUsers[identity] ?? IdentityUsers(labels: endpoint.labels)
+        if users.count == 0 { noteNamespaces(of: users.labels, identity, isUsed: true) }
         users.count += 1
         if !endpoint.namedPorts.numbers.isEmpty { users.ports[endpoint.namedPorts, default: 0] += 1 }
         identityUsers[identity] = users
@@ -327,6 +331,7 @@ package struct IdentityAllocator: Sendable {
             users.ports[endpoint.namedPorts] = count > 1 ? count - 1 : nil
         }
         identityUsers[identity] = users.count > 0 ? users : nil
+        if users.count == 0 { noteNamespaces(of: users.labels, identity, isUsed: false) }
         releaseIfUnused(endpoint.labels, identity)
     }
 

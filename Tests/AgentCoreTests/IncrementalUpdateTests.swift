@@ -67,15 +67,18 @@ import Testing
             for policy in change.policies.settings.values {
                 if policy.prefixGroup != nil { kinds.insert("groups") }
                 if !policy.names.isEmpty { kinds.insert("names") }
+                if policy.prefixGroup?.members != nil { kinds.insert("services") }
             }
             if !change.policies.settings.isEmpty { kinds.insert("settings") }
             if !change.policies.removals.isEmpty { kinds.insert("removals") }
+            if change.policies.removals.contains(where: { $0.kind == "Service" }) { kinds.insert("gone services") }
             try follower.follow(change, isTakenBack: false)
             try follower.cleanUp()
             entries = max(entries, follower.sum.policy.count)
         }
         let all: Set = [
             "host", "workloads", "settings", "removals", "remote settings", "remote removals", "groups", "names",
+            "services", "gone services",
         ]
         #expect(kinds == all && entries > 200, "\(kinds) \(entries)")
     }
@@ -218,7 +221,7 @@ private struct ChangingCluster {
     mutating func change() throws -> EngineChange {
         var change = EngineChange()
         for _ in 0..<draw.number(1...2) {
-            switch draw.number(1...12) {
+            switch draw.number(1...13) {
             case 1, 2, 3:
                 for _ in 0..<draw.number(1...3) {
                     guard let policy = try policy(draw.number(0...9)) else { continue }
@@ -246,6 +249,15 @@ private struct ChangingCluster {
                 let policy = namePolicy()
                 change.policies[policy.reference] = policy
                 policies[policy.reference] = policy
+            case 12:
+                // Comes, selects others, or goes: workloads join it and leave it while they stay what they are.
+                let service = try service(draw.number(0...1))
+                let goes = policies[service.reference] != nil && draw.chance(50)
+                change.policies[service.reference] = goes ? nil : service
+                policies[service.reference] = goes ? nil : service
+                let rule = policy("to-services", [.group(Self.anyService)])
+                change.policies[rule.reference] = rule
+                policies[rule.reference] = rule
             default:
                 change.hostAddresses = draw.pick([[], ["192.0.2.1"], ["192.0.2.1", "fd00:1::9", "10.1.0.9"]])
                     .compactMap { (text: String) in IPAddress(text) }
@@ -320,6 +332,19 @@ private struct ChangingCluster {
         return Policy(
             reference: reference, source: source, rules: peers.isEmpty ? [] : [rule], defaultDeny: [],
             prefixGroup: group)
+    }
+
+    private static let anyService = LabelSelector([
+        LabelRequirement(source: LabelSource.service, key: "io.kubernetes.service.name", .exists)
+    ])
+
+    /// Services of the namespaces and labels that workloads are drawn with.
+    private mutating func service(_ number: Int) throws -> Policy {
+        let text = """
+            {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s\(number)"},
+            "spec": {"selector": {"app": "\(draw.pick(["a", "b", "c"]))"}, "ports": [{"port": 80}]}}
+            """
+        return try #require(PolicyReader().read(text, file: "service.json").policies.first)
     }
 
     private mutating func policy(_ number: Int) throws -> Policy? {

@@ -42,7 +42,7 @@ extension RandomPolicyTest {
         // A list of peers that is there and empty selects nothing.
         let least = chance(5) ? 0 : 1
         let isOfObjects = isAboutObjects && chance(75)
-        switch isOfObjects ? number(6...7) : number(1...(from == "to" && hasNames ? 10 : 8)) {
+        switch isOfObjects ? number(6...8) : number(1...(from == "to" && hasNames ? 10 : 8)) {
         case 9, 10: element.append(("toFQDNs", some(least...2) { $0.ciliumName() }))
         case 1, 2: element.append(("\(from)Endpoints", some(least...2) { $0.ciliumPeer() }))
         case 3: element.append(("\(from)Entities", some(least...2) { $0.ciliumEntity() }))
@@ -51,6 +51,7 @@ extension RandomPolicyTest {
         case 6: element.append(("\(from)Nodes", some(least...2) { $0.selector(RandomCluster.nodeObjectKeys) }))
         case 7 where from == "to": element.append(("toServices", some(least...2) { $0.ciliumService() }))
         case 7 where isAboutObjects: element.append(("fromNodes", [[:]]))
+        case 8 where isOfObjects: element.append(("\(from)Nodes", [[:]]))
         default: break
         }
         switch number(1...5) {

@@ -3,13 +3,21 @@
 /// Namespaces and workloads of a random policy test, and what selectors may ask of them.
 struct RandomCluster {
     var workloads: [CaseNode] = []
-    /// `namespace/name` of each workload with its addresses and ports.
-    var ends: [(key: String, addresses: [String], ports: [CaseNode])] = []
+    /// `namespace/name` of each workload with its addresses and ports, and where it runs.
+    var ends: [End] = []
     var namespaces: CaseNode = []
     /// Of the workload drawn last: another one may be its twin.
     var last: (namespace: String, labels: CaseNode)?
     /// What DNS has told everybody: names with addresses outside, seldom of somebody inside.
     var names: [(name: String, addresses: [String])] = []
+
+    struct End {
+        var key: String
+        var addresses: [String]
+        var ports: [CaseNode]
+        var node: String
+        var isHost: Bool
+    }
 
     static let policyNamespaces = ["default", "default", "x", "y"]
     static let nodes = ["n1", "n2"]
@@ -77,10 +85,12 @@ extension RandomPolicyTest {
         let ports = self.ports()
         if !ports.isEmpty { members.append(("ports", .list(ports))) }
         cluster.workloads.append(.object(members))
-        cluster.ends.append((key: "\(namespace)/w\(index)", addresses: addresses, ports: ports))
+        cluster.ends.append(
+            RandomCluster.End(
+                key: "\(namespace)/w\(index)", addresses: addresses, ports: ports, node: node, isHost: isHost))
     }
 
-    private func nodeAddresses(_ node: String) -> [String] {
+    func nodeAddresses(_ node: String) -> [String] {
         node == "n1" ? ["192.0.2.1", "2001:db8::1"] : ["192.0.2.2", "2001:db8::2"]
     }
 
@@ -125,11 +135,15 @@ extension RandomPolicyTest {
         let inside = cluster.ends.filter { $0.addresses.contains(where: isOfFamily) }
         guard !inside.isEmpty else { return probe() }
         let outside = RandomCluster.outsiders.filter(isOfFamily)
-        func name(_ end: (key: String, addresses: [String], ports: [CaseNode]), _ random: inout Self) -> String {
+        func name(_ end: RandomCluster.End, _ random: inout Self) -> String {
             random.chance(85) ? end.key : random.pick(end.addresses.filter(isOfFamily))
         }
-        let own = pick(inside), other = pick(inside)
-        var ends = [name(own, &self), chance(65) ? name(other, &self) : pick(outside)]
+        let own = pick(inside)
+        var other = pick(inside)
+        // The own node is the host to its pods, whatever documents say of its addresses.
+        let host = isAboutObjects && chance(40) ? inside.first { $0.isHost && $0.node == own.node } : nil
+        if let host { other = host }
+        var ends = [name(own, &self), host != nil || chance(65) ? name(other, &self) : pick(outside)]
         let isTurned = chance(50)
         if isTurned { ends.swapAt(0, 1) }
         // By name, if its first address of the family is the one meant.

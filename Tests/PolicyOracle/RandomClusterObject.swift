@@ -16,9 +16,14 @@ extension RandomPolicyTest {
     }
 
     private mutating func node(_ index: Int) -> CaseNode {
-        let addresses = pick([
-            ["192.0.2.1", "2001:db8::1"], ["192.0.2.2", "2001:db8::2"], ["192.0.2.7"], ["192.0.2.130", "2001:db8::7"],
-        ])
+        // Where a case is about nodes, mostly those that workloads are on: the judging one is described too.
+        let addresses =
+            isAboutObjects && chance(60)
+            ? nodeAddresses(pick(RandomCluster.nodes))
+            : pick([
+                ["192.0.2.1", "2001:db8::1"], ["192.0.2.2", "2001:db8::2"], ["192.0.2.7"],
+                ["192.0.2.130", "2001:db8::7"],
+            ])
         return [
             "apiVersion": "v1", "kind": "Node",
             "metadata": ["name": .text("p\(index)"), "labels": ["zone": .text(pick(["a", "b"]))]],

@@ -40,6 +40,7 @@ import Testing
         let diagnostic = try #require(set.diagnostics.first { $0.severity == .error })
         #expect(diagnostic.location.text == "t.yaml:\(line):\(column)")
         #expect(diagnostic.message.contains(message), "\(diagnostic.message)")
+        if message == "neither a workload" { #expect(diagnostic.code == .invalidTest) }
     }
 
     @Test func `two workloads of one name or address are refused`() {

@@ -2,6 +2,7 @@
 
 import LinuxHost
 import NetworkModel
+import Synchronization
 
 /// Follows the workloads file and the interfaces of what it names.
 ///
@@ -20,6 +21,8 @@ struct WorkloadsFileSource: Sendable {
 
     let path: String
     let state: AgentState
+    /// What was read at the start already.
+    var opening: Opening?
 
     /// What is to be looked at again.
     private enum Work: Hashable {
@@ -30,11 +33,39 @@ struct WorkloadsFileSource: Sendable {
         case everything
     }
 
-    /// The workloads of other hosts that a file names, so that they are in force from the first moment; none if it
-    /// cannot be read, which the source will say.
-    static func remotes(in path: String) -> RemoteDelta {
-        guard let bytes = try? readRegularFile(path, bytesMax: bytesMax) else { return RemoteDelta() }
-        return RemoteDelta(setting: (try? WorkloadsFile(bytes, file: path))?.remotes ?? [:])
+    /// A file as it was read before the source runs, so that the source need not read the same again.
+    ///
+    /// Good for one run: the next one does not know what was in force in between.
+    final class Opening: Sendable {
+        fileprivate typealias Content = (file: WorkloadsFile, digest: Int)
+        private let content = Mutex<Content?>(nil)
+
+        /// Reads it; returns the workloads of other hosts that it names, so that they are in force from the first
+        /// moment: none if it cannot be read, which the source will say.
+        func read(_ path: String) -> RemoteDelta {
+            guard let bytes = try? readRegularFile(path, bytesMax: bytesMax),
+                var file = try? WorkloadsFile(bytes, file: path)
+            else { return RemoteDelta() }
+            let remotes = file.remotes
+            file.remotes = [:]
+            let local = file
+            content.withLock { $0 = (local, digest(bytes)) }
+            return RemoteDelta(setting: remotes)
+        }
+
+        fileprivate func take() -> Content? {
+            content.withLock { content in
+                defer { content = nil }
+                return content
+            }
+        }
+    }
+
+    /// Tells contents of this process's time apart.
+    fileprivate static func digest(_ bytes: [UInt8]) -> Int {
+        var hasher = Hasher()
+        unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
+        return hasher.finalize()
     }
 
     /// Runs until cancelled.
@@ -70,7 +101,7 @@ struct WorkloadsFileSource: Sendable {
         async throws
     {
         var resolver = resolver
-        let content = WorkloadsFileContent(path: path)
+        let content = WorkloadsFileContent(path: path, opening?.take())
         try await work.forEachRound { round in
             if round.contains(.file) { await content.read(state) }
             guard let file = await content.current else { return }
@@ -116,8 +147,14 @@ private actor WorkloadsFileContent {
     private(set) var current: WorkloadsFile?
     private(set) var state = "waiting"
     private var remotes: [String: RemoteWorkload]?
+    /// Of the content that `current` was read from.
+    private var digest: Int?
 
-    init(path: String) { self.path = path }
+    init(path: String, _ opening: WorkloadsFileSource.Opening.Content?) {
+        self.path = path
+        current = opening?.file
+        digest = opening?.digest
+    }
 
     /// The workloads of other hosts that the file names, once after each time that it was read.
     func takeRemotes() -> [String: RemoteWorkload]? {
@@ -127,9 +164,15 @@ private actor WorkloadsFileContent {
 
     func read(_ agent: AgentState) async {
         do {
-            current = try WorkloadsFile(try readRegularFile(path, bytesMax: WorkloadsFileSource.bytesMax), file: path)
-            remotes = current?.remotes
-            current?.remotes = [:]
+            let bytes = try readRegularFile(path, bytesMax: WorkloadsFileSource.bytesMax)
+            let new = WorkloadsFileSource.digest(bytes)
+            // Written again as it was, or read at the start already.
+            if new != digest || current == nil {
+                current = try WorkloadsFile(bytes, file: path)
+                remotes = current?.remotes
+                current?.remotes = [:]
+                digest = new
+            }
             state = "watching"
             await agent.clearProblem(path)
         } catch let error as HostError where error.code == 2 {
@@ -137,6 +180,7 @@ private actor WorkloadsFileContent {
             state = "absent"
             current = try? WorkloadsFile([], file: path)
             remotes = [:]
+            digest = nil
             await agent.clearProblem(path)
         } catch {
             state = "has errors"

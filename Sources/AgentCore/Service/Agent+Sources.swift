@@ -16,7 +16,9 @@ extension Agent {
     }
 
     /// Follows everything that may change the state, until cancelled.
-    func runSources(_ state: AgentState) async {
+    ///
+    /// `opening`: the workloads file as it was read at the start.
+    func runSources(_ state: AgentState, _ opening: WorkloadsFileSource.Opening) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 await attempt("host addresses", state) {
@@ -25,7 +27,9 @@ extension Agent {
             }
             group.addTask {
                 await attempt("workloads file", state) {
-                    try await WorkloadsFileSource(path: configuration.workloadsFile, state: state).run()
+                    try await WorkloadsFileSource(
+                        path: configuration.workloadsFile, state: state, opening: opening
+                    ).run()
                 }
             }
             group.addTask {

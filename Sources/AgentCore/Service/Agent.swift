@@ -53,8 +53,8 @@ package struct Agent: Sendable {
         await state.expect(sources: sourceNames)
         let network = try? HostSource.network()
         await seed(state, network)
-        await state.adopt(
-            network: network, remotes: WorkloadsFileSource.remotes(in: configuration.workloadsFile))
+        let opening = WorkloadsFileSource.Opening()
+        await state.adopt(network: network, remotes: opening.read(configuration.workloadsFile))
         HeapMemory.giveBack()
         await state.checkPins()
         await state.checkSizes()
@@ -69,7 +69,7 @@ package struct Agent: Sendable {
         logger.notice(
             "ready", metadata: ["socket": "\(configuration.socketPath)", "ms": "\(took)", "mode": "\(mode)"])
         notifier.ready(status: "enforcing; socket \(configuration.socketPath)")
-        try await serve(state, server)
+        try await serve(state, server, opening)
         notifier.stopping()
         aggregator.endAllFollowers()
         return await state.isDetached
@@ -119,10 +119,12 @@ package struct Agent: Sendable {
     }
 
     /// Runs the sources, the periodic work and the API until told to stop.
-    private func serve(_ state: AgentState, _ server: LocalHTTPServer) async throws {
+    private func serve(
+        _ state: AgentState, _ server: LocalHTTPServer, _ opening: WorkloadsFileSource.Opening
+    ) async throws {
         let (stops, stop) = AsyncStream<String>.makeStream()
         await state.onDetach { stop.yield("detach") }
-        let work = Task { await runSources(state) }
+        let work = Task { await runSources(state, opening) }
         let api = Task {
             do { try await server.run() } catch { stop.yield("the API server failed: \(error)") }
         }

@@ -136,8 +136,9 @@ struct ServiceRules {
         private var groups: [Group] = []
         private var byNamespace: [String: [Int]] = [:]
         private var others: [Int] = []
-        /// Rules that one question looks at: all of them in sets that people write. In huge ones it is fewer, and then
-        /// the answer is that there is such a rule, so that a finding may be missing but none is wrong.
+        /// Rules that one question looks at: all of them in sets that people write.
+        ///
+        /// In huge ones it is fewer, and then the answer is that there is such a rule, so that a finding may be missing but none is wrong.
         private let looksMax: Int
 
         /// `count`: of all rules, each of which may ask.

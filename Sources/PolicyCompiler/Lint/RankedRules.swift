@@ -24,7 +24,7 @@ struct RankedRules {
     private var byKey: [String: [Int]] = [:]
     /// The rank of the first rule of a tier that passes, by direction: rules behind it may not be asked.
     private var firstPass: [String: UInt32] = [:]
-    /// By position: what `winner(over:)` answers. Every user asks for all of them, some twice.
+    /// What `winner(over:)` answers, by position: every user asks for all of them, some twice.
     private var winners: [Int?] = []
 
     init(_ policies: [Policy]) {
