@@ -110,6 +110,8 @@ struct NFTablesExpressions {
         case ("ip", "daddr"), ("ip6", "daddr"): rule.require(destination: addresses(right, isNegated, &rule))
         case ("ip", "protocol"), ("ip6", "nexthdr"):
             readProtocols(right, isNegated, &rule)
+            // The header with this field is one of the family's.
+            require(family: proto == "ip" ? .allIPv4 : .allIPv6, &rule)
         // The field is one of this family.
         case ("tcp", "dport"), ("udp", "dport"), ("sctp", "dport"):
             guard let transport = FirewallNames.proto(proto), let ranges = ranges(right, 65535) else {
@@ -140,6 +142,11 @@ struct NFTablesExpressions {
         rule.require(isNegated ? PortSpace.whole(proto).subtracting(space) : space)
     }
 
+    private func require(family whole: CIDR, _ rule: inout ImportedRule) {
+        rule.require(source: AddressSpace(prefixes: [whole]))
+        rule.require(destination: AddressSpace(prefixes: [whole]))
+    }
+
     private func readMeta(
         _ key: String, _ right: ConfigurationNode, _ isNegated: Bool, _ rule: inout ImportedRule
     ) {
@@ -154,9 +161,7 @@ struct NFTablesExpressions {
                 return rule.problems.append("a family that is not ipv4 or ipv6")
             }
             let isIPv4 = (name == "ipv4") != isNegated
-            let family = AddressSpace(prefixes: [isIPv4 ? .allIPv4 : .allIPv6])
-            rule.require(source: family)
-            rule.require(destination: family)
+            require(family: isIPv4 ? .allIPv4 : .allIPv6, &rule)
         default: rule.problems.append("meta \(key) has no counterpart in policies")
         }
     }

@@ -30,11 +30,11 @@ import Testing
 
     private func verdict(
         _ imported: FirewallImport, _ address: String, _ proto: IPProtocol, _ port: UInt16?,
-        _ direction: Direction = .ingress
+        _ direction: Direction = .ingress, to own: String = "198.51.100.1"
     ) throws -> Explanation.Verdict {
         let explainer = Explainer(policies: try read(imported))
         let world = ExplainedSide.world(IPAddress(address))
-        let host = ExplainedSide.host(IPAddress("198.51.100.1"), isEndpoint: true)
+        let host = ExplainedSide.host(IPAddress(own), isEndpoint: true)
         return direction == .ingress
             ? explainer.explain(from: world, to: host, proto: proto, port: port).verdict
             : explainer.explain(from: host, to: world, proto: proto, port: port).verdict
@@ -233,6 +233,20 @@ import Testing
         #expect(try verdict(result, "10.2.0.1", .tcp, 1) == .allow)
         #expect(try verdict(result, "10.1.0.1", .tcp, 1) == .deny)
         #expect(try verdict(result, "11.0.0.1", .tcp, 1) == .deny)
+    }
+
+    @Test func `a field of one family's header says nothing of the other family`() throws {
+        let result = try imported(
+            Self.nft([
+                #"{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "protocol"}}, "right": "tcp"}}, "#
+                    + #"{"drop": null}"#,
+                #"{"match": {"op": "!=", "left": {"payload": {"protocol": "ip6", "field": "nexthdr"}}, "right": "udp"}}, "#
+                    + #"{"accept": null}"#,
+            ]))
+        #expect(try verdict(result, "192.0.2.1", .tcp, 1) == .deny)
+        #expect(try verdict(result, "2001:db8::1", .tcp, 1, to: "2001:db8::2") == .allow)
+        #expect(try verdict(result, "2001:db8::1", .udp, 1, to: "2001:db8::2") == .deny)
+        #expect(try verdict(result, "192.0.2.1", .sctp, 1) == .deny)
     }
 
     @Test func `a loop of chains ends in an error`() throws {
