@@ -61,6 +61,7 @@ import Testing
                 try await shop.control.status().problems.contains { $0.message.contains("no space left on device") }
             }
             try await expectOldState(shop)
+            #expect(try await shop.control.history(limit: 10).revisions.map(\.number) == [1])
 
             try await bed.shell("rm \(state)/filler")
             try await eventually("the directory's policy comes into force by itself", within: .seconds(20)) {
@@ -71,6 +72,58 @@ import Testing
             let web = Probe.all([.tcp(80)], [shop.server.address4, shop.server.address6])
             #expect(try await shop.intruder.namespace.reach(web, expecting: web) == web)
             #expect(try await Self.apply(shop, Shop.udpOnly(7002)).status == 0)
+            let revisions = try await shop.control.history(limit: 10).revisions.map(\.number)
+            #expect(revisions == [2, 1], "what was refused is no revision")
+            #expect(try await shop.agent.tool("policy", "rollback", "1").status == 0)
+            #expect(try await shop.control.policy("server").document?.contains("app: client") == true)
+        }
+    }
+
+    /// Two policies that change together.
+    private static func both(_ port: Int) -> String {
+        Shop.udpOnly(port) + "---\n" + Shop.udpOnly(port).replacing("name: server", with: "name: second")
+    }
+
+    /// The port that both policies open; nil if they differ.
+    private static func port(_ shop: Shop) async throws -> Substring? {
+        var ports: Set<Substring> = []
+        for name in ["server", "second"] {
+            let document = try await shop.control.policy(name).document ?? ""
+            ports.insert(document.split(separator: "port: ").last?.prefix(4) ?? "none")
+        }
+        return ports.count == 1 ? ports.first : nil
+    }
+
+    @Test func `a disk that fills up in the middle of a change leaves all of it or nothing`() async throws {
+        try await withTestBed(subnet: 53) { bed in
+            let shop = try await Shop(bed)
+            let state = "\(shop.agent.directory)/state"
+            try bed.noteCleanup("umount -l \(state)")
+            try await bed.shell("mkdir -p \(state) && mount -t tmpfs -o size=512k tmpfs \(state)")
+            var agent = try await shop.startAgent()
+            #expect(try await Self.apply(shop, Self.both(7000)).status == 0)
+            var (known, revisions, refusals) = ("7000", 1, 0)
+            // One page of room more each time: the change breaks off at another of its steps.
+            for pages in 0..<14 {
+                let bytes = pages * 4096
+                try await bed.shell(
+                    "cat /dev/zero > \(state)/filler 2>/dev/null || true; truncate -s -\(bytes) \(state)/filler")
+                let isDone = try await Self.apply(shop, Self.both(7001 + pages)).status == 0
+                if isDone { (known, revisions) = ("\(7001 + pages)", revisions + 1) } else { refusals += 1 }
+                #expect(try await Self.port(shop) == known[...], "\(pages) pages")
+                if pages % 4 == 1 {
+                    await agent.kill()
+                    try await bed.shell("rm \(state)/filler")
+                    agent = try await shop.startAgent()
+                    #expect(try await Self.port(shop) == known[...], "\(pages) pages, another agent")
+                }
+                let numbers = try await shop.control.history(limit: 100).revisions.map(\.number)
+                #expect(numbers == Array((1...revisions).reversed()), "\(pages) pages")
+                try await bed.shell("rm -f \(state)/filler")
+            }
+            #expect(refusals > 0 && revisions > 2, "\(refusals) refusals, \(revisions) revisions")
+            #expect(try await shop.agent.tool("policy", "rollback", "1").status == 0)
+            #expect(try await Self.port(shop) == "7000")
         }
     }
 }
