@@ -207,7 +207,7 @@ let kernelTests: [Target] = [
         name: "KernelDatapathTests",
         dependencies: [
             "BPFRuntime", "CDatapathABI", "EventModel", "IdentityModel", "KernelDatapath", "KernelPrograms",
-            "KernelTesting", "NetworkModel", "PolicyCompiler",
+            "KernelTesting", "LinuxHost", "NetworkModel", "PolicyCompiler",
         ],
         exclude: ["BPF"], swiftSettings: strict, plugins: ["CompileKernelPrograms"]),
     .target(

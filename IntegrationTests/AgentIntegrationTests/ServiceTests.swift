@@ -31,6 +31,17 @@ import Testing
             sourceLocation: sourceLocation)
     }
 
+    /// Takes a program off, as a person who removes its pin does; the agent puts it on again.
+    private func takeOff(_ link: String, _ field: ServiceField) async throws {
+        func hooks() async throws -> Set<String> {
+            let attachments = try await field.host.control.status().kernel.attachments
+            return Set(attachments.filter { $0.program.hasPrefix("cgroup") }.map(\.hook))
+        }
+        #expect(try await hooks() == ["cgroup"])
+        try await field.host.bed.shell("rm \(field.host.agent.pinDirectory)/v*/links/\(link)")
+        try await eventually("the program is back") { try await hooks() == ["cgroup"] }
+    }
+
     private func only8080(_ field: ServiceField) -> String {
         let nearby = field.host.clientAddresses.map { $0.contains(":") ? "\"\($0)/128\"" : "\"\($0)/32\"" }
         return "{toCIDR: [\(nearby.joined(separator: ", "))], \(HostBed.port(8080))}"
@@ -49,6 +60,8 @@ import Testing
             for process in [ServiceField.Process.user, .other] {
                 try await expect(field, process, allowed.union(others))
             }
+            try await takeOff("cgroup-egress", field)
+            try await expect(field, .unit, allowed, "put on again")
             let denied = try await field.host.flows().filter { $0.verdict == "deny" }
             #expect(denied.allSatisfy { $0.endpoint == field.unit && $0.direction == "egress" })
             #expect(denied.contains { $0.rule.contains("CiliumClusterwideNetworkPolicy/web") })

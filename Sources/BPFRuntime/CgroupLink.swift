@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLibbpf
+import CLinuxShim
 import Glibc
 
 /// Which packets of a cgroup's sockets a program sees.
@@ -26,6 +27,9 @@ extension TrafficLink {
         let result = bpf_link_create(program.descriptor.rawValue, directory.rawValue, hook.attachType, nil)
         self.init(descriptor: try FileDescriptor(owning: check(result, operation)))
     }
+
+    /// True while the program of a cgroup's link sees packets: somebody may have detached it and left the pin.
+    package func isOnCgroup() throws(BPFError) -> Bool { try info().cgroup_id != 0 }
 
     /// Takes a cgroup's link off, if one is pinned at the path, and removes the pin.
     package static func detachCgroup(pinnedAt path: String) throws(BPFError) {

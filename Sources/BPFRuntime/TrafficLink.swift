@@ -70,7 +70,7 @@ package struct TrafficLink: ~Copyable, Sendable {
     /// The kernel's number of the attached program.
     package func programID() throws(BPFError) -> UInt32 { try info().program_id }
 
-    private func info() throws(BPFError) -> bulkhead_link_info {
+    func info() throws(BPFError) -> bulkhead_link_info {
         var info = bulkhead_link_info()
         try check(unsafe bulkhead_read_link_info(descriptor.rawValue, &info), "read the state of a link")
         return info

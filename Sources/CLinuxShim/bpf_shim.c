@@ -65,8 +65,13 @@ int bulkhead_read_link_info(int link_fd, struct bulkhead_link_info *info)
 {
 	struct {
 		__u32 type, id, program_id, padding;
-		__u32 ifindex, attach_type;
-		__u64 rest[6];
+		union {
+			struct {
+				__u32 ifindex, attach_type;
+			};
+			__u64 cgroup_id;
+			__u64 rest[7];
+		};
 	} kernel_info;
 	__u32 size = sizeof(kernel_info);
 	int error;
@@ -79,6 +84,7 @@ int bulkhead_read_link_info(int link_fd, struct bulkhead_link_info *info)
 	info->program_id = kernel_info.program_id;
 	info->ifindex = kernel_info.type == BULKHEAD_LINK_TYPE_TCX ? kernel_info.ifindex : 0;
 	info->attach_type = kernel_info.type == BULKHEAD_LINK_TYPE_TCX ? kernel_info.attach_type : 0;
+	info->cgroup_id = kernel_info.type == BULKHEAD_LINK_TYPE_CGROUP ? kernel_info.cgroup_id : 0;
 	return 0;
 }
 

@@ -124,14 +124,16 @@ package struct KernelReport: Codable, Hashable, Sendable {
     }
 }
 
-/// One program on one interface.
+/// One program on one interface, or on the root of the cgroup hierarchy.
 package struct AttachmentReport: Codable, Hashable, Sendable {
     package var program: String
+    /// The interface's name, or the cgroup's directory.
     package var interface: String
+    /// 0: a cgroup.
     package var interfaceIndex: UInt32
-    /// `tcx` or `clsact`.
+    /// `tcx`, `clsact` or `cgroup`; `missing`: a program for services was taken off and will be put on again.
     package var hook: String
-    /// Name of the endpoint it serves.
+    /// Name of the endpoint it serves, or how many services.
     package var endpoint: String
 
     package init(program: String, interface: String, interfaceIndex: UInt32, hook: String, endpoint: String) {

@@ -5,14 +5,18 @@ import Glibc
 
 extension Datapath {
     package func setServices(_ services: [DatapathService], in field: ServiceField) throws(DatapathError) {
-        let isSet = try writeServices(services, in: field)
-        guard isSet || services.isEmpty else {
+        let isSet: Void? = try withServices { tables throws(BPFError) in try tables.set(services, in: field) }
+        guard isSet != nil || services.isEmpty else {
             throw .kernel(
                 BPFError(
                     errno: ENOTSUP, operation: "judge services of the host",
                     remedy: "the kernel refused their programs: `bulkhead status` says why"))
         }
         withState { $0.serviceNumbers = Set(services.map(\.number)) }
+    }
+
+    package func servicePrograms() throws(DatapathError) -> [ServiceProgram] {
+        try withServices { tables throws(BPFError) in try tables.programs() } ?? []
     }
 
     package func keep(_ connections: Set<HostConnection>) throws(DatapathError) {

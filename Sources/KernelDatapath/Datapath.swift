@@ -252,11 +252,16 @@ package final class Datapath: DatapathWriting {
         }
     }
 
-    /// False if this kernel did not take the programs.
-    func writeServices(_ wanted: [DatapathService], in field: ServiceField) throws(DatapathError) -> Bool {
+    /// Nil if this kernel did not take the programs.
+    func withServices<Result: Sendable>(
+        _ body: (borrowing ServiceTables) throws(BPFError) -> Result
+    ) throws(DatapathError) -> Result? {
         do throws(BPFError) {
-            return try services.withLock { tables throws(BPFError) in
-                try tables?.set(wanted, in: field) != nil
+            return try services.withLock { tables throws(BPFError) -> Result? in
+                switch tables {
+                case .some(let tables): try body(tables)
+                case .none: nil
+                }
             }
         } catch {
             throw .kernel(error)

@@ -43,6 +43,18 @@ package struct DatapathService: Hashable, Sendable {
     }
 }
 
+/// A program for services, which belongs on the root of the cgroup hierarchy while there are services.
+package struct ServiceProgram: Hashable, Sendable {
+    package var name: String
+    /// False: somebody took it off, or the kernel never took it.
+    package var isAttached: Bool
+
+    package init(name: String, isAttached: Bool) {
+        self.name = name
+        self.isAttached = isAttached
+    }
+}
+
 /// Where sockets of services are looked for.
 package struct ServiceField: Hashable, Sendable {
     /// Directory of the root of the cgroup2 hierarchy.

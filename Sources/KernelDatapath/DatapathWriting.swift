@@ -20,6 +20,9 @@ package protocol DatapathWriting: Sendable {
     /// With none no program stays on the cgroup hierarchy.
     func setServices(_ services: [DatapathService], in field: ServiceField) throws(DatapathError)
 
+    /// The programs that judge services; none if this kernel does not take them.
+    func servicePrograms() throws(DatapathError) -> [ServiceProgram]
+
     /// Adds connections of the host that no default deny cuts.
     func keep(_ connections: Set<HostConnection>) throws(DatapathError)
 

@@ -16,6 +16,7 @@ package final class InMemoryDatapath: DatapathWriting {
         package var failsafes: Set<FailsafePort> = []
         package var endpoints: [UInt32: DatapathEndpoint] = [:]
         package var services: [DatapathService] = []
+        package var servicePrograms: [ServiceProgram] = []
         package var kept: Set<HostConnection> = []
         /// The complete state in force; nil before the first `replace`.
         package var mapState: MapState?
@@ -68,7 +69,16 @@ package final class InMemoryDatapath: DatapathWriting {
     }
 
     package func setServices(_ services: [DatapathService], in field: ServiceField) throws(DatapathError) {
-        content.withLock { $0.services = services }
+        content.withLock { content in
+            content.services = services
+            content.servicePrograms = ["cgroup_egress", "cgroup_ingress"].map {
+                ServiceProgram(name: $0, isAttached: !services.isEmpty)
+            }
+        }
+    }
+
+    package func servicePrograms() throws(DatapathError) -> [ServiceProgram] {
+        content.withLock { $0.servicePrograms }
     }
 
     package func keep(_ connections: Set<HostConnection>) throws(DatapathError) {

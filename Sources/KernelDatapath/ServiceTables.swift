@@ -22,6 +22,7 @@ struct ServiceTables: ~Copyable {
         for hook in CgroupHook.allCases {
             guard let pinned = try FileDescriptor.pinned(at: pins.directory.link(hook)) else { continue }
             let link = TrafficLink(descriptor: pinned)
+            guard try link.isOnCgroup() else { continue }
             if hook == .egress { try link.replaceProgram(with: egress) } else { try link.replaceProgram(with: ingress) }
         }
         // Assigned last: a type that cannot be copied is built whole or not at all.
@@ -80,6 +81,19 @@ struct ServiceTables: ~Copyable {
         try attach(ingress, to: field.cgroupRoot, at: .ingress)
     }
 
+    /// The programs that judge services, attached or not.
+    func programs() throws(BPFError) -> [ServiceProgram] {
+        [
+            ServiceProgram(name: egress.name, isAttached: try isAttached(.egress)),
+            ServiceProgram(name: ingress.name, isAttached: try isAttached(.ingress)),
+        ]
+    }
+
+    private func isAttached(_ hook: CgroupHook) throws(BPFError) -> Bool {
+        guard let pinned = try FileDescriptor.pinned(at: directory.link(hook)) else { return false }
+        return try TrafficLink(descriptor: pinned).isOnCgroup()
+    }
+
     private func removeSurplus(_ wantedCgroups: Set<UInt64>, _ wantedUsers: Set<UInt32>) throws(BPFError) {
         var surplusCgroups: [UInt64] = [], surplusUsers: [UInt32] = []
         try cgroups.forEach { id, _ in if !wantedCgroups.contains(id) { surplusCgroups.append(id) } }
@@ -91,8 +105,9 @@ struct ServiceTables: ~Copyable {
     private func attach(
         _ program: borrowing BPFProgram, to root: String, at hook: CgroupHook
     ) throws(BPFError) {
+        guard try !isAttached(hook) else { return }
         let path = directory.link(hook)
-        guard try FileDescriptor.pinned(at: path) == nil else { return }
+        try unpin(path)
         try TrafficLink(attaching: program, toCgroup: root, at: hook).descriptor.pin(at: path)
     }
 }

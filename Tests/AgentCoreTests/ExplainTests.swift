@@ -84,6 +84,16 @@ import Testing
         await state.update(source: "host", workloads: [host, service, shop], state: "ok", location: "")
         #expect(datapath.withContent { $0.services }.map(\.users) == [[33]])
         #expect(try await state.endpoint("web").condition == .enforced)
+        func hooks() async throws -> [String] {
+            try await state.status().kernel.attachments.filter { $0.interfaceIndex == 0 }.map {
+                "\($0.program) \($0.hook) \($0.endpoint)"
+            }
+        }
+        #expect(try await hooks() == ["cgroup_egress cgroup 1 service", "cgroup_ingress cgroup 1 service"])
+        datapath.withContent { $0.servicePrograms[1].isAttached = false }
+        #expect(try await hooks() == ["cgroup_egress cgroup 1 service", "cgroup_ingress missing 1 service"])
+        await state.retryServices()
+        #expect(try await hooks() == ["cgroup_egress cgroup 1 service", "cgroup_ingress cgroup 1 service"])
         let policies = """
             apiVersion: cilium.io/v2
             kind: CiliumClusterwideNetworkPolicy

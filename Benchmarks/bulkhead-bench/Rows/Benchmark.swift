@@ -36,8 +36,8 @@ protocol Benchmark: Sendable {
 /// Every benchmark, in the order of the table.
 let benchmarks: [any Benchmark.Type] = [
     EstablishedCost.self, ForwardingCost.self, FirstPacketCost.self, Latency.self, CompileTime.self, EventRate.self,
-    NameAnswerCost.self, AgentFootprint.self, PolicyChange.self, AuditSwitch.self, ScaleCost.self, ScaleMemory.self,
-    PolicyTestTime.self, LargeFile.self,
+    NameAnswerCost.self, ServiceCost.self, AgentFootprint.self, PolicyChange.self, AuditSwitch.self, ScaleCost.self,
+    ScaleMemory.self, PolicyTestTime.self, LargeFile.self,
 ]
 
 /// Tells the reader of a long run where it is; the table itself goes to standard output.

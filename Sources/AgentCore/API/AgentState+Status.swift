@@ -62,6 +62,7 @@ extension AgentState {
                         endpoint: workload.name))
             }
         }
+        report.attachments += serviceAttachments()
         let support = datapath.kernelSupport()
         report.available = support.available
         report.missing = support.gaps.map { MissingFeature(feature: $0.feature, reason: $0.reason, cost: $0.cost) }

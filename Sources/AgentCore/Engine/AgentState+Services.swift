@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ControlAPI
 import IdentityAllocation
 import IdentityModel
 import KernelDatapath
 import LinuxHost
+import Logging
 
 extension AgentState {
     /// Tells the kernel whose sockets are which service's.
@@ -19,6 +21,30 @@ extension AgentState {
         } catch {
             services = nil
             report("services", "\(error)")
+        }
+    }
+
+    /// Puts the programs on again if somebody took them off, and tries once more what failed; called every now and then.
+    func retryServices() {
+        guard !isDetached else { return }
+        let isMissing = (try? datapath.servicePrograms())?.contains { !$0.isAttached } ?? false
+        if isMissing, services?.isEmpty == false {
+            logger.warning("a program for services was taken off; attaching it again")
+            services = nil
+        }
+        if services == nil { updateServices() }
+    }
+
+    /// The programs for services as `status` lists them; none without services.
+    func serviceAttachments() -> [AttachmentReport] {
+        let count = desiredServices().count
+        guard count > 0, let programs = try? datapath.servicePrograms() else { return [] }
+        let root = (try? serviceField())?.cgroupRoot ?? ""
+        return programs.map { program in
+            AttachmentReport(
+                program: program.name, interface: root, interfaceIndex: 0,
+                hook: program.isAttached ? "cgroup" : "missing",
+                endpoint: "\(count) service\(count == 1 ? "" : "s")")
         }
     }
 

@@ -63,6 +63,7 @@ extension Agent {
             group.addTask { await every(AgentState.usageInterval) { await state.noteRuleUsage() } }
             group.addTask { await every(.seconds(5)) { await state.retryCommit() } }
             group.addTask { await every(.seconds(1)) { await state.retryEndpoints() } }
+            group.addTask { await every(.seconds(1)) { await state.retryServices() } }
             group.addTask { await every(.milliseconds(250)) { await state.rollBackUnconfirmed() } }
             group.addTask { await every(.milliseconds(500)) { await state.followTime() } }
             await group.waitForAll()

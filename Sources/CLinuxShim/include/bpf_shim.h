@@ -17,6 +17,7 @@ enum {
 	BULKHEAD_TCX_INGRESS = 46,
 	BULKHEAD_TCX_EGRESS = 47,
 	BULKHEAD_LINK_TYPE_TCX = 11,
+	BULKHEAD_LINK_TYPE_CGROUP = 3,
 };
 
 /* BPF_LINK_CREATE for tcx; the program goes to the head of the chain. Returns the link's descriptor. */
@@ -27,6 +28,7 @@ struct bulkhead_link_info {
 	__u32 program_id;
 	__u32 ifindex;                    /* tcx: 0 once the device is gone */
 	__u32 attach_type;                /* tcx only */
+	__u64 cgroup_id;                  /* cgroup: 0 once the link is detached */
 };
 int bulkhead_read_link_info(int link_fd, struct bulkhead_link_info *info);
 

@@ -62,7 +62,8 @@ enum StatusRendering {
         var table = TextTable(["INTERFACE", "INDEX", "PROGRAM", "HOOK", "ENDPOINT"])
         for attachment in attachments {
             table.add([
-                attachment.interface, String(attachment.interfaceIndex), attachment.program, attachment.hook,
+                attachment.interface, attachment.interfaceIndex == 0 ? "-" : String(attachment.interfaceIndex),
+                attachment.program, attachment.hook,
                 attachment.endpoint,
             ])
         }
