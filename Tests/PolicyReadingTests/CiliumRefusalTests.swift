@@ -199,6 +199,7 @@ private func egress(_ rule: String) -> String { "endpointSelector: {}\negress:\n
         .init(
             "an empty deny element", "endpointSelector: {}\ningressDeny:\n- {}\ningress: [{fromEntities: [all]}]",
             ["7:5 BH2001 spec.ingressDeny[0]"]),
+        .init("types of ICMP left out", ingress("icmps: [{}]"), ["7:13 BH2007 spec.ingress[0].icmps[0]"]),
         .init("an empty selector", ingress("fromEndpoints: [{}]"), ["7:21 BH2002 spec.ingress[0].fromEndpoints[0]"]),
         .init(
             "a foreign namespace of the subject",

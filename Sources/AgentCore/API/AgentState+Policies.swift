@@ -101,7 +101,7 @@ extension AgentState {
         let bundle = PolicyBundle(document.text, file: document.name, reader: reader)
         guard !bundle.hasErrors else {
             throw APIError(
-                .invalidPolicy, "\(document.name) has errors; nothing was applied", diagnostics: bundle.records)
+                .invalidPolicy, "\(document.name) has errors; nothing of it was applied", diagnostics: bundle.records)
         }
         return bundle
     }

@@ -10,11 +10,13 @@ enum CiliumICMPReading {
 
     /// The types of the element.
     static func read(_ field: Field) -> [PortMatch] {
-        guard let mapping = field.mapping(fields), let elements = mapping["fields"]?.elements() else {
-            return []
-        }
+        guard let mapping = field.mapping(fields) else { return [] }
+        let list = mapping["fields"]
+        guard let elements = list == nil && !mapping.has("fields") ? [] : list?.elements() else { return [] }
         if elements.isEmpty {
-            field.report(.warning, .selectsNothing, "an element of icmps without types selects nothing")
+            field.report(
+                .warning, .selectsNothing, "an element of icmps without types selects nothing",
+                remedy: "list types, such as `fields: [{type: EchoRequest}]`, or delete the element")
         }
         if elements.count > CiliumPortReading.portableCountMax {
             mapping.keyField("fields")?.report(
