@@ -33,11 +33,21 @@ extension Fixture {
             let selector = try #require(NameSelector(text))
             bySuffix[selector.name, default: [:]][selector.extent] = Fixture.name(number).rawValue
         }
-        for (suffix, numbers) in bySuffix {
-            try maps.names.selectors.update(
-                fqdn_selector_key(suffix, Fixture.nameHash), to: fqdn_selector(suffix, numbers: numbers))
-        }
+        for (suffix, numbers) in bySuffix { try write(suffix, numbers) }
         try commitNames(policy)
+    }
+
+    private func write(_ suffix: DomainName, _ numbers: [NameSelector.Extent: UInt32]) throws {
+        var shelves = NameGlobShelves()
+        shelves.update(to: Set(numbers.keys.compactMap { NameSelector($0, suffix).glob }))
+        for (index, patterns) in shelves.patterns.enumerated() {
+            try maps.names.globs.update(
+                fqdn_glob_key(suffix, index, Fixture.nameHash),
+                to: fqdn_glob(patterns.map { ($0, numbers[.glob($0)] ?? 0) }))
+        }
+        try maps.names.selectors.update(
+            fqdn_selector_key(suffix, Fixture.nameHash),
+            to: fqdn_selector(suffix, numbers: numbers, globs: shelves.patterns.count))
     }
 
     func configureNames(

@@ -9,6 +9,7 @@ final class NameMaps: Sendable {
     let config: BPFMap<UInt32, fqdn_config>
     let resolvers: BPFMap<ip_address, UInt32>
     let selectors: BPFMap<fqdn_selector_key, fqdn_selector>
+    let globs: BPFMap<fqdn_glob_key, fqdn_glob>
     let queries: MappedArray
     let numbers: MappedArray
     let history: MappedArray
@@ -27,6 +28,7 @@ final class NameMaps: Sendable {
         config = try object.map("fqdn_config_map")
         resolvers = try object.map("fqdn_resolver_map")
         selectors = try object.map("fqdn_selector_map")
+        globs = try object.map("fqdn_glob_map")
         queries = try MappedArray(object.mapDescriptor("fqdn_query_map"), name: "fqdn_query_map")
         numbers = try MappedArray(object.mapDescriptor("fqdn_number_map"), name: "fqdn_number_map")
         history = try MappedArray(object.mapDescriptor("fqdn_history_map"), name: "fqdn_history_map")
@@ -41,6 +43,7 @@ final class NameMaps: Sendable {
         try config.update(0, to: fqdn_config())
         try KernelMaps.empty(resolvers)
         try KernelMaps.empty(selectors)
+        try KernelMaps.empty(globs)
         NameMaps.changeMarks(of: queries) { _ in 0 }
         NameMaps.changeMarks(of: numbers) { _ in 0 }
         NameMaps.changeMarks(of: history) { _ in 0 }

@@ -6,15 +6,18 @@ import NetworkModel
 extension IdentityAllocator {
     /// Brings records and mappings up to date with all changes since the last call, and returns what that changed.
     ///
-    /// Throws if derived identities run out; endpoints whose identity is missing keep their base identity then.
+    /// Throws if derived identities run out; endpoints whose identity is missing keep their base identity then. Also if
+    /// there are more patterns of names below one name than the programs look for.
     package mutating func settle() throws(IdentityError) -> IdentityChanges {
         var changes = IdentityChanges()
         let areAddressesComplete = settleAddresses(&changes)
         let arePrefixesComplete = settlePrefixes(&changes)
+        let crowded = touched.names.filter { (globUses[$0.name] ?? 0) > NameGlob.countMax }.map(\.name).min()
         settleNames(&changes)
         settleRecords(&changes)
         settleSubjects(&changes)
         guard areAddressesComplete && arePrefixesComplete else { throw .localsExhausted }
+        if let crowded { throw .patternsExhausted(crowded) }
         return changes
     }
 

@@ -72,6 +72,8 @@ package struct IdentityAllocator: Sendable {
     var names = NumberPool<NameSelector>(NumericIdentity.nameRange)
     /// Policies that use a name.
     var nameUses = RevertibleTable<NameSelector, Int>()
+    /// Patterns with a `*` inside that are in use, by the name that they end in.
+    var globUses = RevertibleTable<DomainName, Int>()
     var nameRecords = RevertibleTable<NumericIdentity, NameSelector>()
     var subjectPool = NumberPool<SubjectKey>(IdentityAllocator.subjectRange)
 
@@ -124,6 +126,7 @@ package struct IdentityAllocator: Sendable {
         names.revise(revision)
         subjectPool.revise(revision)
         nameUses.revise(revision)
+        globUses.revise(revision)
         nameRecords.revise(revision)
         endpointTable.revise(revision)
         assignmentTable.revise(revision)
@@ -249,6 +252,7 @@ package struct IdentityAllocator: Sendable {
     package mutating func useName(_ name: NameSelector) throws(IdentityError) {
         guard names.assign(name) != nil else { throw .namesExhausted }
         nameUses[name] = (nameUses[name] ?? 0) + 1
+        if name.glob != nil, nameUses[name] == 1 { globUses[name.name] = (globUses[name.name] ?? 0) + 1 }
         touched.names.insert(name)
     }
 
@@ -256,6 +260,9 @@ package struct IdentityAllocator: Sendable {
     package mutating func releaseName(_ name: NameSelector) {
         guard let uses = nameUses[name] else { return }
         nameUses[name] = uses > 1 ? uses - 1 : nil
+        if name.glob != nil, uses == 1, let count = globUses[name.name] {
+            globUses[name.name] = count > 1 ? count - 1 : nil
+        }
         touched.names.insert(name)
     }
 

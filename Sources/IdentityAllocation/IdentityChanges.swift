@@ -27,6 +27,7 @@ package enum IdentityError: Error, Hashable, Sendable, CustomStringConvertible {
     case localsExhausted
     case subjectsExhausted
     case namesExhausted
+    case patternsExhausted(DomainName)
 
     package var description: String {
         switch self {
@@ -39,6 +40,9 @@ package enum IdentityError: Error, Hashable, Sendable, CustomStringConvertible {
         case .namesExhausted:
             "cannot give another DNS name a number: all \(NumericIdentity.nameRange.count) are in use; "
                 + "use patterns instead of single names"
+        case .patternsExhausted(let name):
+            "cannot look for another pattern of DNS names with a `*` inside that ends in \(name): policies name "
+                + "\(NameGlob.countMax) of them; use wider patterns, or `*.` and `**.` before a name"
         case .subjectsExhausted:
             "cannot add another policy subject: all \(IdentityAllocator.subjectRange.count) are in use; "
                 + "leave labels that differ for every workload out of identities (label filter)"

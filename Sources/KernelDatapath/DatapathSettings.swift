@@ -114,6 +114,7 @@ enum MapName {
     static let nameConfig = "fqdn_config_map"
     static let nameResolvers = "fqdn_resolver_map"
     static let nameSelectors = "fqdn_selector_map"
+    static let nameGlobs = "fqdn_glob_map"
     static let nameReaders = "dns_programs_map"
     static let nameQueries = "fqdn_query_map"
     static let nameNumbers = "fqdn_number_map"

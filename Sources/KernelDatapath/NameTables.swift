@@ -14,12 +14,15 @@ struct NameTables: ~Copyable {
     private let config: BPFMap<UInt32, fqdn_config>
     private let resolvers: BPFMap<ip_address, UInt32>
     private let selectors: BPFMap<fqdn_selector_key, fqdn_selector>
+    private let globs: BPFMap<fqdn_glob_key, fqdn_glob>
     private let memory: NameMemory
     /// What the programs have been told.
     private var settings: fqdn_config
     private let hash: NameHash
     /// As the kernel has them.
     private(set) var numbers: [NameSelector: UInt32] = [:]
+    /// Which automaton of its suffix each pattern with a `*` inside is part of.
+    private var shelves: [DomainName: NameGlobShelves] = [:]
     /// Programs may still be using numbers that were taken away: nobody has waited for them since.
     private var mayUseOld = true
     /// False: an earlier agent may have been killed between writing a name and looking for its addresses.
@@ -40,7 +43,7 @@ struct NameTables: ~Copyable {
         }
         var tables = try NameTables(
             config: config, resolvers: pins.map(MapName.nameResolvers), selectors: pins.map(MapName.nameSelectors),
-            memory: NameMemory(pins), settings: settings, hash: hash)
+            globs: pins.map(MapName.nameGlobs), memory: NameMemory(pins), settings: settings, hash: hash)
         try tables.readNumbers()
         try tables.memory.reclaimLost()
         return tables
@@ -48,12 +51,14 @@ struct NameTables: ~Copyable {
 
     private init(
         config: consuming BPFMap<UInt32, fqdn_config>, resolvers: consuming BPFMap<ip_address, UInt32>,
-        selectors: consuming BPFMap<fqdn_selector_key, fqdn_selector>, memory: consuming NameMemory,
-        settings: fqdn_config, hash: NameHash
+        selectors: consuming BPFMap<fqdn_selector_key, fqdn_selector>,
+        globs: consuming BPFMap<fqdn_glob_key, fqdn_glob>, memory: consuming NameMemory, settings: fqdn_config,
+        hash: NameHash
     ) {
         self.config = config
         self.resolvers = resolvers
         self.selectors = selectors
+        self.globs = globs
         self.memory = memory
         self.settings = settings
         self.hash = hash
@@ -61,13 +66,41 @@ struct NameTables: ~Copyable {
 
     private mutating func readNumbers() throws(BPFError) {
         var found: [NameSelector: UInt32] = [:]
+        var places: [NameTables.Place: DomainName] = [:]
         try selectors.forEach { key, value in
             guard let name = DomainName(value, length: Int(key.length)) else { return }
+            for number in 0..<value.globs {
+                places[NameTables.Place(hash: key.hash, length: key.length, number: number)] = name
+            }
             if value.exact != 0 { found[NameSelector(.exact, name)] = value.exact }
             if value.one != 0 { found[NameSelector(.one, name)] = value.one }
             if value.deep != 0 { found[NameSelector(.deep, name)] = value.deep }
         }
+        // What an agent wrote that was killed before it told the programs of it.
+        var lost: [fqdn_glob_key] = []
+        var patterns: [DomainName: [UInt32: [NameGlob]]] = [:]
+        try globs.forEach { key, value in
+            let place = NameTables.Place(hash: key.hash, length: key.length, number: key.number)
+            guard let name = places[place] else {
+                lost.append(key)
+                return
+            }
+            let own = value.patterns
+            patterns[name, default: [:]][key.number] = own.map(\.glob)
+            for (glob, number) in own { found[NameSelector(.glob(glob), name)] = number }
+        }
+        try globs.remove(lost)
+        shelves = patterns.mapValues { own in
+            NameGlobShelves(restoring: (0...(own.keys.max() ?? 0)).map { own[$0] ?? [] })
+        }
         numbers = found
+    }
+
+    /// One automaton, as a key of dictionaries.
+    private struct Place: Hashable {
+        var hash: UInt64
+        var length: UInt32
+        var number: UInt32
     }
 
     /// Says whose answers count and how long.
@@ -122,21 +155,43 @@ struct NameTables: ~Copyable {
         if numbers.contains(where: { wanted[$0.key] != $0.value }) { mayUseOld = true }
         settings.setLengths(of: Set(wanted.keys.map(\.name)).union(numbers.keys.map(\.name)))
         try config.update(0, to: settings)
+        let bySuffix = Dictionary(grouping: wanted.keys.filter { $0.glob != nil }, by: \.name)
         for suffix in Set(changed.map(\.name)) {
-            var own: [NameSelector.Extent: UInt32] = [:]
-            for extent in [NameSelector.Extent.exact, .one, .deep] {
-                own[extent] = wanted[NameSelector(extent, suffix)]
-            }
-            let key = fqdn_selector_key(suffix, hash)
-            if own.isEmpty {
-                try selectors.remove(key)
-            } else {
-                try selectors.update(key, to: fqdn_selector(suffix, numbers: own))
-            }
+            try write(suffix, globs: Set((bySuffix[suffix] ?? []).compactMap(\.glob)), wanted)
         }
         numbers = wanted
         settings.setLengths(of: wanted.keys.map(\.name))
         try config.update(0, to: settings)
+    }
+
+    /// The selectors of one suffix.
+    ///
+    /// Programs read meanwhile: an automaton is there before they look for it.
+    private mutating func write(
+        _ suffix: DomainName, globs patterns: Set<NameGlob>, _ wanted: [NameSelector: UInt32]
+    ) throws(BPFError) {
+        var own: [NameSelector.Extent: UInt32] = [:]
+        for extent in [NameSelector.Extent.exact, .one, .deep] {
+            own[extent] = wanted[NameSelector(extent, suffix)]
+        }
+        let former = shelves[suffix]?.patterns ?? []
+        var shelf = shelves[suffix] ?? NameGlobShelves()
+        shelf.update(to: patterns)
+        for (index, globs) in shelf.patterns.enumerated() where !globs.isEmpty {
+            let automaton = fqdn_glob(globs.map { ($0, wanted[NameSelector(.glob($0), suffix)] ?? 0) })
+            try self.globs.update(fqdn_glob_key(suffix, index, hash), to: automaton)
+        }
+        let key = fqdn_selector_key(suffix, hash)
+        if own.isEmpty, shelf.patterns.isEmpty {
+            try selectors.remove(key)
+        } else {
+            try selectors.update(key, to: fqdn_selector(suffix, numbers: own, globs: shelf.patterns.count))
+        }
+        for index in former.indices where !former[index].isEmpty {
+            guard index >= shelf.patterns.count || shelf.patterns[index].isEmpty else { continue }
+            try globs.remove(fqdn_glob_key(suffix, index, hash))
+        }
+        shelves[suffix] = shelf.patterns.isEmpty ? nil : shelf
     }
 
     /// Gives addresses of earlier answers the numbers that came later, for as long as the answers count.

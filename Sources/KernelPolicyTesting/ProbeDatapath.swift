@@ -156,6 +156,8 @@ extension ProbeDatapath {
     }
 
     /// Gives an address exactly these numbers of names, for an endpoint, without end.
+    ///
+    /// In ascending order: of rules that weigh the same the program takes the first, as the model does.
     func learn(_ numbers: [NumericIdentity], of address: IPAddress, at endpoint: UInt16) {
         // These programs have no secrets.
         let secrets = fqdn_config(), end = UInt32.max / 2
@@ -164,15 +166,11 @@ extension ProbeDatapath {
         }
         let tag = fqdn_tag(place, UInt32(endpoint)), own = ip_address(bytes: address.networkBytes)
         let bucket = Int(fqdn_bucket(place, UInt32(FQDN_NUMBER_BUCKETS)))
-        let expected = Set(numbers.map { UInt64($0.rawValue) })
+        let expected = numbers.map { UInt64($0.rawValue) }.sorted()
         if !expected.isEmpty { namedBuckets.insert(bucket) }
         unsafe names.withElement(bucket, as: fqdn_fact_bucket.self) { bucket in
-            for way in 0..<UInt32(FQDN_WAYS) {
-                var fact = fqdn_fact()
-                guard unsafe fqdn_read_fact(bucket, way, &fact) != 0, !expected.contains(fact.what) else { continue }
-                var same = fqdn_fact(address: own, what: fact.what)
-                if unsafe fqdn_is_same_fact(&same, &fact) != 0 { unsafe fqdn_free(&bucket.pointee.head, way, tag) }
-            }
+            // Nobody else's matter in this probe, and in a full bucket they would change the order.
+            unsafe bucket.pointee.head = fqdn_marks()
             for number in expected {
                 var fact = fqdn_fact(address: own, what: number)
                 _ = unsafe fqdn_note_fact(bucket, &fact, tag, end, 0)

@@ -43,7 +43,7 @@ package struct DomainName: Hashable, Sendable {
     }
 
     /// True for what host names are made of.
-    private static func isPlain(_ byte: UInt8) -> Bool {
+    static func isPlain(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x5f: true
         default: false

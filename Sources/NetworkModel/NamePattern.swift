@@ -2,7 +2,7 @@
 
 /// What people look for among names: `*` stands for any characters, dots included.
 ///
-/// Not what rules have: there a `*` is a label (`NameSelector`).
+/// Not what rules have: there a `*` stays in its label (`NameSelector`).
 package struct NamePattern: Hashable, Sendable {
     /// What stands between the stars, in lower case.
     private let parts: [[UInt8]]
@@ -17,12 +17,23 @@ package struct NamePattern: Hashable, Sendable {
             }
         }
         guard !body.isEmpty, isKnown else { return nil }
-        parts = body.lowercased().split(separator: "*", omittingEmptySubsequences: false).map { Array($0.utf8) }
+        parts = NamePattern.parts(Array(body.lowercased().utf8))
     }
 
     /// True if the whole name is meant.
     package func matches(_ name: DomainName) -> Bool {
-        var rest = Array(name.description.utf8)[...]
+        NamePattern.matches(parts, Array(name.description.utf8)[...])
+    }
+
+    /// True if the whole text is meant; `*` stands for any bytes.
+    static func matches(_ pattern: [UInt8], _ text: ArraySlice<UInt8>) -> Bool { matches(parts(pattern), text) }
+
+    private static func parts(_ pattern: [UInt8]) -> [[UInt8]] {
+        pattern.split(separator: UInt8(ascii: "*"), omittingEmptySubsequences: false).map(Array.init)
+    }
+
+    private static func matches(_ parts: [[UInt8]], _ text: ArraySlice<UInt8>) -> Bool {
+        var rest = text
         guard let first = parts.first, rest.starts(with: first) else { return false }
         rest = rest.dropFirst(first.count)
         guard let last = parts.dropFirst().last else { return rest.isEmpty }

@@ -241,7 +241,9 @@ extension PeerSelector {
                     prefix.contains(address) && !except.contains { $0.contains(address) }
                 } ?? false
         case .group(let labels): groups.contains(where: labels.matches)
-        case .name(let name): !side.isWorkload && side.names.contains(where: name.matches)
+        case .name(let name):
+            !side.isWorkload && !(side.address?.isNeverOpenedByName ?? false)
+                && side.names.contains(where: name.matches)
         case .narrowed(let selector, let condition):
             selector.matches(side, groups)
                 && condition.isMet(labels: side.labels, groups: groups, place: side.address.map { CIDR(host: $0) })

@@ -9,6 +9,11 @@ struct NamedWorld {
     let text: String
     let side: ExplainedSide
 
+    /// Where names open nothing, as far as an example may come to lie there.
+    private static let neverOpened = [
+        "0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/64", "64:ff9b::/96", "fe80::/10", "ff00::/8",
+    ].compactMap { CIDR($0) }
+
     /// One for each selector, or for each family of it.
     ///
     /// `selectors`: to be stood for, of `all` that rules name. `prefixes`: what rules tell apart besides; the address is in
@@ -20,7 +25,8 @@ struct NamedWorld {
         let narrow = prefixes.filter { !whole.contains($0) }
         let isSplit = whole.intersection(prefixes).count == 1
         let addresses = [(CIDR.allIPv4, " over IPv4"), (.allIPv6, " over IPv6")].prefix(isSplit ? 2 : 1).map {
-            (family, word) in (family.subtracting(narrow).first?.address, isSplit ? word : "")
+            (family, word) in
+            (family.subtracting(narrow + NamedWorld.neverOpened).first?.address, isSplit ? word : "")
         }
         return selectors.flatMap { selector in
             addresses.map { address, word in
@@ -36,11 +42,29 @@ extension NameSelector {
     /// A name that it means and none of the others does, unless they mean all of its names; nil: there is hardly one.
     fileprivate func example(outside others: Set<NameSelector>) -> DomainName? {
         guard extent != .exact else { return name }
-        let labels = extent == .one ? ["any"] : ["any", "of"]
         let exact = Set(others.filter { $0.extent == .exact }.map(\.name))
-        return (0...exact.count).lazy.compactMap { number in
-            DomainName(wire: wire(number == 0 ? labels : ["any\(number)"] + labels.dropFirst()) + name.wire)
-        }.first { !exact.contains($0) }
+        let globs = others.filter { $0.glob != nil && $0 != self }
+        let candidates = (0...exact.count + globs.count).lazy.compactMap { number in
+            DomainName(wire: wire(labels(number == 0 ? "any" : "any\(number)")) + name.wire)
+        }.filter { !exact.contains($0) }
+        return candidates.first { candidate in !globs.contains { $0.matches(candidate) } } ?? candidates.first
+    }
+
+    /// Labels that it means before its name.
+    private func labels(_ word: String) -> [String] {
+        switch extent {
+        case .exact: []
+        case .one: [word]
+        case .deep: [word, "of"]
+        case .glob(let glob):
+            glob.labels.map { label in
+                if label == "**" { return word }
+                let fixed = label.split(separator: "*", omittingEmptySubsequences: false)
+                // In the last place alone: a label has 63 characters at most.
+                let filled = fixed.dropLast().joined() + (fixed.count > 1 ? word : "") + (fixed.last ?? "")
+                return filled.utf8.count <= 63 ? filled : fixed.joined()
+            }
+        }
     }
 
     private func wire(_ labels: [String]) -> [UInt8] {

@@ -158,8 +158,8 @@ extension DiagnosticGuide {
             remedy: "Delete the `rules`, if the ports alone are restriction enough."),
         DiagnosticGuide(
             .unsupportedFQDN,
-            "Names are looked up by their suffixes: `*.` stands for one label before it, `**.` for one or more, `*` alone for "
-                + "every name. Rules by name are for workloads: the host's own answers are not read.",
+            "Names are looked up by their ends: what stands before the end of the last label with a `*` inside is matched by an "
+                + "automaton of 64 states. Calico's names are in egress rules that allow, and not in network sets.",
             remedy: "Write a wider pattern, or each name by itself."),
         DiagnosticGuide(
             .unsupportedServices,

@@ -86,3 +86,14 @@ package enum PortMatch: Hashable, Sendable {
     /// A protocol without ports.
     case wholeProtocol(IPProtocol)
 }
+
+extension PeerSelector {
+    /// The name or pattern by which it selects; nil: it selects otherwise.
+    package var domainName: NameSelector? {
+        switch self {
+        case .name(let name): name
+        case .narrowed(let selector, _): selector.domainName
+        case .labels, .prefix, .group: nil
+        }
+    }
+}

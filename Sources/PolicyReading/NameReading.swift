@@ -19,20 +19,54 @@ enum NameReading {
         return NameSelector(.exact, name)
     }
 
-    /// A pattern in Cilium's language: `*` alone is every name, `*.` one label, `**.` one or more; nil after an error.
+    /// A pattern in Cilium's language: stars alone are every name; a `*` is any characters of a label, a first label
+    /// `**` one or more labels; nil after an error.
     static func pattern(_ field: Field) -> NameSelector? {
         guard let text = field.string() else { return nil }
-        if let selector = NameSelector(text) { return selector }
-        let plain = text.split(separator: "*", omittingEmptySubsequences: false).joined(separator: "x")
-        guard text.contains("*"), DomainName(plain) != nil else {
+        // Spaces around it are cut off, as Cilium does.
+        let trimmed = text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()
+        let body = trimmed.last == "." ? String(trimmed.dropLast()) : String(trimmed)
+        guard body.contains(where: { $0 != "*" }) || body.isEmpty else { return .all }
+        var labels = body.split(separator: ".", omittingEmptySubsequences: false).map(NameReading.starsJoined)
+        if body.hasPrefix("**"), labels.first == "*" { labels[0] = "**" }
+        if let selector = NameSelector(labels.joined(separator: ".")) { return selector }
+        return refuse(field, labels)
+    }
+
+    /// Several stars in a row mean what one does.
+    private static func starsJoined(_ label: some StringProtocol) -> String {
+        label.reduce(into: "") { if $1 != "*" || $0.last != "*" { $0.append($1) } }
+    }
+
+    private static func refuse(_ field: Field, _ labels: [String]) -> NameSelector? {
+        let fixed = labels.map { $0.filter { $0 != "*" } }.map { $0.isEmpty ? "x" : $0 }
+        guard labels.contains(where: { $0.contains("*") }), !labels.contains(""),
+            DomainName(fixed.joined(separator: ".")) != nil
+        else {
             field.error(
                 .invalidDomainName, "\(field.quoted) is not a pattern of DNS names",
                 remedy: "write one like *.example.org: letters, digits, `-`, `_`, dots and `*`")
             return nil
         }
         field.error(
-            .unsupportedFQDN, "pattern \(field.quoted) has a `*` that is not the whole first label",
-            remedy: "write `*.` before a name for one label more, `**.` for any number, or each name by itself")
+            .unsupportedFQDN,
+            "pattern \(field.quoted) has more than \(NameGlob.stateCountMax - 1) characters up to the end of its last label "
+                + "with a `*`, not counting the stars", remedy: "put a `*` for the longest of these labels")
+        return nil
+    }
+
+    /// A name in Calico's language: a label that is `*`, one at most, is one or more labels; nil after an error.
+    static func calicoName(_ field: Field) -> NameSelector? {
+        guard let text = field.string() else { return nil }
+        let stars = text.split(separator: ".", omittingEmptySubsequences: false).filter { $0.contains("*") }
+        let wild = text.split(separator: ".", omittingEmptySubsequences: false).map { $0 == "*" ? "**" : String($0) }
+        if stars.isEmpty || stars == ["*"], let selector = NameSelector(text == "*" ? "*" : wild.joined(separator: "."))
+        {
+            return selector
+        }
+        field.error(
+            .invalidDomainName, "\(field.quoted) is not a DNS name or pattern of Calico",
+            remedy: "write one like www.example.org; one whole label may be a `*`, as in *.example.org")
         return nil
     }
 
@@ -47,5 +81,30 @@ enum NameReading {
             return nil
         }
         return NameSelector(isPattern ? .deep : .exact, name)
+    }
+
+    private static func selectors(of rule: PolicyRule) -> [PeerSelector] {
+        guard case .some(let selectors) = rule.peers else { return [] }
+        return selectors
+    }
+
+    /// An error for the first rule of each that names one more pattern with a `*` inside than are looked for below one name.
+    static func crowdedPatterns(_ policies: [Policy]) -> [Diagnostic] {
+        var found: [DomainName: Set<NameGlob>] = [:]
+        var told: [Diagnostic] = []
+        for rule in policies.flatMap(\.rules) {
+            for selector in selectors(of: rule).compactMap(\.domainName) {
+                guard let glob = selector.glob, found[selector.name, default: []].insert(glob).inserted,
+                    found[selector.name]?.count == NameGlob.countMax + 1
+                else { continue }
+                told.append(
+                    Diagnostic(
+                        severity: .error, code: .tooMany, location: rule.origin.source,
+                        message:
+                            "more than \(NameGlob.countMax) patterns with a `*` inside a label end in \(selector.name)",
+                        remedy: "use wider patterns, or `*.` and `**.` before a name"))
+            }
+        }
+        return told
     }
 }

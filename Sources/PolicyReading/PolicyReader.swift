@@ -62,7 +62,8 @@ package struct PolicyReader: Sendable {
             context.report(
                 .error, .tooManyTiers, from: YAMLMark(line: 1, column: 1), to: nil, path: "", problem, remedy: nil)
         }
-        return PolicyDocumentSet(policies: policies.policies, diagnostics: context.diagnostics + duplicates)
+        let crowded = NameReading.crowdedPatterns(policies.policies)
+        return PolicyDocumentSet(policies: policies.policies, diagnostics: context.diagnostics + duplicates + crowded)
     }
 
     /// A file cut to nothing, or filled with zeros by a crash, was hardly meant to open everything.

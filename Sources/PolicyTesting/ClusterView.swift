@@ -103,7 +103,7 @@ package struct ClusterView {
 
     /// The numbers that an address has because of its names.
     package func nameNumbers(of address: IPAddress) -> [NumericIdentity] {
-        guard !test.names.isEmpty else { return [] }
+        guard !test.names.isEmpty, !address.isNeverOpenedByName else { return [] }
         let own = test.names.filter { $0.value.contains(address) }.keys
         return allocator.nameNumbers.filter { selector, _ in own.contains(where: selector.matches) }.values.sorted()
     }

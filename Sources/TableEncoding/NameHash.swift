@@ -81,13 +81,21 @@ extension fqdn_selector_key {
     }
 }
 
+extension fqdn_glob_key {
+    /// Where one of the automata of a suffix stands.
+    package init(_ suffix: DomainName, _ number: Int, _ hash: NameHash) {
+        self.init(hash: hash.hash(suffix), length: UInt32(suffix.wire.count), number: UInt32(number))
+    }
+}
+
 extension fqdn_selector {
-    /// Selectors of one suffix with their numbers.
-    package init(_ suffix: DomainName, numbers: [NameSelector.Extent: UInt32]) {
+    /// Selectors of one suffix with their numbers; `globs`: how many automata there are to look for.
+    package init(_ suffix: DomainName, numbers: [NameSelector.Extent: UInt32], globs: Int = 0) {
         self.init()
         exact = numbers[.exact] ?? 0
         one = numbers[.one] ?? 0
         deep = numbers[.deep] ?? 0
+        self.globs = UInt32(globs)
         unsafe withUnsafeMutableBytes(of: &name) { unsafe $0.copyBytes(from: suffix.wire) }
     }
 }

@@ -145,6 +145,24 @@ import Testing
         #expect(allocator.records[inside]?.labels.isReserved("host") == true && inside != .host)
     }
 
+    @Test func `more patterns below one name than the programs look for are refused, until one goes`() throws {
+        var allocator = IdentityAllocator()
+        func pattern(_ number: Int) throws -> NameSelector { try #require(NameSelector("a\(number)-*.test")) }
+        for number in 0..<NameGlob.countMax { try allocator.useName(pattern(number)) }
+        try allocator.useName(pattern(0))
+        _ = try allocator.settle()
+        allocator.revise(.begin)
+        try allocator.useName(pattern(64))
+        try allocator.useName(#require(NameSelector("*.test")))
+        #expect(throws: IdentityError.patternsExhausted(try #require(DomainName("test")))) { try allocator.settle() }
+        allocator.revise(.revert)
+        allocator.releaseName(try pattern(1))
+        try allocator.useName(pattern(64))
+        _ = try allocator.settle()
+        try allocator.useName(#require(NameSelector("a1-*.other")))
+        _ = try allocator.settle()
+    }
+
     @Test func `too many label sets are refused and nothing changes`() throws {
         var allocator = IdentityAllocator()
         for number in IdentityAllocator.subjectRange {

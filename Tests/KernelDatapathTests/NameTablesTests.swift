@@ -121,6 +121,34 @@ extension DatapathKernelTests {
             }
         }
 
+        @Test func `patterns with a star inside come and go, and outlive their agent`() async throws {
+            try await Workbench.run { bench in
+                do {
+                    let field = try Field(bench)
+                    try field.setNames(["api-*.test": 1, "*cdn.test": 2, "*.test": 3])
+                    try field.resolve("api-1.test", addresses(0..<1))
+                    try field.setNames(["api-*.test": 1, "*.b-*.test": 4])
+                    try field.resolve("api-2.test", addresses(1..<2))
+                    try field.resolve("xcdn.test", addresses(2..<3))
+                }
+                let field = try Field(bench)
+                // The same again: nothing is lost by it, and what was there before is known.
+                try field.setNames(["api-*.test": 1, "*.b-*.test": 4])
+                try field.resolve("api-3.test", addresses(3..<4))
+                try field.resolve("a.b-.test", addresses(4..<5))
+                try field.setNames(["api-*.test": 1, "*cdn.test": 5])
+                let found = try field.numbered()
+                #expect(found[Field.first + 1] == Set(addresses(0..<2) + addresses(3..<4)))
+                #expect(found[Field.first + 4] == Set(addresses(4..<5)))
+                #expect(found[Field.first + 5] == Set(addresses(2..<3)))
+                let globs: BPFMap<fqdn_glob_key, fqdn_glob> = try field.pins.map(MapName.nameGlobs)
+                try field.setNames(["a.test": 1])
+                var left = 0
+                try globs.forEach { _, _ in left += 1 }
+                #expect(left == 0)
+            }
+        }
+
         @Test func `a number that another name had opens nothing of it`() async throws {
             try await Workbench.run { bench in
                 let field = try Field(bench)

@@ -63,8 +63,8 @@ extension RandomPolicyTest {
     }
 
     private mutating func adminPeer(isEgress: Bool, hasNames: Bool) -> CaseNode {
-        switch number(1...(hasNames ? 7 : isEgress ? 5 : 3)) {
-        case 6, 7: return ["domainNames": some(1...2) { .text($0.pick(RandomPolicyTest.adminNames)) }]
+        switch number(1...(hasNames ? isAboutNames ? 11 : 7 : isEgress ? 5 : 3)) {
+        case 6, 7, 8, 9, 10, 11: return ["domainNames": some(1...2) { .text($0.pick(RandomPolicyTest.adminNames)) }]
         case 1, 2, 3: return adminWorkloads()
         case 4: return ["nodes": chance(40) ? [:] : selector(RandomCluster.nodeKeys)]
         default: return ["networks": some(1...2) { .text($0.prefixes().outer) }]

@@ -160,11 +160,19 @@ extension RandomPolicyTest {
         var family = chance(15) ? pick([4, 6]) : nil
         if isICMP, family != nil { family = proto == "ICMP" ? 4 : 6 }
         if let family { rule.append(("ipVersion", .number(family))) }
-        var ends = [calicoOwnEnd(), calicoPeer(family)]
+        let mayName = !isIngress && family == nil && !isICMP && rule.first?.value.string == "Allow"
+        let hasNames = mayName && chance(isAboutNames ? 50 : 10)
+        var ends = [calicoOwnEnd(), hasNames ? calicoDomains() : calicoPeer(family)]
         if isIngress { ends.swapAt(0, 1) }
         if let proto, ["TCP", "UDP", "SCTP"].contains(proto) { ends[1] += calicoPorts() }
         for (name, end) in zip(["source", "destination"], ends) where !end.isEmpty { rule.append((name, .object(end))) }
         return .object(rule)
+    }
+
+    private mutating func calicoDomains() -> [(key: String, value: CaseNode)] {
+        let names =
+            RandomCluster.domainNames + ["*", "*.test", "*.a.test", "x.*.test", "W.*.Test.", "w.*", "*.w.a.test"]
+        return [("domains", some(1...2) { .text($0.pick(names)) })]
     }
 
     private mutating func calicoType(isIPv4: Bool) -> CaseNode {

@@ -26,7 +26,7 @@ extension RandomPolicyTest {
         ]
         let sections = ["ingress", "egress", "ingressDeny", "egressDeny"].filter { _ in chance(45) }
         for section in sections.isEmpty ? ["ingress"] : sections {
-            spec.append((section, some(1...2) { $0.ciliumElement(section, hasNames: !isOfHosts) }))
+            spec.append((section, some(1...2) { $0.ciliumElement(section) }))
         }
         if chance(25) {
             let flags = ["ingress", "egress"].filter { _ in chance(70) }
@@ -35,14 +35,14 @@ extension RandomPolicyTest {
         return .object(spec)
     }
 
-    /// `hasNames`: rules about hosts have none.
-    private mutating func ciliumElement(_ section: String, hasNames: Bool) -> CaseNode {
+    private mutating func ciliumElement(_ section: String) -> CaseNode {
         let from = section.hasPrefix("ingress") ? "from" : "to"
         var element: [(key: String, value: CaseNode)] = []
         // A list of peers that is there and empty selects nothing.
         let least = chance(5) ? 0 : 1
         let isOfObjects = isAboutObjects && chance(75)
-        switch isOfObjects ? number(6...8) : number(1...(from == "to" && hasNames ? 10 : 8)) {
+        let isOfNames = isAboutNames && from == "to" && chance(60)
+        switch isOfObjects ? number(6...8) : isOfNames ? 9 : number(1...(from == "to" ? 10 : 8)) {
         case 9, 10: element.append(("toFQDNs", some(least...2) { $0.ciliumName() }))
         case 1, 2: element.append(("\(from)Endpoints", some(least...2) { $0.ciliumPeer() }))
         case 3: element.append(("\(from)Entities", some(least...2) { $0.ciliumEntity() }))
@@ -54,7 +54,8 @@ extension RandomPolicyTest {
         case 8 where isOfObjects: element.append(("\(from)Nodes", [[:]]))
         default: break
         }
-        switch number(1...5) {
+        // In cases about names: no ports half of the time, else often ports by name.
+        switch isAboutNames ? pick([1, 2, 5, 5]) : number(1...5) {
         case 1, 2:
             element.append(("toPorts", some(1...2) { ["ports": $0.some(0...2) { $0.ciliumPort() }] }))
         case 3: element.append(("icmps", [["fields": some(1...2) { $0.ciliumType() }]]))
@@ -81,10 +82,16 @@ extension RandomPolicyTest {
     }
 
     private mutating func ciliumName() -> CaseNode {
-        if chance(40) { return ["matchName": .text(pick(RandomCluster.domainNames + ["W.a.TEST."]))] }
+        if chance(isAboutNames ? 15 : 40) {
+            return ["matchName": .text(pick(RandomCluster.domainNames + ["W.a.TEST."]))]
+        }
+        if isAboutNames, chance(50) { return ["matchPattern": .text(pick(["*.test", "*.a.test", "*.w.a.test"]))] }
         return [
             "matchPattern": .text(
-                pick(["*", "*.a.test", "**.a.test", "*.test", "**.test", "*.W.a.test.", "**.w.a.test", "b.test"]))
+                pick([
+                    "*", "**", "*.a.test", "**.a.test", "*.test", "**.test", "*.W.a.test.", "**.w.a.test", "b.test",
+                    "*a.test", "*w*.a.test", "x.*.a.test", "*.*.test", "**.*.a.test", "*.w*.A.test", "*.*",
+                ]))
         ]
     }
 
@@ -113,8 +120,9 @@ extension RandomPolicyTest {
     private mutating func ciliumPort() -> CaseNode {
         var members: [(key: String, value: CaseNode)] = []
         if chance(85) { members.append(("protocol", .text(pick(["TCP", "UDP", "ANY", "SCTP", "tcp"])))) }
-        switch number(1...5) {
-        case 1: members.append(("port", .text(pick(RandomCluster.portNames + ["HTTP"]))))
+        switch isAboutNames && chance(50) ? 1 : number(1...5) {
+        case 1:
+            members.append(("port", .text(isAboutNames ? "http" : pick(RandomCluster.portNames + ["HTTP"]))))
         case 2:
             members.append(("port", "80"))
             members.append(("endPort", .number(pick([0, 79, 80, 81, 1030, 8080]))))

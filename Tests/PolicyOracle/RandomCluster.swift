@@ -45,6 +45,13 @@ struct RandomCluster {
         "fd00:1::c8",
     ]
     static let domainNames = ["a.test", "w.a.test", "x.w.a.test", "v.a.test", "b.test", "test"]
+    /// Few, above, below and beside each other.
+    static let nestedNames = [
+        "test", "a.test", "b.test", "w.a.test", "v.a.test", "x.w.a.test", "y.x.w.a.test", "aw.a.test", "w-1.a.test",
+    ]
+    /// Addresses that names have when little else is asked, and some that no name opens.
+    static let namedOutsiders = ["192.0.2.7", "10.1.0.200", "198.51.100.1", "2001:db8::7", "fd00:1::c8"]
+    static let neverOpened = ["169.254.169.254", "100.100.100.200", "fd00:ec2::254"]
 }
 
 extension RandomPolicyTest {
@@ -54,11 +61,20 @@ extension RandomPolicyTest {
         let production: CaseNode = ["name": "y", "labels": ["team": "red", "env": .text(pick(["", "prod"]))]]
         cluster.namespaces = .list([red] + (chance(50) ? [production] : []))
         for index in 0..<number(3...7) { drawWorkload(index) }
-        if chance(70) { drawNames() }
+        if isAboutNames || chance(70) { drawNames() }
     }
 
     /// Most addresses have no name, some have several.
     private mutating func drawNames() {
+        if isAboutNames {
+            for name in RandomCluster.nestedNames where chance(75) {
+                var addresses = Set((0..<number(1...2)).map { _ in pick(RandomCluster.namedOutsiders) })
+                if chance(35) { addresses = [pick(pick(cluster.ends).addresses)] }
+                if chance(15) { addresses.insert(pick(RandomCluster.neverOpened)) }
+                cluster.names.append((name, addresses.sorted()))
+            }
+            return
+        }
         for name in RandomCluster.domainNames where chance(60) {
             var addresses = Set((0..<number(1...3)).map { _ in pick(RandomCluster.outsiders) })
             // A name may point at whatever it likes: inside it opens nothing and denies nothing.
@@ -71,7 +87,7 @@ extension RandomPolicyTest {
     private mutating func drawWorkload(_ index: Int) {
         let isHost = index > 1 && chance(isAboutObjects ? 40 : 20)
         let node = pick(RandomCluster.nodes)
-        let twin = chance(25) ? cluster.last : nil
+        let twin = chance(isAboutNames ? 60 : 25) ? cluster.last : nil
         let namespace = twin?.namespace ?? pick(["default", "default", "x", "y"])
         let labels = twin?.labels ?? self.labels()
         cluster.last = (namespace, labels)
@@ -116,8 +132,9 @@ extension RandomPolicyTest {
 
     private mutating func ports() -> [CaseNode] {
         var ports: [CaseNode] = []
-        if chance(60) {
-            ports.append(["name": "http", "port": .number(pick([80, 80, 8080])), "protocol": "TCP"])
+        if chance(isAboutNames ? 95 : 60) {
+            let number = pick(isAboutNames ? [80, 8080] : [80, 80, 8080])
+            ports.append(["name": "http", "port": .number(number), "protocol": "TCP"])
         }
         if chance(20) { ports.append(["name": "web", "port": .number(pick([80, 443]))]) }
         if chance(25) { ports.append(["name": "dns", "port": .number(53), "protocol": "UDP"]) }
@@ -134,17 +151,18 @@ extension RandomPolicyTest {
         // Workloads by name or by any of their addresses.
         let inside = cluster.ends.filter { $0.addresses.contains(where: isOfFamily) }
         guard !inside.isEmpty else { return probe() }
-        let outside = RandomCluster.outsiders.filter(isOfFamily)
+        let outside = outsiders().filter(isOfFamily)
         func name(_ end: RandomCluster.End, _ random: inout Self) -> String {
-            random.chance(85) ? end.key : random.pick(end.addresses.filter(isOfFamily))
+            random.chance(random.isAboutNames ? 60 : 85) ? end.key : random.pick(end.addresses.filter(isOfFamily))
         }
         let own = pick(inside)
         var other = pick(inside)
         // The own node is the host to its pods, whatever documents say of its addresses.
         let host = isAboutObjects && chance(40) ? inside.first { $0.isHost && $0.node == own.node } : nil
         if let host { other = host }
-        var ends = [name(own, &self), host != nil || chance(65) ? name(other, &self) : pick(outside)]
-        let isTurned = chance(50)
+        let isToInside = host != nil || chance(isAboutNames ? 45 : 65)
+        var ends = [name(own, &self), isToInside ? name(other, &self) : pick(outside)]
+        let isTurned = chance(isAboutNames ? 25 : 50)
         if isTurned { ends.swapAt(0, 1) }
         // By name, if its first address of the family is the one meant.
         let names = cluster.names.filter { $0.addresses.first(where: isOfFamily) == ends[1] }
@@ -165,11 +183,22 @@ extension RandomPolicyTest {
         return .object(members)
     }
 
+    /// Everybody outside; in a case about names those that some name has, most often.
+    private mutating func outsiders() -> [String] {
+        let inside = Set(cluster.ends.flatMap(\.addresses))
+        let named = Set(cluster.names.flatMap(\.addresses)).subtracting(inside).sorted()
+        guard isAboutNames, chance(80) else { return RandomCluster.outsiders }
+        return named + RandomCluster.namedOutsiders
+    }
+
     /// `named`: ports that the destination has names for.
     private mutating func ports(_ named: [CaseNode]) -> [(key: String, value: CaseNode)] {
         if !named.isEmpty, chance(15) {
             let port = pick(named)
             return [("protocol", port["protocol"] ?? "TCP"), ("port", port["name"] ?? "http")]
+        }
+        if isAboutNames, chance(70) {
+            return [("protocol", "TCP"), ("port", .number(pick([80, 80, 443, 8080])))]
         }
         return [
             ("protocol", .text(pick(["TCP", "TCP", "TCP", "UDP", "UDP", "SCTP"]))),

@@ -10,6 +10,9 @@ package struct RandomPolicyTest {
     private var hasBaseline = false
     /// Nodes and services have to meet the rules about them to say anything: some draws are about little else.
     var isAboutObjects = false
+    /// The same for names, of DNS and of ports: names above and below each other share few addresses, inside ones among
+    /// them; workloads of one identity differ about their ports.
+    var isAboutNames = false
     /// Tiers that a document of the case has defined: each may be defined once.
     var definedTiers: Set<String> = []
     /// Profiles and host endpoints that a document of the case has defined.
@@ -20,6 +23,7 @@ package struct RandomPolicyTest {
     /// A document of kind PolicyTest with so many probes; what they expect is left to those who judge.
     package mutating func document(probes count: Int) -> CaseNode {
         isAboutObjects = chance(25)
+        isAboutNames = !isAboutObjects && chance(30)
         drawCluster()
         hasBaseline = false
         definedTiers = []
@@ -27,7 +31,9 @@ package struct RandomPolicyTest {
         let dialects =
             isAboutObjects
             ? Dialect.aboutObjects
-            : chance(30) ? Dialect.family(of: pick(Dialect.allCases)) : Dialect.allCases
+            : isAboutNames && chance(80)
+                ? Dialect.aboutNames
+                : chance(30) ? Dialect.family(of: pick(Dialect.allCases)) : Dialect.allCases
         let policies = (0..<number(1...8)).map { CaseNode.object([("inline", policy($0, of: dialects))]) }
         return [
             "apiVersion": "bulkhead.dev/v1alpha1", "kind": "PolicyTest", "metadata": ["name": "random"],
@@ -43,6 +49,7 @@ package struct RandomPolicyTest {
         definedTiers = []
         definedOwners = []
         isAboutObjects = chance(30)
+        isAboutNames = false
         return policy(index, of: isAboutObjects ? Dialect.aboutObjects : Dialect.allCases)
     }
 
@@ -70,6 +77,10 @@ package struct RandomPolicyTest {
 
         static let aboutObjects: [Dialect] = [
             .cilium, .cilium, .ciliumClusterwide, .admin, .objects, .objects, .objects,
+        ]
+
+        static let aboutNames: [Dialect] = [
+            .cilium, .cilium, .cilium, .ciliumClusterwide, .admin, .cluster, .calico, .calicoGlobal,
         ]
     }
 

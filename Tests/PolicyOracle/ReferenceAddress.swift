@@ -34,6 +34,16 @@ struct ReferenceAddress: Hashable {
         return isIPv4 == start.isIPv4 && bits.prefix(length) == start.bits.prefix(length)
     }
 
+    /// What names never open: this host's inside, the link, groups, metadata services.
+    var isNeverOpenedByName: Bool {
+        [
+            "0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "100.100.100.200", "168.63.129.16",
+            "192.0.0.192",
+            "0:0:0:0:0:0:0:0/64", "fe80:0:0:0:0:0:0:0/10", "ff00:0:0:0:0:0:0:0/8", "fd00:ec2:0:0:0:0:0:0/64",
+            "fd20:ce:0:0:0:0:0:254",
+        ].contains(where: isInside)
+    }
+
     private static func bits(of number: Int, count: Int) -> [Bool] {
         (0..<count).map { number >> (count - 1 - $0) & 1 == 1 }
     }

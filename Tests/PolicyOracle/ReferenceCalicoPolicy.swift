@@ -155,6 +155,12 @@ enum ReferenceCalicoPolicy {
     }
 
     private static func isEnd(_ entity: CaseNode, _ party: Party, _ namespace: String?) -> Bool {
+        let domains = (entity["domains"]?.elements ?? []).compactMap(\.string)
+        if !domains.isEmpty {
+            return domains.contains { text in
+                party.names.contains { ReferenceDomainName.isMeant(byCalico: text, $0) }
+            }
+        }
         let accounts = entity["serviceAccounts"]
         let isNarrowed =
             entity["selector"] != nil || entity["namespaceSelector"] != nil || accounts != nil

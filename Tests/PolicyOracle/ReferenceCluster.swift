@@ -120,7 +120,10 @@ struct ReferenceCluster {
     func party(_ end: End, from node: String) -> ReferenceParty {
         guard let workload = end.workload else {
             let label = ReferenceParty.Label(source: "reserved", key: "world", value: "")
-            let own = names.filter { $0.addresses.contains(end.address) }.map(\.name)
+            let own =
+                end.address.isNeverOpenedByName
+                ? []
+                : names.filter { $0.addresses.contains(end.address) }.map(\.name)
             return ReferenceParty(kind: .world, address: end.address, labels: [label], names: Set(own))
         }
         guard !workload.isHostNetwork else {

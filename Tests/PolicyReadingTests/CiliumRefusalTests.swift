@@ -148,7 +148,7 @@ private func egress(_ rule: String) -> String { "endpointSelector: {}\negress:\n
             "endpointSelector: {}\ningressDeny:\n- toPorts: [{ports: [{port: \"80\"}], rules: {http: [{}]}}]\ningress: [{fromEntities: [all]}]",
             ["7:39 BH1501 spec.ingressDeny[0].toPorts[0].rules"]),
         .init(
-            "toFQDNs", egress("toFQDNs: [{matchPattern: \"a*.example.org\"}]"),
+            "toFQDNs", egress("toFQDNs: [{matchPattern: \"\(String(repeating: "a", count: 63)).*.example.org\"}]"),
             ["7:30 BH1502 spec.egress[0].toFQDNs[0].matchPattern"]),
         .init(
             "the service of the API server",

@@ -11,6 +11,7 @@
 #include "event_ring.h"
 #include "flow_event.h"
 #include "fqdn.h"
+#include "fqdn_glob.h"
 #include "fqdn_table.h"
 #include "ipcache.h"
 #include "metrics.h"

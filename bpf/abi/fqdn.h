@@ -43,7 +43,7 @@ struct fqdn_selector {
 	__u32 exact;                      /* number for this very name, 0: none */
 	__u32 one;                        /* for names with one more label */
 	__u32 deep;                       /* for names with one or more more labels */
-	__u32 pad;
+	__u32 globs;                      /* automata of fqdn_glob_map to look for: 0 to globs - 1, some may be missing */
 	__u8 name[FQDN_NAME_BYTES];       /* zeros behind the suffix */
 };
 _Static_assert(sizeof(struct fqdn_selector) == 272, "fqdn_selector");
@@ -170,9 +170,10 @@ struct fqdn_scratch {
 	__u32 gathered;                         /* length of the message that the packet has completed, 0: none */
 	__u32 length, offset, name_length, labels, records, found, numbers_found;
 	__u32 numbers[FQDN_NUMBERS_MAX];
-	__u8 bad, ended, wants_selectors, pad;
+	__u8 bad, ended, wants_selectors, has_symbols;
 	__u8 start[128];                        /* where each label begins */
 	__u8 name[FQDN_NAME_BYTES + 16];        /* the question's, zeros behind it; + 16: words are read at a masked offset */
+	__u8 symbols[FQDN_NAME_BYTES];          /* of the name, if has_symbols; lengths are ends of labels */
 	__u8 message[FQDN_MESSAGE_BYTES + 16];  /* + 16: an address is read at a masked offset */
 	struct fqdn_record record[FQDN_RECORDS_MAX];
 };

@@ -3,6 +3,7 @@
 #ifndef BULKHEAD_FQDN_MAPS_H
 #define BULKHEAD_FQDN_MAPS_H
 
+#include "fqdn_glob.h"
 #include "fqdn_table.h"
 #include "maps.h"
 
@@ -29,6 +30,14 @@ struct {
 	__type(key, struct fqdn_selector_key);
 	__type(value, struct fqdn_selector);
 } fqdn_selector_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct fqdn_glob_key);
+	__type(value, struct fqdn_glob);
+} fqdn_glob_map SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -6,18 +6,7 @@
 #include "count.h"
 #include "dns_message.h"
 #include "fqdn_maps.h"
-
-static __always_inline void add_number(struct fqdn_scratch *s, __u32 number)
-{
-	if (!number)
-		return;
-	if (s->numbers_found >= FQDN_NUMBERS_MAX) {
-		count_metric(METRIC_DNS_CROWDED, 0);
-		return;
-	}
-	s->numbers[s->numbers_found & (FQDN_NUMBERS_MAX - 1)] = number;
-	s->numbers_found++;
-}
+#include "glob.h"
 
 /* Behind both there are zeros. */
 static __always_inline bool is_suffix(const struct fqdn_scratch *s, __u32 from, const __u8 *suffix, __u32 length)
@@ -52,6 +41,8 @@ static __always_inline void match_suffix(struct dns_walk *w, __u32 from, __u32 l
 	if (labels == 1)
 		add_number(s, selector->one);
 	add_number(s, selector->deep);
+	if (selector->globs)
+		match_globs(key.hash, key.length, selector->globs, from);
 }
 
 /* The name right to left: the hash of every suffix falls out of one pass, and is looked up. */
@@ -72,6 +63,7 @@ static __always_inline void hash_name(struct dns_walk *w)
 	struct fqdn_scratch *s = w->s;
 
 	s->h1 = s->h2 = s->numbers_found = 0;
+	s->has_symbols = 0;
 	/* The selector of every name stands for the empty suffix. */
 	if (s->wants_selectors)
 		match_suffix(w, s->name_length, s->labels);

@@ -61,9 +61,9 @@ static __always_inline int judge_packet(struct __sk_buff *skb, int direction, __
 	}
 	action = judge_tracked(&s, direction, is_host);
 	/* Read from memory again: kept over all of the above, the pointer would need room on the stack. */
-	if (!is_host && action == TC_ACT_UNSPEC &&
+	if (action == TC_ACT_UNSPEC &&
 	    (s.p.key.remote_port == network16(FQDN_PORT) ||
-	     (direction == DIRECTION_EGRESS && s.p.key.local_port == network16(FQDN_PORT))))
+	     (!is_host && direction == DIRECTION_EGRESS && s.p.key.local_port == network16(FQDN_PORT))))
 		bpf_tail_call(*(struct __sk_buff *volatile *)&s.skb, &dns_programs_map, direction);
 	return action;
 }
@@ -108,6 +108,10 @@ static __always_inline int see_dns_packet(struct __sk_buff *skb, int direction)
 	if (!reason && direction == DIRECTION_EGRESS && p.key.local_port == network16(FQDN_PORT) &&
 	    ep->flags & ENDPOINT_NO_SOURCE_CHECK)
 		note_forged(skb, &p);
+	/* What leaves under the host's address for others (masquerading) is not what the host asked. */
+	if (ep->flags & ENDPOINT_HOST && direction == DIRECTION_EGRESS &&
+	    (skb->ingress_ifindex || !owns_address(ep, &p.key.local)))
+		return TC_ACT_UNSPEC;
 	if (!reason && p.key.remote_port == network16(FQDN_PORT))
 		see_dns(skb, &p, direction == DIRECTION_INGRESS);
 	return TC_ACT_UNSPEC;

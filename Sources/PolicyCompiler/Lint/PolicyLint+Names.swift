@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NetworkModel
+import NetworkModel
 package import PolicyModel
 
 /// Rules by DNS name need somebody who reads answers.
@@ -27,17 +27,6 @@ extension PolicyLint {
                     : "the rule by name (\(list)) \(effect) where `dns.resolvers` of the agent is empty",
                 remedy: "list in `dns.resolvers` of the agent's configuration the addresses that workloads ask",
                 severity: isKnown ? .warning : .note)
-        }
-    }
-}
-
-extension PeerSelector {
-    /// The name or pattern by which it selects; nil: it selects otherwise.
-    package var domainName: NameSelector? {
-        switch self {
-        case .name(let name): name
-        case .narrowed(let selector, _): selector.domainName
-        case .labels, .prefix, .group: nil
         }
     }
 }

@@ -28,13 +28,17 @@ struct CalicoEntityReading {
             }
         }
         let sourcePorts = "refused unless empty: policies judge the port a connection goes to (BH1513)"
+        let domains = "names; in rules that allow, by themselves or with ports; a label `*` is one or more labels"
         return FieldTable(
-            (isPeer ? ["nets", "notNets"] : [])
+            (isPeer ? ["nets", "notNets"] + (isSource ? [] : ["domains"]) : [])
                 + ["selector", "notSelector", "namespaceSelector", "serviceAccounts", "ports", "notPorts"],
             refused: refused,
             notes: isSource
                 ? ["ports": sourcePorts, "notPorts": sourcePorts]
-                : ["ports": "numbers, ranges, names", "notPorts": "numbers and ranges; names refused (BH1303)"])
+                : [
+                    "ports": "numbers, ranges, names", "notPorts": "numbers and ranges; names refused (BH1303)",
+                    "domains": domains,
+                ])
     }
 
     private func mapping(_ field: Field, isPeer: Bool) -> Mapping? {
@@ -74,6 +78,7 @@ struct CalicoEntityReading {
         guard let field else { return everyone.map { .some($0.map(CalicoEntityReading.prefix)) } ?? .any }
         guard let mapping = mapping(field, isPeer: true) else { return nil }
         checkSourcePorts(mapping, isSource: direction == .ingress)
+        if let names = names(mapping, family: family) { return names }
         let errorsBefore = field.context.errorCount
         let nets = prefixes(mapping["nets"], family: family)
         let notNets = prefixes(mapping["notNets"], family: nil) ?? []
@@ -100,6 +105,22 @@ struct CalicoEntityReading {
                 left.map { net in
                     .prefix(net, except: notNets.filter { net.contains($0) }, includesWorkloads: true)
                 }, condition))
+    }
+
+    /// Whom `domains` means, which stand alone; nil: there are none.
+    private func names(_ mapping: Mapping, family: Int?) -> PeerSelection? {
+        guard let domains = mapping["domains"], let elements = domains.elements(), !elements.isEmpty else { return nil }
+        let others = ["nets", "notNets", "selector", "notSelector", "namespaceSelector", "serviceAccounts"]
+        if let other = others.first(where: mapping.has) {
+            mapping.keyField("domains")?.error(
+                .mixedPeers, "a destination has both `domains` and `\(other)`", remedy: "write two rules")
+        }
+        if family != nil {
+            mapping.keyField("domains")?.error(
+                .mixedPeers, "a rule has both `domains` and a version of IP",
+                remedy: "delete `ipVersion`: names mean addresses of both")
+        }
+        return .some(elements.compactMap { NameReading.calicoName($0).map { .name($0) } })
     }
 
     private static func narrow(_ selectors: [PeerSelector], _ condition: PeerCondition) -> [PeerSelector] {

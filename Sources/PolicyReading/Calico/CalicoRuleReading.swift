@@ -50,6 +50,12 @@ struct CalicoRuleReading {
         let peers = ends.peers(peerField, family: ports?.impliesFamily ?? false ? nil : family)
         guard let action = action(mapping), let kind = action else { return nil }
         guard let subjects, let peers, let ports else { return nil }
+        if kind != .allow, case .some(let selectors) = peers, selectors.contains(where: { $0.domainName != nil }) {
+            peerField?.error(
+                .unsupportedFQDN, "`domains` in a rule that does not allow",
+                remedy: "deny by address, or by name with toFQDNs in egressDeny of a Cilium policy")
+            return nil
+        }
         return Rule(action: kind, subjects: subjects, peers: peers, ports: ports.selection)
     }
 

@@ -9,7 +9,7 @@ struct CiliumPeerReading {
     let header: PolicyHeader
     /// The subject is endpoints that are still starting: they, and their peers then, have no namespace yet.
     let subjectIsInit: Bool
-    /// The subject is the host, whose DNS answers are not read.
+    /// The subject is the host itself.
     let subjectIsHost: Bool
 
     private static let setFields = FieldTable(["cidr", "except", "cidrGroupRef", "cidrGroupSelector"])
@@ -54,12 +54,6 @@ struct CiliumPeerReading {
 
     private func readName(_ field: Field) -> [PeerSelector] {
         guard let mapping = field.mapping(FieldTable(["matchName", "matchPattern"])) else { return [] }
-        if subjectIsHost {
-            field.error(
-                .unsupportedFQDN, "rules by DNS name are not supported for the host itself",
-                remedy: "name the addresses with toCIDR or toCIDRSet")
-            return []
-        }
         if mapping.has("matchName"), mapping.has("matchPattern") {
             mapping.keyField("matchPattern")?.error(
                 .mixedPeers, "one element has both matchName and matchPattern", remedy: "write two elements (`- `)")

@@ -26,7 +26,7 @@ struct PrefixGroupReading {
         if let domains = spec["allowedEgressDomains"]?.elements(), !domains.isEmpty {
             spec.keyField("allowedEgressDomains")?.error(
                 .unsupportedFQDN, "DNS names in network sets are not supported",
-                remedy: "name them in toFQDNs of a Cilium policy, or list the addresses in `nets`")
+                remedy: "name them in `destination.domains` of the rules, or list the addresses in `nets`")
         }
         let list = isCilium ? spec.required(listName) : spec[listName]
         let prefixes = (list?.elements() ?? []).compactMap { CIDRReading.prefix($0, allowsAddress: true) }
