@@ -145,7 +145,10 @@ let unitTests: [Target] = [
     tests("IdentityAllocationTests", ["NetworkModel", "IdentityModel", "PolicyModel", "IdentityAllocation"]),
     tests(
         "PolicyCompilerTests",
-        ["NetworkModel", "IdentityModel", "PolicyModel", "IdentityAllocation", "PolicyCompiler", "TableEncoding"]),
+        [
+            "NetworkModel", "IdentityModel", "PolicyModel", "IdentityAllocation", "PolicyCompiler", "PolicyOracle",
+            "TableEncoding",
+        ]),
     tests(
         "TableEncodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "PolicyCompiler", "TableEncoding"]),
     tests(

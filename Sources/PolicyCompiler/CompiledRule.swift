@@ -41,6 +41,7 @@ final class CompiledRule: SubjectUser {
     let stage: UInt8?
     /// In its tier; of two rules that match, the lower one wins.
     let rank: UInt32
+    let standing: PolicyStanding
     let ports: LoweredPorts
     /// Nil: any peer.
     var peerUses: [PeerUse]?
@@ -48,10 +49,11 @@ final class CompiledRule: SubjectUser {
     var slot: UInt32 = 0
     var subjectCount = 0
 
-    init(_ rule: PolicyRule, stage: UInt8?, rank: UInt32) {
+    init(_ rule: PolicyRule, stage: UInt8?, rank: UInt32, standing: PolicyStanding) {
         self.rule = rule
         self.stage = stage
         self.rank = rank
+        self.standing = standing
         ports = LoweredPorts(rule.ports)
         super.init(rule.subject)
     }
@@ -74,13 +76,13 @@ final class CompiledClosure: SubjectUser {
     let policy: PolicyReference
     /// Nil: the tier does not close, or has found no room.
     let stage: UInt8?
-    let isAudit: Bool
+    let standing: PolicyStanding
     let direction: Direction
 
-    init(_ effect: DefaultDeny, of policy: Policy, stage: UInt8?) {
+    init(_ effect: DefaultDeny, of policy: Policy, stage: UInt8?, standing: PolicyStanding) {
         self.policy = policy.reference
         self.stage = stage
-        isAudit = policy.isAudit
+        self.standing = standing
         direction = effect.direction
         super.init(effect.subject)
     }

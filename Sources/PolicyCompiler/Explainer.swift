@@ -11,6 +11,8 @@ package struct Explainer: Sendable {
     private let ranks: TierRanks
     private let line: TierLine
     private let groups: [PrefixGroup]
+    /// Policies in whose place others are rehearsed.
+    private let replaced: Set<PolicyReference>
     private let options: CompileOptions
 
     package init(policies: [Policy], options: CompileOptions = CompileOptions()) {
@@ -19,6 +21,7 @@ package struct Explainer: Sendable {
         ranks = TierRanks(policies)
         line = TierLine(of: policies)
         groups = self.policies.compactMap(\.prefixGroup)
+        replaced = policies.replaced
     }
 
     /// Some policies of another explainer's, with their places among all of them.
@@ -27,6 +30,7 @@ package struct Explainer: Sendable {
         ranks = all.ranks
         line = all.line
         groups = all.groups
+        replaced = all.replaced
         options = all.options
     }
 
@@ -76,34 +80,48 @@ package struct Explainer: Sendable {
         let proto: IPProtocol
         let port: UInt16?
         let destinationPorts: NamedPorts
+        /// Of the peer; services among them have ports.
+        var groups: [LabelSet] = []
     }
 
     private struct Candidate {
         let rule: PolicyRule
         let tier: PolicyTier
         let precedence: UInt32
+        let standing: PolicyStanding
+    }
+
+    /// A policy that closes a direction.
+    private struct Closer {
+        let policy: Policy
+        let standing: PolicyStanding
     }
 
     private func side(
         of subject: ExplainedSide, peer: ExplainedSide, _ direction: Direction, _ flow: Flow
     ) -> Explanation.Side {
+        let closers = closers(of: subject, direction)
         var side = Explanation.Side(
             direction: direction, verdict: .allow, cause: nil, findings: [],
-            closedBy: closers(of: subject, direction, isAudit: false).map(\.reference),
-            closedInAuditBy: closers(of: subject, direction, isAudit: true).map(\.reference))
+            closedBy: closers.filter(\.standing.isEnforced).map(\.policy.reference),
+            closedInAuditBy: closers.filter { $0.standing == .rehearsed }.map(\.policy.reference))
         if let address = subject.address, address == peer.address, !subject.isService {
             side.cause = .builtin("self")
             return side
         }
         var candidates: [Candidate] = []
         let groups = self.groups.around(peer)
+        var flow = flow
+        flow.groups = direction == .egress ? groups : []
         for policy in policies {
             for (position, rule) in policy.rules.enumerated()
             where rule.direction == direction && rule.subject.selects(subject) {
                 let precedence = strongestMatch(rule, ranks.rank(of: position, in: policy), flow)
                 let matchesPeer = rule.peers.matches(peer, groups)
                 if matchesPeer, let precedence {
-                    candidates.append(Candidate(rule: rule, tier: policy.tier, precedence: precedence))
+                    candidates.append(
+                        Candidate(
+                            rule: rule, tier: policy.tier, precedence: precedence, standing: standing(of: policy)))
                 }
                 let outcome: Explanation.Finding.Outcome =
                     switch (matchesPeer, precedence != nil) {
@@ -119,15 +137,12 @@ package struct Explainer: Sendable {
             }
         }
         let hostEnters = direction == .ingress && options.allowHost && !subject.isHost && peer.isHost
-        func walk(withAudit: Bool) -> Walk {
-            let closers =
-                closers(of: subject, direction, isAudit: false)
-                + (withAudit ? closers(of: subject, direction, isAudit: true) : [])
-            return Walk(
-                along: line, candidates.filter { withAudit || !$0.rule.isAudit }, closers: closers, direction,
+        func walk(_ counts: (PolicyStanding) -> Bool) -> Walk {
+            Walk(
+                along: line, candidates.filter { counts($0.standing) }, closers: closers, direction, counts,
                 hostEnters: hostEnters)
         }
-        let (enforced, all) = (walk(withAudit: false), walk(withAudit: true))
+        let (enforced, all) = (walk(\.isEnforced), walk(\.isAmongAll))
         conclude(&side, !enforced.isDenied && all.isDenied ? all : enforced, isEnforced: enforced.isDenied)
         if side.verdict == .deny && subject.isAudited { side.verdict = .audit }
         return side
@@ -163,7 +178,8 @@ package struct Explainer: Sendable {
         var passers: [Candidate] = []
 
         init(
-            along line: TierLine, _ candidates: [Candidate], closers: [Policy], _ direction: Direction, hostEnters: Bool
+            along line: TierLine, _ candidates: [Candidate], closers: [Closer], _ direction: Direction,
+            _ counts: (PolicyStanding) -> Bool, hostEnters: Bool
         ) {
             for tier in line.places.map(\.tier) {
                 if let best = strongest(candidates.filter { $0.tier == tier }) {
@@ -175,13 +191,13 @@ package struct Explainer: Sendable {
                     (self.tier, decider) = (tier, best)
                     return
                 }
-                let closing = closers.filter { $0.tier == tier }
-                guard !closing.isEmpty else { continue }
+                let closing = closers.filter { $0.policy.tier == tier && $0.standing != .neither }
+                guard closing.contains(where: { counts($0.standing) }) else { continue }
                 self.tier = tier
                 isDenied = !hostEnters
-                // Named are those that are enforced, and those in audit mode if no other closes.
-                let enforced = closing.filter { !$0.isAudit }
-                let named = (enforced.isEmpty ? closing : enforced).map(\.reference).sorted()
+                // Named are those that close in both verdicts, and all if none does.
+                let always = closing.filter { $0.standing == .both }
+                let named = (always.isEmpty ? closing : always).map(\.policy.reference).sorted()
                 cause = hostEnters ? RuleRegistry.builtins[RuleRegistry.hostAccess] : .defaultDeny(direction, named)
                 return
             }
@@ -209,14 +225,20 @@ package struct Explainer: Sendable {
         let named = strongest(
             lowered.namedKeys(for: flow.destinationPorts, action: rule.action),
             hasPeer: hasPeer || rule.direction == .egress)
-        return [strongest(lowered.keys, hasPeer: hasPeer), named].compactMap { $0 }.max()
+        let ofServices = strongest(
+            lowered.serviceKeys(for: flow.destinationPorts, groups: flow.groups, action: rule.action), hasPeer: hasPeer)
+        return [strongest(lowered.keys, hasPeer: hasPeer), named, ofServices].compactMap { $0 }.max()
     }
 
-    private func closers(of subject: ExplainedSide, _ direction: Direction, isAudit: Bool) -> [Policy] {
+    private func closers(of subject: ExplainedSide, _ direction: Direction) -> [Closer] {
         policies.filter { policy in
-            policy.isAudit == isAudit && line.place(of: policy.tier)?.closes ?? false
+            line.place(of: policy.tier)?.closes ?? false
                 && policy.defaultDeny.contains { $0.direction == direction && $0.subject.selects(subject) }
-        }
+        }.map { Closer(policy: $0, standing: standing(of: $0)) }
+    }
+
+    private func standing(of policy: Policy) -> PolicyStanding {
+        PolicyStanding(isAudit: policy.isAudit, isReplaced: replaced.contains(policy.reference))
     }
 }
 

@@ -34,8 +34,13 @@ extension MapState {
     /// The line of a subject's default deny; nil if the direction is open.
     package func subjectLine(_ slot: UInt16, _ subject: SubjectState, _ direction: Direction) -> String? {
         let side = Int(direction.rawValue)
-        guard subject.defaultDenyAll[side] else { return nil }
-        let how = subject.defaultDeny[side] ? "default deny" : "audit default deny"
+        let how: String
+        switch (subject.defaultDeny[side], subject.defaultDenyAll[side]) {
+        case (false, false): return nil
+        case (true, true): how = "default deny"
+        case (false, true): how = "audit default deny"
+        case (true, false): how = "default deny, in rehearsal none,"
+        }
         return
             "subject \(SubjectStage.name(of: slot)) \(direction) \(how) by \(ruleText(subject.defaultDenyRule[side]))"
     }
@@ -43,6 +48,7 @@ extension MapState {
     func text(_ value: PolicyValue) -> String {
         if value.enforced == value.all { return text(value.enforced) }
         if value.enforced.precedence == 0 { return "audit \(text(value.all))" }
+        if value.all.precedence == 0 { return "\(text(value.enforced)), in rehearsal nothing" }
         return "\(text(value.enforced)), audit \(text(value.all))"
     }
 

@@ -51,6 +51,11 @@ package struct PortKey: Hashable, Sendable {
 struct LoweredPorts {
     var keys: [PortKey] = []
     var names: [NamedPort] = []
+    /// Services whose ports the rule means, at each peer its own.
+    var services: [ServicePortSelector] = []
+
+    /// True if destinations differ in the ports that the rule means.
+    var dependsOnPeer: Bool { !names.isEmpty || !services.isEmpty }
 
     init(_ selection: PortSelection) {
         guard case .some(let matches) = selection else {
@@ -66,22 +71,48 @@ struct LoweredPorts {
                 unique.insert(PortKey(proto: proto.rawValue, port: UInt16(type) << 8, prefixLength: 8))
             case .icmpType(let proto, nil), .wholeProtocol(let proto):
                 unique.insert(PortKey(proto: proto.rawValue, port: 0, prefixLength: 0))
+            case .ofServices(let selector): services.append(selector)
             }
         }
         keys = unique.sorted { ($0.proto, $0.port, $0.prefixLength) < ($1.proto, $1.port, $1.prefixLength) }
     }
 
-    /// All keys for a destination with these names.
+    /// All keys for a destination with these names, in these groups.
     ///
     /// A name with several numbers: an allow rule must not open a port its author did not mean, so it covers none;
     /// a deny rule must not leave one open, so it covers all.
-    func keys(for ports: NamedPorts, action: RuleAction) -> [PortKey] {
-        guard !names.isEmpty else { return keys }
-        return keys + namedKeys(for: ports, action: action).filter { !keys.contains($0) }
+    func keys(for ports: NamedPorts, groups: [LabelSet] = [], action: RuleAction) -> [PortKey] {
+        guard dependsOnPeer else { return keys }
+        var result = keys
+        for key in namedKeys(for: ports, action: action) + serviceKeys(for: ports, groups: groups, action: action)
+        where !result.contains(key) {
+            result.append(key)
+        }
+        return result
+    }
+
+    /// Of these the keys that are ports of services.
+    func serviceKeys(for ports: NamedPorts, groups: [LabelSet], action: RuleAction) -> [PortKey] {
+        var named: [NamedPort] = []
+        var result: [PortKey] = []
+        for port in services.flatMap({ $0.ports(of: groups) }) {
+            switch port.number {
+            case .all: result.append(PortKey(proto: port.proto.rawValue, port: 0, prefixLength: 0))
+            case .number(let number):
+                result.append(PortKey(proto: port.proto.rawValue, port: number, prefixLength: 16))
+            case .named(let name): named.append(NamedPort(proto: port.proto, name: name))
+            }
+        }
+        for key in LoweredPorts.keys(of: named, ports, action) where !result.contains(key) { result.append(key) }
+        return result
     }
 
     /// Of these the keys that come from names.
     func namedKeys(for ports: NamedPorts, action: RuleAction) -> [PortKey] {
+        LoweredPorts.keys(of: names, ports, action)
+    }
+
+    private static func keys(of names: [NamedPort], _ ports: NamedPorts, _ action: RuleAction) -> [PortKey] {
         var result: [PortKey] = []
         for name in names {
             let numbers = ports.numbers[name] ?? []

@@ -35,9 +35,9 @@ extension RuleCompiler {
 
     func contribute(_ rule: CompiledRule, to subject: UInt16, peers selected: [UInt32], _ sign: Sign) {
         let direction = rule.rule.direction
-        guard !selected.isEmpty, let stage = rule.stage else { return }
-        // Ports by name belong to the destination: the subject on ingress, each peer on egress.
-        let isPerPeer = direction == .egress && !rule.ports.names.isEmpty
+        guard !selected.isEmpty, let stage = rule.stage, rule.standing != .neither else { return }
+        // Ports by name belong to the destination: the subject on ingress, each peer on egress; services are before peers.
+        let isPerPeer = direction == .egress && rule.ports.dependsOnPeer
         let subjectPorts = isPerPeer ? NamedPorts() : subjects[subject]?.namedPorts ?? NamedPorts()
         let shared = isPerPeer ? [] : rule.ports.keys(for: subjectPorts, action: rule.rule.action)
         let slot = SubjectStage.slot(stage, of: subject)
@@ -50,7 +50,7 @@ extension RuleCompiler {
                     direction: direction, prefixLength: port.prefixLength)
                 let precedence = Precedence.of(
                     rule.rule.action, rank: rule.rank, ports: port, hasPeer: hasPeer)
-                change(key, Contribution(rule: rule.slot, precedence: precedence, isAudit: rule.rule.isAudit), sign)
+                change(key, Contribution(rule: rule.slot, precedence: precedence, standing: rule.standing), sign)
             }
         }
     }
@@ -61,7 +61,7 @@ extension RuleCompiler {
         let names = peers[peer]?.namedPorts ?? NamedPorts()
         return rule.peerUses == nil
             ? rule.ports.namedKeys(for: names, action: rule.rule.action)
-            : rule.ports.keys(for: names, action: rule.rule.action)
+            : rule.ports.keys(for: names, groups: peers[peer]?.groups ?? [], action: rule.rule.action)
     }
 
     func change(_ key: PolicyKey, _ contribution: Contribution, _ sign: Sign) {
@@ -102,8 +102,8 @@ extension RuleCompiler {
         let direction = closure.direction
         switch sign {
         case .add:
-            cells[slot, default: SubjectCells()].close(direction, by: closure.policy, isAudit: closure.isAudit)
-        case .remove: cells[slot]?.open(direction, by: closure.policy, isAudit: closure.isAudit)
+            cells[slot, default: SubjectCells()].close(direction, by: closure.policy, closure.standing)
+        case .remove: cells[slot]?.open(direction, by: closure.policy, closure.standing)
         }
     }
 }

@@ -7,41 +7,78 @@ package import PolicyModel
 /// Policies, subjects and peers coming and going.
 extension RuleCompiler {
     /// Adds a policy, or replaces the one of the same reference.
-    package func setPolicy(_ policy: Policy) {
+    package func setPolicy(_ policy: Policy) { setPolicies([policy]) }
+
+    /// Adds policies, or replaces those of the same references; each reference once.
+    package func setPolicies(_ new: [Policy]) {
+        guard !new.isEmpty else { return }
         lastInput = nil
-        let old = policies[policy.reference]?.policy
-        let moved = ranks.replace(old, by: policy)
-        moveTiers(tiers.replace(old, by: policy))
-        install(policy)
-        reinstall(moved)
+        let moved = ranks.replace(new.map { ($0.reference, $0) })
+        var movedTiers: Set<PolicyTier> = []
+        var others = Set(moved)
+        for policy in new {
+            let old = policies[policy.reference]?.policy
+            movedTiers.formUnion(changeTiers(old, to: policy))
+            others.formUnion(replace(old?.standsInFor, by: policy.standsInFor))
+        }
+        for policy in new { install(policy) }
+        reinstall(others, in: movedTiers, besides: Set(new.map(\.reference)))
     }
 
-    /// Policies of tiers that have other stages now, or end otherwise, are put in anew.
-    private func moveTiers(_ moved: Set<PolicyTier>?) {
-        guard let moved else { return }
+    /// Another policy is rehearsed in the place of one; returns those that stand otherwise now.
+    private func replace(_ old: PolicyReference?, by new: PolicyReference?) -> Set<PolicyReference> {
+        guard old != new else { return [] }
+        if let old { replaced.remove(old) }
+        if let new { replaced.insert(new) }
+        return Set([old, new].compactMap(\.self))
+    }
+
+    /// The tiers that have other stages now, or end otherwise.
+    private func changeTiers(_ old: Policy?, to new: Policy?) -> Set<PolicyTier> {
+        guard let moved = tiers.replace(old, by: new) else { return [] }
         // The order of stages may be another one even where no stage is.
         touchedSubjects.formUnion(cells.keys.map(SubjectStage.subject))
-        for compiled in policies.values where moved.contains(compiled.policy.tier) { install(compiled.policy) }
+        return moved
     }
 
-    /// Policies whose rules have other ranks now.
-    private func reinstall(_ references: [PolicyReference]) {
-        for reference in references {
-            if let policy = policies[reference]?.policy { install(policy) }
+    /// Puts in anew the policies whose rules have other ranks now, and those of tiers that have moved.
+    private func reinstall(
+        _ moved: Set<PolicyReference>, in tiers: Set<PolicyTier> = [], besides new: Set<PolicyReference> = []
+    ) {
+        for reference in moved.subtracting(new).sorted() {
+            guard let policy = policies[reference]?.policy, !tiers.contains(policy.tier) else { continue }
+            install(policy)
         }
+        guard !tiers.isEmpty else { return }
+        for (reference, compiled) in policies where tiers.contains(compiled.policy.tier) && !new.contains(reference) {
+            install(compiled.policy)
+        }
+    }
+
+    /// What changed since the last call is in force: ranks stay as they are.
+    package func keepRanks() { ranks.keep() }
+
+    /// Brings ranks back to what they were at the last `keepRanks`: what is in force has them.
+    ///
+    /// Bring the policies back next.
+    package func revertRanks() {
+        lastInput = nil
+        reinstall(Set(ranks.revert()))
     }
 
     private func install(_ policy: Policy) {
         // The new one first: rules that stay keep their slots, and entries that stay are not written again.
         let previous = policies[policy.reference]
         let place = tiers.line.place(of: policy.tier)
+        let standing = PolicyStanding(isAudit: policy.isAudit, isReplaced: replaced.contains(policy.reference))
         let compiled = CompiledPolicy(
             policy: policy,
             rules: policy.rules.enumerated().map { position, rule in
-                CompiledRule(rule, stage: place?.stage, rank: ranks.rank(of: position, in: policy))
+                CompiledRule(rule, stage: place?.stage, rank: ranks.rank(of: position, in: policy), standing: standing)
             },
             closures: policy.defaultDeny.map {
-                CompiledClosure($0, of: policy, stage: place?.closes ?? false ? place?.stage : nil)
+                CompiledClosure(
+                    $0, of: policy, stage: place?.closes ?? false ? place?.stage : nil, standing: standing)
             })
         policies[policy.reference] = compiled
         for rule in compiled.rules { add(rule) }
@@ -54,9 +91,8 @@ extension RuleCompiler {
         lastInput = nil
         guard let compiled = policies.removeValue(forKey: reference) else { return }
         take(compiled)
-        let moved = ranks.replace(compiled.policy, by: nil)
-        moveTiers(tiers.replace(compiled.policy, by: nil))
-        reinstall(moved)
+        let moved = Set(ranks.replace([(reference, nil)])).union(replace(compiled.policy.standsInFor, by: nil))
+        reinstall(moved, in: changeTiers(compiled.policy, to: nil))
     }
 
     /// Adds a subject, or replaces the one in the same slot.

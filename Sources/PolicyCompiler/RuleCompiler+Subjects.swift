@@ -74,33 +74,35 @@ extension RuleCompiler {
         defaultDenies[slot] = current
     }
 
-    /// The host's way into a closed tier; where only policies in audit mode close it, it is theirs alone too: what is
-    /// enforced goes on to the next tier.
+    /// The host's way into a closed tier; where one of the two verdicts alone is closed, it is in that one: the other goes on
+    /// to the next tier.
     struct HostAccess: Equatable {
         var peers: Set<UInt32> = []
-        var isAudit = false
+        var standing = PolicyStanding.neither
     }
 
     private func settleHostAccess(_ subject: CompileSubject, at slot: UInt16) {
-        let isNeeded =
-            options.allowHost && !subject.isHost && cells[slot]?.isClosed(.ingress, enforcedOnly: false) ?? false
+        let closing = cells[slot]?.closing(.ingress) ?? .neither
+        let isNeeded = options.allowHost && !subject.isHost && closing != .neither
         let wanted = HostAccess(
             peers: isNeeded ? hostPeers.union([NumericIdentity.host.rawValue]) : [],
-            isAudit: isNeeded && !(cells[slot]?.isClosed(.ingress, enforcedOnly: true) ?? false))
+            standing: isNeeded ? closing : .neither)
         let present = openedHostPeers[slot] ?? HostAccess()
         guard wanted != present else { return }
-        let kept = wanted.isAudit == present.isAudit ? wanted.peers.intersection(present.peers) : []
-        for peer in present.peers.subtracting(kept) { changeHostAccess(slot, peer, isAudit: present.isAudit, .remove) }
-        for peer in wanted.peers.subtracting(kept) { changeHostAccess(slot, peer, isAudit: wanted.isAudit, .add) }
+        let kept = wanted.standing == present.standing ? wanted.peers.intersection(present.peers) : []
+        for peer in present.peers.subtracting(kept) { changeHostAccess(slot, peer, present.standing, .remove) }
+        for peer in wanted.peers.subtracting(kept) { changeHostAccess(slot, peer, wanted.standing, .add) }
         openedHostPeers[slot] = wanted
     }
 
-    private func changeHostAccess(_ slot: UInt16, _ peer: UInt32, isAudit: Bool, _ sign: Sign) {
+    private func changeHostAccess(_ slot: UInt16, _ peer: UInt32, _ standing: PolicyStanding, _ sign: Sign) {
         let port = PortKey.allProtocols
         let key = PolicyKey(
             peer: NumericIdentity(rawValue: peer), subject: slot, port: port.port, proto: port.proto,
             direction: .ingress, prefixLength: port.prefixLength)
         change(
-            key, Contribution(rule: RuleRegistry.hostAccess, precedence: Precedence.hostAccess, isAudit: isAudit), sign)
+            key, Contribution(rule: RuleRegistry.hostAccess, precedence: Precedence.hostAccess, standing: standing),
+            sign
+        )
     }
 }

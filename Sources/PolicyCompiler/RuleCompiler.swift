@@ -30,6 +30,8 @@ package final class RuleCompiler {
     var cells: [UInt16: SubjectCells] = [:]
     var ranks = TierRanks()
     var tiers = TierRegister()
+    /// Policies in whose place others are rehearsed.
+    var replaced: Set<PolicyReference> = []
     /// Peers that are the host itself, or the host inside a prefix.
     var hostPeers: Set<UInt32> = []
 
@@ -67,6 +69,17 @@ package final class RuleCompiler {
         return output
     }
 
+    /// What `update(to:)` would bring, with the numbers and ranks that it would take, leaving this compiler alone.
+    package func compileAside(_ input: CompileInput, workloadAddresses: [IPAddress] = []) -> CompileOutput {
+        let aside = RuleCompiler(options: options, registry: registry)
+        aside.ranks = ranks
+        let kept = Set(input.policies.map(\.reference))
+        _ = aside.ranks.replace(ranks.references.filter { !kept.contains($0) }.map { ($0, nil) })
+        aside.update(to: input)
+        return CompileOutput(
+            state: aside.mapState(), diagnostics: aside.diagnostics(workloadAddresses: workloadAddresses))
+    }
+
     /// Brings everything to the state of `input`, changing only what differs.
     ///
     /// References, slots and identities must be unique, and `input.options` this object's. Cheapest if lists keep their
@@ -89,10 +102,8 @@ package final class RuleCompiler {
         for peer in peerWindow.new { setPeer(peer) }
         for subject in subjectWindow.new { setSubject(subject) }
         // In order, so that sorted sets of policies grow at their end.
-        for policy in policyWindow.new.sorted(by: { $0.reference < $1.reference })
-        where policies[policy.reference]?.policy != policy {
-            setPolicy(policy)
-        }
+        setPolicies(
+            policyWindow.new.filter { policies[$0.reference]?.policy != $0 }.sorted { $0.reference < $1.reference })
         lastInput = input
     }
 

@@ -8,8 +8,7 @@ import PolicyModel
 struct Contribution: Hashable {
     var rule: UInt32
     var precedence: UInt32
-    /// Of a policy in audit mode.
-    var isAudit: Bool
+    var standing: PolicyStanding
 }
 
 /// All that the rules selecting one subject contribute to it, from which its table entries and its state follow.
@@ -22,12 +21,13 @@ struct SubjectCells {
     private var probeCounts = [Int32](repeating: 0, count: 4 * 18)
     /// Keys whose peer is a name.
     private var nameCount = 0
-    /// By direction: policies that close it, without and with those in audit mode.
+    /// By direction: policies that close it, those apart that do so in one of the two verdicts only.
     private var closers = [PolicySet(), PolicySet()]
-    private var auditClosers = [PolicySet(), PolicySet()]
+    private var rehearsedClosers = [PolicySet(), PolicySet()]
+    private var leavingClosers = [PolicySet(), PolicySet()]
 
     /// True if no policy has a say here.
-    var isEmpty: Bool { first.isEmpty && (closers + auditClosers).allSatisfy(\.isEmpty) }
+    var isEmpty: Bool { first.isEmpty && (closers + rehearsedClosers + leavingClosers).allSatisfy(\.isEmpty) }
 
     mutating func add(_ contribution: Contribution, at key: PolicyKey) {
         if first[key] == nil {
@@ -59,46 +59,60 @@ struct SubjectCells {
     /// `precedes`: which rule is named when two are equally strong.
     func value(of key: PolicyKey, precedes: (UInt32, UInt32) -> Bool) -> PolicyValue? {
         guard let only = first[key] else { return nil }
-        var all = only
-        var enforced = only.isAudit ? nil : only
+        var all = only.standing.isAmongAll ? only : nil
+        var enforced = only.standing.isEnforced ? only : nil
         for other in more[key] ?? [] {
             func isStronger(_ best: Contribution) -> Bool {
                 other.precedence > best.precedence
                     || other.precedence == best.precedence && other.rule != best.rule && precedes(other.rule, best.rule)
             }
-            if isStronger(all) { all = other }
-            if !other.isAudit, enforced.map(isStronger) ?? true { enforced = other }
+            if other.standing.isAmongAll, all.map(isStronger) ?? true { all = other }
+            if other.standing.isEnforced, enforced.map(isStronger) ?? true { enforced = other }
         }
-        return PolicyValue(
-            enforced: enforced.map { PolicyVerdict(precedence: $0.precedence, rule: $0.rule) } ?? PolicyVerdict(),
-            all: PolicyVerdict(precedence: all.precedence, rule: all.rule))
+        func verdict(_ best: Contribution?) -> PolicyVerdict {
+            best.map { PolicyVerdict(precedence: $0.precedence, rule: $0.rule) } ?? PolicyVerdict()
+        }
+        return PolicyValue(enforced: verdict(enforced), all: verdict(all))
     }
 
-    mutating func close(_ direction: Direction, by policy: PolicyReference, isAudit: Bool) {
-        if isAudit {
-            auditClosers[Int(direction.rawValue)].insert(policy)
-        } else {
-            closers[Int(direction.rawValue)].insert(policy)
-        }
-    }
-
-    mutating func open(_ direction: Direction, by policy: PolicyReference, isAudit: Bool) {
-        if isAudit {
-            auditClosers[Int(direction.rawValue)].remove(policy)
-        } else {
-            closers[Int(direction.rawValue)].remove(policy)
+    mutating func close(_ direction: Direction, by policy: PolicyReference, _ standing: PolicyStanding) {
+        let side = Int(direction.rawValue)
+        switch standing {
+        case .both: closers[side].insert(policy)
+        case .rehearsed: rehearsedClosers[side].insert(policy)
+        case .leaving: leavingClosers[side].insert(policy)
+        case .neither: break
         }
     }
 
-    /// The policies named for "no rule allowed it": those enforced, or those in audit mode if no other closes.
+    mutating func open(_ direction: Direction, by policy: PolicyReference, _ standing: PolicyStanding) {
+        let side = Int(direction.rawValue)
+        switch standing {
+        case .both: closers[side].remove(policy)
+        case .rehearsed: rehearsedClosers[side].remove(policy)
+        case .leaving: leavingClosers[side].remove(policy)
+        case .neither: break
+        }
+    }
+
+    /// The policies named for "no rule allowed it": those that close in both verdicts, or all if none does.
     func closingPolicies(_ direction: Direction) -> [PolicyReference] {
         let side = Int(direction.rawValue)
-        return closers[side].isEmpty ? auditClosers[side].sorted : closers[side].sorted
+        guard closers[side].isEmpty else { return closers[side].sorted }
+        guard !leavingClosers[side].isEmpty else { return rehearsedClosers[side].sorted }
+        return (leavingClosers[side].sorted + rehearsedClosers[side].sorted).sorted()
     }
 
-    func isClosed(_ direction: Direction, enforcedOnly: Bool) -> Bool {
+    /// In which verdicts the direction is closed.
+    func closing(_ direction: Direction) -> PolicyStanding {
         let side = Int(direction.rawValue)
-        return !closers[side].isEmpty || !enforcedOnly && !auditClosers[side].isEmpty
+        guard closers[side].isEmpty else { return .both }
+        return switch (leavingClosers[side].isEmpty, rehearsedClosers[side].isEmpty) {
+        case (true, true): .neither
+        case (true, false): .rehearsed
+        case (false, true): .leaving
+        case (false, false): .both
+        }
     }
 
     func state(defaultDenyRule: [UInt32], chain: UInt32) -> SubjectState {
@@ -109,8 +123,8 @@ struct SubjectCells {
         if hasNames { masks[0][0] |= SubjectState.namesProbe }
         let directions = [Direction.egress, .ingress]
         return SubjectState(
-            defaultDeny: directions.map { isClosed($0, enforcedOnly: true) },
-            defaultDenyAll: directions.map { isClosed($0, enforcedOnly: false) }, probeMask: masks,
+            defaultDeny: directions.map { closing($0).isEnforced },
+            defaultDenyAll: directions.map { closing($0).isAmongAll }, probeMask: masks,
             defaultDenyRule: defaultDenyRule, chain: chain)
     }
 

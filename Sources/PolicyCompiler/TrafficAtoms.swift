@@ -68,6 +68,8 @@ package struct TrafficAtom: Hashable, Sendable {
 }
 
 extension PolicyRule {
-    /// The port keys by which the rule tells traffic to a destination apart.
-    func portKeys(_ destination: NamedPorts) -> [PortKey] { LoweredPorts(ports).keys(for: destination, action: action) }
+    /// The port keys by which the rule tells traffic to a destination apart that may be in these groups.
+    func portKeys(_ destination: NamedPorts, groups: [LabelSet] = []) -> [PortKey] {
+        LoweredPorts(ports).keys(for: destination, groups: groups, action: action)
+    }
 }

@@ -14,10 +14,14 @@ package struct VerdictComparison: Sendable {
         /// As people know it.
         package var name: String
         package var side: ExplainedSide
+        /// The same one afterwards: documents may give it other labels and names of ports.
+        package var after: ExplainedSide
 
-        package init(name: String, side: ExplainedSide) {
+        /// `after` nil: as before.
+        package init(name: String, side: ExplainedSide, after: ExplainedSide? = nil) {
             self.name = name
             self.side = side
+            self.after = after ?? side
         }
     }
 
@@ -55,11 +59,22 @@ package struct VerdictComparison: Sendable {
         package var unjudgedPairs = 0
     }
 
+    /// What somebody is before and after the change.
+    private struct Sides: Hashable {
+        var before: ExplainedSide
+        var after: ExplainedSide
+
+        /// For one of which it does not matter when.
+        init(_ side: ExplainedSide) { (before, after) = (side, side) }
+
+        init(_ party: Party) { (before, after) = (party.side, party.after) }
+    }
+
     /// Parties that are judged alike.
     private struct Crowd {
-        var side: ExplainedSide
+        var sides: Sides
         var names: [String]
-        /// Selected by a policy that differs.
+        /// Selected by a policy that differs, or given something else.
         var isTouched: Bool
         var before: Explainer
         var after: Explainer
@@ -70,6 +85,8 @@ package struct VerdictComparison: Sendable {
     }
 
     private var crowds: [Crowd] = []
+    /// Labels of all groups: services among them have ports.
+    private let groups: [LabelSet]
     /// More networks are not looked at, nor more names: nobody would read it.
     private static let networksMax = 64
     private var unjudgedNetworks = 0
@@ -85,28 +102,32 @@ package struct VerdictComparison: Sendable {
         judgementsMax: Int = 400_000
     ) {
         self.judgementsMax = judgementsMax
+        groups = Set((before + after).compactMap(\.prefixGroup?.labels)).sorted { "\($0)" < "\($1)" }
         let old = Set(before), new = Set(after)
         let differing = VerdictComparison.differing(old, new)
         // Only where addresses of workloads are matched do they tell workloads apart.
         let matchesAddresses = (before + after).contains { $0.rules.contains(where: \.namesWorkloadAddresses) }
-        var indices: [ExplainedSide: Int] = [:]
+        var indices: [Sides: Int] = [:]
         for party in parties {
-            var key = party.side
-            if !matchesAddresses { key.address = nil }
+            var key = Sides(party)
+            if !matchesAddresses { (key.before.address, key.after.address) = (nil, nil) }
             if let index = indices[key] {
                 crowds[index].names.append(party.name)
                 continue
             }
             indices[key] = crowds.count
-            let mine =
-                key.isEndpoint ? (before.filter { $0.concerns(key) }, after.filter { $0.concerns(key) }) : ([], [])
+            let isEndpoint = key.before.isEndpoint
+            let mine = isEndpoint ? before.filter { $0.concerns(key.before) } : []
+            let later = isEndpoint ? after.filter { $0.concerns(key.after) } : []
+            let rules = mine.flatMap(\.rules).filter { $0.subject.selects(key.before) }
             crowds.append(
                 Crowd(
-                    side: key, names: [party.name],
-                    isTouched: key.isEndpoint && differing.contains { $0.selects(key) },
-                    before: Explainer(policies: mine.0, options: options),
-                    after: Explainer(policies: mine.1, options: options),
-                    rules: Array(Set((mine.0 + mine.1).flatMap(\.rules).filter { $0.subject.selects(key) }))))
+                    sides: key, names: [party.name],
+                    isTouched: key.before != key.after
+                        || isEndpoint && differing.contains { $0.selects(key.before) || $0.selects(key.after) },
+                    before: Explainer(policies: mine, options: options),
+                    after: Explainer(policies: later, options: options),
+                    rules: Array(Set(rules + later.flatMap(\.rules).filter { $0.subject.selects(key.after) }))))
         }
         addWorld(
             (before + after).compactMap(\.prefixGroup).flatMap(\.prefixes),
@@ -115,7 +136,10 @@ package struct VerdictComparison: Sendable {
 
     /// The policies that differ; where a tier or a group of prefixes does, also those that rely on it.
     private static func differing(_ old: Set<Policy>, _ new: Set<Policy>) -> [Policy] {
-        let differing = old.symmetricDifference(new)
+        let changed = old.symmetricDifference(new)
+        let replaced = changed.replaced
+        let differing =
+            replaced.isEmpty ? changed : changed.union(old.union(new).filter { replaced.contains($0.reference) })
         let areTiersOther = differing.contains { $0.definedTier != nil } || TierLine(of: old) != TierLine(of: new)
         let areGroupsOther = differing.contains { $0.prefixGroup != nil }
         guard areTiersOther || areGroupsOther else { return Array(differing) }
@@ -129,18 +153,19 @@ package struct VerdictComparison: Sendable {
     ///
     /// `namesFirst`: those of policies that differ.
     private mutating func addWorld(_ inGroups: [CIDR], namesFirst: Set<NameSelector>) {
-        let rules = crowds.filter(\.isTouched).flatMap(\.rules)
+        let rules = crowds.filter { $0.isTouched && $0.sides.before.isEndpoint }.flatMap(\.rules)
         let namesGroups = rules.contains { $0.peers.selectors.contains(where: \.namesGroups) }
         let prefixes = Set(rules.flatMap(\.prefixes) + (namesGroups ? inGroups : [])).sorted()
         func add(_ name: String, _ side: ExplainedSide, isNamed: Bool = false) {
             let none = Explainer(policies: [])
             crowds.append(
                 Crowd(
-                    side: side, names: [name], isTouched: false, before: none, after: none, rules: [], isNamed: isNamed)
+                    sides: Sides(side), names: [name], isTouched: false, before: none, after: none, rules: [],
+                    isNamed: isNamed)
             )
         }
         // An address of a party's own would be judged as that party reaching itself.
-        let taken = crowds.compactMap(\.side.address).map { CIDR(host: $0) }
+        let taken = crowds.compactMap(\.sides.before.address).map { CIDR(host: $0) }
         add("world", .world(nil))
         let names = Set(rules.flatMap(\.peers.selectors).compactMap(\.domainName))
         let chosen = (names.intersection(namesFirst).sorted() + names.subtracting(namesFirst).sorted())
@@ -192,13 +217,14 @@ package struct VerdictComparison: Sendable {
     /// What rules at both ends tell apart.
     private func keys(_ source: Crowd, _ destination: Crowd) -> [PortKey] {
         var keys: [PortKey] = []
+        let sides = Set([destination.sides.before, destination.sides.after])
         for rule in source.rules where rule.direction == .egress {
-            keys += rule.portKeys(destination.side.sharedPorts)
+            keys += sides.flatMap { rule.portKeys($0.sharedPorts, groups: groups) }
         }
         for rule in destination.rules where rule.direction == .ingress {
-            keys += rule.portKeys(destination.side.namedPorts)
+            keys += sides.flatMap { rule.portKeys($0.namedPorts) }
         }
-        return keys + source.side.openPorts.union(destination.side.openPorts).map(\.key)
+        return keys + source.sides.before.openPorts.union(destination.sides.before.openPorts).map(\.key)
     }
 
     private static func pairs(_ source: Crowd, _ destination: Crowd) -> [(String, String)] {
@@ -216,8 +242,9 @@ package struct VerdictComparison: Sendable {
     private func groups(_ source: Crowd, _ destination: Crowd, _ atoms: [TrafficAtom]) -> [Group] {
         var groups: [Group] = []
         for atom in atoms {
-            let before = judge(source, source.before, destination, destination.before, atom)
-            let after = judge(source, source.after, destination, destination.after, atom)
+            let before = judge(
+                source.sides.before, source.before, destination.sides.before, destination.before, atom)
+            let after = judge(source.sides.after, source.after, destination.sides.after, destination.after, atom)
             let (old, new) = (VerdictComparison.verdict(before), VerdictComparison.verdict(after))
             guard old != new else { continue }
             // The side that says it now; of two that say the same, the one that did not before.
@@ -238,14 +265,15 @@ package struct VerdictComparison: Sendable {
         return groups
     }
 
-    private typealias Sides = (egress: Explanation.Side?, ingress: Explanation.Side?)
+    private typealias Judgement = (egress: Explanation.Side?, ingress: Explanation.Side?)
 
     private func judge(
-        _ source: Crowd, _ atSource: Explainer, _ destination: Crowd, _ atDestination: Explainer, _ atom: TrafficAtom
-    ) -> Sides {
+        _ source: ExplainedSide, _ atSource: Explainer, _ destination: ExplainedSide, _ atDestination: Explainer,
+        _ atom: TrafficAtom
+    ) -> Judgement {
         let (proto, port) = atom.sample
         // Two of one crowd have different addresses, though the crowd shows one.
-        var (from, to) = (source.side, destination.side)
+        var (from, to) = (source, destination)
         if from == to { (from.address, to.address) = (nil, nil) }
         return (
             from.isAsked(about: to)
@@ -255,7 +283,7 @@ package struct VerdictComparison: Sendable {
         )
     }
 
-    private static func verdict(_ sides: Sides) -> Explanation.Verdict {
+    private static func verdict(_ sides: Judgement) -> Explanation.Verdict {
         let verdicts = [sides.egress?.verdict, sides.ingress?.verdict]
         return verdicts.contains(.deny) ? .deny : verdicts.contains(.audit) ? .audit : .allow
     }
@@ -264,7 +292,7 @@ package struct VerdictComparison: Sendable {
 extension Policy {
     /// True if the policy has a say about an endpoint, or about what other policies mean.
     fileprivate func concerns(_ side: ExplainedSide) -> Bool {
-        definedTier != nil || prefixGroup != nil || selects(side)
+        definedTier != nil || prefixGroup != nil || standsInFor != nil || selects(side)
     }
 
     fileprivate func selects(_ side: ExplainedSide) -> Bool {

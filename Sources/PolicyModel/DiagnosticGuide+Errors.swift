@@ -163,8 +163,9 @@ extension DiagnosticGuide {
             remedy: "Write a wider pattern, or each name by itself."),
         DiagnosticGuide(
             .unsupportedServices,
-            "Calico's rules by service are not read, Cilium's `toServices` is; but neither Cilium nor Bulkhead takes the service "
-                + "of the API server there, nor an EndpointSlice of names.",
+            "Neither Cilium nor Bulkhead takes the service of the API server in `toServices`; Calico's `services` stands for the "
+                + "other end of the traffic only; an EndpointSlice of names, and `Endpoints` whose subsets have different ports, "
+                + "say nothing that addresses and ports could.",
             remedy: "Select the endpoints behind the service, or their addresses; the API server is an entity."),
         DiagnosticGuide(
             .unsupportedGroups, "Cloud-provider groups need the provider's API.", remedy: "Write their prefixes."),

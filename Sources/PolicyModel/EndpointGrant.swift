@@ -26,9 +26,24 @@ package struct EndpointGrant: Hashable, Sendable {
 /// Everything that documents in force give endpoints.
 ///
 /// A pure function of the policies: what gives is asked in the order of its references, and who has a key, from whatever
-/// source, keeps its value.
+/// source, keeps its value. Grants that are for one namespace are kept apart from the others, so that an endpoint and a
+/// change of a document look at few.
 package struct EndpointGrants: Hashable, Sendable {
-    private let grants: [EndpointGrant]
+    /// What one document gives, in the order in which it says so.
+    private struct Entry: Hashable, Sendable {
+        var reference: PolicyReference
+        var grants: [EndpointGrant]
+    }
+
+    /// Whom a grant may be for.
+    fileprivate enum Place: Hashable, Sendable {
+        case hosts
+        case namespace(String)
+        case anywhere
+    }
+
+    /// In the order of the references.
+    private var entries: [Place: [Entry]] = [:]
     /// The host's name.
     private let node: String
 
@@ -38,17 +53,77 @@ package struct EndpointGrants: Hashable, Sendable {
         package var ports: NamedPorts
     }
 
-    package init(of policies: some Sequence<Policy>, node: String) {
-        grants = policies.filter { !$0.grants.isEmpty }.sorted { $0.reference < $1.reference }.flatMap(\.grants)
-        self.node = node
+    /// Who may be given something else after a change.
+    package struct Reach: Hashable, Sendable {
+        fileprivate var places: Set<Place> = []
+
+        package init() {}
+
+        fileprivate init(_ places: Set<Place>) { self.places = places }
+
+        package var isEmpty: Bool { places.isEmpty }
+
+        package mutating func formUnion(_ other: Reach) { places.formUnion(other.places) }
+
+        /// False only if the endpoint is given what it was given before; `labels`: its own, or those with what it is given.
+        package func includes(labels: LabelSet, isHost: Bool) -> Bool {
+            if isHost { return places.contains(.hosts) }
+            // Who has no namespace of its own may be given one.
+            guard let namespace = labels.namespace else { return places.contains { $0 != .hosts } }
+            return places.contains(.anywhere) || places.contains(.namespace(namespace))
+        }
     }
 
-    package var isEmpty: Bool { grants.isEmpty }
+    package init(of policies: some Sequence<Policy>, node: String) {
+        self.node = node
+        for policy in policies where !policy.grants.isEmpty { set(policy.grants, of: policy.reference) }
+    }
+
+    package var isEmpty: Bool { entries.isEmpty }
+
+    /// A document gives something else than it did; returns for whom that may make a difference.
+    package mutating func replace(_ old: [EndpointGrant], by new: [EndpointGrant], of reference: PolicyReference)
+        -> Reach
+    {
+        let places = Set((old + new).flatMap(\.recipient.places))
+        for place in places {
+            entries[place]?.removeAll { $0.reference == reference }
+            if entries[place]?.isEmpty ?? false { entries[place] = nil }
+        }
+        set(new, of: reference)
+        return Reach(places)
+    }
+
+    private mutating func set(_ grants: [EndpointGrant], of reference: PolicyReference) {
+        for place in Set(grants.flatMap(\.recipient.places)) {
+            let entry = Entry(reference: reference, grants: grants.filter { $0.recipient.places.contains(place) })
+            let index = entries[place]?.firstIndex { reference < $0.reference }
+            entries[place, default: []].insert(entry, at: index ?? entries[place]?.count ?? 0)
+        }
+    }
+
+    /// What may be for an endpoint, in order.
+    private func grants(labels: LabelSet, isHost: Bool) -> [EndpointGrant] {
+        if isHost { return (entries[.hosts] ?? []).flatMap(\.grants) }
+        let anywhere = entries[.anywhere] ?? []
+        guard !anywhere.isEmpty else {
+            return labels.namespace.flatMap { entries[.namespace($0)] }?.flatMap(\.grants) ?? []
+        }
+        // It may be given its namespace as well.
+        let others = entries.filter { place, _ in place != .hosts && place != .anywhere }.values.joined()
+        var sorted: [PolicyReference: [EndpointGrant]] = [:]
+        for entry in Array(others) + anywhere {
+            let known = sorted[entry.reference] ?? []
+            sorted[entry.reference] = known + entry.grants.filter { !known.contains($0) }
+        }
+        return sorted.sorted { $0.key < $1.key }.flatMap(\.value)
+    }
 
     /// What an endpoint has with what it is given.
     package func applied(labels: LabelSet, ports: NamedPorts = NamedPorts(), isHost: Bool) -> Belongings {
         var result = Belongings(labels: labels, ports: ports)
-        for grant in grants where isMeant(grant.recipient, result.labels, isHost) {
+        guard !isEmpty else { return result }
+        for grant in grants(labels: labels, isHost: isHost) where isMeant(grant.recipient, result.labels, isHost) {
             let added = grant.labels.filter { !result.labels.has(source: LabelSource.any, key: $0.key) }
             if !added.isEmpty { result.labels = LabelSet(result.labels.labels + added) }
             result.ports = result.ports.union(
@@ -63,6 +138,18 @@ package struct EndpointGrants: Hashable, Sendable {
         case .selected(.hosts(let selector)): isHost && selector.matches(labels)
         case .selected(.endpoints(let selector)): !isHost && selector.matches(labels)
         }
+    }
+}
+
+extension EndpointGrant.Recipient {
+    /// All that a recipient may be in.
+    fileprivate var places: [EndpointGrants.Place] {
+        guard case .selected(.endpoints(let selector)) = self else { return [.hosts] }
+        for requirement in selector.requirements
+        where requirement.source == LabelSource.kubernetes && requirement.key == WellKnownLabel.namespace {
+            if case .isIn(let namespaces) = requirement.operation { return namespaces.map { .namespace($0) } }
+        }
+        return [.anywhere]
     }
 }
 

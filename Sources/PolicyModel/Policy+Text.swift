@@ -6,7 +6,8 @@ package import NetworkModel
 extension Policy {
     /// What the policy means after lowering, the same for the same meaning: `policy get` prints it, tests compare it.
     package var text: String {
-        var lines = ["\(reference.text)\(isAudit ? " (audit)" : "")"]
+        let instead = standsInFor.map { ", instead of \($0.text)" } ?? ""
+        var lines = ["\(reference.text)\(isAudit ? " (audit\(instead))" : "")"]
         if let tier = definedTier {
             let place = tier.order.map { "order \(PolicyOrder.text($0))" } ?? "no order"
             lines.append("  defines tier \(tier.name), \(place), \(tier.closes ? "deny" : "pass") at its end")
@@ -146,6 +147,8 @@ extension PortMatch: CustomStringConvertible {
         case .named(let transport, let name): "\(transport)/\(name)"
         case .icmpType(let transport, let type): "\(transport)/\(type.map(String.init) ?? "*")"
         case .wholeProtocol(let transport): "\(transport)"
+        case .ofServices(let selector):
+            "\(selector.proto.map { "\($0) " } ?? "")ports of \(selector.services)"
         }
     }
 

@@ -22,6 +22,8 @@ package struct Policy: Hashable, Sendable {
     package var prefixGroup: PrefixGroup?
     /// What the document gives endpoints.
     package var grants: [EndpointGrant] = []
+    /// The policy in whose place this one is rehearsed: among all policies, those in audit mode included, it is left out.
+    package var standsInFor: PolicyReference?
 
     package init(
         reference: PolicyReference, source: SourceLocation, rules: [PolicyRule], defaultDeny: [DefaultDeny],

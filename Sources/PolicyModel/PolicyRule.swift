@@ -85,6 +85,8 @@ package enum PortMatch: Hashable, Sendable {
     case icmpType(IPProtocol, UInt8?)
     /// A protocol without ports.
     case wholeProtocol(IPProtocol)
+    /// The ports of the services that stand before each peer; on egress only.
+    case ofServices(ServicePortSelector)
 }
 
 extension PeerSelector {

@@ -51,7 +51,8 @@ struct DocumentReading {
             case .clusterNetworkPolicy: AdminPolicyReading(header: header, dialect: .cluster).read(document)
             case .calicoNetworkPolicy, .calicoGlobalNetworkPolicy, .stagedNetworkPolicy, .stagedGlobalNetworkPolicy:
                 CalicoPolicyReading(header: header, dialect: dialect).read(document)
-            case .stagedKubernetesNetworkPolicy: StagedReading(header: header).readKubernetes(document)
+            case .stagedKubernetesNetworkPolicy:
+                StagedReading(header: header, dialect: dialect).readKubernetes(document)
             case .tier: CalicoTierReading(header: header).read(document)
             case .profile: CalicoProfileReading(header: header).read(document)
             case .hostEndpoint: CalicoHostEndpointReading(header: header).read(document)
@@ -68,6 +69,7 @@ struct DocumentReading {
             prefixGroup: content.prefixGroup)
         policy.lintExemptions = header.lintExemptions
         policy.grants = content.grants
+        policy.standsInFor = content.standsInFor
         return policy
     }
 
@@ -153,10 +155,18 @@ enum Dialect: String, CaseIterable {
         }
     }
 
-    /// Policies that are evaluated beside those in force, whatever they say.
-    var isStaged: Bool {
-        self == .stagedNetworkPolicy || self == .stagedGlobalNetworkPolicy || self == .stagedKubernetesNetworkPolicy
+    /// The enforced kind that a staged one is about; nil: it is none.
+    var unstaged: Dialect? {
+        switch self {
+        case .stagedNetworkPolicy: .calicoNetworkPolicy
+        case .stagedGlobalNetworkPolicy: .calicoGlobalNetworkPolicy
+        case .stagedKubernetesNetworkPolicy: .networkPolicy
+        default: nil
+        }
     }
+
+    /// Policies that are evaluated beside those in force, whatever they say.
+    var isStaged: Bool { unstaged != nil }
 
     private var isCilium: Bool { self == .ciliumNetworkPolicy || self == .ciliumClusterwideNetworkPolicy }
 

@@ -12,6 +12,7 @@ struct PolicyContent {
     var definedTier: TierDefinition?
     var prefixGroup: PrefixGroup?
     var grants: [EndpointGrant] = []
+    var standsInFor: PolicyReference?
 }
 
 /// A document's metadata: who the policy is and whether it is enforced.

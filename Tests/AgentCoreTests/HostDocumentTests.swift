@@ -7,7 +7,9 @@ import IdentityModel
 import KernelDatapath
 import Logging
 import NetworkModel
+import PolicyCompiler
 import PolicyModel
+import PolicyReading
 import Testing
 
 @testable import AgentCore
@@ -158,6 +160,82 @@ import Testing
         #expect(try await cause(state, "198.51.100.7", "web", 80) == denied)
         // What is given is nothing that a restart remembers.
         #expect(await state.inForce.workloads["web"]?.ownLabels.labels.count == 1)
+    }
+}
+
+extension HostDocumentTests {
+    private func plan(_ state: AgentState, _ change: PlannedChange) async throws -> [String] {
+        try await state.planPolicies(change, limit: 20).changes.map {
+            "\($0.from) -> \($0.to) \($0.traffic): \($0.before) becomes \($0.after)"
+        }
+    }
+
+    private func document(_ text: String) -> PolicyDocument { PolicyDocument(name: "p.yaml", text: Array(text.utf8)) }
+
+    @Test func `a plan judges with the labels that changed documents give`() async throws {
+        let state = try await agent()
+        try await apply(state, Self.policy)
+        func isClosed(_ changes: [String], _ end: String) -> Bool {
+            changes.contains { $0.hasPrefix("world -> host everything but ") && $0.hasSuffix(end) }
+        }
+        #expect(isClosed(try await plan(state, .apply(document(Self.endpoint))), "allow becomes deny"))
+        #expect(
+            try await plan(state, .apply(document(Self.profile))) == [
+                "world -> lab/web everything but tcp/443: allow becomes deny"
+            ])
+        let reports = try await state.diffPolicies(document(Self.profile), limit: 20)
+        #expect(reports.plan?.changes.count == 1)
+        #expect(try await cause(state, "198.51.100.7", "web", 80).hasPrefix("allow"), "nothing was changed")
+        try await apply(state, Self.endpoint)
+        try await apply(state, Self.profile)
+        let opened = "world -> lab/web everything but tcp/443: deny becomes allow"
+        #expect(try await plan(state, .delete("Profile/kns.lab")).contains(opened))
+        #expect(isClosed(try await plan(state, .delete("HostEndpoint/h")), "deny becomes allow"))
+        // Other labels for who is selected by them: the policy is the same one.
+        let renamed = Self.endpoint.replacing("role: edge", with: "role: core")
+        #expect(isClosed(try await plan(state, .apply(document(renamed))), "deny becomes allow"))
+    }
+
+    @Test func `a document that gives one namespace something touches nobody else`() throws {
+        let engine = PolicyEngine(
+            identities: .init(), rules: RuleRegistry().snapshot, options: CompileOptions())
+        func labels(_ namespace: Int) -> LabelSet {
+            LabelSet([Label(source: LabelSource.kubernetes, key: WellKnownLabel.namespace, value: "n\(namespace)")])
+        }
+        func profile(_ namespace: Int, _ value: String) throws -> Policy {
+            let text = Self.profile.replacing("kns.lab", with: "kns.n\(namespace)").replacing("edge", with: value)
+            return try #require(PolicyReader().read(text, file: "p.yaml").policies.first)
+        }
+        var change = EngineChange(policies: PolicyDelta(setting: try (0..<20).map { try profile($0, "a") }))
+        change.workloads = Dictionary(
+            uniqueKeysWithValues: (0..<40).map { number in
+                let key = "w\(number)"
+                return (
+                    key,
+                    Workload(
+                        key: key, name: key, source: "t", labels: labels(number % 20), addresses: [], interfaces: [])
+                )
+            })
+        for number in 0..<60 {
+            change.remotes["remote:t/\(number)"] = RemoteWorkload(
+                labels: labels(number % 20), addresses: [IPAddress(v4: 0x0a00_0000 + UInt32(number))])
+        }
+        let own = change.workloads
+        _ = try engine.prepare(change)
+        engine.accept()
+        #expect(engine.input.workloads.values.allSatisfy { $0.labels.has(source: "any", key: "role") { $0 == "a" } })
+        // The sources say the same again, and one workload is another one.
+        var again = EngineChange(workloads: own)
+        again.workloads?["w7"]?.namedPorts = NamedPorts([NamedPort(proto: .tcp, name: "http"): [80]])
+        let granted = engine.granting(again)
+        let others = try #require(granted.workloads).filter { engine.input.workloads[$0.key] != $0.value }
+        #expect(others.keys.sorted() == ["w7"] && others["w7"]?.labels.has(source: "any", key: "role") == true)
+        // Another profile for one of twenty namespaces.
+        let next = engine.granting(EngineChange(policies: PolicyDelta(setting: [try profile(3, "b")])))
+        let touched = try #require(next.workloads).filter { engine.input.workloads[$0.key] != $0.value }
+        #expect(touched.keys.sorted() == ["w23", "w3"])
+        #expect(next.remotes.keys.sorted() == ["remote:t/23", "remote:t/3", "remote:t/43"])
+        #expect(engine.granting(EngineChange(policies: PolicyDelta(setting: [try profile(3, "a")]))).workloads == nil)
     }
 }
 

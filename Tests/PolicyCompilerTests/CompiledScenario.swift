@@ -14,6 +14,7 @@ struct CompiledScenario {
     let shadow = ShadowTables(capacity: .init(policyBuckets: 4096, policyEntries: 16384, ipcacheChunks: 3))
     /// The sum of all changes so far.
     var state = MapState()
+    private(set) var input: CompileInput?
     private var policies: [Policy] = []
     private var parties: Set<String> = []
 
@@ -49,13 +50,14 @@ struct CompiledScenario {
         parties = Set(scenario.parties.map(\.name))
         policies = scenario.policies
         let identities = try allocator.settle()
-        compiler.update(
-            to: CompileInput(
-                subjects: allocator.subjects.map { slot, key in
-                    CompileSubject(
-                        slot: slot, identity: .any, labels: key.labels, isHost: key.isHost, namedPorts: key.namedPorts)
-                },
-                peers: Array(allocator.records.values), policies: policies, options: compiler.options))
+        let input = CompileInput(
+            subjects: allocator.subjects.map { slot, key in
+                CompileSubject(
+                    slot: slot, identity: .any, labels: key.labels, isHost: key.isHost, namedPorts: key.namedPorts)
+            },
+            peers: Array(allocator.records.values), policies: policies, options: compiler.options)
+        compiler.update(to: input)
+        self.input = input
         var changes = compiler.takeChanges()
         changes.mappingRemovals = identities.mappingRemovals
         changes.mappingSettings = identities.mappingSettings.map { .init(prefix: $0.key, identity: $0.value) }

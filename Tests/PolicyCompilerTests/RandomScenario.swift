@@ -87,9 +87,14 @@ struct RandomScenario {
         for direction in Direction.allCases where chance(tier == .normal ? 60 : 15) {
             closed.append(DefaultDeny(subject: subject, direction: direction))
         }
-        return Policy(
+        var policy = Policy(
             reference: reference, source: location, rules: rules, defaultDeny: closed, isAudit: isAudit,
             tier: tier, order: order)
+        // Of its neighbour: no two are rehearsed in one's place.
+        if isAudit, chance(50) {
+            policy.standsInFor = PolicyReference(kind: "Random", namespace: "n", name: "p\(number ^ 1)")
+        }
+        return policy
     }
 
     /// Ports at and around every border that a rule can draw.

@@ -31,7 +31,8 @@ struct ReferenceEvaluator {
     {
         let enforced = judge(policies.filter { !$0.isAudit }, subject, peer, direction, proto, port)
         if enforced.isDenied { return (.deny, enforced.causes) }
-        let all = judge(policies, subject, peer, direction, proto, port)
+        let replaced = Set(policies.compactMap(\.standsInFor))
+        let all = judge(policies.filter { !replaced.contains($0.reference) }, subject, peer, direction, proto, port)
         return all.isDenied ? (.audit, all.causes) : (.allow, enforced.causes)
     }
 
@@ -142,6 +143,7 @@ struct ReferenceEvaluator {
             case .wholeProtocol(let wanted), .icmpType(let wanted, nil): if wanted == proto { return true }
             case .icmpType(let wanted, let type?):
                 if wanted == proto, let port, port >> 8 == UInt16(type) { return true }
+            case .ofServices: continue
             case .named(let wanted, let name):
                 guard wanted == proto, let port else { continue }
                 let known = rule.direction == .ingress ? subject.ports : portsByLabels[peer.labels] ?? NamedPorts()

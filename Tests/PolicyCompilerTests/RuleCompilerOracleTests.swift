@@ -5,6 +5,7 @@ import IdentityModel
 import NetworkModel
 import PolicyCompiler
 import PolicyModel
+import PolicyOracle
 import TableEncoding
 import Testing
 
@@ -48,6 +49,10 @@ import Testing
                 #expect(compiled.state.subjects == compiled.compiler.mapState().subjects)
                 #expect(compiled.state.rules == compiled.compiler.mapState().rules)
                 #expect(compiled.state.ipcache == compiled.allocator.mappings)
+                var registry = compiled.compiler.registry
+                let fresh = RuleCompiler.compile(try #require(compiled.input), registry: &registry).state
+                #expect(compiled.state.withDenseRanks().policy == fresh.withDenseRanks().policy)
+                #expect(compiled.state.subjects == fresh.subjects)
                 try expectAgreement(scenario, compiled)
             }
         }

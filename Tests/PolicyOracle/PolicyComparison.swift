@@ -62,9 +62,9 @@ package struct PolicyComparison {
                     + "\(opinion.engine) says \(opinion.text)"
             }
         }
-        guard let dissent = outcome.dissent else { return nil }
-        // Of two rules by name that weigh the same, who goes by the rules may name the other one.
-        if isNamed, dissent.engine == ExplainerEngine.engineName { return nil }
+        guard outcome.dissent != nil else { return nil }
+        // Of two rules by name that weigh the same, each may name another one; the verdicts are compared above.
+        if isNamed { return nil }
         return "\(outcome.probe.text): \(outcome.failure ?? "the causes differ")"
     }
 

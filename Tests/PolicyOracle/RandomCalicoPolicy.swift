@@ -9,7 +9,7 @@ extension RandomPolicyTest {
         let isGlobal = kind.contains("Global")
         var spec: [(key: String, value: CaseNode)] = []
         if kind.hasPrefix("Staged"), chance(80) {
-            spec.append(("stagedAction", .text(pick(["Set", "Set", "Set", "Ignore"]))))
+            spec.append(("stagedAction", .text(pick(["Set", "Set", "Set", "Delete", "Learn", "Ignore"]))))
         }
         if chance(35) { spec.append(("tier", .text(pick(Self.tiers + ["default"])))) }
         if chance(80) { spec.append(("order", .number(pick([1, 10, 10, 1000, 1001, 2000])))) }
@@ -23,13 +23,22 @@ extension RandomPolicyTest {
         }
         return [
             "apiVersion": "projectcalico.org/v3", "kind": .text(kind),
-            "metadata": metadata("p\(index)", isNamespaced: !isGlobal), "spec": .object(spec),
+            "metadata": metadata(stagedName(index, kind), isNamespaced: !isGlobal), "spec": .object(spec),
         ]
+    }
+
+    /// What is staged is often about the policy before it.
+    private mutating func stagedName(_ index: Int, _ kind: String) -> String {
+        let other = "p\(max(0, index - 1))"
+        guard kind.hasPrefix("Staged") else { return "p\(index)" }
+        let isOther = chance(60) && definedOwners.insert("\(kind)/\(other)").inserted
+        definedOwners.insert("\(kind)/p\(index)")
+        return isOther ? other : "p\(index)"
     }
 
     /// A policy of Kubernetes on trial.
     mutating func stagedKubernetesPolicy(_ index: Int) -> CaseNode {
-        let action: CaseNode = .text(pick(["Set", "Set", "Ignore"]))
+        let action: CaseNode = .text(pick(["Set", "Set", "Delete", "Ignore"]))
         return networkPolicy(index).replacing("apiVersion") { _ in "projectcalico.org/v3" }
             .replacing("kind") { _ in "StagedKubernetesNetworkPolicy" }
             .replacing("spec") { .object($0.members + [(key: "stagedAction", value: action)]) }
@@ -162,9 +171,13 @@ extension RandomPolicyTest {
         if let family { rule.append(("ipVersion", .number(family))) }
         let mayName = !isIngress && family == nil && !isICMP && rule.first?.value.string == "Allow"
         let hasNames = mayName && chance(isAboutNames ? 50 : 10)
-        var ends = [calicoOwnEnd(), hasNames ? calicoDomains() : calicoPeer(family)]
+        let hasPorts = ["TCP", "UDP", "SCTP"].contains(proto ?? "TCP")
+        let isService = !hasNames && (isIngress || hasPorts) && chance(12)
+        var ends = [
+            calicoOwnEnd(), hasNames ? calicoDomains() : isService ? calicoService() : calicoPeer(family),
+        ]
         if isIngress { ends.swapAt(0, 1) }
-        if let proto, ["TCP", "UDP", "SCTP"].contains(proto) { ends[1] += calicoPorts() }
+        if proto != nil, hasPorts, isIngress || !isService { ends[1] += calicoPorts() }
         for (name, end) in zip(["source", "destination"], ends) where !end.isEmpty { rule.append((name, .object(end))) }
         return .object(rule)
     }
@@ -186,6 +199,10 @@ extension RandomPolicyTest {
         case 2: [("notSelector", calicoSelector())]
         default: []
         }
+    }
+
+    private mutating func calicoService() -> [(key: String, value: CaseNode)] {
+        [("services", ["name": .text("p\(number(0...3))"), "namespace": .text(pick(["default", "x"]))])]
     }
 
     private mutating func calicoPeer(_ family: Int?) -> [(key: String, value: CaseNode)] {

@@ -44,6 +44,10 @@ struct RandomCluster {
         "192.0.2.7", "192.0.2.130", "10.1.0.200", "10.1.1.2", "198.51.100.1", "2001:db8::7", "2001:db8:0:1::7",
         "fd00:1::c8",
     ]
+    /// Addresses of some workloads and nodes.
+    static let insiders = [
+        "10.1.0.1", "10.1.0.9", "10.1.0.17", "192.0.2.1", "192.0.2.2", "fd00:1::1", "fd00:1::9", "2001:db8::1",
+    ]
     static let domainNames = ["a.test", "w.a.test", "x.w.a.test", "v.a.test", "b.test", "test"]
     /// Few, above, below and beside each other.
     static let nestedNames = [

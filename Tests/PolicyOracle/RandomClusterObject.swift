@@ -50,21 +50,21 @@ extension RandomPolicyTest {
         ])
         return [
             "apiVersion": "v1", "kind": "Service", "metadata": objectMetadata(index),
-            "spec": ["selector": selector, "ports": [["port": 80]]],
+            "spec": ["selector": selector, "ports": some(0...2) { $0.servicePort(isOfService: true) }],
         ]
     }
 
     private mutating func endpoints(_ index: Int) -> CaseNode {
-        let addresses = some(1...3) { ["ip": .text($0.pick(RandomCluster.outsiders + ["10.1.0.9"]))] }
+        let addresses = some(1...3) { ["ip": .text($0.pick(RandomCluster.outsiders + RandomCluster.insiders))] }
         return [
             "apiVersion": "v1", "kind": "Endpoints", "metadata": objectMetadata(index),
-            "subsets": [["addresses": addresses]],
+            "subsets": [["addresses": addresses, "ports": some(0...2) { $0.servicePort() }]],
         ]
     }
 
     private mutating func slice(_ index: Int) -> CaseNode {
         let isIPv4 = chance(50)
-        let known = RandomCluster.outsiders.filter { $0.contains(":") != isIPv4 }
+        let known = (RandomCluster.outsiders + RandomCluster.insiders).filter { $0.contains(":") != isIPv4 }
         let endpoints = some(1...3) { random in
             let addresses: CaseNode = [.text(random.pick(known))]
             return random.chance(70)
@@ -75,6 +75,22 @@ extension RandomPolicyTest {
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
             "metadata": objectMetadata(index, [("kubernetes.io/service-name", .text("p\(number(0...3))"))]),
             "addressType": isIPv4 ? "IPv4" : "IPv6", "endpoints": endpoints,
+            "ports": some(0...2) { $0.servicePort() },
         ]
+    }
+
+    /// Missing in a slice: every port.
+    private mutating func servicePort(isOfService: Bool = false) -> CaseNode {
+        var port: [(key: String, value: CaseNode)] = []
+        if chance(60) { port.append(("protocol", .text(pick(["TCP", "UDP", "SCTP"])))) }
+        if isOfService || chance(90) { port.append(("port", .number(pick(RandomCluster.portNumbers)))) }
+        if isOfService, chance(70) {
+            port.append(
+                (
+                    "targetPort",
+                    chance(50) ? .number(pick(RandomCluster.portNumbers)) : .text(pick(RandomCluster.portNames))
+                ))
+        }
+        return .object(port)
     }
 }

@@ -69,14 +69,15 @@ package struct RandomPolicyTest {
             case .calico, .calicoGlobal, .calicoStaged, .calicoTier, .calicoSet, .calicoProfile, .calicoHost:
                 [
                     .calico, .calicoGlobal, .calicoGlobal, .calicoStaged, .calicoTier, .calicoSet, .calicoProfile,
-                    .calicoHost,
+                    .calicoHost, .objects,
                 ]
             default: [dialect]
             }
         }
 
         static let aboutObjects: [Dialect] = [
-            .cilium, .cilium, .ciliumClusterwide, .admin, .objects, .objects, .objects,
+            .cilium, .cilium, .ciliumClusterwide, .admin, .calico, .calicoGlobal, .objects, .objects, .objects,
+            .objects,
         ]
 
         static let aboutNames: [Dialect] = [

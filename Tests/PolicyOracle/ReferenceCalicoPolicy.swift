@@ -24,10 +24,27 @@ enum ReferenceCalicoPolicy {
     /// A policy that is to be evaluated: no tier, no set, and none that is to be left alone.
     static func isPolicy(_ document: CaseNode) -> Bool {
         isCalico(document) && kinds.contains(document["kind"]?.string ?? "")
-            && document["spec"]?["stagedAction"]?.string != "Ignore"
+            && !["Ignore", "Delete"].contains(document["spec"]?["stagedAction"]?.string)
     }
 
     static func isStaged(_ document: CaseNode) -> Bool { document["kind"]?.string?.hasPrefix("Staged") ?? false }
+
+    /// Whether a staged policy is to be, or to be deleted, in the place of this one.
+    static func isReplaced(_ document: CaseNode, by policies: [CaseNode]) -> Bool {
+        let isGlobal = document["kind"]?.string == "GlobalNetworkPolicy"
+        let staged =
+            isCalico(document)
+            ? "Staged\(document["kind"]?.string ?? "")"
+            : document["apiVersion"]?.string == "networking.k8s.io/v1" ? "StagedKubernetesNetworkPolicy" : ""
+        func name(_ policy: CaseNode) -> String {
+            let metadata = policy["metadata"]
+            return "\(isGlobal ? "" : metadata?["namespace"]?.string ?? "default")/\(metadata?["name"]?.string ?? "")"
+        }
+        return policies.contains {
+            $0["kind"]?.string == staged && $0["spec"]?["stagedAction"]?.string != "Ignore"
+                && name($0) == name(document)
+        }
+    }
 
     /// Where it stands among others of its tier: by order, then by name.
     static func place(of policy: CaseNode) -> (Int, String) {
@@ -151,7 +168,7 @@ enum ReferenceCalicoPolicy {
         return isTraffic(rule, question)
             && isEnd(rule["source"] ?? [:], isIngress ? question.peer : subject, namespace)
             && isEnd(rule["destination"] ?? [:], isIngress ? subject : question.peer, namespace)
-            && isPort(rule["destination"] ?? [:], question, isDenying: rule["action"]?.string == "Deny")
+            && isPort(rule["destination"] ?? [:], question, namespace, isDenying: rule["action"]?.string == "Deny")
     }
 
     private static func isEnd(_ entity: CaseNode, _ party: Party, _ namespace: String?) -> Bool {
@@ -161,6 +178,7 @@ enum ReferenceCalicoPolicy {
                 party.names.contains { ReferenceDomainName.isMeant(byCalico: text, $0) }
             }
         }
+        if let service = entity["services"] { return !services(service, party, namespace).isEmpty }
         let accounts = entity["serviceAccounts"]
         let isNarrowed =
             entity["selector"] != nil || entity["namespaceSelector"] != nil || accounts != nil
@@ -206,7 +224,23 @@ enum ReferenceCalicoPolicy {
         return traffic.port == type && (node["code"]?.integer ?? 0) == 0
     }
 
-    private static func isPort(_ destination: CaseNode, _ question: ReferenceQuestion, isDenying: Bool) -> Bool {
+    /// The services of that name that stand before somebody.
+    private static func services(_ entry: CaseNode, _ party: Party, _ namespace: String?) -> [ReferenceService] {
+        let wanted = entry["namespace"]?.string ?? namespace ?? ""
+        return party.services.filter { $0.name == entry["name"]?.string && $0.namespace == wanted }
+    }
+
+    private static func isPort(
+        _ destination: CaseNode, _ question: ReferenceQuestion, _ namespace: String?, isDenying: Bool
+    ) -> Bool {
+        if let service = destination["services"] {
+            return services(service, question.peer, namespace).flatMap(\.ports).contains { port in
+                guard port.proto == question.traffic.proto else { return false }
+                guard let text = port.text else { return true }
+                return Int(text).map { $0 == question.traffic.port }
+                    ?? question.isPort(named: text, proto: port.proto, isDenying: isDenying)
+            }
+        }
         func isOne(_ port: CaseNode) -> Bool {
             let text = port.string ?? ""
             let numbers = text.split(separator: ":").map { Int($0) }

@@ -106,7 +106,7 @@ enum ReferenceCiliumPolicy {
                         || isInside(entry["cidr"]?.string, peer)
                             && !(entry["except"]?.elements ?? []).contains { isInside($0.string, peer) }
                 case "Nodes": isPeer = isPeer || isRemoteNode(entry, peer)
-                case "Services": isPeer = isPeer || peer.services.contains { isMeant($0, by: entry) }
+                case "Services": isPeer = isPeer || isService(peer, entry)
                 default: isPeer = isPeer || isEntity(entry.string ?? "", peer)
                 }
             }
@@ -139,6 +139,11 @@ enum ReferenceCiliumPolicy {
     /// The node that judges is the host to itself.
     private static func isRemoteNode(_ selector: CaseNode, _ party: ReferenceParty) -> Bool {
         party.kind != .host && party.nodes.contains { ReferenceSelector.matches(selector, of: $0) }
+    }
+
+    /// Addresses behind a service mean what is outside.
+    private static func isService(_ peer: ReferenceParty, _ entry: CaseNode) -> Bool {
+        peer.services.contains { (!$0.isByAddress || peer.kind == .world) && isMeant($0, by: entry) }
     }
 
     private static func isMeant(_ service: ReferenceService, by entry: CaseNode) -> Bool {

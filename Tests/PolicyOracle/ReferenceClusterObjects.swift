@@ -5,6 +5,16 @@ struct ReferenceService {
     var name: String
     var namespace: String
     var labels: CaseNode
+    /// Addresses are listed, not workloads selected.
+    var isByAddress: Bool
+    var ports: [Port]
+
+    /// Where who is behind it is reached.
+    struct Port {
+        var proto: String
+        /// A number or a name; nil: everywhere.
+        var text: String?
+    }
 }
 
 /// What documents of the kinds Node, Service, Endpoints and EndpointSlice say about a party.
@@ -26,7 +36,9 @@ struct ReferenceClusterObjects {
                 if party.kind != .workload, addresses(document).contains(party.address) { party.nodes.append(labels) }
             } else if standsFor(document, party) {
                 party.services.append(
-                    ReferenceService(name: serviceName(document), namespace: namespace(document), labels: labels))
+                    ReferenceService(
+                        name: serviceName(document), namespace: namespace(document), labels: labels,
+                        isByAddress: document["kind"]?.string != "Service", ports: ports(document)))
             }
         }
         return party
@@ -42,10 +54,23 @@ struct ReferenceClusterObjects {
         return name?.string ?? ""
     }
 
-    /// A selector means workloads of the service's namespace; addresses mean what is outside.
+    private func ports(_ document: CaseNode) -> [ReferenceService.Port] {
+        let list =
+            switch document["kind"]?.string {
+            case "Service": document["spec"]?["ports"]
+            case "Endpoints": document["subsets"]?.elements.first?["ports"]
+            default: document["ports"]
+            }
+        return (list?.elements ?? []).map { port in
+            ReferenceService.Port(
+                proto: port["protocol"]?.string ?? "TCP", text: (port["targetPort"] ?? port["port"])?.string)
+        }
+    }
+
+    /// A selector means workloads of the service's namespace; addresses mean whoever has them.
     private func standsFor(_ document: CaseNode, _ party: ReferenceParty) -> Bool {
         guard document["kind"]?.string == "Service" else {
-            return party.kind == .world && addresses(document).contains(party.address)
+            return addresses(document).contains(party.address)
         }
         let wanted = document["spec"]?["selector"]?.members ?? []
         return !wanted.isEmpty && party.isWorkload && party.namespace == namespace(document)

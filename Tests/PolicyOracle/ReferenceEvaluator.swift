@@ -84,7 +84,9 @@ package struct ReferenceEvaluator {
                 && !ReferenceCalicoPolicy.isStaged($0)
         }
         if isDenied(by: enforced, question, node: node) { return .deny }
-        return isDenied(by: policies, question, node: node) ? .audit : .allow
+        // What is staged is rehearsed in the place of the policy of that name.
+        let rehearsed = policies.filter { !ReferenceCalicoPolicy.isReplaced($0, by: policies) }
+        return isDenied(by: rehearsed, question, node: node) ? .audit : .allow
     }
 
     private static func answered(by traffic: ReferenceTraffic) -> Int? {

@@ -13,7 +13,7 @@ enum ReferenceNetworkPolicy {
     /// One of Kubernetes itself, or one that Calico stages and that is to be evaluated.
     static func isPolicy(_ document: CaseNode) -> Bool {
         if document["kind"]?.string == "StagedKubernetesNetworkPolicy" {
-            return document["spec"]?["stagedAction"]?.string != "Ignore"
+            return !["Ignore", "Delete"].contains(document["spec"]?["stagedAction"]?.string)
         }
         return document["kind"]?.string == "NetworkPolicy" && document["apiVersion"]?.string == "networking.k8s.io/v1"
     }

@@ -38,6 +38,8 @@ private let shop = "{name: p, namespace: shop}"
             ["default deny ingress of endpoints k8s:io.kubernetes.pod.namespace=shop"]
         ),
         (document("StagedGlobalNetworkPolicy", "spec: {stagedAction: Ignore, selector: all()}"), []),
+        (document("StagedNetworkPolicy", "spec: {stagedAction: Delete, types: [Egress]}", metadata: shop), []),
+        (document("StagedKubernetesNetworkPolicy", "spec: {stagedAction: Delete}", metadata: shop), []),
         (
             document(
                 "HostEndpoint",
@@ -75,6 +77,23 @@ private let shop = "{name: p, namespace: shop}"
         #expect(read(text).diagnostics.map(\.description) == [])
         #expect(lowered(text) == expected)
         #expect(read(text).policies.allSatisfy { $0.isAudit == $0.reference.kind.hasPrefix("Staged") })
+    }
+
+    @Test(arguments: [
+        ("StagedNetworkPolicy", "Set", "CalicoNetworkPolicy/shop/p"),
+        ("StagedNetworkPolicy", "Delete", "CalicoNetworkPolicy/shop/p"),
+        ("StagedNetworkPolicy", "Ignore", nil),
+        ("StagedKubernetesNetworkPolicy", "Delete", "NetworkPolicy/shop/p"),
+        ("StagedGlobalNetworkPolicy", "Learn", "GlobalNetworkPolicy/p"),
+    ])
+    func `what is staged is rehearsed in the place of the policy of that name`(
+        kind: String, action: String, place: String?
+    ) throws {
+        let text = document(
+            kind, "spec: {stagedAction: \(action)}", metadata: kind.contains("Global") ? "{name: p}" : shop)
+        let policy = try #require(read(text).policies.first)
+        #expect(policy.standsInFor?.text == place && policy.isAudit)
+        #expect(findings(text) == (action == "Learn" ? ["4:22 BH2010 spec.stagedAction"] : []))
     }
 
     @Test func `a group of Cilium is found by its name and by its labels`() {
@@ -116,7 +135,6 @@ private let shop = "{name: p, namespace: shop}"
         (document("Tier", "spec: {}", metadata: shop), ["3:21 BH1407 metadata.namespace"]),
         (document("NetworkSet", "spec: {nets: [10.0.0.0/33]}"), ["4:15 BH1301 spec.nets[0]"]),
         (document("NetworkSet", "spec: {allowedEgressDomains: [a.example]}"), ["4:8 BH1502 spec.allowedEgressDomains"]),
-        (document("StagedNetworkPolicy", "spec: {stagedAction: Delete}"), ["4:22 BH1513 spec.stagedAction"]),
         (document("StagedNetworkPolicy", "spec: {stagedAction: Sett}"), ["4:22 BH1105 spec.stagedAction"]),
         (document("HostEndpoint", "spec: {node: n}"), ["4:7 BH1103 spec"]),
         (document("HostEndpoint", "spec: {interfaceName: eth0}"), ["4:7 BH1103 spec"]),

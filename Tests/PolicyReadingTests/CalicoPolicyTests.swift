@@ -26,6 +26,9 @@ private func namespaced(_ spec: String) -> String {
 private let shop = "k8s:io.kubernetes.pod.namespace=shop"
 private let isSet = "calico:network:set"
 private let anyNamespace = "k8s:io.kubernetes.pod.namespace"
+private func service(_ namespace: String) -> String {
+    "service:io.kubernetes.service.name=a,service:io.kubernetes.service.namespace=\(namespace)"
+}
 
 @Suite struct CalicoPolicyTests {
     @Test(arguments: [
@@ -48,6 +51,44 @@ private let anyNamespace = "k8s:io.kubernetes.pod.namespace"
                 "ingress[0]: allow endpoints \(shop),any:role=db from \(shop),any:role=api | "
                     + "prefixes of \(shop),any:role=api,\(isSet) on tcp/5432,tcp/6000-6010,tcp/metrics",
                 "ingress[1]: deny endpoints \(shop),any:role=db from any on all",
+            ]),
+        LoweringCase(
+            "a service is whoever is behind it, where traffic is sent to it on its own ports",
+            namespaced(
+                """
+                selector: role == 'db'
+                ingress:
+                  - {action: Allow, protocol: TCP, source: {services: {name: a}}, destination: {ports: [80]}}
+                egress:
+                  - {action: Allow, destination: {services: {name: a, namespace: x}}}
+                  - {action: Deny, protocol: UDP, ipVersion: 4, destination: {services: {name: a}}}
+                  - {action: Allow, notProtocol: TCP, destination: {services: {name: a}}}
+                """),
+            [
+                "default tier, no order",
+                "default deny ingress of endpoints \(shop),any:role=db",
+                "default deny egress of endpoints \(shop),any:role=db",
+                "ingress[0]: allow endpoints \(shop),any:role=db from prefixes of \(service("shop")) on tcp/80",
+                "egress[0]: allow endpoints \(shop),any:role=db to prefixes of \(service("x")) on "
+                    + "ports of \(service("x"))",
+                "egress[1]: deny endpoints \(shop),any:role=db to (prefixes of \(service("shop")) in 0.0.0.0/0) on "
+                    + "udp ports of \(service("shop"))",
+                "egress[2]: allow endpoints \(shop),any:role=db to prefixes of \(service("shop")) on "
+                    + "udp ports of \(service("shop")),sctp ports of \(service("shop"))",
+            ]),
+        LoweringCase(
+            "every workload is managed by Kubernetes, and nobody else is",
+            global(
+                """
+                selector: projectcalico.org/orchestrator == 'k8s'
+                types: [Ingress]
+                ingress:
+                  - {action: Allow, source: {selector: "projectcalico.org/orchestrator == 'nomad'"}}
+                """),
+            [
+                "default tier, no order",
+                "default deny ingress of endpoints \(anyNamespace),!\(isSet)",
+                "ingress[0]: allow endpoints \(anyNamespace),!\(isSet) from nothing on all",
             ]),
         LoweringCase(
             "a global policy is about workloads and hosts, with a namespace selector about workloads",
@@ -195,7 +236,7 @@ private let anyNamespace = "k8s:io.kubernetes.pod.namespace"
         (global("selector: role = 'db'"), ["5:18 BH1304 spec.selector"]),
         (global("selector: \"role = 'db'\""), ["5:19 BH1304 spec.selector"]),
         (global("selector: 'role == ''db'"), ["5:13 BH1304 spec.selector"]),
-        (global("selector: has(projectcalico.org/orchestrator)"), ["5:17 BH1512 spec.selector"]),
+        (global("selector: has(projectcalico.org/hostendpoint)"), ["5:17 BH1512 spec.selector"]),
         (namespaced("namespaceSelector: all()"), ["5:3 BH1102 spec.namespaceSelector"]),
         (namespaced("preDNAT: true"), ["5:3 BH1102 spec.preDNAT"]),
         (
@@ -258,7 +299,30 @@ private let anyNamespace = "k8s:io.kubernetes.pod.namespace"
         (global("ingress: [{action: Allow, protocol: GRE}]"), ["5:39 BH1307 spec.ingress[0].protocol"]),
         (
             global("egress: [{action: Allow, destination: {services: {name: x}}}]"),
-            ["5:42 BH1503 spec.egress[0].destination.services"]
+            ["5:52 BH1103 spec.egress[0].destination.services"]
+        ),
+        (
+            namespaced("egress: [{action: Allow, destination: {services: {namespace: x}}}]"),
+            ["5:52 BH1103 spec.egress[0].destination.services"]
+        ),
+        (
+            namespaced("egress: [{action: Allow, source: {services: {name: x}}}]"),
+            ["5:37 BH1503 spec.egress[0].source.services"]
+        ),
+        (
+            namespaced("egress: [{action: Allow, protocol: TCP, destination: {services: {name: x}, ports: [80]}}]"),
+            ["5:78 BH1402 spec.egress[0].destination.ports"]
+        ),
+        (
+            namespaced(
+                "ingress: [{action: Allow, source: {services: {name: x}, selector: all(), nets: [10.0.0.0/8]}}]"),
+            [
+                "5:59 BH1401 spec.ingress[0].source.selector", "5:76 BH1401 spec.ingress[0].source.nets",
+            ]
+        ),
+        (
+            namespaced("egress: [{action: Allow, protocol: ICMP, destination: {services: {name: x}}}]"),
+            ["5:38 BH1402 spec.egress[0].protocol"]
         ),
         (
             global("ingress: [{action: Allow, source: {serviceAccounts: {selector: has(x}}}]"),

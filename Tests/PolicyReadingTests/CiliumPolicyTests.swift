@@ -9,6 +9,8 @@ private let namespace = "k8s:io.kubernetes.pod.namespace"
 private let all = "endpoints \(namespace)=shop"
 private let closed = "default deny ingress of \(all)"
 private let closedEgress = "default deny egress of \(all)"
+/// Addresses of documents of kinds Endpoints and EndpointSlice.
+private let list = "service:io.kubernetes.service.addresses"
 /// Addresses of documents of kind Node.
 private let nodes = "(prefixes of node:io.kubernetes.node.name not reserved:host)"
 private let namespaceLabel = "k8s:io.cilium.k8s.namespace.labels."
@@ -251,9 +253,14 @@ private func egress(_ rule: String) -> String { "endpointSelector: {}\negress:\n
                     + "{k8sServiceSelector: {selector: {matchLabels: {c: d}}, namespace: \"\"}}]"),
             [
                 closedEgress,
-                "egress[0]: allow \(all) to prefixes of service:io.kubernetes.service.name=a | "
-                    + "prefixes of service:io.kubernetes.service.name=a,service:io.kubernetes.service.namespace=b | "
-                    + "prefixes of service:c=d,service:io.kubernetes.service.name on all",
+                "egress[0]: allow \(all) to "
+                    + [
+                        "service:io.kubernetes.service.name=a",
+                        "service:io.kubernetes.service.name=a,service:io.kubernetes.service.namespace=b",
+                        "service:c=d,service:io.kubernetes.service.name",
+                    ].map { service in
+                        "prefixes of \(service),!\(list) | (prefixes of \(service),\(list) not !reserved:world)"
+                    }.joined(separator: " | ") + " on all",
             ]),
         .init("no node at all", ingress("fromNodes: []"), [closed, "ingress[0]: allow \(all) from nothing on all"]),
         .init(

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import IdentityModel
+import NetworkModel
 import PolicyModel
 import Testing
 
@@ -39,7 +41,9 @@ import Testing
             metadata: {name: db, namespace: shop, labels: {team: a}}
             spec: {type: ClusterIP, clusterIP: 10.96.0.1, selector: {app: db}, ports: [{port: 5432}]}
             """
-        let labels = "service:io.kubernetes.service.name=db,service:io.kubernetes.service.namespace=shop,service:team=a"
+        let labels =
+            "service:io.kubernetes.service.name=db,service:io.kubernetes.service.namespace=shop,service:port:6/5432,"
+            + "service:team=a"
         let members = "k8s:io.kubernetes.pod.namespace=shop,any:app=db"
         #expect(text(service) == ["Service/shop/db\n  defines 0 prefixes with \(labels), workloads of \(members)"])
         for none in ["{}", "null"] {
@@ -74,8 +78,46 @@ import Testing
         #expect(other.prefixes.map { "\($0)" } == ["198.51.100.1/32", "198.51.100.2/32", "198.51.100.4/32"])
         for group in [group, other] {
             #expect("\(group.labels)".contains("service:io.kubernetes.service.name=db"))
-            #expect(!group.includesWorkloads && group.members == nil, "what is outside")
+            #expect(group.includesWorkloads && group.members == nil, "whoever has the address")
+            #expect("\(group.labels)".contains("service:io.kubernetes.service.addresses"))
         }
+        #expect(group.labels.labels.compactMap(ServicePort.init) == [ServicePort(proto: .tcp, number: .number(5432))])
+    }
+
+    @Test func `a service says on which ports its workloads are reached`() throws {
+        let service = """
+            apiVersion: v1
+            kind: Service
+            metadata: {name: db, namespace: shop}
+            spec:
+              selector: {app: db}
+              ports:
+              - {name: a, port: 80, targetPort: 8080, nodePort: 30080}
+              - {name: b, port: 53, protocol: UDP, targetPort: dns}
+              - {name: c, port: 9, protocol: SCTP, appProtocol: x}
+            """
+        let group = try #require(read(service).policies.first?.prefixGroup)
+        #expect(
+            Set(group.labels.labels.compactMap(ServicePort.init)) == [
+                ServicePort(proto: .tcp, number: .number(8080)), ServicePort(proto: .udp, number: .named("dns")),
+                ServicePort(proto: .sctp, number: .number(9)),
+            ])
+        let slice = """
+            apiVersion: discovery.k8s.io/v1
+            kind: EndpointSlice
+            metadata: {name: db-1, namespace: shop, labels: {kubernetes.io/service-name: db}}
+            addressType: IPv4
+            ports: [{name: all, port: null, protocol: UDP}, {}]
+            """
+        let all = try #require(read(slice).policies.first?.prefixGroup)
+        #expect(
+            Set(all.labels.labels.compactMap(ServicePort.init)) == [
+                ServicePort(proto: .udp, number: .all), ServicePort(proto: .tcp, number: .all),
+            ])
+        for text in ["port:tcp/1", "port:6", "port:6/x", "port:6/70000", "port:300/1", "ports"] {
+            #expect(ServicePort(Label(source: LabelSource.service, key: text)) == nil)
+        }
+        #expect(ServicePort(Label(source: LabelSource.any, key: "port:6/1")) == nil)
     }
 
     @Test(
@@ -95,6 +137,19 @@ import Testing
                 "1:131 BH1503 addressType"
             ),
             ("{apiVersion: v1, kind: Service, metadata: {name: n}, spec: {selecter: {}}}", "1:61 BH1102 spec.selecter"),
+            (
+                "{apiVersion: v1, kind: Service, metadata: {name: n}, spec: {ports: [{port: 0}]}}",
+                "1:76 BH1303 spec.ports[0].port"
+            ),
+            (
+                "{apiVersion: v1, kind: Service, metadata: {name: n}, spec: {ports: [{port: 1, protocol: ICMP}]}}",
+                "1:89 BH1307 spec.ports[0].protocol"
+            ),
+            (
+                "{apiVersion: v1, kind: Endpoints, metadata: {name: n}, subsets: "
+                    + "[{addresses: [{ip: 192.0.2.1}], ports: [{port: 1}]}, {addresses: [{ip: 192.0.2.2}], ports: [{port: 2}]}]}",
+                "1:149 BH1503 subsets[1].ports"
+            ),
             ("{apiVersion: v1beta1, kind: Service, metadata: {name: n}}", "1:14 BH1201 apiVersion"),
         ])
     func refuses(text: String, expected: String) {

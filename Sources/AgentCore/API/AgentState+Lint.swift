@@ -13,7 +13,11 @@ extension AgentState {
             let bundle = PolicyBundle(Array(document.text.utf8), file: document.name, reader: reader)
             reading += bundle.diagnostics + set.merge(bundle.items.map(\.policy))
         }
-        let parties = planParties()
+        var change = desiredChange()
+        for policy in set.policies { change.policies[policy.reference] = lasting(policy) }
+        let parties = planParties(after: EngineChange(policies: change.policies)).map {
+            VerdictComparison.Party(name: $0.name, side: $0.after)
+        }
         var inputs = LintInputs(
             policies: Array(engine.input.policies.values) + lapsed, reading: reading, compiled: engine.diagnostics(),
             focus: nil,
@@ -28,8 +32,6 @@ extension AgentState {
         inputs.policies += set.policies
         // With an error nothing would come into force: what the rest would mean there is no answer to its author.
         guard !reading.hasErrors else { return inputs.errors() }
-        var change = desiredChange()
-        for policy in set.policies { change.policies[policy.reference] = lasting(policy) }
         do {
             inputs.compiled = try engine.compileAside(change).diagnostics
         } catch {

@@ -50,25 +50,56 @@ extension AgentState {
         var after = before
         after.apply(delta)
         let inputs = PlanInputs(
-            before: Array(before.values), after: Array(after.values), parties: planParties(),
+            before: Array(before.values), after: Array(after.values),
+            parties: planParties(after: EngineChange(policies: delta)),
             options: CompileOptions(allowHost: configuration.allowsHostAccess))
         return await inputs.compare(limit: limit)
     }
 
-    /// The workloads and the host.
-    func planParties() -> [VerdictComparison.Party] {
+    /// The workloads and the host, with what a change of documents gives them.
+    func planParties(after ungranted: EngineChange = EngineChange()) -> [VerdictComparison.Party] {
+        let change = engine.granting(ungranted)
+        let after = change.workloads ?? engine.input.workloads
         let workloads = engine.input.workloads.values.sorted { $0.key < $1.key }
+        let hostLabels = engine.hostLabels(after: change)
         let devices = hostDevices
         let parties = workloads.map { workload in
             var side = side(of: workload, hostDevices: devices)
             side.address = workload.isService ? hostAddresses.min() : workload.addresses.min()
+            let name = workload.isHost && !workload.isService ? "host" : workload.fullName
+            guard let changed = after[workload.key], isGivenOther(changed, than: workload, hostLabels) else {
+                return VerdictComparison.Party(name: name, side: side)
+            }
             return VerdictComparison.Party(
-                name: workload.isHost && !workload.isService ? "host" : workload.fullName, side: side)
+                name: name, side: side, after: self.side(side, of: changed, among: after.values, hostLabels))
         }
         guard !workloads.contains(where: { $0.isHost && !$0.isService }) else { return parties }
         let host = PolicyCompiler.ExplainedSide.host(
             hostAddresses.min(), labels: engine.hostLabels, isEndpoint: false)
-        return parties + [VerdictComparison.Party(name: "host", side: host)]
+        let changed = PolicyCompiler.ExplainedSide.host(hostAddresses.min(), labels: hostLabels, isEndpoint: false)
+        return parties + [VerdictComparison.Party(name: "host", side: host, after: changed)]
+    }
+
+    private func isGivenOther(_ changed: Workload, than workload: Workload, _ hostLabels: [Label]) -> Bool {
+        changed.labels != workload.labels || changed.namedPorts != workload.namedPorts
+            || workload.isService && hostLabels != engine.hostLabels
+    }
+
+    /// A side with what a workload has after a change; port names are those of all with its labels.
+    private func side(
+        _ before: PolicyCompiler.ExplainedSide, of changed: Workload, among all: some Sequence<Workload>,
+        _ hostLabels: [Label]
+    ) -> PolicyCompiler.ExplainedSide {
+        var side = before
+        side.labels = changed.labels
+        side.namedPorts = changed.namedPorts
+        side.sharedPorts = all.filter { $0.labels == changed.labels }.reduce(changed.namedPorts) {
+            $0.union($1.namedPorts)
+        }
+        if changed.isService {
+            side.labelsForOthers = LabelSet(hostLabels + [Label(source: LabelSource.reserved, key: "host")])
+        }
+        return side
     }
 }
 

@@ -20,7 +20,7 @@ final class PolicyEngine {
     private(set) var input = EngineInput()
     private let options: CompileOptions
     /// The host's name, by which documents mean it.
-    private let node: String
+    let node: String
 
     /// What is prepared but not accepted.
     private var pending: Pending?
@@ -40,6 +40,7 @@ final class PolicyEngine {
         compiler = RuleCompiler(options: options, registry: RuleRegistry(rules))
         self.options = options
         self.node = node
+        input.grants = EndpointGrants(of: [], node: node)
     }
 
     var registry: RuleRegistry { compiler.registry }
@@ -75,40 +76,9 @@ final class PolicyEngine {
     /// The host's labels with what documents give it.
     var hostLabels: [Label] { PolicyEngine.hostLabels(input.hostLabels, input.grants) }
 
-    /// A change with what it gives endpoints: where documents give other things all endpoints are looked at, and
-    /// otherwise those that the change brings.
-    func granting(_ change: EngineChange) -> EngineChange {
-        guard !change.isGranted else { return change }
-        var next = change
-        next.isGranted = true
-        let areOther = change.policies.references.contains { reference in
-            (input.policies[reference]?.grants ?? []) != (change.policies[reference]?.grants ?? [])
-        }
-        if areOther {
-            var granting = input.policies.filter { $0.value.grantsLabels }
-            granting.apply(change.policies)
-            next.grants = EndpointGrants(of: granting.values, node: node)
-        }
-        let grants = next.grants ?? input.grants
-        guard next.grants != nil || !grants.isEmpty else { return next }
-        if next.grants != nil || change.workloads != nil {
-            next.workloads = (change.workloads ?? input.workloads).mapValues { $0.granted(grants) }
-        }
-        var remotes = change.remotes
-        if next.grants != nil {
-            remotes = RemoteDelta(setting: self.remotes)
-            remotes.merge(change.remotes)
-        }
-        for key in remotes.keys {
-            let own = remotes[key], granted = own?.granted(grants)
-            if granted == allocator.endpoints[key]?.remote {
-                next.remotes.leaveOut(key)
-            } else {
-                next.remotes[key] = granted
-            }
-            next.givenRemotes[key] = granted == own ? nil : own
-        }
-        return next
+    /// The same after a change.
+    func hostLabels(after change: EngineChange) -> [Label] {
+        PolicyEngine.hostLabels(change.hostLabels ?? input.hostLabels, granting(change).grants ?? input.grants)
     }
 
     /// Works out what a change of the input means.
@@ -151,6 +121,7 @@ final class PolicyEngine {
         guard let pending else { return }
         input.apply(pending.change)
         allocator.revise(.keep)
+        compiler.keepRanks()
         self.pending = nil
     }
 
@@ -164,6 +135,7 @@ final class PolicyEngine {
         allocator.revise(.revert)
         var accepted = compileInput(allocator, policies: input.policies)
         accepted.subjects += retiredSubjects.values
+        compiler.revertRanks()
         compiler.update(to: accepted)
         _ = compiler.takeChanges()
     }
@@ -193,10 +165,9 @@ final class PolicyEngine {
         var next = input
         next.apply(change)
         _ = try allocator.settle()
-        var registry = compiler.registry
         let input = compileInput(allocator, policies: next.policies)
         let addresses = next.workloads.values.flatMap(\.addresses)
-        var output = RuleCompiler.compile(input, registry: &registry, workloadAddresses: addresses)
+        var output = compiler.compileAside(input, workloadAddresses: addresses)
         output.state.ipcache = allocator.mappings
         return Aside(
             state: output.state, diagnostics: output.diagnostics, subjects: input.subjects, identities: input.peers)
@@ -315,7 +286,7 @@ extension PolicyEngine {
             compiler.setSubject(CompileSubject(subject))
         }
         for reference in change.policies.removals { compiler.removePolicy(reference) }
-        for (_, policy) in change.policies.settings.sorted(by: { $0.key < $1.key }) { compiler.setPolicy(policy) }
+        compiler.setPolicies(change.policies.settings.values.sorted { $0.reference < $1.reference })
     }
 
     private static func subjects(_ allocator: IdentityAllocator) -> [CompileSubject] {

@@ -96,6 +96,13 @@ package struct Workload: Hashable, Sendable {
         return copy
     }
 
+    /// True if it is another workload in nothing but what documents give it.
+    func isSame(butForGrants other: Workload) -> Bool {
+        var (mine, theirs) = (self, other)
+        (mine.belongings, theirs.belongings) = (nil, nil)
+        return mine == theirs
+    }
+
     /// True for the host endpoint and for its services.
     var isHost: Bool { options.contains(.host) }
 

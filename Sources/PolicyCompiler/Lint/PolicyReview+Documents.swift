@@ -34,6 +34,14 @@ extension PolicyReview {
         // Others rely on what it defines.
         guard policy.definedTier == nil, policy.prefixGroup == nil, !policy.grantsLabels else { return [] }
         guard policy.defaultDeny.isEmpty, !policy.rules.contains(where: \.canMatch) else { return [] }
+        if let place = policy.standsInFor {
+            guard !policies.contains(where: { $0.reference == place }) else { return [] }
+            return [
+                finding(
+                    policy, .warning, .noEffect, "there is no \(place.text) whose removal it could rehearse",
+                    remedy: "correct the name and the namespace, or delete it")
+            ]
+        }
         return [
             finding(
                 policy, .warning, .noEffect, "it closes nothing, and no rule of it can match: no verdict depends on it",

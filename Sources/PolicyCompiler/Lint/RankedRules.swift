@@ -17,6 +17,8 @@ struct RankedRule {
 /// So that a rule is compared with few others, however many there are.
 struct RankedRules {
     let rules: [RankedRule]
+    /// Policies in whose place others are rehearsed.
+    private let replaced: Set<PolicyReference>
     private let line: TierLine
     /// Others that one rule is compared with at most: all of them in sets that people write, and fewer in huge ones, where
     /// findings may be missing, so that looking stays cheap beside reading.
@@ -39,6 +41,7 @@ struct RankedRules {
             }
         }
         rules = all
+        replaced = sorted.replaced
         comparisonsMax = max(100, 1_000_000 / max(1, all.count))
         line = TierLine(of: sorted)
         for ranked in all {
@@ -73,7 +76,10 @@ struct RankedRules {
                 guard left > 0 else { return nil }
                 left -= 1
                 guard position != ranked.position, rules[position].rule.covers(ranked.rule),
-                    rules[position].rule.origin != ranked.rule.origin, suits(rules[position])
+                    rules[position].rule.origin != ranked.rule.origin,
+                    // What a rehearsal leaves out takes nothing from what is rehearsed.
+                    !(ranked.rule.isAudit && replaced.contains(rules[position].rule.origin.policy)),
+                    suits(rules[position])
                 else { continue }
                 return position
             }

@@ -15,12 +15,11 @@ struct CalicoEntityReading {
     }
 
     private static func table(isPeer: Bool, isSource: Bool) -> FieldTable {
-        var refused = [
-            "services": FieldTable.Refusal(
-                .unsupportedServices, "rules by Kubernetes service are not supported yet",
-                remedy: "select the endpoints behind the service by labels")
-        ]
+        var refused: [String: FieldTable.Refusal] = [:]
         if !isPeer {
+            refused["services"] = FieldTable.Refusal(
+                .unsupportedServices, "a service stands for the other end of the traffic, as in Calico",
+                remedy: "select the policy's own endpoints by labels")
             for name in ["nets", "notNets"] {
                 refused[name] = FieldTable.Refusal(
                     .unsupportedMatch, "a rule cannot tell the addresses of the policy's own endpoints apart",
@@ -30,15 +29,20 @@ struct CalicoEntityReading {
         let sourcePorts = "refused unless empty: policies judge the port a connection goes to (BH1513)"
         let domains = "names; in rules that allow, by themselves or with ports; a label `*` is one or more labels"
         return FieldTable(
-            (isPeer ? ["nets", "notNets"] + (isSource ? [] : ["domains"]) : [])
+            (isPeer ? ["nets", "notNets"] + (isSource ? [] : ["domains"]) + ["services"] : [])
                 + ["selector", "notSelector", "namespaceSelector", "serviceAccounts", "ports", "notPorts"],
             refused: refused,
-            notes: isSource
+            notes: (isSource
                 ? ["ports": sourcePorts, "notPorts": sourcePorts]
                 : [
                     "ports": "numbers, ranges, names", "notPorts": "numbers and ranges; names refused (BH1303)",
                     "domains": domains,
                 ])
+                .merging([
+                    "services": isSource
+                        ? "yes, from documents of the kinds Service, Endpoints and EndpointSlice"
+                        : "yes, with the service's own ports, from Service, Endpoints and EndpointSlice"
+                ]) { first, _ in first })
     }
 
     private func mapping(_ field: Field, isPeer: Bool) -> Mapping? {
@@ -72,12 +76,34 @@ struct CalicoEntityReading {
 
     // MARK: The peer's end
 
+    /// A service that the peer's end names.
+    struct Service {
+        var isWritten = false
+        /// The groups that stand for it; nil after an error.
+        var selector: LabelSelector?
+    }
+
+    func service(_ field: Field?) -> Service {
+        guard let field, case .mapping(let pairs) = field.node.content else { return Service() }
+        let entity = Mapping(pairs: pairs, field: field)
+        guard entity.has("services") else { return Service() }
+        return Service(
+            isWritten: true, selector: CalicoServiceReading(scope: scope, direction: direction).read(entity))
+    }
+
     /// Whom the rule is about; `family`: 4 or 6 if only that is meant; nil after an error.
-    func peers(_ field: Field?, family: Int?) -> PeerSelection? {
+    ///
+    /// `service`: what `service(_:)` returned for the same field.
+    func peers(_ field: Field?, family: Int?, _ service: Service) -> PeerSelection? {
         let everyone = family.map { [$0 == 4 ? CIDR.allIPv4 : .allIPv6] }
         guard let field else { return everyone.map { .some($0.map(CalicoEntityReading.prefix)) } ?? .any }
         guard let mapping = mapping(field, isPeer: true) else { return nil }
         checkSourcePorts(mapping, isSource: direction == .ingress)
+        if service.isWritten {
+            return service.selector.map { selector in
+                .some(CalicoEntityReading.narrow([.group(selector)], PeerCondition(within: everyone)))
+            }
+        }
         if let names = names(mapping, family: family) { return names }
         let errorsBefore = field.context.errorCount
         let nets = prefixes(mapping["nets"], family: family)

@@ -19,7 +19,7 @@ struct CalicoPolicyReading {
         "serviceAccountSelector": "yes, by the labels that a `Profile` named `ksa.NAMESPACE.ACCOUNT` gives",
         "types": "yes; missing: what has rules, and ingress if nothing has",
         "performanceHints": "taken, changes nothing",
-        "stagedAction": "`Set`, `Ignore`; `Delete` and `Learn` refused (BH1513)",
+        "stagedAction": "`Set`, `Delete`, `Ignore`; `Learn` is taken as `Set`",
     ].merging(CalicoStage.all.map { ($0.field, "only `false`: \($0.reason) (BH1514)") }) { first, _ in first }
     private static let onlyGlobal = FieldTable.Refusal(
         .unknownField, "a namespaced policy has no such field", remedy: "write a GlobalNetworkPolicy")
@@ -27,7 +27,6 @@ struct CalicoPolicyReading {
     private var scope: CalicoScope { CalicoScope(namespace: header.namespace) }
 
     func read(_ document: Mapping) -> PolicyContent {
-        var content = PolicyContent()
         let isGlobal = !dialect.isNamespaced
         let staged = dialect.isStaged ? [StagedReading.actionField] : []
         let table = FieldTable(
@@ -37,8 +36,16 @@ struct CalicoPolicyReading {
                 : Dictionary(
                     uniqueKeysWithValues: CalicoPolicyReading.globalFields.map { ($0, CalicoPolicyReading.onlyGlobal) }),
             notes: CalicoPolicyReading.notes)
-        guard let spec = document.required("spec")?.mapping(table) else { return content }
-        guard !dialect.isStaged || StagedReading.isSet(spec) else { return content }
+        guard let spec = document.required("spec")?.mapping(table) else { return PolicyContent() }
+        if dialect.isStaged {
+            guard let action = StagedReading.action(spec) else { return PolicyContent() }
+            return StagedReading(header: header, dialect: dialect).content(read(spec, isGlobal: isGlobal), action)
+        }
+        return read(spec, isGlobal: isGlobal)
+    }
+
+    private func read(_ spec: Mapping, isGlobal: Bool) -> PolicyContent {
+        var content = PolicyContent()
         if let field = spec["tier"], let tier = CalicoTier.named(field) { content.tier = tier }
         content.order = .ordered(spec["order"].flatMap { $0.decimal() })
         if isGlobal { CalicoStage.refuse(spec) }

@@ -46,8 +46,15 @@ struct CalicoRuleReading {
         let family = family(mapping)
         let ends = CalicoEntityReading(scope: scope, direction: direction)
         let subjects = ownField.map { ends.own($0, narrowing: self.subjects) } ?? self.subjects
-        let ports = CalicoPortReading.read(mapping, family: family)
-        let peers = ends.peers(peerField, family: ports?.impliesFamily ?? false ? nil : family)
+        let service = ends.service(peerField)
+        let ports: CalicoPortReading.Ports?
+        if service.isWritten, direction == .egress {
+            let selection = service.selector.flatMap { CalicoServiceReading.ports(of: mapping, $0) }
+            ports = selection.map { CalicoPortReading.Ports(selection: $0) }
+        } else {
+            ports = CalicoPortReading.read(mapping, family: family)
+        }
+        let peers = ends.peers(peerField, family: ports?.impliesFamily ?? false ? nil : family, service)
         guard let action = action(mapping), let kind = action else { return nil }
         guard let subjects, let peers, let ports else { return nil }
         if kind != .allow, case .some(let selectors) = peers, selectors.contains(where: { $0.domainName != nil }) {

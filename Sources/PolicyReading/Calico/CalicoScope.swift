@@ -26,6 +26,8 @@ struct CalicoScope {
     /// What a policy calls namespace, service account and so on, and the labels that say it here.
     private static let namespaceKey = "projectcalico.org/namespace"
     private static let accountKey = "projectcalico.org/serviceaccount"
+    /// What manages a workload: `k8s`, for all of them.
+    private static let orchestratorKey = "projectcalico.org/orchestrator"
     private static let namespaceNameKey = "projectcalico.org/name"
     private static let accountPrefix = "pcsa."
     /// What Calico's sets of prefixes have and other dialects' groups have not: no selector can name it.
@@ -120,7 +122,10 @@ struct CalicoScope {
     /// Every namespace has a name, so that only `global()` asks for what is in none.
     private func keys(_ subject: Subject) -> CalicoSelectorForm.Keys {
         let names = subject == .namespaces ? [CalicoScope.namespaceNameKey, WellKnownLabel.namespaceName] : []
-        return CalicoSelectorForm.Keys(isEverywhere: names.contains) { key in
+        func constant(_ key: String) -> String? {
+            subject == .endpoints && key == CalicoScope.orchestratorKey ? "k8s" : nil
+        }
+        return CalicoSelectorForm.Keys(isEverywhere: names.contains, constant: constant) { key in
             switch (subject, key) {
             case (.endpoints, CalicoScope.namespaceKey),
                 (.namespaces, CalicoScope.namespaceNameKey), (.namespaces, WellKnownLabel.namespaceName):
@@ -145,14 +150,15 @@ struct CalicoScope {
         case .test(let key, let operation):
             let known =
                 subject == .endpoints
-                ? [CalicoScope.namespaceKey, CalicoScope.accountKey] : [CalicoScope.namespaceNameKey]
+                ? [CalicoScope.namespaceKey, CalicoScope.accountKey, CalicoScope.orchestratorKey]
+                : [CalicoScope.namespaceNameKey]
             let isKnown = !key.hasPrefix("projectcalico.org/") || known.contains(key)
             let (scalars, word) = (Array(text.unicodeScalars), Array(key.unicodeScalars))
             let offset = scalars.indices.first { scalars[$0...].starts(with: word) } ?? 0
             guard isKnown else {
                 field.error(
                     .unsupportedLabelSource, at: offset, length: word.count,
-                    "no label here stands for `\(key)`", remedy: "known are \(known.joined(separator: " and "))")
+                    "no label here stands for `\(key)`", remedy: "known are \(known.joined(separator: ", "))")
                 return false
             }
             guard operation.texts.allSatisfy(LabelSyntax.isPrintable) else {

@@ -21,12 +21,16 @@ struct CalicoSelectorForm: Hashable {
         /// Labels that everything selected has: asking for who has none selects nothing.
         var isEverywhere: (String) -> Bool
         var key: (String) -> (source: String, key: String)
+        /// The value that every workload has, and nobody else; nil: the key is another one.
+        var constant: (String) -> String?
 
         init(
             isEverywhere: @escaping (String) -> Bool = { _ in false },
+            constant: @escaping (String) -> String? = { _ in nil },
             key: @escaping (String) -> (source: String, key: String)
         ) {
             self.isEverywhere = isEverywhere
+            self.constant = constant
             self.key = key
         }
     }
@@ -48,6 +52,10 @@ struct CalicoSelectorForm: Hashable {
         case (.test(let written, let operation), let isNegated):
             let (source, key) = keys.key(written)
             let meant = isNegated ? operation.opposite : operation
+            if let value = keys.constant(written) {
+                self.init(alternatives: CalicoSelectorForm.workloads(meant, value))
+                return
+            }
             // What is in no set at all is nothing; not being in it says nothing.
             if meant == .isIn([]) || meant == .doesNotExist && keys.isEverywhere(written) {
                 self.init(alternatives: [])
@@ -67,6 +75,25 @@ struct CalicoSelectorForm: Hashable {
     }
 
     init(alternatives: [LabelSelector]) { self.alternatives = alternatives }
+
+    /// What a test means of a label that workloads alone have, all with one value.
+    private static func workloads(_ operation: LabelRequirement.Operator, _ value: String) -> [LabelSelector] {
+        let test = LabelSelector([LabelRequirement(source: LabelSource.any, key: "x", operation)])
+        let holds = test.matches(LabelSet([Label(source: LabelSource.any, key: "x", value: value)]))
+        func namespace(_ operation: LabelRequirement.Operator) -> LabelRequirement {
+            LabelRequirement(source: LabelSource.kubernetes, key: WellKnownLabel.namespace, operation)
+        }
+        func set(_ operation: LabelRequirement.Operator) -> LabelRequirement {
+            LabelRequirement(source: CalicoScope.setMarker.source, key: CalicoScope.setMarker.key, operation)
+        }
+        return switch (holds, test.matches(.empty)) {
+        case (true, true): [LabelSelector()]
+        // Sets of a namespace are no workloads.
+        case (true, false): [LabelSelector([namespace(.exists), set(.doesNotExist)])]
+        case (false, true): [LabelSelector([namespace(.doesNotExist)]), LabelSelector([set(.exists)])]
+        case (false, false): []
+        }
+    }
 
     /// What both select.
     func and(_ other: CalicoSelectorForm) throws(TooLarge) -> CalicoSelectorForm {

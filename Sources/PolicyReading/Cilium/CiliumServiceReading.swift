@@ -64,6 +64,16 @@ enum CiliumServiceReading {
         let place = namespace.map {
             LabelRequirement.equal(source: LabelSource.service, key: ClusterObjects.serviceNamespaceKey, value: $0)
         }
-        return [.group(LabelSelector(requirements + (place.map { [$0] } ?? [])))]
+        let services = LabelSelector(requirements + (place.map { [$0] } ?? []))
+        func with(_ operation: LabelRequirement.Operator) -> LabelSelector {
+            services.requiring(
+                LabelRequirement(source: LabelSource.service, key: ClusterObjects.addressesKey, operation))
+        }
+        // Addresses mean what is outside, as in toCIDR.
+        let isInside = LabelRequirement(source: LabelSource.reserved, key: "world", .doesNotExist)
+        return [
+            .group(with(.doesNotExist)),
+            .narrowed(.group(with(.exists)), PeerCondition(notLabels: [LabelSelector([isInside])])),
+        ]
     }
 }

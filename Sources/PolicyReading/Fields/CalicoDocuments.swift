@@ -51,11 +51,15 @@ enum CalicoDocuments {
               source: {selector: all(), nets: [192.0.2.0/24], serviceAccounts: {names: [a], selector: all()}}
               destination: {selector: all()}
               metadata: {annotations: {a: b}}
+            - action: Allow
+              source: {services: {name: a, namespace: b}}
           egress:
             - action: Deny
               protocol: TCP
               source: {selector: all()}
               destination: {notNets: [192.0.2.0/24], ports: [80]}
+            - action: Allow
+              destination: {services: {name: a, namespace: b}}
 
         """
     }

@@ -101,7 +101,7 @@ extension DialectPage {
         apiVersion: v1
         kind: Service
         metadata: {name: x, labels: {a: b}}
-        spec: {selector: {a: b}}
+        spec: {selector: {a: b}, ports: [{port: 80}]}
 
         """
 
@@ -109,7 +109,7 @@ extension DialectPage {
         apiVersion: v1
         kind: Endpoints
         metadata: {name: x}
-        subsets: [{addresses: [{ip: 192.0.2.1}]}]
+        subsets: [{addresses: [{ip: 192.0.2.1}], ports: [{port: 80}]}]
 
         """
 
@@ -119,6 +119,7 @@ extension DialectPage {
         metadata: {name: x, labels: {kubernetes.io/service-name: x}}
         addressType: IPv4
         endpoints: [{addresses: [192.0.2.1]}]
+        ports: [{port: 80}]
 
         """
 

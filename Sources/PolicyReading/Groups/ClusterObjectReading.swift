@@ -61,9 +61,11 @@ struct ClusterObjectReading {
 
     /// Without a selector its addresses are in documents of their own.
     private func service(_ document: Mapping) -> PrefixGroup {
-        var group = PrefixGroup(labels: labels(document, LabelSource.service, named(header.reference.name)))
-        guard let spec = document["spec"]?.mapping(ClusterObjectReading.serviceFields), spec.has("selector"),
-            let selector = spec.nullable("selector"), !selector.node.isNull
+        let spec = document["spec"]?.mapping(ClusterObjectReading.serviceFields)
+        let ports = ServicePortReading.targetPorts(spec?.nullable("ports"))
+        var group = PrefixGroup(
+            labels: labels(document, LabelSource.service, named(header.reference.name) + ports.map(\.label)))
+        guard let spec, spec.has("selector"), let selector = spec.nullable("selector"), !selector.node.isNull
         else { return group }
         let wanted = (selector.entries() ?? []).compactMap { entry in
             entry.value.string().map {
@@ -76,16 +78,31 @@ struct ClusterObjectReading {
 
     private func endpoints(_ document: Mapping) -> PrefixGroup {
         var prefixes: [CIDR] = []
+        var ports: [[ServicePort]] = []
         for subset in document["subsets"]?.elements() ?? [] {
-            let addresses = subset.mapping(ClusterObjectReading.subsetFields)?["addresses"]?.elements() ?? []
-            for element in addresses {
+            guard let mapping = subset.mapping(ClusterObjectReading.subsetFields) else { continue }
+            ports.append(ServicePortReading.ports(mapping.nullable("ports")))
+            if Set(ports[0]) != Set(ports[ports.count - 1]) {
+                (mapping.keyField("ports") ?? subset).error(
+                    .unsupportedServices, "the subsets have different ports: which address has which is not kept apart",
+                    remedy: "write an EndpointSlice for each of them")
+            }
+            for element in mapping["addresses"]?.elements() ?? [] {
                 let address = element.mapping(ClusterObjectReading.subsetAddressFields)?.required("ip")
                 if let prefix = address.flatMap(ClusterObjectReading.host) { prefixes.append(prefix) }
             }
         }
+        return addresses(document, of: header.reference.name, prefixes, ports.first ?? [])
+    }
+
+    /// Workloads and hosts are meant too: rules of Cilium's leave them out.
+    private func addresses(
+        _ document: Mapping, of service: String, _ prefixes: [CIDR], _ ports: [ServicePort]
+    ) -> PrefixGroup {
+        let list = Label(source: LabelSource.service, key: ClusterObjects.addressesKey)
         return PrefixGroup(
-            labels: labels(document, LabelSource.service, named(header.reference.name)),
-            prefixes: Set(prefixes).sorted())
+            labels: labels(document, LabelSource.service, named(service) + [list] + ports.map(\.label)),
+            prefixes: Set(prefixes).sorted(), includesWorkloads: true)
     }
 
     private func slice(_ document: Mapping) -> PrefixGroup {
@@ -110,8 +127,8 @@ struct ClusterObjectReading {
             }
             prefixes += (mapping["addresses"]?.elements() ?? []).compactMap(ClusterObjectReading.host)
         }
-        return PrefixGroup(
-            labels: labels(document, LabelSource.service, named(name ?? "")), prefixes: Set(prefixes).sorted())
+        return addresses(
+            document, of: name ?? "", prefixes, ServicePortReading.ports(document.nullable("ports")))
     }
 
     // MARK: What they share

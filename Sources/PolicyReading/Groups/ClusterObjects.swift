@@ -10,6 +10,16 @@ enum ClusterObjects {
     /// A service's own name, in labels of source `service`.
     static let serviceKey = "io.kubernetes.service.name"
     static let serviceNamespaceKey = "io.kubernetes.service.namespace"
+    /// What groups have that list addresses behind a service.
+    static let addressesKey = "io.kubernetes.service.addresses"
+
+    /// A service by its name.
+    static func service(_ name: String, in namespace: String) -> LabelSelector {
+        LabelSelector([
+            .equal(source: LabelSource.service, key: serviceKey, value: name),
+            .equal(source: LabelSource.service, key: serviceNamespaceKey, value: namespace),
+        ])
+    }
 
     /// Nodes whose labels match; nothing after an error.
     static func nodes(_ field: Field) -> PeerSelector? {
