@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import EventModel
+package import IdentityModel
 
 /// A flow event with the names that were true when it was read.
 package struct Flow: Sendable {
@@ -13,8 +14,8 @@ package struct Flow: Sendable {
     package let endpoint: EndpointName?
     /// The other side, if it is an endpoint of this host.
     package let peer: EndpointName?
-    package let identity: IdentityName?
-    package let peerIdentity: IdentityName?
+    package let identity: ResolvedIdentity?
+    package let peerIdentity: ResolvedIdentity?
     package let rule: RuleName?
 
     /// Looks every number of the event up in `names`; a few table reads and no allocation.

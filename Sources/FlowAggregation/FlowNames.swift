@@ -19,20 +19,6 @@ package final class EndpointName: Sendable {
     }
 }
 
-/// What a flow says about an identity.
-package final class IdentityName: Sendable {
-    package let identity: NumericIdentity
-    package let labels: LabelSet
-    /// For identities of prefixes and of workloads inside a prefix: that prefix.
-    package let prefix: CIDR?
-
-    package init(identity: NumericIdentity, labels: LabelSet, prefix: CIDR? = nil) {
-        self.identity = identity
-        self.labels = labels
-        self.prefix = prefix
-    }
-}
-
 /// What a flow says about the rule that decided.
 package final class RuleName: Sendable {
     /// Slot in the kernel's rule table.
@@ -55,11 +41,10 @@ package final class RuleName: Sendable {
 package struct FlowNames: Sendable {
     private var endpoints: [EndpointName?] = []
     private var byAddress: [IPAddress: EndpointName] = [:]
-    /// Workloads of other hosts by address, and with their addresses by key.
+    /// Workloads of other hosts.
     private var remotesByAddress: [IPAddress: EndpointName] = [:]
-    private var remotes: [String: (name: EndpointName, addresses: [IPAddress])] = [:]
-    private var workloads: [IdentityName?] = []
-    private var otherIdentities: [UInt32: IdentityName] = [:]
+    private var workloads: [ResolvedIdentity?] = []
+    private var otherIdentities: [UInt32: ResolvedIdentity] = [:]
     private var rules: [RuleName?] = []
 
     package init() {}
@@ -73,18 +58,18 @@ package struct FlowNames: Sendable {
     /// Says which endpoint owns which address; replaces what was said before.
     package mutating func setAddresses(_ owners: [IPAddress: EndpointName]) { byAddress = owners }
 
-    /// Names a workload of another host by its addresses, in the place of those it had; nil: it is gone.
-    package mutating func setRemote(_ key: String, _ name: EndpointName?, addresses: [IPAddress]) {
-        if let (former, had) = remotes.removeValue(forKey: key) {
-            for address in had where remotesByAddress[address] === former { remotesByAddress[address] = nil }
-        }
-        guard let name else { return }
-        remotes[key] = (name, addresses)
+    /// Names a workload of another host by its addresses.
+    package mutating func setRemote(_ name: EndpointName, addresses: [IPAddress]) {
         for address in addresses { remotesByAddress[address] = name }
     }
 
+    /// A workload of another host of this name has these addresses no more; what somebody else has got stays.
+    package mutating func removeRemote(named name: String, addresses: [IPAddress]) {
+        for address in addresses where remotesByAddress[address]?.name == name { remotesByAddress[address] = nil }
+    }
+
     /// Names an identity.
-    package mutating func setIdentity(_ identity: IdentityName) {
+    package mutating func setIdentity(_ identity: ResolvedIdentity) {
         let number = identity.identity.rawValue
         if number <= NumericIdentity.workloadRange.upperBound {
             FlowNames.set(&workloads, Int(number), identity)
@@ -103,7 +88,7 @@ package struct FlowNames: Sendable {
     package func endpoint(at address: IPAddress) -> EndpointName? { byAddress[address] ?? remotesByAddress[address] }
 
     /// The identity of that number.
-    package func identity(_ identity: NumericIdentity) -> IdentityName? {
+    package func identity(_ identity: NumericIdentity) -> ResolvedIdentity? {
         identity.rawValue <= NumericIdentity.workloadRange.upperBound
             ? FlowNames.get(workloads, Int(identity.rawValue)) : otherIdentities[identity.rawValue]
     }

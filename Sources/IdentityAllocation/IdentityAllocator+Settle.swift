@@ -185,11 +185,10 @@ extension IdentityAllocator {
             let labels = LabelSet([world] + (key.prefix.map { [Label(source: LabelSource.cidr, key: "\($0)")] } ?? []))
             return ResolvedIdentity(identity: identity, labels: labels, prefix: key.prefix, groups: key.groups)
         }
-        guard var record = baseRecord(key.base) else { return nil }
-        record.identity = identity
-        record.prefix = key.prefix
-        record.groups = [LabelSet].distinct(record.groups + key.groups)
-        return record
+        guard let base = baseRecord(key.base) else { return nil }
+        return ResolvedIdentity(
+            identity: identity, labels: base.labels, prefix: key.prefix, isWorkload: base.isWorkload,
+            namedPorts: base.namedPorts, groups: [LabelSet].distinct(base.groups + key.groups))
     }
 
     /// Of a reserved identity, or of a label set in use.

@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The unit an identity stands for: labels sorted by source and key, one value for each (source, key).
+///
+/// One list without spare room, because there are as many sets as workloads in a cluster.
 package struct LabelSet: Sendable {
     package let labels: [Label]
-    /// Where each source's labels stand in `labels`: a lookup is a binary search in one or a few of them.
-    private let sourceRanges: [Range<Int>]
 
     /// Sorts; of two labels with the same source and key the later one wins.
     package init(_ labels: some Sequence<Label>) {
+        let given = Array(labels)
+        let isInOrder = zip(given, given.dropFirst()).allSatisfy { ($0.source, $0.key) < ($1.source, $1.key) }
+        let sorted = isInOrder ? given : LabelSet.distinct(given)
+        var exact: [Label] = []
+        exact.reserveCapacity(sorted.count)
+        exact += sorted
+        self.labels = exact
+    }
+
+    private static func distinct(_ labels: [Label]) -> [Label] {
         var unique: [String: [String: String]] = [:]
         for label in labels { unique[label.source, default: [:]][label.key] = label.value }
-        var sorted: [Label] = []
-        var ranges: [Range<Int>] = []
-        for (source, pairs) in unique.sorted(by: { $0.key < $1.key }) {
-            let start = sorted.count
-            for (key, value) in pairs.sorted(by: { $0.key < $1.key }) {
-                sorted.append(Label(source: source, key: key, value: value))
-            }
-            ranges.append(start..<sorted.count)
+        return unique.sorted { $0.key < $1.key }.flatMap { source, pairs in
+            pairs.sorted { $0.key < $1.key }.map { Label(source: source, key: $0.key, value: $0.value) }
         }
-        self.labels = sorted
-        self.sourceRanges = ranges
     }
 
     /// No label.
@@ -28,30 +30,17 @@ package struct LabelSet: Sendable {
 
     /// The value of `key`: of that source, or of the first source that has it if `source` is `any`.
     package func value(source: String, key: String) -> String? {
-        for range in sourceRanges where source == LabelSource.any || labels[range.lowerBound].source == source {
-            if let value = value(of: key, in: range) { return value }
-        }
-        return nil
+        labels.first { $0.key == key && (source == LabelSource.any || $0.source == source) }?.value
     }
 
     /// True if `key`, of that source or of any, has a value that meets the condition.
     ///
     /// With source `any` every source's value counts: a label of one source hides none of another.
     package func has(source: String, key: String, where condition: (String) -> Bool = { _ in true }) -> Bool {
-        for range in sourceRanges where source == LabelSource.any || labels[range.lowerBound].source == source {
-            if let value = value(of: key, in: range), condition(value) { return true }
+        for label in labels where label.key == key && (source == LabelSource.any || label.source == source) {
+            if condition(label.value) { return true }
         }
         return false
-    }
-
-    private func value(of key: String, in range: Range<Int>) -> String? {
-        var low = range.lowerBound
-        var high = range.upperBound
-        while low < high {
-            let middle = (low + high) / 2
-            if labels[middle].key < key { low = middle + 1 } else { high = middle }
-        }
-        return low < range.upperBound && labels[low].key == key ? labels[low].value : nil
     }
 
     /// The endpoint's namespace label, if it has one.

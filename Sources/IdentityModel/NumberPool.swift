@@ -55,7 +55,9 @@ package struct NumberPool<Owner: Hashable & Sendable>: Sendable {
     }
 
     package var snapshot: Snapshot {
-        Snapshot(nextFresh: nextFresh, numbers: remembered.values.merging(assigned) { $1 })
+        Snapshot(
+            nextFresh: nextFresh,
+            numbers: remembered.values.isEmpty ? assigned : remembered.values.merging(assigned) { $1 })
     }
 
     /// What the snapshot has gained since the last call; nil if nothing.

@@ -3,21 +3,23 @@
 package import NetworkModel
 
 /// What an identity stands for.
-package struct ResolvedIdentity: Hashable, Sendable {
-    package var identity: NumericIdentity
-    package var labels: LabelSet
+///
+/// A shared immutable object: every table that holds it holds a reference.
+package final class ResolvedIdentity: Sendable {
+    package let identity: NumericIdentity
+    package let labels: LabelSet
     /// Prefix identities: the prefix.
     ///
     /// Derived identities: the innermost policy prefix around the workload's address.
-    package var prefix: CIDR?
+    package let prefix: CIDR?
     /// Of a name: which; such an identity has no labels and no address, and is matched by this alone.
-    package var name: NameSelector?
+    package let name: NameSelector?
     /// A workload, or the host: matched by a prefix only where the prefix includes workloads.
-    package var isWorkload: Bool
+    package let isWorkload: Bool
     /// Of all endpoints with this identity.
-    package var namedPorts: NamedPorts
+    package let namedPorts: NamedPorts
     /// Labels of the groups of prefixes around the address, and of those that its own labels belong to; sorted.
-    package var groups: [LabelSet]
+    package let groups: [LabelSet]
 
     package init(
         identity: NumericIdentity, labels: LabelSet, prefix: CIDR? = nil, isWorkload: Bool = false,
@@ -30,5 +32,19 @@ package struct ResolvedIdentity: Hashable, Sendable {
         self.namedPorts = namedPorts
         self.groups = groups
         self.name = name
+    }
+}
+
+extension ResolvedIdentity: Hashable {
+    package static func == (a: ResolvedIdentity, b: ResolvedIdentity) -> Bool {
+        a === b
+            || a.identity == b.identity && a.labels == b.labels && a.prefix == b.prefix && a.name == b.name
+                && a.isWorkload == b.isWorkload && a.namedPorts == b.namedPorts && a.groups == b.groups
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(identity)
+        hasher.combine(labels)
+        hasher.combine(prefix)
     }
 }

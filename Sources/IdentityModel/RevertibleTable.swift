@@ -25,7 +25,16 @@ package struct RevertibleTable<Key: Hashable & Sendable, Value: Sendable>: Senda
         set {
             if former != nil, !wasEmpty { former?.append((key, values[key])) }
             values[key] = newValue
+            if newValue == nil { giveBack() }
         }
+    }
+
+    /// Keeps no room for what is gone: after a restart that is every number there was, until its owner is back.
+    private mutating func giveBack() {
+        guard values.capacity > 4096, values.count < values.capacity / 8 else { return }
+        var small = [Key: Value](minimumCapacity: 2 * values.count)
+        for (key, value) in values { small[key] = value }
+        values = small
     }
 
     /// Puts many in at once, unnoted: for what is restored.

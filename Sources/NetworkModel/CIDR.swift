@@ -5,14 +5,17 @@
 /// `length` counts within the family: 0...32 for IPv4, 0...128 for IPv6. Host bits are zero.
 package struct CIDR: Hashable, Sendable {
     package let address: IPAddress
-    package let length: Int
+    /// In one byte: tables hold a hundred thousand of these.
+    private let bitCount: UInt8
     package let isIPv4: Bool
+
+    package var length: Int { Int(bitCount) }
 
     /// Clears the host bits; `length` must fit the address's family.
     package init(_ address: IPAddress, length: Int) {
         precondition((0...(address.isIPv4 ? 32 : 128)).contains(length), "prefix length out of range")
         self.isIPv4 = address.isIPv4
-        self.length = length
+        bitCount = UInt8(length)
         let bits = address.isIPv4 ? length + 96 : length
         let high = bits >= 64 ? address.high : address.high & CIDR.mask(bits)
         let low = bits <= 64 ? 0 : address.low & CIDR.mask(bits - 64)

@@ -3,43 +3,121 @@
 package import NetworkModel
 
 /// One policy document after lowering.
+///
+/// The tables that hold it share what it says: ten thousand of these are in several at once.
 package struct Policy: Hashable, Sendable {
-    package var reference: PolicyReference
-    package var source: SourceLocation
-    package var rules: [PolicyRule]
-    /// Endpoints that stop being open in a direction because this policy selects them.
-    package var defaultDeny: [DefaultDeny]
-    package var isAudit: Bool
-    /// Seconds since 1970, UTC: from then on the policy is out of force; nil: it has no end.
-    package var validUntil: Int64?
-    package var tier: PolicyTier
-    package var order: PolicyOrder
-    /// Findings that its author knows and means, by code, with the reason (`bulkhead.dev/lintIgnore`).
-    package var lintExemptions: [DiagnosticCode: String] = [:]
-    /// A tier that the document defines.
-    package var definedTier: TierDefinition?
-    /// Prefixes that the document gives labels.
-    package var prefixGroup: PrefixGroup?
-    /// What the document gives endpoints.
-    package var grants: [EndpointGrant] = []
-    /// The policy in whose place this one is rehearsed: among all policies, those in audit mode included, it is left out.
-    package var standsInFor: PolicyReference?
+    private struct Content: Hashable, Sendable {
+        var reference: PolicyReference
+        var source: SourceLocation
+        var rules: [PolicyRule]
+        /// Endpoints that stop being open in a direction because this policy selects them.
+        var defaultDeny: [DefaultDeny]
+        var isAudit: Bool
+        /// Seconds since 1970, UTC: from then on the policy is out of force; nil: it has no end.
+        var validUntil: Int64?
+        var tier: PolicyTier
+        var order: PolicyOrder
+        /// Findings that its author knows and means, by code, with the reason (`bulkhead.dev/lintIgnore`).
+        var lintExemptions: [DiagnosticCode: String] = [:]
+        /// A tier that the document defines.
+        var definedTier: TierDefinition?
+        /// Prefixes that the document gives labels.
+        var prefixGroup: PrefixGroup?
+        /// What the document gives endpoints.
+        var grants: [EndpointGrant] = []
+        /// The policy in whose place this one is rehearsed: among all policies, those in audit mode included, it is left
+        /// out.
+        var standsInFor: PolicyReference?
+    }
+
+    /// Behind a reference.
+    private indirect enum Box: Hashable {
+        case content(Content)
+    }
+
+    private var box: Box
+
+    private var content: Content {
+        switch box {
+        case .content(let content): content
+        }
+    }
 
     package init(
         reference: PolicyReference, source: SourceLocation, rules: [PolicyRule], defaultDeny: [DefaultDeny],
         isAudit: Bool = false, validUntil: Int64? = nil, tier: PolicyTier = .normal, order: PolicyOrder = .together,
         definedTier: TierDefinition? = nil, prefixGroup: PrefixGroup? = nil
     ) {
-        self.reference = reference
-        self.source = source
-        self.rules = rules
-        self.defaultDeny = defaultDeny
-        self.isAudit = isAudit
-        self.validUntil = validUntil
-        self.tier = tier
-        self.order = order
-        self.definedTier = definedTier
-        self.prefixGroup = prefixGroup
+        box = .content(
+            Content(
+                reference: reference, source: source, rules: rules, defaultDeny: defaultDeny, isAudit: isAudit,
+                validUntil: validUntil, tier: tier, order: order, definedTier: definedTier, prefixGroup: prefixGroup))
+    }
+
+    private mutating func change(_ body: (inout Content) -> Void) {
+        var changed = content
+        body(&changed)
+        box = .content(changed)
+    }
+
+    package var reference: PolicyReference {
+        get { content.reference }
+        set { change { $0.reference = newValue } }
+    }
+    package var source: SourceLocation {
+        get { content.source }
+        set { change { $0.source = newValue } }
+    }
+    package var rules: [PolicyRule] {
+        get { content.rules }
+        set { change { $0.rules = newValue } }
+    }
+    /// Endpoints that stop being open in a direction because this policy selects them.
+    package var defaultDeny: [DefaultDeny] {
+        get { content.defaultDeny }
+        set { change { $0.defaultDeny = newValue } }
+    }
+    package var isAudit: Bool {
+        get { content.isAudit }
+        set { change { $0.isAudit = newValue } }
+    }
+    /// Seconds since 1970, UTC: from then on the policy is out of force; nil: it has no end.
+    package var validUntil: Int64? {
+        get { content.validUntil }
+        set { change { $0.validUntil = newValue } }
+    }
+    package var tier: PolicyTier {
+        get { content.tier }
+        set { change { $0.tier = newValue } }
+    }
+    package var order: PolicyOrder {
+        get { content.order }
+        set { change { $0.order = newValue } }
+    }
+    /// Findings that its author knows and means, by code, with the reason (`bulkhead.dev/lintIgnore`).
+    package var lintExemptions: [DiagnosticCode: String] {
+        get { content.lintExemptions }
+        set { change { $0.lintExemptions = newValue } }
+    }
+    /// A tier that the document defines.
+    package var definedTier: TierDefinition? {
+        get { content.definedTier }
+        set { change { $0.definedTier = newValue } }
+    }
+    /// Prefixes that the document gives labels.
+    package var prefixGroup: PrefixGroup? {
+        get { content.prefixGroup }
+        set { change { $0.prefixGroup = newValue } }
+    }
+    /// What the document gives endpoints.
+    package var grants: [EndpointGrant] {
+        get { content.grants }
+        set { change { $0.grants = newValue } }
+    }
+    /// The policy in whose place this one is rehearsed: among all policies, those in audit mode included, it is left out.
+    package var standsInFor: PolicyReference? {
+        get { content.standsInFor }
+        set { change { $0.standsInFor = newValue } }
     }
 }
 
@@ -84,7 +162,9 @@ package struct PolicyReference: Hashable, Sendable, Comparable {
 }
 
 /// The statement a verdict names as its cause: stable as long as the document says the same at the same place.
-package struct RuleOrigin: Hashable, Sendable {
+///
+/// A shared immutable object: the rule, its compiled form and the number's description hold a reference.
+package final class RuleOrigin: Sendable {
     package let policy: PolicyReference
     /// `ingress`, `egress`, `ingressDeny`, `egressDeny`, with `specs[n].` in front where a document has several.
     package let section: String
@@ -101,6 +181,23 @@ package struct RuleOrigin: Hashable, Sendable {
 
     /// `CiliumNetworkPolicy/shop/api ingress[0]`.
     package var text: String { "\(policy.text) \(section)[\(index)]" }
+}
+
+extension RuleOrigin: CustomStringConvertible {
+    package var description: String { text }
+}
+
+extension RuleOrigin: Hashable {
+    package static func == (a: RuleOrigin, b: RuleOrigin) -> Bool {
+        a === b || a.policy == b.policy && a.section == b.section && a.index == b.index && a.source == b.source
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(policy)
+        hasher.combine(section)
+        hasher.combine(index)
+        hasher.combine(source)
+    }
 }
 
 /// A place in a document; lines and columns count from 1.

@@ -29,9 +29,9 @@ import Testing
         for endpoint in endpoints { names.setEndpoint(endpoint) }
         names.setAddresses([web: endpoints[0], database: endpoints[1]])
         let labels = LabelSet([Label(source: "k8s", key: "app", value: "web")])
-        names.setIdentity(IdentityName(identity: NumericIdentity(rawValue: 256), labels: labels))
+        names.setIdentity(ResolvedIdentity(identity: NumericIdentity(rawValue: 256), labels: labels))
         names.setIdentity(
-            IdentityName(
+            ResolvedIdentity(
                 identity: NumericIdentity(rawValue: 0x0100_0001), labels: LabelSet([]),
                 prefix: CIDR(database, length: 24)))
         names.setRule(RuleName(slot: 16, text: "rule sixteen", source: nil))

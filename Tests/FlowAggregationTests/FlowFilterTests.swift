@@ -19,7 +19,7 @@ import Testing
         var names = FlowNames()
         names.setEndpoint(EndpointName(number: 5, name: "dns"))
         let labels = LabelSet([Label(source: "k8s", key: "app", value: "dns")])
-        names.setIdentity(IdentityName(identity: event.identity, labels: labels))
+        names.setIdentity(ResolvedIdentity(identity: event.identity, labels: labels))
         return Flow(event, sequence: 1, time: 1, names: names)
     }
 

@@ -139,7 +139,7 @@ private final class EventConsumer: Sendable {
             for address in workload.addresses { owners[address] = name }
             let label = Label(source: "bench", key: "app", value: "\(workload.number)")
             names.setIdentity(
-                IdentityName(identity: NumericIdentity(rawValue: workload.identity), labels: LabelSet([label])))
+                ResolvedIdentity(identity: NumericIdentity(rawValue: workload.identity), labels: LabelSet([label])))
         }
         names.setAddresses(owners)
         for slot in UInt32(32)..<4128 { names.setRule(RuleName(slot: slot, text: "rule \(slot)", source: nil)) }

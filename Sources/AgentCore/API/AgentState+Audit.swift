@@ -22,7 +22,7 @@ extension AgentState {
         let before = auditedWorkloads
         if isOn { auditedWorkloads.insert(workload.key) } else { auditedWorkloads.remove(workload.key) }
         do throws(AgentError) {
-            try persist(nil, workloads: Array(engine.input.workloads.values))
+            try persist(nil, workloads: engine.input.workloads)
         } catch {
             auditedWorkloads = before
             throw APIError(.commitFailed, error.description)
@@ -41,7 +41,7 @@ extension AgentState {
         let before = auditedNamespaces
         if isOn { auditedNamespaces.insert(name) } else { auditedNamespaces.remove(name) }
         do throws(AgentError) {
-            try persist(nil, workloads: Array(engine.input.workloads.values))
+            try persist(nil, workloads: engine.input.workloads)
         } catch {
             auditedNamespaces = before
             throw APIError(.commitFailed, error.description)
@@ -55,7 +55,7 @@ extension AgentState {
         let before = isAudit
         isAudit = isOn
         do {
-            try persist(nil, workloads: Array(engine.input.workloads.values))
+            try persist(nil, workloads: engine.input.workloads)
             try configureDatapath()
         } catch {
             isAudit = before

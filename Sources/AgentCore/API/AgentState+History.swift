@@ -110,7 +110,7 @@ extension AgentState {
                 var change = EngineChange()
                 add(edits, to: &change.policies)
                 try bringIntoForce(change, isForced: isForced)
-                try persist(nil, workloads: Array(engine.input.workloads.values))
+                try persist(nil, workloads: engine.input.workloads)
             } else if isForced {
                 isLockoutForced = true
             }

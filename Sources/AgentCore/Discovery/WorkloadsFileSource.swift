@@ -97,6 +97,13 @@ struct WorkloadsFileSource: Sendable {
         }
     }
 
+    /// Tells which workloads of other hosts there are; false if nothing new was read.
+    private func passOn(_ content: WorkloadsFileContent) async -> Bool {
+        guard let remotes = await content.takeRemotes() else { return false }
+        await state.update(remotes: remotes, keysWith: RemoteWorkload.keyPrefix(source: WorkloadsFileSource.name))
+        return true
+    }
+
     private func follow(_ work: DirtySet<Work>, _ resolver: WorkloadsFileResolver, _ needsPolling: PollNeed)
         async throws
     {
@@ -105,11 +112,7 @@ struct WorkloadsFileSource: Sendable {
         try await work.forEachRound { round in
             if round.contains(.file) { await content.read(state) }
             guard let file = await content.current else { return }
-            if let remotes = await content.takeRemotes() {
-                await state.update(
-                    remotes: remotes, keysWith: RemoteWorkload.keyPrefix(source: WorkloadsFileSource.name))
-                HeapMemory.giveBack()
-            }
+            if await passOn(content) { await state.noteLooseHeap() }
             let inodes = round.compactMap { if case .namespace(let inode) = $0 { inode } else { nil } }
             resolver.forget(round.contains(.everything) ? nil : inodes)
             let workloads = await resolver.workloads(file)

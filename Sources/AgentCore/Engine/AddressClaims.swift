@@ -29,20 +29,20 @@ struct AddressClaims {
 
     /// The workloads with the addresses that they are granted; each refusal is a concern of its workload.
     func grant(to workloads: [String: Workload]) -> [String: Workload] {
-        let others = workloads.filter { !$0.value.isHost }
-        var refusals: [String: [String]] = [:]
-        let ways = others.mapValues { workload in workload.interfaces.map { way(to: $0) } }
+        let others = workloads.keys.filter { workloads[$0]?.isHost == false }.sorted()
+        var (refusals, contested): ([String: [String]], [String: [String]]) = ([:], [:])
+        var ways: [String: [Set<Int32>]] = [:]
+        for key in others { ways[key] = workloads[key]?.interfaces.map { way(to: $0) } }
         let used = Set(ways.values.joined().joined())
         var claimants: [IPAddress: [String]] = [:]
-        for (key, workload) in others.sorted(by: { $0.key < $1.key }) {
+        for key in others {
+            guard let workload = workloads[key] else { continue }
             let judge = PathJudge(network: network, ways: ways[key] ?? [], used: used)
-            for address in acceptable(workload, judge, &refusals[key, default: []]) {
-                claimants[address, default: []].append(key)
-            }
+            var refused: [String] = []
+            for address in acceptable(workload, judge, &refused) { claimants[address, default: []].append(key) }
+            if !refused.isEmpty { refusals[key] = refused }
         }
-        var granted = workloads
-        var contested: [String: [String]] = [:]
-        for key in others.keys { granted[key]?.addresses = [] }
+        var owned: [String: Set<IPAddress>] = [:]
         for (address, keys) in claimants.sorted(by: { $0.key < $1.key }) {
             let owner = owner(of: address, keys, workloads)
             for key in keys where key != owner {
@@ -53,11 +53,16 @@ struct AddressClaims {
                         ? "\(address): \(name) claims it at the same time, so neither has it"
                         : "\(address): it is \(name)'s")
             }
-            if let owner { granted[owner]?.addresses.insert(address) }
+            if let owner { owned[owner, default: []].insert(address) }
         }
-        for key in others.keys {
-            let own = granted[key]?.addresses ?? []
-            granted[key]?.readAddresses.formIntersection(own)
+        // What is as it was reported is left alone: mostly that is all of it.
+        var granted = workloads
+        for key in others {
+            let own = owned[key] ?? []
+            if workloads[key]?.addresses != own { granted[key]?.addresses = own }
+            if workloads[key]?.readAddresses.isSubset(of: own) == false {
+                granted[key]?.readAddresses.formIntersection(own)
+            }
             // First what belongs to another workload.
             if let concern = Self.concern((contested[key] ?? []) + (refusals[key] ?? [])) {
                 granted[key]?.concerns.append(concern)
@@ -120,6 +125,7 @@ struct AddressClaims {
     }
 
     private func owner(of address: IPAddress, _ keys: [String], _ workloads: [String: Workload]) -> String? {
+        guard keys.count > 1 else { return keys.first }
         let declaring = keys.filter { workloads[$0]?.readAddresses.contains(address) == false }
         let first = declaring.isEmpty ? keys : declaring
         // Whoever had it may have had it read or declared: what counts is that it was granted.

@@ -22,10 +22,9 @@ extension AgentState {
     func desiredEndpoints() -> [UInt32: (key: String, endpoint: DatapathEndpoint)] {
         var desired: [UInt32: (key: String, endpoint: DatapathEndpoint)] = [:]
         // A workload with a problem is attached wherever an interface of it is known: trouble must not open the way.
-        for workload in engine.input.workloads.values {
-            guard let assignment = engine.allocator.assignments[workload.key],
-                let number = endpointNumbers.assigned[workload.key]
-            else { continue }
+        let (assignments, numbers) = (engine.allocator.assignments, endpointNumbers.assigned)
+        for workload in engine.input.workloads.values where !workload.interfaces.isEmpty {
+            guard let assignment = assignments[workload.key], let number = numbers[workload.key] else { continue }
             var options = workload.options
             if isAudited(workload) { options.insert(.audit) }
             for interface in workload.interfaces where interface.index != 0 {
@@ -96,7 +95,9 @@ extension AgentState {
     }
 
     private func noteFirstEndpoints() {
-        if areSourcesComplete && endpointStep == nil { areFirstEndpointsAttached = true }
+        guard areSourcesComplete, endpointStep == nil, !areFirstEndpointsAttached else { return }
+        areFirstEndpointsAttached = true
+        noteLooseHeap()
     }
 
     /// Takes one step after the other; each change of what is desired may put others in their place.
@@ -141,7 +142,12 @@ extension AgentState {
     }
 
     /// Keeps the tables that name events up to date with what is in force.
-    func updateNames(_ preparation: PolicyEngine.Preparation, _ remotes: RemoteDelta, workloadsChanged: Bool) {
+    ///
+    /// `former`: the addresses that the workloads of other hosts had, by key.
+    func updateNames(
+        _ preparation: PolicyEngine.Preparation, _ remotes: RemoteDelta, former: [String: [IPAddress]],
+        workloadsChanged: Bool
+    ) {
         let rules = preparation.changes.ruleSettings.map { slot, description in
             RuleName(slot: slot, text: description.nameText, source: description.source)
         }
@@ -150,25 +156,26 @@ extension AgentState {
         guard endpoints != nil || !identities.isEmpty || !rules.isEmpty || !remotes.isEmpty else { return }
         aggregator.updateNames { names in
             for rule in rules { names.setRule(rule) }
-            for record in identities where names.identity(record.identity)?.labels != record.labels {
-                names.setIdentity(IdentityName(identity: record.identity, labels: record.labels, prefix: record.prefix))
-            }
+            for record in identities { names.setIdentity(record) }
             if let endpoints {
                 names.setAddresses([:])
                 for (name, addresses) in endpoints { names.setEndpoint(name, addresses: addresses) }
             }
-            for key in remotes.removals { names.setRemote(key, nil, addresses: []) }
+            for (key, addresses) in former {
+                names.removeRemote(named: RemoteWorkload.name(ofKey: key), addresses: addresses)
+            }
             for (key, remote) in remotes.settings {
                 let name = EndpointName(number: 0, name: RemoteWorkload.name(ofKey: key))
-                names.setRemote(key, name, addresses: remote.addresses)
+                names.setRemote(name, addresses: remote.addresses)
             }
         }
     }
 
     /// The workloads of this host with their addresses.
     private func namedEndpoints() -> [(EndpointName, [IPAddress])] {
-        engine.input.workloads.values.compactMap { workload in
-            endpointNumbers.assigned[workload.key].map { number in
+        let numbers = endpointNumbers.assigned
+        return engine.input.workloads.values.compactMap { workload in
+            numbers[workload.key].map { number in
                 (EndpointName(number: UInt16(number), name: workload.name), Array(workload.addresses))
             }
         }

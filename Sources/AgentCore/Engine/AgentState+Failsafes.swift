@@ -42,7 +42,7 @@ extension AgentState {
         updateFailsafes(for: engine.input.policies)
         guard isLockoutForced != before else { return }
         do {
-            try persist(nil, workloads: Array(engine.input.workloads.values))
+            try persist(nil, workloads: engine.input.workloads)
             clearProblem("host endpoint state")
         } catch {
             // The next start keeps SSH open, or does not ask: both are told then.

@@ -154,13 +154,14 @@ extension AgentState {
         let begin = ContinuousClock.now
         let change = engine.granting(ungranted)
         let workloadsChanged = change.workloads.map { $0 != engine.input.workloads } ?? false
+        let former = engine.addresses(ofRemotes: change.remotes)
         let preparation = try engine.prepare(change)
         let touchesKernel = preparation.changes.touchesKernel || !areTablesKnown
         do {
             try number(change.workloads)
             if workloadsChanged || !isAdopted {
                 let workloads = change.workloads ?? engine.input.workloads
-                try persist(preparation, workloads: Array(workloads.values))
+                try persist(preparation, workloads: workloads)
             } else {
                 try persistNumbers(preparation)
             }
@@ -185,18 +186,24 @@ extension AgentState {
         engine.accept()
         settle(ungranted)
         if concernsHosts { settleLockout(isForced: isForced) }
-        updateNames(preparation, change.remotes, workloadsChanged: workloadsChanged)
+        updateNames(preparation, change.remotes, former: former, workloadsChanged: workloadsChanged)
         if needsEndpoints, updateEndpoints() { try forgetFormerEndpoints() }
         guard touchesKernel else { return }
+        if preparation.changes.kernelCount > AgentState.looseningCount { noteLooseHeap() }
         commits.made += 1
         commits.lastAt = Timestamp.now()
         commits.lastDuration = ContinuousClock.now - begin
         logCommit(preparation.changes, took: ContinuousClock.now - begin)
     }
 
+    /// A change of so many table entries leaves megabytes free in the heap.
+    private static let looseningCount = 16_384
+
     /// Gives new workloads endpoint numbers.
     private func number(_ workloads: [String: Workload]?) throws(AgentError) {
-        for key in (workloads ?? [:]).keys.sorted() where endpointNumbers.assign(key) == nil {
+        let assigned = endpointNumbers.assigned
+        let new = (workloads ?? [:]).keys.filter { assigned[$0] == nil }
+        for key in new.sorted() where endpointNumbers.assign(key) == nil {
             throw AgentError("cannot number another endpoint: all 65535 numbers are in use")
         }
     }
@@ -269,11 +276,13 @@ extension AgentState {
 }
 
 extension MapChanges {
-    /// True if packets may be judged differently; names of rules alone live in user space.
-    var touchesKernel: Bool {
-        !(policyRemovals.isEmpty && policySettings.isEmpty && subjectRemovals.isEmpty && subjectSettings.isEmpty
-            && mappingRemovals.isEmpty && mappingSettings.isEmpty)
+    /// Entries by which packets may be judged differently; names of rules alone live in user space.
+    var kernelCount: Int {
+        policyRemovals.count + policySettings.count + subjectRemovals.count + subjectSettings.count
+            + mappingRemovals.count + mappingSettings.count
     }
+
+    var touchesKernel: Bool { kernelCount > 0 }
 }
 
 extension Duration {

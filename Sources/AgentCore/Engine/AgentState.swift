@@ -63,6 +63,8 @@ actor AgentState {
     var endpointSteps: [EndpointStep] = []
     /// False until all that the sources named first is attached.
     var areFirstEndpointsAttached = false
+    /// Something big went through the heap: what it held for a moment is still the process's.
+    private var isHeapLoose = false
     /// What events are named by.
     var names: FlowNames { aggregator.names }
     /// For those who look at flows.
@@ -88,6 +90,8 @@ actor AgentState {
     /// As it stands on disk.
     private var stateFile: StateFile
     private var stateWorkloads: [UInt8] = []
+    /// What stands there around the workloads; nil before it was written first.
+    private var stateFrame: (head: [UInt8], tail: [UInt8])?
     private var remembered = RememberedWorkloads()
     private let numbers: NumberFiles
 
@@ -139,6 +143,15 @@ actor AgentState {
         for name in sources.keys where !names.contains(name) { sources[name] = nil }
     }
 
+    /// Notes that something big went through the heap.
+    func noteLooseHeap() { isHeapLoose = true }
+
+    /// True, once, after something big went through the heap.
+    func takeLooseHeap() -> Bool {
+        defer { isHeapLoose = false }
+        return isHeapLoose
+    }
+
     /// When a message about something was first reported.
     func firstSeen(_ subject: String, _ message: String) -> String {
         if let known = firstSeen[subject], known.message == message { return known.since }
@@ -163,7 +176,9 @@ actor AgentState {
 
     /// Writes numbers down before they can appear in the kernel, and workloads and audit modes as they are; nothing if
     /// it stands there already.
-    func persist(_ preparation: PolicyEngine.Preparation?, workloads: [Workload]) throws(AgentError) {
+    func persist(
+        _ preparation: PolicyEngine.Preparation?, workloads: [String: Workload]
+    ) throws(AgentError) {
         guard !configuration.isDryRun else { return }
         var file = stateFile
         file.identities = nil
@@ -175,10 +190,13 @@ actor AgentState {
         file.auditedWorkloads = auditedWorkloads.sorted()
         file.auditedNamespaces = auditedNamespaces.isEmpty ? nil : auditedNamespaces.sorted()
         try persistNumbers(preparation)
-        let json = try remembered.json(of: workloads.filter { !$0.isHost })
-        guard file != stateFile || json != stateWorkloads else { return }
-        try StateStorage.write(bytes: file.encoded(workloads: json), to: configuration.statePath)
-        (stateFile, stateWorkloads) = (file, json)
+        let json = try remembered.json(of: workloads)
+        let isSame = file == stateFile
+        guard !isSame || json != stateWorkloads else { return }
+        let frame: (head: [UInt8], tail: [UInt8])
+        if isSame, let stateFrame { frame = stateFrame } else { frame = try file.encodedAround() }
+        try StateStorage.write(bytes: frame.head + json + frame.tail, to: configuration.statePath)
+        (stateFile, stateWorkloads, stateFrame) = (file, json, frame)
     }
 
     /// Writes new numbers down.

@@ -50,6 +50,13 @@ final class PolicyEngine {
         allocator.endpoints.compactMapValues(\.remote).merging(input.givenRemotes) { $1 }
     }
 
+    /// The addresses that workloads of other hosts have which a change names, by key.
+    func addresses(ofRemotes change: RemoteDelta) -> [String: [IPAddress]] {
+        var addresses: [String: [IPAddress]] = [:]
+        for key in change.keys { addresses[key] = allocator.endpoints[key]?.addresses }
+        return addresses
+    }
+
     /// The rule numbers given out since the last call; nil: none.
     func takeIssuedRules() -> RuleRegistry.Snapshot? { compiler.takeIssuedRules() }
 
@@ -206,8 +213,8 @@ extension PolicyEngine {
         }
         for key in change.remotes.removals { allocator.removeEndpoint(key) }
         guard let workloads = change.workloads else { return }
-        for workload in workloads.values.sorted(by: { $0.key < $1.key }) where input.workloads[workload.key] != workload
-        {
+        let others = workloads.values.filter { input.workloads[$0.key] != $0 }
+        for workload in others.sorted(by: { $0.key < $1.key }) {
             try allocator.setEndpoint(
                 workload.key,
                 .init(

@@ -20,8 +20,13 @@ struct StickyEnforcement {
     func apply(to reported: [String: Workload]) -> [String: Workload] {
         var holders: [UInt32: String] = [:]
         var result = reported
-        for key in reported.keys.sorted() { result[key]?.interfaces.removeAll { !hold($0, key, &holders) } }
-        for key in reported.keys.sorted() {
+        let keys = reported.keys.sorted()
+        for key in keys {
+            let interfaces = reported[key]?.interfaces ?? []
+            let held = interfaces.filter { hold($0, key, &holders) }
+            if held.count < interfaces.count { result[key]?.interfaces = held }
+        }
+        for key in keys {
             guard var workload = result[key] else { continue }
             if workload.interfaces.count != reported[key]?.interfaces.count {
                 let others = Set(reported[key]?.interfaces.compactMap { holders[$0.index] } ?? []).subtracting([key])
@@ -44,7 +49,7 @@ struct StickyEnforcement {
     private func keep(_ workload: inout Workload, _ holders: [UInt32: String]) {
         let old = previous[workload.key].flatMap { workload.place != nil && $0.place == workload.place ? $0 : nil }
         let kept = (old?.interfaces ?? []).filter { $0.index != 0 && holders[$0.index] == nil }.compactMap(present)
-        workload.interfaces += kept
+        if !kept.isEmpty { workload.interfaces += kept }
         guard !workload.interfaces.isEmpty, !kept.isEmpty || workload.readProblem != nil else { return }
         let names = kept.map(\.name).joined(separator: ", ")
         var concern =

@@ -64,6 +64,10 @@ extension Agent {
             group.addTask { await every(.seconds(5)) { await state.retryCommit() } }
             group.addTask { await every(.seconds(1)) { await state.retryEndpoints() } }
             group.addTask { await every(.seconds(1)) { await state.retryServices() } }
+            // Soon, not at once: one big change mostly has others behind it.
+            group.addTask {
+                await every(.milliseconds(500)) { if await state.takeLooseHeap() { HeapMemory.giveBack() } }
+            }
             group.addTask { await every(.milliseconds(250)) { await state.rollBackUnconfirmed() } }
             group.addTask { await every(.milliseconds(500)) { await state.followTime() } }
             await group.waitForAll()

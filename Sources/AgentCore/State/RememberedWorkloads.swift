@@ -5,42 +5,54 @@ import ControlAPI
 /// The workloads of the state file as they stand there: of many, only those that changed are written anew.
 struct RememberedWorkloads {
     private var known: [String: (workload: Workload, json: [UInt8])] = [:]
+    /// All of `known`, in order.
+    private var keys: [String] = []
 
-    /// What stands for these workloads in a state file, in the order of their keys.
-    mutating func json(of workloads: [Workload]) throws(AgentError) -> [UInt8] {
-        var next: [String: (workload: Workload, json: [UInt8])] = [:]
-        var list = [UInt8(ascii: "[")]
-        for workload in workloads.sorted(by: { $0.key < $1.key }) {
-            var json = known[workload.key].flatMap { $0.workload == workload ? $0.json : nil } ?? []
-            if json.isEmpty {
-                do {
-                    json = try APICoding.encode(StateFile.RememberedWorkload(workload))
-                } catch {
-                    throw AgentError("\(error)")
-                }
-            }
-            next[workload.key] = (workload, json)
-            if list.count > 1 { list.append(UInt8(ascii: ",")) }
-            list += json
+    /// What stands for these workloads, but for the host, in a state file, in the order of their keys.
+    mutating func json(of workloads: [String: Workload]) throws(AgentError) -> [UInt8] {
+        var areOthers = false
+        for key in keys where workloads[key] == nil {
+            known[key] = nil
+            areOthers = true
         }
-        known = next
-        return list + [UInt8(ascii: "]")]
+        for (key, workload) in workloads where known[key]?.workload != workload {
+            guard !workload.isHost else { continue }
+            do {
+                areOthers =
+                    try known.updateValue(
+                        (workload, APICoding.encode(StateFile.RememberedWorkload(workload))), forKey: key) == nil
+                    || areOthers
+            } catch {
+                throw AgentError("\(error)")
+            }
+        }
+        if areOthers { keys = known.keys.sorted() }
+        var list = [UInt8(ascii: "[")]
+        list.reserveCapacity(keys.count * 512)
+        for key in keys {
+            if list.count > 1 { list.append(UInt8(ascii: ",")) }
+            if let json = known[key]?.json { list += json }
+        }
+        list.append(UInt8(ascii: "]"))
+        return list
     }
 }
 
 extension StateFile {
-    /// The file's bytes with these workloads in the place of its own.
-    func encoded(workloads json: [UInt8]) throws(AgentError) -> [UInt8] {
+    /// The file's bytes before and behind its workloads.
+    func encodedAround() throws(AgentError) -> (head: [UInt8], tail: [UInt8]) {
         var rest = self
         rest.workloads = []
         // Nowhere else: inside a text the quotation marks would be escaped.
         let place = Array(#""workloads":[]"#.utf8)
         do {
             let bytes = try APICoding.encode(rest)
-            guard let range = bytes.firstRange(of: place) else {
-                throw AgentError("cannot write the state file: it has no place for workloads")
-            }
-            return Array(bytes[..<(range.upperBound - 2)]) + json + bytes[range.upperBound...]
+            // From the end, where it is: keys are in order.
+            var start = bytes.count - place.count
+            while start >= 0, !bytes[start...].starts(with: place) { start -= 1 }
+            guard start >= 0 else { throw AgentError("cannot write the state file: it has no place for workloads") }
+            let end = start + place.count
+            return (Array(bytes[..<(end - 2)]), Array(bytes[end...]))
         } catch {
             throw AgentError("\(error)")
         }
