@@ -40,17 +40,20 @@ extension RuleCompiler {
         let isPerPeer = direction == .egress && rule.ports.dependsOnPeer
         let subjectPorts = isPerPeer ? NamedPorts() : subjects[subject]?.namedPorts ?? NamedPorts()
         let shared = isPerPeer ? [] : rule.ports.keys(for: subjectPorts, action: rule.rule.action)
-        let slot = SubjectStage.slot(stage, of: subject)
-        for peer in selected {
-            let hasPeer = peer != NumericIdentity.any.rawValue
-            let ports = isPerPeer ? keys(of: rule, at: peer) : shared
-            for port in ports {
-                let key = PolicyKey(
-                    peer: NumericIdentity(rawValue: peer), subject: slot, port: port.port, proto: port.proto,
-                    direction: direction, prefixLength: port.prefixLength)
-                let precedence = Precedence.of(
-                    rule.rule.action, rank: rule.rank, ports: port, hasPeer: hasPeer)
-                change(key, Contribution(rule: rule.slot, precedence: precedence, standing: rule.standing), sign)
+        let (number, rank, action, standing) = (rule.slot, rule.rank, rule.rule.action, rule.standing)
+        change(SubjectStage.slot(stage, of: subject)) { cells, journal in
+            for peer in selected {
+                let identity = NumericIdentity(rawValue: peer)
+                for port in isPerPeer ? keys(of: rule, at: peer) : shared {
+                    let key = CellKey(peer: identity, port, direction)
+                    let precedence = Precedence.of(action, rank: rank, ports: port, hasPeer: identity != .any)
+                    journal.note(key, in: cells, precedes: precedes)
+                    let contribution = Contribution(rule: number, precedence: precedence, standing: standing)
+                    switch sign {
+                    case .add: cells.add(contribution, at: key)
+                    case .remove: cells.remove(contribution, at: key)
+                    }
+                }
             }
         }
     }
@@ -64,15 +67,13 @@ extension RuleCompiler {
             : rule.ports.keys(for: names, groups: peers[peer]?.groups ?? [], action: rule.rule.action)
     }
 
-    func change(_ key: PolicyKey, _ contribution: Contribution, _ sign: Sign) {
-        touch(key.subject)
-        if journal[key] == nil {
-            journal[key] = .some(cells[key.subject]?.value(of: key, precedes: precedes))
-        }
-        switch sign {
-        case .add: cells[key.subject, default: SubjectCells()].add(contribution, at: key)
-        case .remove: cells[key.subject]?.remove(contribution, at: key)
-        }
+    /// Changes a slot's entries; `body` notes in the journal what it touches.
+    func change(_ slot: UInt16, _ body: (inout SubjectCells, inout SlotJournal) -> Void) {
+        touch(slot)
+        let wasThere = cells.index(forKey: slot) != nil
+        if journal.index(forKey: slot) == nil { journal[slot] = SlotJournal(of: cells[slot]) }
+        body(&cells[slot, default: SubjectCells()], &journal[slot, default: SlotJournal(of: nil)])
+        if !wasThere, cells[slot]?.isEmpty ?? false { cells[slot] = nil }
     }
 
     /// Makes the rule speak for one more subject: its slot begins with the first.

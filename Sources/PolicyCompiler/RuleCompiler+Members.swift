@@ -99,7 +99,7 @@ extension RuleCompiler {
     package func setSubject(_ subject: CompileSubject) {
         lastInput = nil
         guard subjects[subject.slot] != subject else { return }
-        removeSubject(subject.slot)
+        removeSubject(subject.slot, willReturn: true)
         subjects[subject.slot] = subject
         touchedSubjects.insert(subject.slot)
         for id in subjectIndex.insert(UInt32(subject.slot), subject.labels) {
@@ -112,7 +112,9 @@ extension RuleCompiler {
     }
 
     /// Removes a subject with all its entries; nothing happens if there is none.
-    package func removeSubject(_ slot: UInt16) {
+    package func removeSubject(_ slot: UInt16) { removeSubject(slot, willReturn: false) }
+
+    private func removeSubject(_ slot: UInt16, willReturn: Bool) {
         lastInput = nil
         guard let subject = subjects[slot] else { return }
         touchedSubjects.insert(slot)
@@ -121,16 +123,18 @@ extension RuleCompiler {
                 if let rule = user as? CompiledRule { disconnect(rule, from: slot, takingEntries: false) }
             }
         }
-        for stage in 0..<SubjectStage.count { clear(SubjectStage.slot(stage, of: slot)) }
+        for stage in 0..<SubjectStage.count {
+            clear(SubjectStage.slot(stage, of: slot), willReturn: willReturn)
+        }
         subjects[slot] = nil
     }
 
-    private func clear(_ slot: UInt16) {
+    private func clear(_ slot: UInt16, willReturn: Bool) {
         guard let subjectCells = cells.removeValue(forKey: slot) else { return }
         touchedSubjects.insert(slot)
-        for key in subjectCells.first.keys where journal[key] == nil {
-            journal[key] = .some(subjectCells.value(of: key, precedes: precedes))
-        }
+        var slotJournal = journal.removeValue(forKey: slot) ?? SlotJournal(of: subjectCells)
+        slotJournal.noteAll(of: subjectCells, willReturn: willReturn, precedes: precedes)
+        journal[slot] = slotJournal
         openedHostPeers[slot] = nil
         for description in defaultDenies.removeValue(forKey: slot) ?? [] {
             if let description { releaseDefaultDeny(description) }

@@ -97,12 +97,15 @@ extension RuleCompiler {
 
     private func changeHostAccess(_ slot: UInt16, _ peer: UInt32, _ standing: PolicyStanding, _ sign: Sign) {
         let port = PortKey.allProtocols
-        let key = PolicyKey(
-            peer: NumericIdentity(rawValue: peer), subject: slot, port: port.port, proto: port.proto,
-            direction: .ingress, prefixLength: port.prefixLength)
-        change(
-            key, Contribution(rule: RuleRegistry.hostAccess, precedence: Precedence.hostAccess, standing: standing),
-            sign
-        )
+        let key = CellKey(peer: NumericIdentity(rawValue: peer), port, .ingress)
+        let contribution = Contribution(
+            rule: RuleRegistry.hostAccess, precedence: Precedence.hostAccess, standing: standing)
+        change(slot) { cells, journal in
+            journal.note(key, in: cells, precedes: precedes)
+            switch sign {
+            case .add: cells.add(contribution, at: key)
+            case .remove: cells.remove(contribution, at: key)
+            }
+        }
     }
 }

@@ -40,8 +40,8 @@ package final class RuleCompiler {
     /// The input of the last `update(to:)`, unless something was changed singly since.
     var lastInput: CompileInput?
 
-    /// What was in force at the last `takeChanges`, for everything touched since.
-    var journal: [PolicyKey: PolicyValue?] = [:]
+    /// What was in force at the last `takeChanges`, for every slot touched since.
+    var journal: [UInt16: SlotJournal] = [:]
     var touchedSubjects: Set<UInt16> = []
     var publishedSubjects: [UInt16: SubjectState] = [:]
     var publishedRules: [UInt32: RuleDescription] = [:]
@@ -121,9 +121,9 @@ package final class RuleCompiler {
         settleSubjects()
         var state = MapState()
         state.policy.reserveCapacity(cells.values.reduce(0) { $0 + $1.first.count })
-        for (_, subjectCells) in cells {
-            for key in subjectCells.first.keys {
-                state.policy[key] = subjectCells.value(of: key, precedes: precedes)
+        for (slot, subjectCells) in cells {
+            for (key, first) in subjectCells.first {
+                state.policy[key.key(in: slot)] = subjectCells.value(of: key, first, precedes: precedes)
             }
         }
         for subject in subjects.keys {
@@ -140,14 +140,8 @@ package final class RuleCompiler {
     package func takeChanges() -> MapChanges {
         settleSubjects()
         var changes = MapChanges()
-        for (key, old) in journal {
-            let new = cells[key.subject]?.value(of: key, precedes: precedes)
-            if new == old { continue }
-            if let new {
-                changes.policySettings.append(.init(key: key, value: new))
-            } else {
-                changes.policyRemovals.append(key)
-            }
+        for (slot, slotJournal) in journal {
+            slotJournal.append(to: &changes, slot: slot, now: cells[slot], precedes: precedes)
         }
         journal.removeAll()
         for slot in touchedSubjects {

@@ -16,8 +16,8 @@ struct Contribution: Hashable {
 /// Nearly every key has one contributor; the others are kept apart. What a rule contributed can be taken away again
 /// without looking at other rules: that is what makes a change cost as much as the change.
 struct SubjectCells {
-    private(set) var first: [PolicyKey: Contribution] = [:]
-    private(set) var more: [PolicyKey: [Contribution]] = [:]
+    private(set) var first: [CellKey: Contribution] = [:]
+    private(set) var more: [CellKey: [Contribution]] = [:]
     private var probeCounts = [Int32](repeating: 0, count: 4 * 18)
     /// Keys whose peer is a name.
     private var nameCount = 0
@@ -29,18 +29,18 @@ struct SubjectCells {
     /// True if no policy has a say here.
     var isEmpty: Bool { first.isEmpty && (closers + rehearsedClosers + leavingClosers).allSatisfy(\.isEmpty) }
 
-    mutating func add(_ contribution: Contribution, at key: PolicyKey) {
-        if first[key] == nil {
-            first[key] = contribution
+    mutating func add(_ contribution: Contribution, at key: CellKey) {
+        if let other = first.updateValue(contribution, forKey: key) {
+            first[key] = other
+            more[key, default: []].append(contribution)
+        } else {
             probeCounts[SubjectCells.probeIndex(key)] += 1
             if SubjectCells.namesName(key) { nameCount += 1 }
-        } else {
-            more[key, default: []].append(contribution)
         }
     }
 
-    mutating func remove(_ contribution: Contribution, at key: PolicyKey) {
-        guard var others = more[key] else {
+    mutating func remove(_ contribution: Contribution, at key: CellKey) {
+        guard !more.isEmpty, var others = more[key] else {
             guard first.removeValue(forKey: key) != nil else { return }
             probeCounts[SubjectCells.probeIndex(key)] -= 1
             if SubjectCells.namesName(key) { nameCount -= 1 }
@@ -57,11 +57,15 @@ struct SubjectCells {
     /// The entry for a key; nil if nobody contributes.
     ///
     /// `precedes`: which rule is named when two are equally strong.
-    func value(of key: PolicyKey, precedes: (UInt32, UInt32) -> Bool) -> PolicyValue? {
-        guard let only = first[key] else { return nil }
+    func value(of key: CellKey, precedes: (UInt32, UInt32) -> Bool) -> PolicyValue? {
+        first[key].map { value(of: key, $0, precedes: precedes) }
+    }
+
+    /// The entry for a key that has contributors, of which `only` is the first.
+    func value(of key: CellKey, _ only: Contribution, precedes: (UInt32, UInt32) -> Bool) -> PolicyValue {
         var all = only.standing.isAmongAll ? only : nil
         var enforced = only.standing.isEnforced ? only : nil
-        for other in more[key] ?? [] {
+        for other in more.isEmpty ? [] : more[key] ?? [] {
             func isStronger(_ best: Contribution) -> Bool {
                 other.precedence > best.precedence
                     || other.precedence == best.precedence && other.rule != best.rule && precedes(other.rule, best.rule)
@@ -131,9 +135,9 @@ struct SubjectCells {
     /// True if a rule about DNS names has a say here.
     var hasNames: Bool { nameCount > 0 }
 
-    private static func namesName(_ key: PolicyKey) -> Bool { NumericIdentity.nameRange.contains(key.peer.rawValue) }
+    private static func namesName(_ key: CellKey) -> Bool { NumericIdentity.nameRange.contains(key.peer.rawValue) }
 
-    private static func probeIndex(_ key: PolicyKey) -> Int {
+    private static func probeIndex(_ key: CellKey) -> Int {
         36 * Int(key.direction.rawValue) + (key.peer == .any ? 18 : 0) + Int(key.prefixLength)
     }
 }

@@ -21,6 +21,8 @@ package final class PolicyTable {
     private var freeEntries: [UInt32] = []
     private var firstUnused: UInt32 = 0
     private var chainLengths: [UInt8]
+    /// Entries of each subject, by slot.
+    private var slotCounts = [UInt32](repeating: 0, count: Int(UInt16.max) + 1)
 
     /// `buckets` must be a power of two; `capacity` is rounded up to whole chunks only in memory, not in the limit.
     package init(buckets: Int, capacity: Int) {
@@ -40,6 +42,8 @@ package final class PolicyTable {
     /// Throws, before anything is changed, if the result would not fit.
     package func check(removing removals: [PolicyKey], setting settings: [MapChanges.PolicySetting]) throws(TableError)
     {
+        // Mostly there is room even if all of it were new and nothing went: then no entry is looked at.
+        if count + settings.count <= capacity, chainsHaveRoom(for: settings) { return }
         var lengthChanges: [UInt32: Int] = [:]
         var needed = count
         for setting in settings where find(policy_key(setting.key)) == nil {
@@ -59,6 +63,19 @@ package final class PolicyTable {
         }
     }
 
+    /// True if no chain would be too long with an entry more for each setting.
+    private func chainsHaveRoom(for settings: [MapChanges.PolicySetting]) -> Bool {
+        var tried = 0
+        defer { for setting in settings[..<tried] { chainLengths[Int(bucket(of: policy_key(setting.key)))] -= 1 } }
+        for setting in settings {
+            let bucket = Int(bucket(of: policy_key(setting.key)))
+            guard chainLengths[bucket] < UInt8(POLICY_CHAIN_MAX) else { return false }
+            chainLengths[bucket] += 1
+            tried += 1
+        }
+        return true
+    }
+
     /// Inserts or changes one entry.
     ///
     /// `check` must have approved it.
@@ -66,8 +83,28 @@ package final class PolicyTable {
         let packed = policy_key(key)
         if let index = find(packed) {
             entries[Int(index)].setVerdicts(value)
-            return
+        } else {
+            insert(packed, value)
         }
+    }
+
+    /// Inserts or changes many entries; those of a slot that had none are not looked for.
+    ///
+    /// `check` must have approved them; no two have the same key.
+    package func set(_ settings: [MapChanges.PolicySetting]) {
+        var filled: UInt16?
+        for setting in settings {
+            let slot = setting.key.subject
+            if slotCounts[Int(slot)] == 0 { filled = slot }
+            if slot == filled {
+                insert(policy_key(setting.key), setting.value)
+            } else {
+                set(setting.key, to: setting.value)
+            }
+        }
+    }
+
+    private func insert(_ packed: policy_key, _ value: PolicyValue) {
         let bucket = bucket(of: packed)
         let index = takeFreeEntry()
         var entry = policy_entry()
@@ -77,6 +114,7 @@ package final class PolicyTable {
         entries[Int(index)] = entry
         heads[Int(bucket)] = index + 1
         chainLengths[Int(bucket)] += 1
+        slotCounts[Int(packed.subject)] += 1
         count += 1
     }
 
@@ -100,6 +138,7 @@ package final class PolicyTable {
         }
         freeEntries.append(link - 1)
         chainLengths[Int(bucket)] -= 1
+        slotCounts[Int(packed.subject)] -= 1
         count -= 1
         return true
     }

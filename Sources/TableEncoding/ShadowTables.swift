@@ -65,7 +65,7 @@ package final class ShadowTables {
             ipcache = fresh
         }
         for key in changes.policyRemovals { policy.remove(key) }
-        for setting in changes.policySettings { policy.set(setting.key, to: setting.value) }
+        policy.set(changes.policySettings)
         applySubjects(changes, ipcacheChanged: mappingChanges > 0)
     }
 
@@ -132,8 +132,15 @@ package final class ShadowTables {
         }
         // Flows remember the epoch of their subject: a change of one of its tiers is a change of it.
         var touched: Set<UInt16> = []
-        for key in changes.policyRemovals { touched.insert(SubjectStage.subject(of: key.subject)) }
-        for setting in changes.policySettings { touched.insert(SubjectStage.subject(of: setting.key.subject)) }
+        // Those of one slot come one after the other.
+        var last: UInt16?
+        func touch(_ slot: UInt16) {
+            guard slot != last else { return }
+            last = slot
+            touched.insert(SubjectStage.subject(of: slot))
+        }
+        for key in changes.policyRemovals { touch(key.subject) }
+        for setting in changes.policySettings { touch(setting.key.subject) }
         for slot in changes.subjectRemovals + changes.subjectSettings.keys {
             let subject = SubjectStage.subject(of: slot)
             if slot != subject { touched.insert(subject) }

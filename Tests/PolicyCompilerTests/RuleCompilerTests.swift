@@ -202,6 +202,29 @@ import Testing
         #expect(compiler.mapState().lines() == before)
     }
 
+    @Test
+    func `a subject that goes and comes within one change leaves the tables as a compilation from nothing has them`() {
+        let input = CompilerWorkload(policyCount: 30, subjectCount: 10, identityCount: 60).input()
+        let compiler = RuleCompiler()
+        compiler.update(to: input)
+        var state = MapState()
+        state.apply(compiler.takeChanges())
+        let before = state.lines()
+        for (index, subject) in input.subjects.enumerated() {
+            // Some stay away, some return as they were, some as others.
+            compiler.removeSubject(subject.slot)
+            let other = input.subjects[(index + 1) % input.subjects.count]
+            if index % 3 > 0 { compiler.setSubject(index % 3 == 1 ? subject : other.moved(to: subject.slot)) }
+        }
+        compiler.removePolicy(input.policies[3].reference)
+        state.apply(compiler.takeChanges())
+        #expect(state.lines() == compiler.mapState().lines() && state.lines() != before)
+        for subject in input.subjects { compiler.setSubject(subject) }
+        compiler.setPolicy(input.policies[3])
+        state.apply(compiler.takeChanges())
+        #expect(state.lines() == before)
+    }
+
     @Test func `a large workload compiles to the same state in any order`() {
         let input = CompilerWorkload(policyCount: 60, subjectCount: 40, identityCount: 200).input()
         var reordered = input
@@ -212,5 +235,12 @@ import Testing
         let lines = RuleCompiler.compile(input, registry: &first).state.lines()
         #expect(lines.count > 500)
         #expect(lines == RuleCompiler.compile(reordered, registry: &second).state.lines())
+    }
+}
+
+extension CompileSubject {
+    /// The same in another slot.
+    fileprivate func moved(to slot: UInt16) -> CompileSubject {
+        CompileSubject(slot: slot, identity: identity, labels: labels, isHost: isHost, namedPorts: namedPorts)
     }
 }
