@@ -55,8 +55,10 @@ final class DatapathFixture {
         configure(tables, reportInterval: reportInterval)
     }
 
-    /// Reads this resolver's answers; what names below `suffix` resolve to is peer `number` for rules.
-    func readNames(under suffix: DomainName, number: NumericIdentity, resolver: IPAddress) throws {
+    /// Reads this resolver's answers; what these names below `suffix` resolve to is peer `number` for rules.
+    func readNames(
+        under suffix: DomainName, _ extents: [NameSelector.Extent], number: NumericIdentity, resolver: IPAddress
+    ) throws {
         let settings: BPFMap<UInt32, fqdn_config> = try object.map("fqdn_config_map")
         let resolvers: BPFMap<ip_address, UInt32> = try object.map("fqdn_resolver_map")
         let selectors: BPFMap<fqdn_selector_key, fqdn_selector> = try object.map("fqdn_selector_map")
@@ -71,8 +73,17 @@ final class DatapathFixture {
         var address = ip_address()
         unsafe withUnsafeMutableBytes(of: &address) { unsafe $0.copyBytes(from: PacketBytes.mapped(resolver)) }
         try resolvers.update(address, to: 1)
+        let globs: BPFMap<fqdn_glob_key, fqdn_glob> = try object.map("fqdn_glob_map")
+        var shelves = NameGlobShelves()
+        shelves.update(to: Set(extents.compactMap { NameSelector($0, suffix).glob }))
+        for (index, shelf) in shelves.patterns.enumerated() {
+            try globs.update(
+                fqdn_glob_key(suffix, index, hash), to: fqdn_glob(shelf.map { ($0, number.rawValue) }))
+        }
+        let numbers = Dictionary(extents.map { ($0, number.rawValue) }) { first, _ in first }
         try selectors.update(
-            fqdn_selector_key(suffix, hash), to: fqdn_selector(suffix, numbers: [.deep: number.rawValue]))
+            fqdn_selector_key(suffix, hash),
+            to: fqdn_selector(suffix, numbers: numbers, globs: shelves.patterns.count))
     }
 
     /// Packets and bytes of one counter, summed over the CPUs.
