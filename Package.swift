@@ -69,8 +69,7 @@ let edgeTargets: [Target] = [
         "KernelDatapath",
         [
             "BPFRuntime", "KernelPrograms", "CLinuxShim", "CDatapathABI", "NetworkModel", "IdentityModel",
-            "PolicyCompiler",
-            "TableEncoding", "EventModel", "EventDecoding",
+            "PolicyModel", "PolicyCompiler", "TableEncoding", "EventModel", "EventDecoding",
         ]),
     module(
         "KernelPolicyTesting",

@@ -35,6 +35,8 @@ final class KernelMaps: Sendable {
     private let toNetwork: BPFProgram
     private let fromSocket: BPFProgram
     private let toSocket: BPFProgram
+    /// Held: the kernel empties a table of programs that nobody has open.
+    private let hostPrograms: BPFMap<UInt32, Int32>
 
     init(conntrackSize: Int = Fixture.conntrackSize) throws(BPFError) {
         let object = try BPFObject(.endpoint)
@@ -73,6 +75,7 @@ final class KernelMaps: Sendable {
             rings: object.mapDescriptor(EventRings.ringsName), events: object.mapDescriptor(EventRings.eventsName),
             doorbell: object.mapDescriptor(EventRings.doorbellName))
         names = try NameMaps(object)
+        hostPrograms = try object.map("host_programs_map")
         fromEndpoint = try object.program(Hook.fromEndpoint.rawValue)
         toEndpoint = try object.program(Hook.toEndpoint.rawValue)
         fromNetwork = try object.program(Hook.fromNetwork.rawValue)
@@ -92,7 +95,7 @@ final class KernelMaps: Sendable {
         conntrack.clear()
         try KernelMaps.empty(fragments)
         try names.clear()
-        for endpoint in [UInt32(Fixture.endpoint), 8] { try endpointFlows.update(endpoint, to: 0) }
+        for endpoint in [0, UInt32(Fixture.endpoint), 8] { try endpointFlows.update(endpoint, to: 0) }
     }
 
     static func empty<Key, Value>(_ map: borrowing BPFMap<Key, Value>) throws(BPFError) {

@@ -51,6 +51,7 @@ struct Packet: Sendable {
     private var patches: [Patch] = []
     private var keptLength: Int?
     private var padding = 0
+    private var isToUs = false
 
     /// An IP packet; both addresses are of one family.
     static func ip(_ source: IPAddress, to destination: IPAddress) -> Packet {
@@ -124,6 +125,9 @@ extension Packet {
         with { $0.patches.append(Patch(offset: offset, bytes: bytes)) }
     }
 
+    /// A frame for the hardware address of the interface that packets run past, which is the loopback's.
+    func toUs() -> Packet { with { $0.isToUs = true } }
+
     /// Overwrites the frame's type, the one after all tags.
     func etherType(_ type: UInt16) -> Packet { with { $0.etherType = type } }
 }
@@ -133,7 +137,8 @@ extension Packet {
     /// The whole frame.
     var bytes: [UInt8] {
         let types = tags.map(\.type) + [etherType]
-        var frame: [UInt8] = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1] + types[0].networkOrder
+        let receiver: [UInt8] = isToUs ? [0, 0, 0, 0, 0, 0] : [2, 0, 0, 0, 0, 2]
+        var frame = receiver + [2, 0, 0, 0, 0, 1] + types[0].networkOrder
         for (index, tag) in tags.enumerated() { frame += tag.id.networkOrder + types[index + 1].networkOrder }
         frame += networkBytes + [UInt8](repeating: 0, count: padding)
         return Array(frame.prefix(keptLength ?? frame.count))

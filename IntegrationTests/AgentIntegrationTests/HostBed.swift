@@ -23,13 +23,17 @@ struct HostBed {
 
     /// Builds it all, without starting the agent.
     ///
-    /// `failsafes`: nil for the usual ones. `services`: entries of the list of services.
-    init(_ bed: TestBed, failsafes: [String]? = nil, services: [String] = []) async throws {
+    /// `failsafes`: nil for the usual ones. `services`: entries of the list of services. `devices`: of the host endpoint.
+    init(
+        _ bed: TestBed, failsafes: [String]? = nil, services: [String] = [], devices: [String] = ["up0"]
+    ) async throws {
         self.bed = bed
         host = try await bed.host()
         let ports = failsafes.map { ", failsafePorts: [\($0.joined(separator: ", "))]" } ?? ""
         let named = services.isEmpty ? "" : ", services: [\(services.joined(separator: ", "))]"
-        agent = try await host.agent(configuration: "hostEndpoint: {enabled: true, devices: [up0]\(ports)\(named)}")
+        agent = try await host.agent(
+            configuration:
+                "hostEndpoint: {enabled: true, devices: [\(devices.joined(separator: ", "))]\(ports)\(named)}")
         client = try await bed.namespace("out")
         let (range4, range6) = ("100.\(64 + bed.subnet).7", "fdbb:\(bed.subnet):7:")
         hostAddresses = ["\(range4).1", "\(range6):1"]

@@ -4,6 +4,7 @@ import CDatapathABI
 import CLinuxShim
 import Glibc
 import PolicyCompiler
+import PolicyModel
 import TableEncoding
 
 /// The memory-mapped tables of which there are two banks, and the switch between them.
@@ -83,6 +84,11 @@ struct BankedTables: ~Copyable {
         if settings.isAudit { flags |= UInt32(CONFIG_AUDIT) }
         config.storeReleasing(flags, at: ConfigOffset.flags)
         return (before ^ flags) & UInt32(CONFIG_AUDIT) != 0
+    }
+
+    /// Writes the slots by which the stages of the host are judged.
+    func setStages(_ subjects: [HostStage: UInt16]) {
+        config.storeReleasing(UInt32(subjects[.forward] ?? 0), at: ConfigOffset.forwardSubject)
     }
 
     /// Makes every open flow be judged again with its next packet, under the policies as they are.
@@ -210,6 +216,7 @@ private enum ConfigOffset {
     static let reportInterval = offset(\.report_interval_ticks)
     static let timeouts = offset(\.timeout_ticks)
     static let conntrackShare = offset(\.conntrack_share)
+    static let forwardSubject = offset(\.forward_subject)
 
     static func generation(_ bank: UInt32) -> Int { offset(\.bank_generation) + 4 * Int(bank) }
     static func bucketMask(_ bank: UInt32) -> Int { offset(\.policy_bucket_mask) + 4 * Int(bank) }

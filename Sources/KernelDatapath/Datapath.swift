@@ -5,6 +5,7 @@ import EventDecoding
 import EventModel
 import NetworkModel
 package import PolicyCompiler
+package import PolicyModel
 import Synchronization
 
 /// The datapath in this machine's kernel.
@@ -58,6 +59,10 @@ package final class Datapath: DatapathWriting {
         try state.withLock { state throws(DatapathError) in
             if state.tables.configure(settings, state.clock) { try state.tables.judgeAgain() }
         }
+    }
+
+    package func setStages(_ subjects: [HostStage: UInt16]) throws(DatapathError) {
+        state.withLock { $0.tables.setStages(subjects) }
     }
 
     package func setFailsafes(_ ports: Set<FailsafePort>) throws(DatapathError) {

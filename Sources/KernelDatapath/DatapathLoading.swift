@@ -36,7 +36,7 @@ struct DatapathLoading: ~Copyable {
         do throws(BPFError) {
             let isComplete = adoptedMaps.count == object.mapNames.count
             if isComplete, try pins.holds(programs: object.programNames + services.programNames) {
-                return try refillReaders()
+                return try refillFollowers()
             }
             try object.load()
             // Links and filters hold the programs of before until they are replaced.
@@ -66,15 +66,28 @@ struct DatapathLoading: ~Copyable {
         }
     }
 
-    /// Puts the readers of DNS messages where the adopted programs look for them, whatever was done to that table.
-    private func refillReaders() throws(BPFError) {
-        let readers: BPFMap<UInt32, Int32> = try pins.map(MapName.nameReaders)
-        func put(_ program: borrowing BPFProgram, for direction: UInt32) throws(BPFError) {
-            try readers.update(direction, to: program.descriptor.rawValue)
+    /// Puts the programs that take over packets where the adopted ones look for them, whatever was done to those tables.
+    private func refillFollowers() throws(BPFError) {
+        for (map, programs) in DatapathLoading.followers {
+            let table: BPFMap<UInt32, Int32> = try pins.map(map)
+            for (index, name) in programs.enumerated() {
+                try put(pins.program(name), at: UInt32(index), in: table)
+            }
         }
-        try put(pins.program("tc_dns_query"), for: UInt32(DIRECTION_EGRESS))
-        try put(pins.program("tc_dns_answer"), for: UInt32(DIRECTION_INGRESS))
     }
+
+    /// Borrowed, so that the program's descriptor is open while the kernel takes it.
+    private func put(
+        _ program: borrowing BPFProgram, at index: UInt32, in table: borrowing BPFMap<UInt32, Int32>
+    ) throws(BPFError) {
+        try table.update(index, to: program.descriptor.rawValue)
+    }
+
+    /// In the order of `bpf/programs/endpoint.bpf.c`.
+    private static let followers = [
+        (MapName.nameReaders, ["tc_dns_query", "tc_dns_answer"]),
+        (MapName.hostPrograms, ["tc_forwarded_in", "tc_forwarded_out", "tc_to_network_rest"]),
+    ]
 
     /// Decides whether a map is adopted or made, and with what size.
     private mutating func prepare(map name: String, entryCount: Int?) throws(DatapathError) {

@@ -7,7 +7,7 @@ struct SweepCriteria: Sendable {
     /// In jiffies.
     let now: UInt32
     let timeouts: [UInt32]
-    /// Numbers of attached endpoints.
+    /// Numbers of attached endpoints, and 0 for what passes through the host.
     let numbers: Set<UInt16>
 
     func isOrphaned(_ key: conntrack_key) -> Bool { !numbers.contains(key.endpoint) }
@@ -42,7 +42,7 @@ extension DatapathState {
     private var numbers: Set<UInt16> { serviceNumbers.union(attached.values.map(\.number)) }
 
     func sweepCriteria() throws(BPFError) -> SweepCriteria {
-        SweepCriteria(now: try clock.now(), timeouts: tables.timeoutTicks, numbers: numbers)
+        SweepCriteria(now: try clock.now(), timeouts: tables.timeoutTicks, numbers: numbers.union([0]))
     }
 
     /// Tells the programs, which only count up, how many flows each endpoint holds.

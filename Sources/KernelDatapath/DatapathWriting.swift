@@ -3,6 +3,7 @@ package import EventModel
 package import IdentityModel
 package import NetworkModel
 package import PolicyCompiler
+package import PolicyModel
 
 /// The kernel side as the agent sees it: `Datapath` is the real one, `InMemoryDatapath` the double for tests.
 ///
@@ -22,6 +23,11 @@ package protocol DatapathWriting: Sendable {
 
     /// The programs that judge services; none if this kernel does not take them.
     func servicePrograms() throws(DatapathError) -> [ServiceProgram]
+
+    /// Says by which subjects the stages of the host are judged; those that are missing are not.
+    ///
+    /// The subjects must be in the tables.
+    func setStages(_ subjects: [HostStage: UInt16]) throws(DatapathError)
 
     /// Adds connections of the host that no default deny cuts.
     func keep(_ connections: Set<HostConnection>) throws(DatapathError)

@@ -4,6 +4,7 @@ import Glibc
 package import IdentityModel
 package import NetworkModel
 package import PolicyCompiler
+package import PolicyModel
 import Synchronization
 
 /// A datapath without a kernel: remembers what it was told.
@@ -39,6 +40,7 @@ package final class InMemoryDatapath: DatapathWriting {
         package var attachError: DatapathError?
         /// What the next call that may fail throws.
         package var nextError: DatapathError?
+        package var stages: [HostStage: UInt16] = [:]
         fileprivate var readers: [Int: @Sendable (EventBatch) -> Void] = [:]
         fileprivate var readerCount = 0
 
@@ -62,6 +64,10 @@ package final class InMemoryDatapath: DatapathWriting {
 
     package func configure(_ settings: DatapathSettings) throws(DatapathError) {
         try record("configure") { $0.settings = settings }
+    }
+
+    package func setStages(_ subjects: [HostStage: UInt16]) throws(DatapathError) {
+        content.withLock { $0.stages = subjects }
     }
 
     package func setFailsafes(_ ports: Set<FailsafePort>) throws(DatapathError) {

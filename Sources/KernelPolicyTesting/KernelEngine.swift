@@ -47,13 +47,19 @@ package final class KernelEngine: PolicyTestEngine {
             guard let endpoint = view?.endpoint(of: end.workload) else {
                 throw KernelEngineError.unknownWorkload(end.workload.key)
             }
+            let stageSubject = end.stage == nil ? nil : view?.subject(of: end)
+            if end.stage != nil, stageSubject == nil {
+                return .init(direction: end.direction, stage: end.stage, verdict: .allow, cause: nil)
+            }
+            datapath.setForwardSubject(stageSubject ?? 0)
             try select(endpoint)
             if let view, !view.test.names.isEmpty {
                 let peer = probe.peer(of: end.direction)
                 datapath.learn(view.nameNumbers(of: peer), of: peer, at: numbers[endpoint.name] ?? 0)
             }
-            let event = try datapath.run(frame, end.direction, isHost: endpoint.isHost)
-            return try side(event, end.direction, probe)
+            let event = try datapath.run(
+                frame, end.direction, isHost: endpoint.isHost, isForwarded: end.stage != nil)
+            return try side(event, end, probe)
         }
     }
 
@@ -81,7 +87,7 @@ package final class KernelEngine: PolicyTestEngine {
     // MARK: - Verdicts
 
     private func side(
-        _ event: FlowEvent, _ direction: Direction, _ probe: PolicyTest.Probe
+        _ event: FlowEvent, _ end: ProbeEnd, _ probe: PolicyTest.Probe
     ) throws -> ProbeOutcome.Side {
         let verdict: PolicyTest.Expectation =
             switch event.verdict {
@@ -90,7 +96,7 @@ package final class KernelEngine: PolicyTestEngine {
             case .deny: .deny
             case .redirect: throw KernelEngineError.noAnswer("a redirect for \(probe.text)")
             }
-        return ProbeOutcome.Side(direction: direction, verdict: verdict, cause: cause(of: event))
+        return ProbeOutcome.Side(direction: end.direction, stage: end.stage, verdict: verdict, cause: cause(of: event))
     }
 
     /// The rule; where no policy was asked, the drop reason.

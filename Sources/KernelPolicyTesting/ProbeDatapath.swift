@@ -17,6 +17,8 @@ final class ProbeDatapath {
     private let toEndpoint: BPFProgram
     private let fromNetwork: BPFProgram
     private let toNetwork: BPFProgram
+    /// Held: the kernel empties a table of programs that nobody has open.
+    private let hostPrograms: BPFMap<UInt32, Int32>
     private let endpoints: BPFMap<UInt32, endpoint_entry>
     private let addresses: BPFMap<endpoint_address_key, UInt32>
     private let names: MappedArray
@@ -47,6 +49,7 @@ final class ProbeDatapath {
         toEndpoint = try object.program("tc_to_endpoint")
         fromNetwork = try object.program("tc_from_network")
         toNetwork = try object.program("tc_to_network")
+        hostPrograms = try object.map("host_programs_map")
         endpoints = try object.map("endpoint_map")
         addresses = try object.map("endpoint_address_map")
         names = try MappedArray(object.mapDescriptor("fqdn_number_map"), name: "fqdn_number_map")
@@ -178,6 +181,13 @@ extension ProbeDatapath {
         }
     }
 
+    /// Slot by which what passes through the host is judged; 0: it is not.
+    func setForwardSubject(_ slot: UInt16) {
+        guard config.forward_subject != UInt32(slot) else { return }
+        config.forward_subject = UInt32(slot)
+        configuration.write(config, at: 0)
+    }
+
     func forgetFlows() { conntrack.clear() }
 }
 
@@ -185,8 +195,11 @@ extension ProbeDatapath {
 
 extension ProbeDatapath {
     /// Runs a frame past the selected endpoint; what the program reports of it.
-    func run(_ frame: [UInt8], _ direction: Direction, isHost: Bool) throws -> FlowEvent {
-        let context = PacketContext(ifindex: ProbeDatapath.interface)
+    ///
+    /// `isForwarded`: it has come in by some device, this one or another.
+    func run(_ frame: [UInt8], _ direction: Direction, isHost: Bool, isForwarded: Bool) throws -> FlowEvent {
+        var context = PacketContext(ifindex: ProbeDatapath.interface)
+        if isForwarded, direction == .egress { context.ingressIfindex = ProbeDatapath.interface }
         let action: UInt32 =
             switch (direction, isHost) {
             case (.egress, false): try fromEndpoint.testRun(packet: frame, context: context).verdict

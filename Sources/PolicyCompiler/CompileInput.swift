@@ -37,6 +37,7 @@ package struct CompileSubject: Hashable, Sendable {
     package var labels: LabelSet
     /// The host itself: selected by `nodeSelector` policies only.
     package var isHost: Bool
+    let kind: SubjectKind
     package var namedPorts: NamedPorts
 
     package init(
@@ -47,6 +48,7 @@ package struct CompileSubject: Hashable, Sendable {
         self.identity = identity
         self.labels = labels
         self.isHost = isHost
+        kind = SubjectKind(isHost: isHost, labels: labels)
         self.namedPorts = namedPorts
     }
 }

@@ -96,14 +96,6 @@ struct CompiledPolicy {
 }
 
 extension SubjectSelector {
-    var isForHosts: Bool {
-        if case .hosts = self { return true }
-        return false
-    }
-
-    var labels: LabelSelector {
-        switch self {
-        case .endpoints(let selector), .hosts(let selector): selector
-        }
-    }
+    /// The host itself, without what is judged apart from it.
+    var isForHosts: Bool { kind == .host }
 }

@@ -45,9 +45,11 @@ package struct Explainer: Sendable {
 
     /// Explains a flow's first packet.
     ///
-    /// `port`: of the destination; ICMP: the type in the high byte; nil: no port.
+    /// `port`: of the destination; ICMP: the type in the high byte; nil: no port. `host`: what a packet from or to the
+    /// outside passes through, unless it is an end itself; nil: nothing that has policies.
     package func explain(
-        from source: ExplainedSide, to destination: ExplainedSide, proto: IPProtocol, port: UInt16?
+        from source: ExplainedSide, to destination: ExplainedSide, through host: ExplainedSide? = nil,
+        proto: IPProtocol, port: UInt16?
     ) -> Explanation {
         let egress =
             source.isAsked(about: destination)
@@ -55,11 +57,24 @@ package struct Explainer: Sendable {
         let ingress =
             destination.isAsked(about: source)
             ? explain(at: destination, peer: source, direction: .ingress, proto: proto, port: port) : nil
-        let sides = [egress, ingress].compactMap { $0 }
+        let passages = passages(from: source, to: destination, host).map { peer, direction in
+            explain(at: host?.at(.forward) ?? peer, peer: peer, direction: direction, proto: proto, port: port)
+        }
+        let sides = [egress, ingress].compactMap { $0 } + passages
         let isDenied = sides.contains { $0.verdict == .deny }
         let verdict: Explanation.Verdict =
             isDenied ? .deny : sides.contains { $0.verdict == .audit } ? .audit : .allow
-        return Explanation(verdict: verdict, egress: egress, ingress: ingress)
+        return Explanation(verdict: verdict, egress: egress, ingress: ingress, passages: passages)
+    }
+
+    /// Where a packet crosses the host's devices on its way through, with whom it comes from or goes to.
+    private func passages(
+        from source: ExplainedSide, to destination: ExplainedSide, _ host: ExplainedSide?
+    ) -> [(peer: ExplainedSide, direction: Direction)] {
+        guard host != nil, !source.isHost, !destination.isHost, policies.contains(where: { !$0.stages.isEmpty })
+        else { return [] }
+        return (source.isEndpoint ? [] : [(source, .ingress)])
+            + (destination.isEndpoint ? [] : [(destination, .egress)])
     }
 
     /// What the policies of one endpoint say about a peer; `port` as in `explain`.
@@ -102,7 +117,7 @@ package struct Explainer: Sendable {
     ) -> Explanation.Side {
         let closers = closers(of: subject, direction)
         var side = Explanation.Side(
-            direction: direction, verdict: .allow, cause: nil, findings: [],
+            direction: direction, stage: subject.stage, verdict: .allow, cause: nil, findings: [],
             closedBy: closers.filter(\.standing.isEnforced).map(\.policy.reference),
             closedInAuditBy: closers.filter { $0.standing == .rehearsed }.map(\.policy.reference))
         if let address = subject.address, address == peer.address, !subject.isService {
@@ -243,7 +258,7 @@ package struct Explainer: Sendable {
 }
 
 extension SubjectSelector {
-    func selects(_ side: ExplainedSide) -> Bool { isForHosts == side.isHost && labels.matches(side.labels) }
+    func selects(_ side: ExplainedSide) -> Bool { kind == side.kind && labels.matches(side.labels) }
 }
 
 extension PeerSelection {

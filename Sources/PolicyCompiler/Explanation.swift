@@ -17,6 +17,8 @@ package struct ExplainedSide: Hashable, Sendable {
     package var sharedPorts: NamedPorts
     /// The host itself.
     package var isHost: Bool
+    /// Of the host: where it is judged, if not at its own connections.
+    package var stage: HostStage?
     /// Of the host: judged at its sockets, not at the host's devices.
     package var isService = false
     /// By which others know it, if those are not all of `labels`: a service is the host to them.
@@ -49,6 +51,20 @@ package struct ExplainedSide: Hashable, Sendable {
         self.isWorkload = isWorkload
         self.crossesHostDevice = crossesHostDevice
         self.isAudited = isAudited
+    }
+
+    var kind: SubjectKind { isHost ? stage.map(SubjectKind.stage) ?? .host : .workload }
+
+    /// The host as what a stage of it judges by; policies for the stage select it.
+    package func at(_ stage: HostStage) -> ExplainedSide {
+        var side = self
+        side.stage = stage
+        side.labels = LabelSet(labels.labels + [stage.marker])
+        side.namedPorts = NamedPorts()
+        side.sharedPorts = NamedPorts()
+        side.openPorts = []
+        side.address = nil
+        return side
     }
 
     /// True if its policies are asked about what it exchanges with that peer.
@@ -89,6 +105,8 @@ package struct Explanation: Hashable, Sendable {
     /// What one endpoint's policies say in one direction.
     package struct Side: Hashable, Sendable {
         package var direction: Direction
+        /// Of the host: where it was judged, if not at its own connections.
+        package var stage: HostStage?
         package var verdict: Verdict
         /// What decided; nil: no policy did.
         package var cause: RuleDescription?
@@ -137,4 +155,6 @@ package struct Explanation: Hashable, Sendable {
     package var egress: Side?
     /// At the destination; nil if the destination is no endpoint of this host.
     package var ingress: Side?
+    /// At the host's devices that it passes through, in the packet's order; empty if no policy is about that.
+    package var passages: [Side] = []
 }

@@ -16,7 +16,7 @@ extension PolicyRule {
 
 extension SubjectSelector {
     fileprivate func covers(_ other: SubjectSelector) -> Bool {
-        isForHosts == other.isForHosts && labels.covers(other.labels)
+        kind == other.kind && labels.covers(other.labels)
     }
 }
 

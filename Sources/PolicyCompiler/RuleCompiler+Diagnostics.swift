@@ -53,10 +53,10 @@ extension RuleCompiler {
         if subjectSlots.isEmpty {
             report(
                 .selectsNoEndpoint,
-                rule.subject.isForHosts
+                rule.subject.kind != .workload
                     ? "the node selector matches no host endpoint here"
                     : "the selector matches no endpoint of this host",
-                rule.subject.isForHosts
+                rule.subject.kind != .workload
                     ? "enable the host endpoint or correct the labels" : "correct its labels if it should")
         }
         let selectedPeers = rule.peerUses.map(members)

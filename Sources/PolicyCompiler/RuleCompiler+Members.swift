@@ -104,7 +104,7 @@ extension RuleCompiler {
         touchedSubjects.insert(subject.slot)
         for id in subjectIndex.insert(UInt32(subject.slot), subject.labels) {
             for user in subjectIndex.users(of: id) {
-                guard user.subject.isForHosts == subject.isHost else { continue }
+                guard user.subject.kind == subject.kind else { continue }
                 if let rule = user as? CompiledRule { connect(rule, to: subject.slot) }
                 if let closure = user as? CompiledClosure { change(closure, at: subject.slot, .add) }
             }
@@ -119,7 +119,7 @@ extension RuleCompiler {
         guard let subject = subjects[slot] else { return }
         touchedSubjects.insert(slot)
         for id in subjectIndex.remove(UInt32(slot)) {
-            for user in subjectIndex.users(of: id) where user.subject.isForHosts == subject.isHost {
+            for user in subjectIndex.users(of: id) where user.subject.kind == subject.kind {
                 if let rule = user as? CompiledRule { disconnect(rule, from: slot, takingEntries: false) }
             }
         }
@@ -226,9 +226,9 @@ extension RuleCompiler {
     }
 
     func selectedSubjects(by user: SubjectUser) -> [UInt16] {
-        let isForHosts = user.subject.isForHosts
+        let kind = user.subject.kind
         return subjectIndex.members(of: user.subjectUse).map { UInt16($0) }.filter {
-            subjects[$0]?.isHost == isForHosts
+            subjects[$0]?.kind == kind
         }
     }
 

@@ -144,8 +144,9 @@ extension DiagnosticGuide {
             remedy: "Keep one; `namespaces: {}` is every workload."),
         DiagnosticGuide(
             .contradictoryStages,
-            "Calico judges untracked traffic and traffic before translation apart, and the latter on its "
-                + "way in only.", remedy: "Write a policy for each."),
+            "Calico judges untracked traffic and traffic before translation apart, the latter on its way in only, and "
+                + "both also where it only passes through.",
+            remedy: "Write a policy for each, with `applyOnForward: true`."),
         DiagnosticGuide(
             .mixedL7,
             "A proxy judges layer 7, on TCP ports by number or name; DNS questions also on UDP, and on their way out only.",
@@ -189,8 +190,9 @@ extension DiagnosticGuide {
             .unsupportedMatch, "The tables know a connection by its peer, its protocol and the port it goes to.",
             remedy: "Use labels, or the destination's port."),
         DiagnosticGuide(
-            .unsupportedStage, "Packets are judged once, tracked, at the end they are for.",
-            remedy: "Write the rule for the connection as the endpoint sees it."),
+            .unsupportedStage,
+            "Every flow is tracked, and what is judged before translation is asked before every tier.",
+            remedy: "Write the rule for the connection as the endpoint sees it, in the default tier."),
         DiagnosticGuide(
             .invalidTest, "A policy test names a workload, policy or port that it does not describe.",
             remedy: "Describe it in the test, or correct the name."),

@@ -137,6 +137,7 @@ package struct EndpointGrants: Hashable, Sendable {
         case .node(let name, _): isHost && name == node
         case .selected(.hosts(let selector)): isHost && selector.matches(labels)
         case .selected(.endpoints(let selector)): !isHost && selector.matches(labels)
+        case .selected(.stage): false
         }
     }
 }

@@ -81,6 +81,7 @@ extension SubjectSelector: CustomStringConvertible {
         switch self {
         case .endpoints(let selector): "endpoints \(selector)"
         case .hosts(let selector): "hosts \(selector)"
+        case .stage(let stage, let selector): "\(stage.rawValue) of hosts \(selector)"
         }
     }
 }

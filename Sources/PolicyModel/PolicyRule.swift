@@ -42,6 +42,8 @@ package enum SubjectSelector: Hashable, Sendable {
     case endpoints(LabelSelector)
     /// Host endpoints (`nodeSelector`): the host's own labels are matched.
     case hosts(LabelSelector)
+    /// The same hosts, at a stage that is judged apart.
+    case stage(HostStage, LabelSelector)
 }
 
 /// The other side of a rule.

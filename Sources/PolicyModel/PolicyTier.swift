@@ -14,6 +14,8 @@ package enum PolicyTier: Hashable, Sendable {
     case baseline
     /// A tier that a Calico `Tier` defines.
     case own(String)
+    /// Calico's preDNAT policies, before every tier; it closes nothing.
+    case preDNAT
     /// Calico profiles, behind every tier.
     case profile
 
@@ -24,6 +26,7 @@ package enum PolicyTier: Hashable, Sendable {
         case .normal: "default"
         case .baseline: "baseline"
         case .own(let name): name
+        case .preDNAT: "preDNAT"
         case .profile: "profile"
         }
     }

@@ -32,6 +32,7 @@ package struct TierLine: Hashable, Sendable {
             case .own(let name):
                 let definition = definitions[name] ?? TierDefinition(name: name)
                 own.append(Place(tier: tier, order: definition.order ?? .infinity, closes: definition.closes, stage: 0))
+            case .preDNAT: own.append(Place(tier: tier, order: -.infinity, closes: false, stage: 0))
             case .profile: own.append(Place(tier: tier, order: .infinity, closes: true, stage: 0))
             }
         }
@@ -58,8 +59,9 @@ package struct TierLine: Hashable, Sendable {
         Place(tier: .baseline, order: 10_000_000, closes: true, stage: 2),
     ]
 
-    /// By order, then by name; profiles behind everything.
+    /// By order, then by name; profiles behind everything, and what is asked before translation before everything.
     private static func precedes(_ a: Place, _ b: Place) -> Bool {
+        if (a.tier == .preDNAT) != (b.tier == .preDNAT) { return a.tier == .preDNAT }
         if (a.tier == .profile) != (b.tier == .profile) { return b.tier == .profile }
         return (a.order, a.tier.name) < (b.order, b.tier.name)
     }

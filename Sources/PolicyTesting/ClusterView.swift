@@ -71,6 +71,11 @@ package struct ClusterView {
                 .init(labels: workload.labels, addresses: workload.addresses, namedPorts: workload.ports))
         }
         hostAddresses = try ClusterView.addNodes(of: test, own: node, host, to: &allocator)
+        for stage in HostStage.allCases where policies.contains(where: { $0.stages.contains(stage) }) {
+            let labels = LabelSet(host.labels.labels + [stage.marker])
+            try allocator.setEndpoint(
+                ClusterView.name(of: stage), .init(labels: labels, addresses: [], isHost: true))
+        }
         _ = try allocator.settle()
         var registry = RuleRegistry()
         var output = RuleCompiler.compile(
@@ -101,6 +106,12 @@ package struct ClusterView {
         }
     }
 
+    /// Slot of the subject that judges there; nil: no policy is about that stage of the node.
+    package func subject(of end: ProbeEnd) -> UInt16? {
+        guard let stage = end.stage else { return endpoint(of: end.workload)?.subject }
+        return allocator.assignments[ClusterView.name(of: stage)]?.subject
+    }
+
     /// The numbers that an address has because of its names.
     package func nameNumbers(of address: IPAddress) -> [NumericIdentity] {
         guard !test.names.isEmpty, !address.isNeverOpenedByName else { return [] }
@@ -121,6 +132,9 @@ package struct ClusterView {
     }
 
     private static let hostName = "node"
+
+    /// Behind the node's, whose labels are those of its identity.
+    private static func name(of stage: HostStage) -> String { "\(hostName) stage \(stage.rawValue)" }
 
     /// What runs in the node's network is the node, or with labels of a process a service of it.
     private static func name(of workload: PolicyTest.Workload) -> String {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import NetworkModel
+package import PolicyModel
 package import PolicyReading
 
 /// What judges the probes of policy tests.
@@ -17,15 +18,18 @@ package protocol PolicyTestEngine: AnyObject {
     func judge(_ probe: PolicyTest.Probe, at ends: [ProbeEnd]) throws -> [ProbeOutcome.Side]
 }
 
-/// One end of a probe that is a workload of the cluster.
+/// One end of a probe that is a workload of the cluster, or a host that it passes through.
 package struct ProbeEnd: Hashable, Sendable {
     package var workload: PolicyTest.Workload
-    /// Egress at the source, ingress at the destination.
+    /// Egress at the source, ingress at the destination; of a host that it passes through both.
     package var direction: Direction
+    /// Of a host that the probe passes through: where it is judged.
+    package var stage: HostStage?
 
-    package init(workload: PolicyTest.Workload, direction: Direction) {
+    package init(workload: PolicyTest.Workload, direction: Direction, stage: HostStage? = nil) {
         self.workload = workload
         self.direction = direction
+        self.stage = stage
     }
 }
 
@@ -33,13 +37,20 @@ extension PolicyTest.Probe {
     /// True if the addresses are of two families: nobody can send such a packet.
     package var isImpossible: Bool { source.address.isIPv4 != destination.address.isIPv4 }
 
-    /// The ends that have policies: egress at the source, then ingress at the destination; none of what cannot be sent.
+    /// The ends that have policies, and the devices of a host on the way between them, in the packet's order; none of
+    /// what cannot be sent.
     func ends(among workloads: [PolicyTest.Workload]) -> [ProbeEnd] {
-        isImpossible
-            ? []
-            : [(source, Direction.egress), (destination, .ingress)].compactMap { end, direction in
-                end.workload.map { ProbeEnd(workload: workloads[$0], direction: direction) }
-            }
+        guard !isImpossible else { return [] }
+        func end(_ end: PolicyTest.End, _ direction: Direction) -> [ProbeEnd] {
+            end.workload.map { [ProbeEnd(workload: workloads[$0], direction: direction)] } ?? []
+        }
+        func device(_ end: PolicyTest.End, _ direction: Direction) -> [ProbeEnd] {
+            guard let host = through.map({ workloads[$0] }), end.workload.map({ workloads[$0].node }) != host.node
+            else { return [] }
+            return [ProbeEnd(workload: host, direction: direction, stage: .forward)]
+        }
+        return end(source, .egress) + device(source, .ingress) + device(destination, .egress)
+            + end(destination, .ingress)
     }
 
     /// What the other end's address is.

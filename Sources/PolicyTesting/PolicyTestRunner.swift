@@ -64,7 +64,7 @@ package struct PolicyTestRunner {
                 opinions: zip(engines, sides).map { engine, sides in
                     .init(
                         engine: engine.name,
-                        sides: sides[index].sorted { $0.direction.rawValue < $1.direction.rawValue },
+                        sides: sides[index].sorted { $0.position < $1.position },
                         isImpossible: probe.isImpossible)
                 })
         }

@@ -10,6 +10,8 @@ package struct ProbeOutcome: Hashable, Sendable {
     /// What the policies of one end say.
     package struct Side: Hashable, Sendable {
         package var direction: Direction
+        /// Of a host on the way: where it judged.
+        package var stage: HostStage?
         package var verdict: PolicyTest.Expectation
         /// Nil: no policy says anything about it.
         package var cause: RuleDescription?
@@ -19,10 +21,11 @@ package struct ProbeOutcome: Hashable, Sendable {
         package var passedBy: [RuleDescription]
 
         package init(
-            direction: Direction, verdict: PolicyTest.Expectation, cause: RuleDescription?, tier: PolicyTier? = nil,
-            passedBy: [RuleDescription] = []
+            direction: Direction, stage: HostStage? = nil, verdict: PolicyTest.Expectation, cause: RuleDescription?,
+            tier: PolicyTier? = nil, passedBy: [RuleDescription] = []
         ) {
             self.direction = direction
+            self.stage = stage
             self.verdict = verdict
             self.cause = cause
             self.tier = tier
@@ -31,7 +34,19 @@ package struct ProbeOutcome: Hashable, Sendable {
 
         /// True if the other engine's verdict and cause are the same.
         func agrees(with other: Side) -> Bool {
-            direction == other.direction && verdict == other.verdict && cause == other.cause
+            direction == other.direction && stage == other.stage && verdict == other.verdict && cause == other.cause
+        }
+
+        fileprivate var place: String { (stage.map { "\($0.rawValue) " } ?? "") + "\(direction)" }
+
+        /// Where in the packet's order it is.
+        var position: Int {
+            switch (stage, direction) {
+            case (nil, .egress): 0
+            case (_?, .ingress): 1
+            case (_?, .egress): 2
+            case (nil, .ingress): 3
+            }
         }
 
         /// `RULE`, with the tier unless it is the default one, and the rules that passed.
@@ -47,7 +62,8 @@ package struct ProbeOutcome: Hashable, Sendable {
         package var engine: String
         /// Of both ends together: denied if either denies, audited if either would.
         package var verdict: PolicyTest.Expectation
-        /// Egress at the source, then ingress at the destination; ends outside the cluster judge nothing.
+        /// In the packet's order: egress at the source, what a host on the way says, ingress at the destination; ends
+        /// outside the cluster judge nothing.
         package var sides: [Side]
 
         /// `isImpossible`: no packet travels between the two addresses, so nobody judges one, and none arrives.
@@ -113,7 +129,7 @@ package struct ProbeOutcome: Hashable, Sendable {
 extension ProbeOutcome.Opinion {
     /// The verdict and what each end says.
     package var text: String {
-        let causes = sides.map { "\($0.direction): \($0.verdict.rawValue) by \($0.causeText)" }
+        let causes = sides.map { "\($0.place): \($0.verdict.rawValue) by \($0.causeText)" }
         guard !causes.isEmpty || verdict != .deny else { return "deny (no packet travels between IPv4 and IPv6)" }
         return verdict.rawValue
             + (causes.isEmpty ? " (neither end is a workload)" : " (\(causes.joined(separator: "; ")))")

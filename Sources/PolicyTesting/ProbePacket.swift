@@ -13,7 +13,8 @@ package struct ProbePacket {
 
     /// The frame's bytes.
     package var bytes: [UInt8] {
-        [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1] + network(isIPv4 ? 0x0800 : 0x86dd)
+        // To the loopback interface's own address: what is forwarded is sent to the host's.
+        [0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1] + network(isIPv4 ? 0x0800 : 0x86dd)
             + packet(probe.proto.rawValue, from: probe.source.address, to: probe.destination.address, transport)
     }
 

@@ -48,7 +48,7 @@ import Testing
         """
 
     private func agent(
-        isHostEnabled: Bool = true
+        isHostEnabled: Bool = true, datapath: InMemoryDatapath = InMemoryDatapath()
     ) async throws -> AgentState {
         var configuration = AgentConfiguration()
         configuration.policyDirectory = "\(scratch.path)/policies"
@@ -59,7 +59,7 @@ import Testing
         try createDirectory(configuration.policyDirectory)
         try createDirectory(configuration.stateDirectory)
         let state = try AgentState(
-            configuration: configuration, datapath: InMemoryDatapath(), aggregator: FlowAggregator(capacity: 8),
+            configuration: configuration, datapath: datapath, aggregator: FlowAggregator(capacity: 8),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         await state.expect(sources: ["host"])
         await state.adopt()
@@ -102,6 +102,40 @@ import Testing
         _ = try await state.deletePolicy("HostEndpoint/h", options: ChangeOptions())
         #expect(try await cause(state, "198.51.100.7", "host", 80).hasPrefix("allow"))
         #expect(await state.givenHostLabels.isEmpty)
+    }
+
+    @Test func `policies on forward make what passes through a subject, as long as there are any`() async throws {
+        let datapath = InMemoryDatapath()
+        let state = try await agent(datapath: datapath)
+        try await apply(state, Self.endpoint)
+        let before = datapath.withContent { $0.mapState }
+        #expect(datapath.withContent { $0.stages }.isEmpty)
+        let forward = Self.policy.replacing("  selector", with: "  applyOnForward: true\n  selector")
+        try await apply(state, forward)
+        let slot = try #require(datapath.withContent { $0.stages }[.forward])
+        #expect(datapath.withContent { $0.mapState?.subjects[slot]?.defaultDeny } == [false, true])
+        func verdicts(_ from: String, _ to: String, _ port: UInt16) async throws -> [String] {
+            let report = try await state.explain(ExplainRequest(from: from, to: to, port: port, protocol: "tcp"))
+            return [report.verdict] + report.steps.map { "\($0.title): \($0.verdict)" }
+        }
+        let (incoming, leaving) = ("ingress of what passes through the host", "egress of what passes through the host")
+        #expect(
+            try await verdicts("198.51.100.7", "203.0.113.9", 443) == [
+                "allow", "\(incoming): allow", "\(leaving): allow",
+            ])
+        #expect(
+            try await verdicts("198.51.100.7", "203.0.113.9", 80) == ["deny", "\(incoming): deny", "\(leaving): allow"])
+        #expect(
+            try await verdicts("198.51.100.7", "web", 80) == ["deny", "\(incoming): deny", "ingress of web: allow"])
+        #expect(
+            try await verdicts("web", "198.51.100.7", 80) == ["allow", "egress of web: allow", "\(leaving): allow"])
+        // The same address behind another label is none: the host's labels select the stage too.
+        _ = try await state.deletePolicy("HostEndpoint/h", options: ChangeOptions())
+        #expect(try await verdicts("198.51.100.7", "203.0.113.9", 80).first == "allow")
+        try await apply(state, Self.endpoint)
+        _ = try await state.deletePolicy("GlobalNetworkPolicy/g", options: ChangeOptions())
+        #expect(datapath.withContent { $0.stages }.isEmpty)
+        #expect(datapath.withContent { $0.mapState }?.policy == before?.policy)
     }
 
     @Test func `a HostEndpoint without a profile closes the host, but not SSH`() async throws {

@@ -100,6 +100,7 @@ struct ReferenceEvaluator {
         switch selector {
         case .endpoints(let labels): !party.isHost && labels.matches(party.labels)
         case .hosts(let labels): party.isHost && labels.matches(party.labels)
+        case .stage: false
         }
     }
 

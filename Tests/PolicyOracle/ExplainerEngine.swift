@@ -29,8 +29,11 @@ package final class ExplainerEngine: PolicyTestEngine {
             let isEgress = end.direction == .egress
             // What answers a request is judged as the exchange that the other side would have begun.
             let asked: Direction = (request == nil) == isEgress ? .egress : .ingress
+            let own =
+                end.stage.map { hostSide(at: nil, isEndpoint: true).at($0) }
+                ?? side(isEgress ? probe.source : probe.destination, isEndpoint: true)
             let explanation = explainer.explain(
-                at: side(isEgress ? probe.source : probe.destination, isEndpoint: true),
+                at: own,
                 peer: side(isEgress ? probe.destination : probe.source, isEndpoint: false), direction: asked,
                 proto: probe.proto, port: hasDetail ? request.map { $0 << 8 } ?? probe.port : nil)
             let verdict: PolicyTest.Expectation =
@@ -39,7 +42,7 @@ package final class ExplainerEngine: PolicyTestEngine {
                 case .deny: .deny
                 case .audit: .audit
                 }
-            return .init(direction: end.direction, verdict: verdict, cause: explanation.cause)
+            return .init(direction: end.direction, stage: end.stage, verdict: verdict, cause: explanation.cause)
         }
     }
 
@@ -63,8 +66,13 @@ package final class ExplainerEngine: PolicyTestEngine {
             let remote = LabelSet([Label(source: LabelSource.reserved, key: "remote-node")])
             return ExplainedSide(labels: remote, address: end.address, isEndpoint: false)
         }
-        var side = ExplainedSide.host(end.address, labels: view.host.labels.labels, isEndpoint: isEndpoint)
-        (side.namedPorts, side.sharedPorts) = (view.host.ports, view.host.ports)
+        return hostSide(at: end.address, isEndpoint: isEndpoint)
+    }
+
+    private func hostSide(at address: IPAddress?, isEndpoint: Bool) -> ExplainedSide {
+        let host = view?.host
+        var side = ExplainedSide.host(address, labels: host?.labels.labels ?? [], isEndpoint: isEndpoint)
+        (side.namedPorts, side.sharedPorts) = (host?.ports ?? NamedPorts(), host?.ports ?? NamedPorts())
         return side
     }
 }

@@ -54,10 +54,13 @@ package struct PolicyComparison {
         of outcome: ProbeOutcome, _ judgement: ReferenceEvaluator.Judgement, isNamed: Bool
     ) -> String? {
         for opinion in outcome.opinions {
-            func verdict(_ isEgress: Bool) -> String? {
-                opinion.sides.first { ($0.direction == .egress) == isEgress }?.verdict.rawValue
+            func verdict(_ isEgress: Bool, _ stage: HostStage? = nil) -> String? {
+                opinion.sides.first { ($0.direction == .egress) == isEgress && $0.stage == stage }?.verdict.rawValue
             }
-            guard verdict(true) == judgement.egress?.rawValue, verdict(false) == judgement.ingress?.rawValue else {
+            guard verdict(true) == judgement.egress?.rawValue, verdict(false) == judgement.ingress?.rawValue,
+                verdict(false, .forward) == judgement.passageIn?.rawValue,
+                verdict(true, .forward) == judgement.passageOut?.rawValue
+            else {
                 return "\(outcome.probe.text): the documents mean \(judgement.text), "
                     + "\(opinion.engine) says \(opinion.text)"
             }
@@ -89,7 +92,10 @@ package struct PolicyComparison {
 
 extension ReferenceEvaluator.Judgement {
     fileprivate var text: String {
-        let ends = [egress.map { "egress \($0)" }, ingress.map { "ingress \($0)" }].compactMap { $0 }
+        let ends = [
+            egress.map { "egress \($0)" }, passageIn.map { "forward ingress \($0)" },
+            passageOut.map { "forward egress \($0)" }, ingress.map { "ingress \($0)" },
+        ].compactMap { $0 }
         return "\(verdict) (\(ends.joined(separator: ", ")))"
     }
 }

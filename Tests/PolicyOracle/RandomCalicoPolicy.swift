@@ -11,14 +11,18 @@ extension RandomPolicyTest {
         if kind.hasPrefix("Staged"), chance(80) {
             spec.append(("stagedAction", .text(pick(["Set", "Set", "Set", "Delete", "Learn", "Ignore"]))))
         }
-        if chance(35) { spec.append(("tier", .text(pick(Self.tiers + ["default"])))) }
+        let isOnForward = isGlobal && chance(40), isPreDNAT = isOnForward && chance(40)
+        if isOnForward { spec.append(("applyOnForward", .flag(true))) }
+        if isPreDNAT { spec.append(("preDNAT", .flag(true))) }
+        if !isPreDNAT, chance(35) { spec.append(("tier", .text(pick(Self.tiers + ["default"])))) }
         if chance(80) { spec.append(("order", .number(pick([1, 10, 10, 1000, 1001, 2000])))) }
         if chance(80) { spec.append(("selector", calicoSelector())) }
         if chance(10) { spec.append(("serviceAccountSelector", calicoAccounts())) }
         if isGlobal, chance(30) { spec.append(("namespaceSelector", calicoNamespaces())) }
-        let types = pick([["Ingress"], ["Egress"], ["Ingress", "Egress"], nil, nil])
+        let types =
+            isPreDNAT ? pick([["Ingress"], nil]) : pick([["Ingress"], ["Egress"], ["Ingress", "Egress"], nil, nil])
         if let types { spec.append(("types", .list(types.map(CaseNode.text)))) }
-        for section in ["ingress", "egress"] where chance(70) {
+        for section in isPreDNAT ? ["ingress"] : ["ingress", "egress"] where chance(70) {
             spec.append((section, some(0...4) { $0.calicoRule(isIngress: section == "ingress") }))
         }
         return [

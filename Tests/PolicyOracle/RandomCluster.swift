@@ -184,6 +184,9 @@ extension RandomPolicyTest {
         case 2: members.append(("protocol", .number(pick([2, 47, 50]))))
         default: members += ports(isTurned || ends[1] != other.key ? [] : other.ports)
         }
+        if let host = forwarder(between: ends[0], members[1].value.string ?? ends[1]), chance(50) {
+            members.append(("through", .text(host)))
+        }
         return .object(members)
     }
 
@@ -193,6 +196,29 @@ extension RandomPolicyTest {
         let named = Set(cluster.names.flatMap(\.addresses)).subtracting(inside).sorted()
         guard isAboutNames, chance(80) else { return RandomCluster.outsiders }
         return named + RandomCluster.namedOutsiders
+    }
+
+    /// A host that a packet may pass through: it has none of the addresses of the ends, nor has another of its node.
+    private mutating func forwarder(between source: String, _ destination: String) -> String? {
+        let (from, to) = (Set(addresses(of: source)), Set(addresses(of: destination)))
+        guard from.isDisjoint(with: to) else { return nil }
+        let hosts = cluster.workloads.filter { $0["hostNetwork"]?.isTrue ?? false }
+        let able = hosts.filter { host in
+            hosts.allSatisfy { other in
+                let own = (other["addresses"]?.elements ?? []).compactMap(\.string)
+                return other["node"]?.string ?? "" != host["node"]?.string ?? ""
+                    || from.union(to).isDisjoint(with: own)
+            }
+        }
+        guard !able.isEmpty else { return nil }
+        let host = pick(able)
+        return "\(host["namespace"]?.string ?? "default")/\(host["name"]?.string ?? "")"
+    }
+
+    /// Those that a probe's end may have: of a workload, of a name, or the one written.
+    private func addresses(of text: String) -> [String] {
+        let named = cluster.names.first { $0.name == text }?.addresses
+        return named ?? cluster.ends.first { $0.key == text }?.addresses ?? [text]
     }
 
     /// `named`: ports that the destination has names for.

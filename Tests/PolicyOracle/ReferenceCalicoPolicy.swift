@@ -46,6 +46,12 @@ enum ReferenceCalicoPolicy {
         }
     }
 
+    /// Asked before every tier, about what comes in at a host.
+    static func isPreDNAT(_ policy: CaseNode) -> Bool { policy["spec"]?["preDNAT"]?.isTrue ?? false }
+
+    /// Asked about what passes through a host too.
+    static func isOnForward(_ policy: CaseNode) -> Bool { policy["spec"]?["applyOnForward"]?.isTrue ?? false }
+
     /// Where it stands among others of its tier: by order, then by name.
     static func place(of policy: CaseNode) -> (Int, String) {
         (order(of: policy), policy["metadata"]?["name"]?.string ?? "")

@@ -75,6 +75,12 @@ struct ReferenceCluster {
         }
     }
 
+    /// The host that the probe passes through.
+    func host(_ probe: CaseNode) -> End? {
+        guard let workload = named(probe["through"]?.string ?? "")?.workload else { return nil }
+        return workload.addresses.first.map { End(workload: workload, address: $0) }
+    }
+
     func traffic(of probe: CaseNode) -> ReferenceTraffic? {
         guard let isIPv4 = isIPv4(probe), let destination = end(probe, "to") else { return nil }
         let proto = probe["protocol"]?.string ?? "TCP"

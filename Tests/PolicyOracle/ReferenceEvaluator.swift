@@ -19,11 +19,14 @@ package struct ReferenceEvaluator {
     package struct Judgement: Hashable {
         package var egress: Verdict?
         package var ingress: Verdict?
+        /// Of a host on the way: where the packet comes in, and where it leaves.
+        package var passageIn: Verdict?
+        package var passageOut: Verdict?
 
-        /// Of both ends together.
+        /// Of all of them together.
         package var verdict: Verdict {
-            let both = [egress, ingress]
-            return both.contains(.deny) ? .deny : both.contains(.audit) ? .audit : .allow
+            let all = [egress, ingress, passageIn, passageOut]
+            return all.contains(.deny) ? .deny : all.contains(.audit) ? .audit : .allow
         }
     }
 
@@ -55,6 +58,14 @@ package struct ReferenceEvaluator {
         var judgement = Judgement()
         judgement.egress = judge(source, .egress, of: destination, traffic)
         judgement.ingress = judge(destination, .ingress, of: source, traffic)
+        guard let host = cluster.host(probe) else { return judgement }
+        // What begins or ends at a workload of the host crosses a device of it on the other side only.
+        if cluster.node(of: source) != cluster.node(of: host) {
+            judgement.passageIn = judge(host, .ingress, of: source, traffic, isForwarded: true)
+        }
+        if cluster.node(of: destination) != cluster.node(of: host) {
+            judgement.passageOut = judge(host, .egress, of: destination, traffic, isForwarded: true)
+        }
         return judgement
     }
 
@@ -63,12 +74,14 @@ package struct ReferenceEvaluator {
     /// Nil if the end has no policies: it is outside.
     private func judge(
         _ own: ReferenceCluster.End, _ direction: Question.Direction, of other: ReferenceCluster.End,
-        _ traffic: ReferenceTraffic
+        _ traffic: ReferenceTraffic, isForwarded: Bool = false
     ) -> Verdict? {
         guard let node = cluster.node(of: own) else { return nil }
         var question = Question(
             subject: cluster.party(own, from: node), peer: objects.described(cluster.party(other, from: node)),
-            direction: direction, traffic: traffic)
+            direction: direction, traffic: traffic, isForwarded: isForwarded)
+        // Names of ports are the host's own.
+        if isForwarded { question.subject.ports = [] }
         let answered = Self.answered(by: traffic)
         let isToItself = own.address == other.address
         // Everybody reaches itself; but what arrives as a reply it never asked itself for.
@@ -100,13 +113,31 @@ package struct ReferenceEvaluator {
 
     /// Tier after tier until one decides; behind them all is open.
     private func isDenied(by policies: [CaseNode], _ question: Question, node: String) -> Bool {
-        for tier in tiers {
+        if let isDenied = isDeniedBeforeTranslation(by: policies, question) { return isDenied }
+        for tier in tiers where !question.isForwarded || tier.kind == .calico {
             let answer =
                 tier.kind == .profile
                 ? profiles.isDenied(question, by: policies, node: node) : isDenied(in: tier, by: policies, question)
             if let isDenied = answer { return isDenied }
         }
         return false
+    }
+
+    /// Calico's preDNAT policies, for what reaches the host's devices; nil: no rule of them decides.
+    private func isDeniedBeforeTranslation(by policies: [CaseNode], _ question: Question) -> Bool? {
+        typealias Calico = ReferenceCalicoPolicy
+        guard question.subject.kind == .host else { return nil }
+        let own = policies.filter { Calico.isPolicy($0) && Calico.isPreDNAT($0) }
+            .sorted { Calico.place(of: $0) < Calico.place(of: $1) }
+        for policy in own {
+            switch Calico.answer(policy, question) {
+            case .allowed: return false
+            case .denied: return true
+            case .passed: return nil
+            case .closed, .silent: break
+            }
+        }
+        return nil
     }
 
     /// Nil if the tier leaves the decision to the next one.
@@ -128,10 +159,13 @@ package struct ReferenceEvaluator {
     /// Calico's policies by order; in the default tier the others stand together at order 1000.
     private func isDeniedByCalico(_ tier: ReferenceTier, _ policies: [CaseNode], _ question: Question) -> Bool? {
         typealias Calico = ReferenceCalicoPolicy
-        let own = policies.filter { Calico.isPolicy($0) && Calico.tier(of: $0) == tier.name }
-            .sorted { Calico.place(of: $0) < Calico.place(of: $1) }
+        let own = policies.filter {
+            Calico.isPolicy($0) && !Calico.isPreDNAT($0) && Calico.tier(of: $0) == tier.name
+                && (!question.isForwarded || Calico.isOnForward($0))
+        }
+        .sorted { Calico.place(of: $0) < Calico.place(of: $1) }
         var answers = own.filter { Calico.order(of: $0) <= 1000 }.map { Calico.answer($0, question) }
-        if tier.name == "default" {
+        if tier.name == "default", !question.isForwarded {
             answers.append(answerTogether(policies, question))
         }
         answers += own.filter { Calico.order(of: $0) > 1000 }.map { Calico.answer($0, question) }

@@ -95,6 +95,8 @@ struct ReferenceQuestion {
     var peer: ReferenceParty
     var direction: Direction
     var traffic: ReferenceTraffic
+    /// Of a host: the traffic is not its own.
+    var isForwarded = false
 
     /// Whether the destination calls the port so.
     ///

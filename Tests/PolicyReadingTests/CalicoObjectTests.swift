@@ -161,12 +161,25 @@ private let shop = "{name: p, namespace: shop}"
             ["3:12 BH1106 metadata.name"]
         ),
         (
-            document("GlobalNetworkPolicy", "spec: {preDNAT: true, applyOnForward: true}"),
-            ["4:8 BH1514 spec.preDNAT", "4:23 BH1514 spec.applyOnForward"]
+            document("GlobalNetworkPolicy", "spec: {preDNAT: true, applyOnForward: false}"),
+            ["4:8 BH1409 spec.preDNAT"]
         ),
         (
-            document("GlobalNetworkPolicy", "spec: {preDNAT: true, egress: [{action: Deny}]}"),
-            ["4:23 BH1409 spec.egress"]
+            document("GlobalNetworkPolicy", "spec: {preDNAT: true, applyOnForward: true, egress: [{action: Deny}]}"),
+            ["4:45 BH1409 spec.egress"]
+        ),
+        (
+            document(
+                "GlobalNetworkPolicy", "spec: {preDNAT: true, applyOnForward: true, types: [Ingress, Egress]}"),
+            ["4:45 BH1409 spec.types"]
+        ),
+        (
+            document("GlobalNetworkPolicy", "spec: {preDNAT: true, applyOnForward: true, tier: security}"),
+            ["4:45 BH1514 spec.tier"]
+        ),
+        (
+            document("GlobalNetworkPolicy", "spec: {doNotTrack: true}"),
+            ["4:8 BH1409 spec.doNotTrack", "4:8 BH1514 spec.doNotTrack"]
         ),
         (
             document("GlobalNetworkPolicy", "spec: {preDNAT: true, doNotTrack: true}"), ["4:8 BH1409 spec.preDNAT"]

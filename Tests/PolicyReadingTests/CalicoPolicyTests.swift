@@ -196,6 +196,26 @@ private func service(_ namespace: String) -> String {
                     + "prefixes of \(shop),any:io.cilium.k8s.policy.serviceaccount=ci,\(isSet) on all",
             ]),
         LoweringCase(
+            "what applies on forward speaks for what passes through hosts too",
+            global("selector: a == 'x'\napplyOnForward: true\ningress: [{action: Allow}]"),
+            [
+                "default tier, no order",
+                "default deny ingress of endpoints any:a=x,\(anyNamespace)",
+                "default deny ingress of hosts any:a=x",
+                "default deny ingress of forward of hosts any:a=x",
+                "ingress[0]: allow endpoints any:a=x,\(anyNamespace) from any on all",
+                "ingress[0]: allow hosts any:a=x from any on all",
+                "ingress[0]: allow forward of hosts any:a=x from any on all",
+            ]),
+        LoweringCase(
+            "what is before translation speaks for hosts alone, in a tier before all others, and closes nothing",
+            global("order: 5\nselector: a == 'x'\napplyOnForward: true\npreDNAT: true\ningress: [{action: Deny}]"),
+            [
+                "preDNAT tier, order 5",
+                "ingress[0]: deny hosts any:a=x from any on all",
+                "ingress[0]: deny forward of hosts any:a=x from any on all",
+            ]),
+        LoweringCase(
             "types by default: what has rules, and ingress if nothing has",
             global("namespaceSelector: all()\negress: [{action: Allow}]"),
             [
@@ -239,11 +259,8 @@ private func service(_ namespace: String) -> String {
         (global("selector: has(projectcalico.org/hostendpoint)"), ["5:17 BH1512 spec.selector"]),
         (namespaced("namespaceSelector: all()"), ["5:3 BH1102 spec.namespaceSelector"]),
         (namespaced("preDNAT: true"), ["5:3 BH1102 spec.preDNAT"]),
-        (
-            global("preDNAT: true\ndoNotTrack: false\napplyOnForward: true"),
-            ["5:3 BH1514 spec.preDNAT", "7:3 BH1514 spec.applyOnForward"]
-        ),
-        (global("doNotTrack: true"), ["5:3 BH1514 spec.doNotTrack"]),
+        (namespaced("applyOnForward: true"), ["5:3 BH1102 spec.applyOnForward"]),
+        (global("applyOnForward: true\ndoNotTrack: true"), ["6:3 BH1514 spec.doNotTrack"]),
         (global("order: .inf"), ["5:10 BH1101 spec.order"]),
         (global("tier: adminnetworkpolicy"), ["5:9 BH1312 spec.tier"]),
         (global("types: [Ingres]"), ["5:11 BH1105 spec.types[0]"]),

@@ -26,6 +26,21 @@ import Testing
         ("probes: [{from: a, to: 10.0.0.1, protocol: ICMP, port: 1, expect: deny}]", 7, 50, "ICMP has no ports"),
         ("probes: [{from: a, to: 10.0.0.1, protocol: QUIC, port: 1, expect: deny}]", 7, 44, "not a protocol"),
         ("probes: [{from: a, to: 10.0.0.1, port: 1, expect: reject}]", 7, 51, "not a verdict"),
+        (
+            "probes: [{from: a, to: 10.0.0.1, through: a, port: 1, expect: deny}]", 7, 43, "is no host of this test"
+        ),
+        (
+            """
+              - {name: h, addresses: [192.0.2.1], hostNetwork: true}
+            probes: [{from: a, to: a, through: h, port: 1, expect: deny}]
+            """, 8, 36, "does not pass through"
+        ),
+        (
+            """
+              - {name: h, addresses: [192.0.2.1], hostNetwork: true}
+            probes: [{from: 10.0.0.1, to: h, through: h, port: 1, expect: deny}]
+            """, 8, 43, "does not pass through"
+        ),
         ("probes: [{from: a, to: 10.0.0.1, port: 1}]", 7, 10, "field `expect` is missing"),
         ("policies: [{file: a.yaml, inline: \"\"}]\nprobes: []", 7, 27, "both file and inline"),
         ("policies: [{inline: \"kind: Foo\"}]\nprobes: []", 7, 21, "line 1, column 1 of the text"),

@@ -17,7 +17,7 @@ import Testing
         return ProbePacket(try #require(set.tests.first?.probes.first)).bytes
     }
 
-    private static let ethernet: [UInt8] = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1]
+    private static let ethernet: [UInt8] = [0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1]
 
     @Test func `a TCP probe over IPv4 is a SYN`() throws {
         let frame = try bytes("from: 192.0.2.1, to: 192.0.2.2, port: 443")

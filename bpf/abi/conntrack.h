@@ -21,7 +21,7 @@ struct conntrack_key {
 	struct ip_address remote;
 	__u16 local_port;                 /* network order */
 	__u16 remote_port;                /* network order */
-	__u16 endpoint;
+	__u16 endpoint;                   /* 0: none's, it passes through the host and policies are about that */
 	__u8 protocol;
 	__u8 one_way;                     /* 1: `local` is not the endpoint's own (a group's, or lent to it by DHCP): answers nothing */
 };

@@ -14,7 +14,7 @@ static __always_inline struct fragment_key fragment_key_of(struct scene *s, int 
 {
 	struct fragment_key key = {
 		.source = *source_of(&s->p, direction), .destination = *destination_of(&s->p, direction),
-		.identification = s->p.fragment_id, .endpoint = s->ep->endpoint,
+		.identification = s->p.fragment_id, .endpoint = s->p.key.endpoint,
 		.protocol = s->p.family == 6 ? 0 : s->p.key.protocol, .direction = direction,
 	};
 

@@ -24,7 +24,7 @@
 static __attribute__((noinline)) int create_entry(struct scene *s, int direction, int opener, const struct ruling *r,
 						  __u8 flags)
 {
-	__u32 endpoint = s->ep->endpoint, *held = bpf_map_lookup_elem(&endpoint_flows_map, &endpoint);
+	__u32 endpoint = s->p.key.endpoint, *held = bpf_map_lookup_elem(&endpoint_flows_map, &endpoint);
 	bool reply = opener != direction, is_more = !(s->met & MET_ENTRY);
 	struct conntrack_node *n;
 	struct conntrack_entry *e;
@@ -64,11 +64,26 @@ static __attribute__((noinline)) int create_entry(struct scene *s, int direction
 	return DROP_NONE;
 }
 
+/* The ways into the host stay open, not the ways through it. */
+static __always_inline bool has_failsafes(__u32 is_host)
+{
+	return is_host && is_host != IS_FORWARDED;
+}
+
 /* Host devices: is this packet the host's own, or only passing through? What a service sends was judged as that. */
 static __always_inline bool is_forwarded(const struct scene *s, int direction)
 {
 	return !owns_address(s->ep, &s->p.key.local) ||
 	       (direction == DIRECTION_EGRESS && (s->skb->ingress_ifindex || service_of(s->skb)));
+}
+
+/*
+ * Some policy is about what passes through the host, and the packet does: it was sent to our link-layer address, or has
+ * none. Frames that are bridged, and groups, do not.
+ */
+static __always_inline bool is_routed(const struct __sk_buff *skb, const struct datapath_config *config)
+{
+	return config->forward_subject && skb->pkt_type == PACKET_TO_US;
 }
 
 static __attribute__((noinline)) int judge_first(struct scene *s, int direction, __u32 is_host)
@@ -78,6 +93,8 @@ static __attribute__((noinline)) int judge_first(struct scene *s, int direction,
 	__u8 flags = opening >> 8;
 
 	if (is_host == IS_HOST && is_forwarded(s, direction)) {
+		if (direction == DIRECTION_INGRESS && is_routed(s->skb, s->config))
+			return IS_OF_OTHERS;
 		/* Traffic of others is not the host's; what leaves under the host's address is tracked for its replies. */
 		if (direction == DIRECTION_INGRESS || !owns_address(s->ep, &s->p.key.local))
 			return TC_ACT_UNSPEC;
@@ -94,7 +111,7 @@ static __attribute__((noinline)) int judge_first(struct scene *s, int direction,
 				return action;
 		}
 	}
-	if (!(flags & CONNTRACK_FORWARDED) && is_host && is_failsafe_flow(&s->p.key, opener, flags)) {
+	if (!(flags & CONNTRACK_FORWARDED) && has_failsafes(is_host) && is_failsafe_flow(&s->p.key, opener, flags)) {
 		r.rule = RULE_FAILSAFE;
 		r.peer = identify(&s->p.key.remote, s->p.family, s->bank);
 	} else if (!(flags & CONNTRACK_FORWARDED)) {
@@ -105,7 +122,7 @@ static __attribute__((noinline)) int judge_first(struct scene *s, int direction,
 			opener = reverse_of(opener);
 		if (reason == DROP_POLICY_TABLE && is_host)
 			reason = DROP_NONE;
-		if (is_host)
+		if (has_failsafes(is_host))
 			reason = keep_flow(&s->p, reason, &r);
 		if (reason && s->p.flags & PACKET_ICMP_ERROR && reason == DROP_POLICY_DEFAULT_DENY)
 			reason = DROP_ICMP_UNRELATED;
@@ -139,14 +156,14 @@ static __attribute__((noinline)) int judge_changed(struct scene *s, struct connt
 	if (reason) {
 		/* The address was taken away from the endpoint: the flow stays cut. */
 		r.rule = RULE_NONE;
-	} else if (is_host && !(e->flags & CONNTRACK_FORWARDED) && is_failsafe_flow(&s->p.key, opener, e->flags)) {
+	} else if (has_failsafes(is_host) && !(e->flags & CONNTRACK_FORWARDED) && is_failsafe_flow(&s->p.key, opener, e->flags)) {
 		r.rule = RULE_FAILSAFE;
 	} else if (!(e->flags & CONNTRACK_FORWARDED)) {
 		r.traits |= is_host == IS_SERVICE ? TRAIT_SERVICE : 0;
 		reason = rule_on_either(s, &s->p.key, opener, flags, &r);
 		if (reason == DROP_POLICY_TABLE && is_host)
 			reason = DROP_NONE;
-		if (is_host)
+		if (has_failsafes(is_host))
 			reason = keep_flow(&s->p, reason, &r);
 	}
 	if (reason && !(e->flags & CONNTRACK_DENIED))
@@ -242,10 +259,13 @@ static __attribute__((noinline)) int judge_unusual(struct scene *s, int directio
 	int action;
 
 	if (is_host == IS_HOST && (reason || s->p.flags & (PACKET_LATER_FRAGMENT | PACKET_ICMP_ERROR)) && is_foreign(s, reason))
+		return s->p.family && direction == DIRECTION_INGRESS && is_routed(s->skb, s->config) ? IS_OF_OTHERS
+												      : TC_ACT_UNSPEC;
+	if (is_host == IS_FORWARDED && !s->p.family)
 		return TC_ACT_UNSPEC;
 	if (!reason && s->p.flags & PACKET_ARP)
 		return judge_arp(s, direction, is_host);
-	if (!reason && s->p.flags & PACKET_LINK_MAINTENANCE) {
+	if (!reason && is_host != IS_FORWARDED && s->p.flags & PACKET_LINK_MAINTENANCE) {
 		action = judge_maintenance(s, direction, is_host);
 		if (action != CONTINUE)
 			return action;

@@ -14,7 +14,7 @@
 static __attribute__((noinline)) int judge_related(struct scene *s, int direction, __u32 is_host)
 {
 	struct packet quoted = {
-		.key.endpoint = s->ep->endpoint, .ethertype = s->p.ethertype, .l3_offset = s->p.l4_offset + 8,
+		.key.endpoint = s->p.key.endpoint, .ethertype = s->p.ethertype, .l3_offset = s->p.l4_offset + 8,
 	};
 	struct conntrack_node *n;
 	struct conntrack_entry *e;

@@ -203,7 +203,7 @@ __attribute__((noinline)) int rule_flow(const struct conntrack_key *key, struct 
 
 static __always_inline int rule_on(struct scene *s, const struct conntrack_key *key, __u32 direction, struct ruling *r)
 {
-	r->subject = s->ep->subject;
+	r->subject = s->slot;
 	r->bank = s->bank;
 	r->now = s->now;
 	r->family = s->p.family;

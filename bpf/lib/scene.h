@@ -18,13 +18,14 @@ struct scene {
 	__u32 head_seen;                  /* its chain's head when it did not have the flow */
 	__u8 bank;
 	__u8 met;                         /* MET_*: what the lookup found; set before a flow is judged as a new one */
-	__u8 pad[2];
+	__u16 slot;                       /* of the subject; `ep` names another one where a packet only passes through */
 };
 
 /* What `is_host` says: false, or which part of the host it is about. */
 enum {
 	IS_HOST = 1,                      /* the host, at its devices: with packets that only pass through */
 	IS_SERVICE = 2,                   /* a service of the host, at its sockets */
+	IS_FORWARDED = 3,                 /* what passes through the host, at its devices, where policies are about that */
 };
 
 static __always_inline struct endpoint_entry *find_endpoint(__u32 ifindex)
@@ -39,6 +40,8 @@ static __always_inline struct endpoint_entry *find_endpoint(__u32 ifindex)
 
 /* Not a tc action: what a step returns that has not decided. */
 #define CONTINUE 100
+/* Nor this: a packet of others at a device of the host, which policies are about. */
+#define IS_OF_OTHERS 101
 
 static __always_inline void report(struct scene *s, int direction, __u8 verdict, __u8 reason, __u8 state, __u32 rule,
 				   __u32 peer, const struct conntrack_entry *e)

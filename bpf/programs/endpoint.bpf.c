@@ -6,7 +6,7 @@
  *   host stack, bridge --> tc egress of the host side = tc_to_endpoint --> [link] --> endpoint
  *
  * For the host itself the same judgement sits on its devices, seen from the other end: what arrives is ingress of the
- * host. A workload without configuration is cut off (fail closed); the host never is.
+ * host. What only passes through goes to programs of its own where policies are about that, else untouched. A workload without configuration is cut off (fail closed); the host never is.
  */
 #include "kernel_types.h"
 #include <bpf/bpf_helpers.h>
@@ -28,7 +28,33 @@ struct {
 	},
 };
 
-static __always_inline int judge_packet(struct __sk_buff *skb, int direction, __u32 is_host)
+/* What a packet of the host's devices may be handed to. */
+enum {
+	HAND_TO_FORWARDED_IN = 0,
+	HAND_TO_FORWARDED_OUT = 1,
+	HAND_TO_REST_OUT = 2,             /* the host's own judgement, after that of what passes through */
+	HAND_TO_COUNT = 3,
+};
+
+int tc_forwarded_in(struct __sk_buff *skb);
+int tc_forwarded_out(struct __sk_buff *skb);
+int tc_to_network_rest(struct __sk_buff *skb);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, HAND_TO_COUNT);
+	__uint(key_size, sizeof(__u32));
+	__array(values, int(struct __sk_buff *));
+} host_programs_map SEC(".maps") = {
+	.values = {
+		[HAND_TO_FORWARDED_IN] = (void *)&tc_forwarded_in,
+		[HAND_TO_FORWARDED_OUT] = (void *)&tc_forwarded_out,
+		[HAND_TO_REST_OUT] = (void *)&tc_to_network_rest,
+	},
+};
+
+/* `is_first`: of the programs that judge this packet at a device of the host. */
+static __always_inline int judge_packet(struct __sk_buff *skb, int direction, __u32 is_host, bool is_first)
 {
 	__u32 zero = 0, subject;
 	struct scene s;
@@ -41,23 +67,27 @@ static __always_inline int judge_packet(struct __sk_buff *skb, int direction, __
 	s.config = bpf_map_lookup_elem(&config_map, &zero);
 	if (!s.config || !(s.config->flags & CONFIG_READY))
 		return refuse(skb, direction, DROP_CONFIGURATION, is_host);
+	if (is_host == IS_HOST && is_first && direction == DIRECTION_EGRESS && s.config->forward_subject &&
+	    skb->ingress_ifindex && is_routed(skb, s.config))
+		bpf_tail_call(skb, &host_programs_map, HAND_TO_FORWARDED_OUT);
 	s.ep = find_endpoint(skb->ifindex);
 	if (!s.ep)
 		return refuse(skb, direction, DROP_ENDPOINT_UNKNOWN, is_host);
 	/* The one read that decides which half of every banked table this packet sees. */
 	s.bank = *(volatile __u32 *)&s.config->active_bank & 1;
-	subject = s.bank * SUBJECT_SLOT_COUNT + (s.ep->subject & (SUBJECT_COUNT_MAX - 1));
+	s.slot = (is_host == IS_FORWARDED ? s.config->forward_subject : s.ep->subject) & (SUBJECT_COUNT_MAX - 1);
+	subject = s.bank * SUBJECT_SLOT_COUNT + s.slot;
 	s.subject = bpf_map_lookup_elem(&subject_map, &subject);
 	if (!s.subject)
 		return refuse(skb, direction, DROP_CONFIGURATION, is_host);
 	s.now = bpf_jiffies64();
-	s.p.key.endpoint = s.ep->endpoint;
+	s.p.key.endpoint = is_host == IS_FORWARDED ? 0 : s.ep->endpoint;
 	if (s.ep->flags & ENDPOINT_NO_LINK_LAYER || skb->vlan_present || !parse_usual(&c, &s.p, direction)) {
 		if (s.ep->flags & ENDPOINT_NO_LINK_LAYER)
 			s.p.ethertype = host16(skb->protocol);
 		action = judge_unusual(&s, direction, is_host);
 		if (action != CONTINUE)
-			return action;
+			goto judged;
 	}
 	action = judge_tracked(&s, direction, is_host);
 	/* Read from memory again: kept over all of the above, the pointer would need room on the stack. */
@@ -65,31 +95,57 @@ static __always_inline int judge_packet(struct __sk_buff *skb, int direction, __
 	    (s.p.key.remote_port == network16(FQDN_PORT) ||
 	     (!is_host && direction == DIRECTION_EGRESS && s.p.key.local_port == network16(FQDN_PORT))))
 		bpf_tail_call(*(struct __sk_buff *volatile *)&s.skb, &dns_programs_map, direction);
+judged:
+	if (is_host == IS_HOST && direction == DIRECTION_INGRESS && action == IS_OF_OTHERS) {
+		bpf_tail_call(*(struct __sk_buff *volatile *)&s.skb, &host_programs_map, HAND_TO_FORWARDED_IN);
+		return TC_ACT_UNSPEC;
+	}
+	/* What leaves under the host's own address is tracked as the host's too, for its replies. */
+	if (is_host == IS_FORWARDED && direction == DIRECTION_EGRESS && action == TC_ACT_UNSPEC)
+		bpf_tail_call(*(struct __sk_buff *volatile *)&s.skb, &host_programs_map, HAND_TO_REST_OUT);
 	return action;
 }
 
 SEC("tc")
 int tc_from_endpoint(struct __sk_buff *skb)
 {
-	return judge_packet(skb, DIRECTION_EGRESS, false);
+	return judge_packet(skb, DIRECTION_EGRESS, false, true);
 }
 
 SEC("tc")
 int tc_to_endpoint(struct __sk_buff *skb)
 {
-	return judge_packet(skb, DIRECTION_INGRESS, false);
+	return judge_packet(skb, DIRECTION_INGRESS, false, true);
 }
 
 SEC("tc")
 int tc_from_network(struct __sk_buff *skb)
 {
-	return judge_packet(skb, DIRECTION_INGRESS, IS_HOST);
+	return judge_packet(skb, DIRECTION_INGRESS, IS_HOST, true);
 }
 
 SEC("tc")
 int tc_to_network(struct __sk_buff *skb)
 {
-	return judge_packet(skb, DIRECTION_EGRESS, IS_HOST);
+	return judge_packet(skb, DIRECTION_EGRESS, IS_HOST, true);
+}
+
+SEC("tc")
+int tc_to_network_rest(struct __sk_buff *skb)
+{
+	return judge_packet(skb, DIRECTION_EGRESS, IS_HOST, false);
+}
+
+SEC("tc")
+int tc_forwarded_in(struct __sk_buff *skb)
+{
+	return judge_packet(skb, DIRECTION_INGRESS, IS_FORWARDED, false);
+}
+
+SEC("tc")
+int tc_forwarded_out(struct __sk_buff *skb)
+{
+	return judge_packet(skb, DIRECTION_EGRESS, IS_FORWARDED, false);
 }
 
 /* Reads a packet that has been judged. It passes whatever is in it. */

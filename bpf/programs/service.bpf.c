@@ -36,7 +36,8 @@ static __always_inline int judge_socket(struct __sk_buff *skb, int direction)
 		return CGROUP_PASS;
 	/* The one read that decides which half of every banked table this packet sees. */
 	s.bank = *(volatile __u32 *)&s.config->active_bank & 1;
-	subject = s.bank * SUBJECT_SLOT_COUNT + (s.ep->subject & (SUBJECT_COUNT_MAX - 1));
+	s.slot = s.ep->subject & (SUBJECT_COUNT_MAX - 1);
+	subject = s.bank * SUBJECT_SLOT_COUNT + s.slot;
 	s.subject = bpf_map_lookup_elem(&subject_map, &subject);
 	if (!s.subject)
 		return CGROUP_PASS;

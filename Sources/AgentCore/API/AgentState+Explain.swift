@@ -29,12 +29,14 @@ extension AgentState {
         let explainer = Explainer(
             policies: Array(engine.input.policies.values),
             options: CompileOptions(allowHost: configuration.allowsHostAccess)
-        ).focused(on: [source.side, destination.side])
+        ).focused(on: [source.side, destination.side, hostSide.at(.forward)])
+        // Only where the host is an endpoint has it policies.
+        let through = configuration.hostEndpoint.isEnabled ? hostSide : nil
         var judgements: [(pair: AddressPair, explanation: Explanation)] = pairs.map { pair in
             var target = destination.side(at: pair.destination)
             target.names = pair.destination.flatMap { names[$0] } ?? destination.domainName.map { [$0] } ?? []
             let explanation = explainer.explain(
-                from: source.side(at: pair.source), to: target, proto: proto,
+                from: source.side(at: pair.source), to: target, through: through, proto: proto,
                 port: isICMP ? request.port.map { $0 << 8 } : request.port)
             return (pair, explanation)
         }
@@ -80,6 +82,13 @@ extension AgentState {
         var steps: [ExplainedStep] = []
         if let egress = explanation.egress {
             steps.append(step(egress, of: source.record, peer: destination.record))
+        }
+        for passage in explanation.passages {
+            let isIncoming = passage.direction == .ingress
+            var step = step(
+                passage, of: host("host", []).record, peer: isIncoming ? source.record : destination.record)
+            step.title = "\(passage.direction) of what passes through the host"
+            steps.append(step)
         }
         if let ingress = explanation.ingress {
             steps.append(step(ingress, of: destination.record, peer: source.record))

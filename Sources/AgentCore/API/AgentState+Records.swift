@@ -98,6 +98,7 @@ extension SubjectSelector {
         switch self {
         case .endpoints(let selector): !workload.isHost && selector.matches(workload.labels)
         case .hosts(let selector): workload.isHost && selector.matches(workload.labels)
+        case .stage: false
         }
     }
 }

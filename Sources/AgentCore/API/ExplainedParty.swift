@@ -208,7 +208,10 @@ extension AgentState {
             addresses: addresses)
     }
 
-    private func host(_ text: String, _ addresses: [IPAddress]) -> ExplainedParty {
+    /// The host as policies see it.
+    var hostSide: PolicyCompiler.ExplainedSide { host("host", []).side }
+
+    func host(_ text: String, _ addresses: [IPAddress]) -> ExplainedParty {
         let endpoint = engine.input.workloads.values.first { $0.isHost && !$0.isService }
         var side = PolicyCompiler.ExplainedSide.host(
             nil, labels: engine.hostLabels, isEndpoint: configuration.hostEndpoint.isEnabled,

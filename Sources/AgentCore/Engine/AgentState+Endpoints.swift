@@ -46,6 +46,7 @@ extension AgentState {
     func updateEndpoints() -> Bool {
         guard !isDetached else { return true }
         updateServices()
+        updateStages()
         let desired = desiredEndpoints()
         endpointFailures = endpointFailures.filter {
             $0.value.workload == nil || desired[$0.key]?.key == $0.value.workload
@@ -60,6 +61,19 @@ extension AgentState {
             Task { await finishEndpoints() }
         }
         return false
+    }
+
+    /// Tells the kernel by which subjects the stages of the host are judged.
+    private func updateStages() {
+        let subjects = engine.stageSubjects
+        // The host may be named by a source that is silent so far.
+        guard areSourcesComplete || !subjects.isEmpty else { return }
+        do {
+            try datapath.setStages(subjects)
+            clearProblem("stages")
+        } catch {
+            report("stages", "\(error)")
+        }
     }
 
     /// Writes the records of what is attached; returns what is left to do.

@@ -155,6 +155,7 @@ extension AgentState {
         let change = engine.granting(ungranted)
         let workloadsChanged = change.workloads.map { $0 != engine.input.workloads } ?? false
         let former = engine.addresses(ofRemotes: change.remotes)
+        let stages = engine.stageSubjects
         let preparation = try engine.prepare(change)
         let touchesKernel = preparation.changes.touchesKernel || !areTablesKnown
         do {
@@ -180,7 +181,7 @@ extension AgentState {
             engine.rollBack()
             throw error
         }
-        let needsEndpoints = change.workloads != nil || !isAdopted
+        let needsEndpoints = change.workloads != nil || !isAdopted || engine.stageSubjects != stages
         isAdopted = true
         let concernsHosts = isForced || lockoutGuard.concernsHosts(change.policies)
         engine.accept()

@@ -120,7 +120,12 @@ final class PolicyEngine {
 
     /// Slots of the host's and its services' subjects in the prepared state.
     var preparedHostSubjects: Set<UInt16> {
-        Set(allocator.subjects.filter(\.value.isHost).keys)
+        Set(allocator.subjects.filter { $0.value.isHost && HostStage($0.value.labels) == nil }.keys)
+    }
+
+    /// Slots of the host's stages that policies are about.
+    var stageSubjects: [HostStage: UInt16] {
+        HostStage.allCases.reduce(into: [:]) { $0[$1] = allocator.assignments[$1.endpointName]?.subject }
     }
 
     /// What was prepared is in force.
@@ -212,6 +217,7 @@ extension PolicyEngine {
             try allocator.setEndpoint(key, .init(remote))
         }
         for key in change.remotes.removals { allocator.removeEndpoint(key) }
+        try bringStages(&allocator, from: input, change)
         guard let workloads = change.workloads else { return }
         let others = workloads.values.filter { input.workloads[$0.key] != $0 }
         for workload in others.sorted(by: { $0.key < $1.key }) {
@@ -222,6 +228,23 @@ extension PolicyEngine {
                     isHost: workload.isHost))
         }
         for key in input.workloads.keys where workloads[key] == nil { allocator.removeEndpoint(key) }
+    }
+
+    /// The host's stages that policies are about are subjects like the host, which is one where it is an endpoint.
+    private static func bringStages(
+        _ allocator: inout IdentityAllocator, from input: EngineInput, _ change: EngineChange
+    ) throws {
+        let stages = input.stages(after: change.policies)
+        guard change.workloads != nil || stages != input.stages else { return }
+        let host = (change.workloads ?? input.workloads).values.first { $0.isHost && !$0.isService }
+        for stage in HostStage.allCases {
+            guard stages.contains(stage), let host else {
+                allocator.removeEndpoint(stage.endpointName)
+                continue
+            }
+            let labels = LabelSet(host.labels.labels + [stage.marker])
+            try allocator.setEndpoint(stage.endpointName, .init(labels: labels, addresses: [], isHost: true))
+        }
     }
 
     private static func hostLabels(_ own: [Label], _ grants: EndpointGrants) -> [Label] {
@@ -308,6 +331,11 @@ extension PolicyEngine {
             peers: Array(allocator.records.values),
             policies: policies.values.sorted { $0.reference < $1.reference }, options: options)
     }
+}
+
+extension HostStage {
+    /// As the allocator knows it: behind the host, whose labels are those of its identity.
+    fileprivate var endpointName: String { "host stage \(rawValue)" }
 }
 
 extension CompileSubject {

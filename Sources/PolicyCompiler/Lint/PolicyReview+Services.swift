@@ -9,7 +9,7 @@ extension PolicyReview {
     /// Egress that is closed and opened in part, but not to a resolver.
     func nameResolution(of policy: Policy) -> [LintFinding] {
         var found: [LintFinding] = []
-        let closed = policy.defaultDeny.filter { $0.direction == .egress && !$0.subject.isForHosts }
+        let closed = policy.defaultDeny.filter { $0.direction == .egress && $0.subject.kind == .workload }
         for subject in Set(closed.map(\.subject)).sorted(by: { $0.description < $1.description }) {
             // A policy that opens nothing is meant to isolate.
             let opened = policy.rules.first {

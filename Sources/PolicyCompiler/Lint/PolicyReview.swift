@@ -127,7 +127,7 @@ package struct PolicyReview {
 
     /// True if an endpoint may exist that both speak for.
     static func mayMeet(_ a: SubjectSelector, _ b: SubjectSelector) -> Bool {
-        a.isForHosts == b.isForHosts && LabelSelector(a.labels.requirements + b.labels.requirements).isSatisfiable
+        a.kind == b.kind && LabelSelector(a.labels.requirements + b.labels.requirements).isSatisfiable
     }
 }
 

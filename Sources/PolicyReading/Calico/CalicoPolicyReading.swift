@@ -20,7 +20,7 @@ struct CalicoPolicyReading {
         "types": "yes; missing: what has rules, and ingress if nothing has",
         "performanceHints": "taken, changes nothing",
         "stagedAction": "`Set`, `Delete`, `Ignore`; `Learn` is taken as `Set`",
-    ].merging(CalicoStage.all.map { ($0.field, "only `false`: \($0.reason) (BH1514)") }) { first, _ in first }
+    ].merging(CalicoStages.notes) { first, _ in first }
     private static let onlyGlobal = FieldTable.Refusal(
         .unknownField, "a namespaced policy has no such field", remedy: "write a GlobalNetworkPolicy")
 
@@ -48,7 +48,8 @@ struct CalicoPolicyReading {
         var content = PolicyContent()
         if let field = spec["tier"], let tier = CalicoTier.named(field) { content.tier = tier }
         content.order = .ordered(spec["order"].flatMap { $0.decimal() })
-        if isGlobal { CalicoStage.refuse(spec) }
+        let stages = isGlobal ? CalicoStages(spec) : CalicoStages()
+        if stages.isPreDNAT { content.tier = .preDNAT }
         readHints(spec)
         let subjects = subjects(spec)
         let listed = policyTypes(spec["types"])
@@ -57,9 +58,9 @@ struct CalicoPolicyReading {
             let other: Direction = direction == .ingress ? .egress : .ingress
             let isOtherEmpty = spec["\(other)"]?.elements()?.isEmpty ?? !spec.has("\(other)")
             let isListed = listed?.contains(direction) ?? (!elements.isEmpty || direction == .ingress && isOtherEmpty)
-            if isListed {
-                content.defaultDeny += subjects.selectors.map { DefaultDeny(subject: $0, direction: direction) }
-            } else if !elements.isEmpty {
+            if isListed, !stages.isPreDNAT {
+                content.defaultDeny += stages.subjects(subjects).map { DefaultDeny(subject: $0, direction: direction) }
+            } else if !isListed, !elements.isEmpty {
                 spec.keyField(direction.description)?.report(
                     .warning, .directionNotListed,
                     "types does not list \(direction.description.capitalizedASCII), so these rules have no effect",
@@ -69,7 +70,7 @@ struct CalicoPolicyReading {
             for (index, element) in elements.enumerated() {
                 guard let rule = reading.read(element), isListed else { continue }
                 let origin = header.origin(section: direction.description, index: index, at: element)
-                content.rules += rule.subjects.selectors.map {
+                content.rules += stages.subjects(rule.subjects).map {
                     PolicyRule(
                         origin: origin, subject: $0, direction: direction, action: rule.action, peers: rule.peers,
                         ports: rule.ports, isAudit: header.isAudit)

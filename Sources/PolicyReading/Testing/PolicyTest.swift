@@ -44,6 +44,8 @@ package struct PolicyTest: Hashable, Sendable {
         package var location: SourceLocation
         package var source: End
         package var destination: End
+        /// The host that it passes through, as an index in `workloads`; nil: none that has a say.
+        package var through: Int?
         package var proto: IPProtocol
         /// Destination port; ICMP: the type in the high byte, the code in the low one.
         package var port: UInt16

@@ -11,7 +11,7 @@ struct PolicyTestProbeReading {
     private let indexes: [String: Int]
 
     private static let fields = FieldTable([
-        "from", "to", "port", "protocol", "family", "icmpType", "icmpCode", "expect", "rule",
+        "from", "to", "through", "port", "protocol", "family", "icmpType", "icmpCode", "expect", "rule",
     ])
 
     init(workloads: [PolicyTest.Workload], names: [DomainName: [IPAddress]]) {
@@ -32,15 +32,44 @@ struct PolicyTestProbeReading {
             let expectation = mapping.required("expect").flatMap(expectation)
         else { return nil }
         let carried = proto == .icmp && !isIPv4 ? .icmpv6 : proto
-        guard let port = port(mapping, carried, to) else { return nil }
+        guard let port = port(mapping, carried, to), let through = through(mapping, from, to) else { return nil }
         let isICMP = carried == .icmp || carried == .icmpv6
         let code = port & 0xff == 0 ? "" : " code \(port & 0xff)"
         let detail = isICMP ? " type \(port >> 8)\(code)" : carried.hasPorts ? "/\(port)" : ""
         return PolicyTest.Probe(
-            location: field.location, source: from, destination: to, proto: carried, port: port,
+            location: field.location, source: from, destination: to, through: through, proto: carried, port: port,
             expectation: expectation, rule: mapping["rule"]?.string(),
             text: "\(source.text) -> \(destination.text) \(carried)\(detail)"
+                + (through.map { " through \(workloads[$0].key)" } ?? "")
                 + (isIPv4 || isICMP ? "" : " over IPv6"))
+    }
+
+    // MARK: The way
+
+    /// The host that forwards the packet; nil inside: none is named; nil after an error.
+    private func through(_ mapping: Mapping, _ source: PolicyTest.End, _ destination: PolicyTest.End) -> Int?? {
+        guard mapping.has("through") else { return .some(nil) }
+        guard let field = mapping["through"], let text = field.string() else { return nil }
+        let key = text.contains("/") ? text : "\(field.context.options.defaultNamespace)/\(text)"
+        guard let index = indexes[key], workloads[index].isHostNetwork else {
+            let hosts = workloads.filter(\.isHostNetwork).map(\.key)
+            field.error(
+                .invalidTest, "\(field.quoted) is no host of this test",
+                remedy: hosts.isEmpty
+                    ? "list a workload with `hostNetwork: true`" : "write \(hosts.sorted().joined(separator: " or "))")
+            return nil
+        }
+        let node = workloads[index].node
+        let isEnd = [source, destination].contains { end in
+            end.workload.map { workloads[$0].isHostNetwork && workloads[$0].node == node } ?? false
+        }
+        guard !isEnd, source.address != destination.address else {
+            field.error(
+                .invalidTest, "what \(key) sends or receives, or who sends to itself, does not pass through \(key)",
+                remedy: "delete `through`, or name another end")
+            return nil
+        }
+        return .some(index)
     }
 
     // MARK: Ends
