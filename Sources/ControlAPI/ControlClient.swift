@@ -86,6 +86,25 @@ package struct ControlClient: Sendable {
             .post, ["policies"], query: [("name", document.name)] + items(options), body: document.text)
     }
 
+    /// Several documents as one change: all of them come into force, or none.
+    package func applyPolicies(
+        _ documents: [PolicyDocument], options: ChangeOptions
+    ) async throws -> PolicyChangeReport {
+        if documents.count == 1 { return try await applyPolicies(documents[0], options: options) }
+        var request = ApplyRequest(documents: [])
+        for document in documents {
+            guard let text = String(validating: document.text, as: UTF8.self) else {
+                // JSON cannot carry it. The agent refuses it with the place; it is not even asked to apply it.
+                var trial = options
+                trial.isDryRun = true
+                return try await applyPolicies(document, options: trial)
+            }
+            request.documents.append(.init(name: document.name, text: text))
+        }
+        return try await call(
+            .post, ["policies", "apply"], query: items(options), body: APICoding.encode(request))
+    }
+
     package func deletePolicy(_ reference: String, options: ChangeOptions) async throws -> PolicyChangeReport {
         try await call(.delete, ["policies", reference], query: items(options))
     }

@@ -77,6 +77,10 @@ package struct ControlRouter: Sendable {
     private func post(_ path: [String], _ request: APIRequest) async throws -> APIResponse {
         switch path {
         case ["policies"]: return try json(await service.applyPolicies(document(request), options: options(request)))
+        case ["policies", "apply"]:
+            let documents = try body(ApplyRequest.self, request).documents.map(\.document)
+            guard !documents.isEmpty else { throw APIError(.badRequest, "no document: there is nothing to apply") }
+            return try json(await service.applyPolicies(documents, options: options(request)))
         case ["policies", "validate"]: return try json(await service.validatePolicies(document(request)))
         case ["policies", "compile"]: return try json(await service.compilePolicies(document(request)))
         case ["policies", "diff"]:

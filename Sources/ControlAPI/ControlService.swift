@@ -18,7 +18,10 @@ package protocol ControlService: Sendable {
     func policies() async throws(APIError) -> [PolicyRecord]
     /// By `kind/namespace/name`, `kind/name` or `name`.
     func policy(_ reference: String) async throws(APIError) -> PolicyRecord
-    func applyPolicies(_ document: PolicyDocument, options: ChangeOptions) async throws(APIError) -> PolicyChangeReport
+    /// All of the documents come into force, as one revision, or nothing does.
+    func applyPolicies(
+        _ documents: [PolicyDocument], options: ChangeOptions
+    ) async throws(APIError) -> PolicyChangeReport
     func deletePolicy(_ reference: String, options: ChangeOptions) async throws(APIError) -> PolicyChangeReport
     /// The newest revisions of the applied policies, newest first.
     func history(limit: Int) async throws(APIError) -> HistoryReport
@@ -45,6 +48,14 @@ package protocol ControlService: Sendable {
     func dump(_ map: MapName, limit: Int) async throws(APIError) -> MapDump
     /// Takes every program off; the agent then removes the pins and ends.
     func detach() async throws(APIError) -> DetachReport
+}
+
+extension ControlService {
+    package func applyPolicies(
+        _ document: PolicyDocument, options: ChangeOptions
+    ) async throws(APIError) -> PolicyChangeReport {
+        try await applyPolicies([document], options: options)
+    }
 }
 
 /// YAML text with the name its diagnostics should carry.

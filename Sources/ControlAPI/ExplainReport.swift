@@ -7,15 +7,20 @@ package struct ExplainRequest: Codable, Hashable, Sendable {
     package var to: String
     /// Destination port; for ICMP the type.
     package var port: UInt16?
+    /// The port by its name at the destination, instead of `port`.
+    package var portName: String?
     /// Protocol name or number; TCP if absent.
     package var `protocol`: String?
     /// 4 or 6: of workloads with addresses of both families; 4 if absent.
     package var family: Int?
 
-    package init(from: String, to: String, port: UInt16?, protocol: String?, family: Int? = nil) {
+    package init(
+        from: String, to: String, port: UInt16?, protocol: String?, family: Int? = nil, portName: String? = nil
+    ) {
         self.from = from
         self.to = to
         self.port = port
+        self.portName = portName
         self.protocol = `protocol`
         self.family = family
     }

@@ -14,6 +14,7 @@ enum QueryRules {
         case (.post, "policies"):
             switch path.last {
             case "policies": ["name", "dry-run", "force", "session", "confirm"]
+            case "apply": ["dry-run", "force", "session", "confirm"]
             case "diff": ["name", "limit"]
             case "plan": ["name", "limit", "delete", "revision"]
             case "lint": []

@@ -222,6 +222,35 @@ import Testing
         #expect(own.verdict == "allow" && own.agreeing == 2 && own.steps.last?.cause == "self")
     }
 
+    @Test func `a port is asked for by the name that the destination gives it`() async throws {
+        var named = try Self.workload("named", 6, ["10.0.0.6"])
+        named.namedPorts = NamedPorts([
+            NamedPort(proto: .tcp, name: "http"): [80], NamedPort(proto: .udp, name: "dns"): [53],
+            NamedPort(proto: .tcp, name: "two"): [81, 82],
+        ])
+        await state.update(
+            source: "test",
+            workloads: [try Self.workload("web", 2, ["10.0.0.2"]), try Self.workload("db", 3, ["10.0.0.3"]), named],
+            state: "ok", location: "")
+        func ask(_ to: String, _ name: String, _ proto: String = "tcp", port: UInt16? = nil) async -> String {
+            do {
+                let request = ExplainRequest(from: "web", to: to, port: port, protocol: proto, portName: name)
+                return try await state.explain(request).traffic
+            } catch {
+                return error.message
+            }
+        }
+        #expect(await ask("named", "http") == "tcp/80")
+        #expect(await ask("named", "dns", "udp") == "udp/53")
+        #expect(
+            await ask("named", "https")
+                == "named has no tcp port named \"https\": it has dns (udp), http (tcp), two (tcp)")
+        #expect(await ask("db", "http") == "db has no tcp port named \"http\": it names no ports; write the number")
+        #expect(await ask("named", "two") == "named has several ports named \"two\": write one of 81, 82")
+        #expect(await ask("named", "http", "icmp").contains("has no ports"))
+        #expect(await ask("named", "http", port: 80) == "a port is a number or a name, not both")
+    }
+
     @Test func `no packet travels between IPv4 and IPv6`() async throws {
         #expect(await refusal("10.0.0.2", "fd00::3").contains("no address family in common"))
         #expect(await refusal("old", "new").contains("no address family in common"))

@@ -142,6 +142,38 @@ private let closingHost = """
         #expect(keeper.ports.isEmpty)
     }
 
+    @Test func `a rollback that changes nothing is no revision`() async throws {
+        let keeper = try await Keeper(scratch)
+        try await keeper.apply(policy("a", port: 80))
+        _ = try await keeper.state.deletePolicy("a", options: ChangeOptions())
+        let report = try await keeper.state.rollBack(to: 0, options: ChangeOptions())
+        #expect(report.revision == nil && report.added + report.changed + report.removed == [])
+        #expect(try await keeper.state.history(limit: 9).revisions.map(\.number) == [2, 1])
+    }
+
+    @Test func `several files are one revision, and one that is wrong keeps all of them out`() async throws {
+        let keeper = try await Keeper(scratch)
+        func documents(_ texts: [String]) -> [PolicyDocument] {
+            texts.enumerated().map { PolicyDocument(name: "\($0 + 1).yaml", text: Array($1.utf8)) }
+        }
+        let first = policy("a", port: 80)
+        for wrong in [first, policy("b", port: 99_999), "# nothing\n", "kind: x"] {
+            await #expect {
+                try await keeper.state.applyPolicies(documents([first, wrong]), options: ChangeOptions())
+            } throws: { error in
+                let error = error as? APIError
+                return error?.code == .invalidPolicy && error?.message.hasPrefix("2.yaml") == true
+                    && error?.diagnostics.contains { $0.file == "2.yaml" } == true
+            }
+        }
+        #expect(keeper.ports.isEmpty)
+        #expect(try await keeper.state.history(limit: 9).revisions.isEmpty)
+        let report = try await keeper.state.applyPolicies(
+            documents([first, policy("b", port: 81)]), options: ChangeOptions())
+        #expect(report.revision == 1 && report.added.count == 2 && keeper.ports == [80, 81])
+        #expect(try await keeper.state.policies().map(\.source) == ["1.yaml:1:1", "2.yaml:1:1"])
+    }
+
     @Test func `a rollback meets the checks of apply`() async throws {
         let keeper = try await Keeper(scratch, host: true)
         _ = try await keeper.state.applyPolicies(

@@ -37,6 +37,25 @@ import Testing
         #expect(service.calls.isEmpty)
     }
 
+    @Test func `several documents are one request, and one that is no text is refused alone`() async throws {
+        let (first, second) = (
+            PolicyDocument(name: "a.yaml", text: Array("kind: \"x\"\n".utf8)),
+            PolicyDocument(name: "b.yaml", text: Array("é".utf8))
+        )
+        _ = try await client().applyPolicies([first, second], options: ChangeOptions(isForced: true))
+        await #expect(throws: APIError.self) {
+            let broken = PolicyDocument(name: "c.yaml", text: [0xff])
+            _ = try await client().applyPolicies([first, broken], options: ChangeOptions())
+        }
+        await #expect(throws: APIError.self) {
+            _ = try await client().applyPolicies([], options: ChangeOptions())
+        }
+        #expect(
+            service.calls == [
+                "apply a.yaml 10, b.yaml 2 dry=false force=true", "apply c.yaml 1 dry=true force=false",
+            ])
+    }
+
     @Test func `options and bodies reach the service`() async throws {
         let document = PolicyDocument(name: "web.yaml", text: Array("kind: x".utf8))
         let report = try await client().applyPolicies(document, options: ChangeOptions(isDryRun: true, isForced: true))

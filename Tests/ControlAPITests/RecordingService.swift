@@ -61,10 +61,14 @@ final class RecordingService: ControlService {
         throw APIError(.notFound, "no policy \(reference)")
     }
 
-    func applyPolicies(_ document: PolicyDocument, options: ChangeOptions) async throws(APIError) -> PolicyChangeReport
-    {
-        note("apply \(document.name) \(document.text.count) dry=\(options.isDryRun) force=\(options.isForced)")
-        if document.text.isEmpty {
+    func applyPolicies(
+        _ documents: [PolicyDocument], options: ChangeOptions
+    ) async throws(APIError) -> PolicyChangeReport {
+        let named = documents.map { "\($0.name) \($0.text.count)" }.joined(separator: ", ")
+        note("apply \(named) dry=\(options.isDryRun) force=\(options.isForced)")
+        if let document = documents.first(where: {
+            $0.text.isEmpty || String(validating: $0.text, as: UTF8.self) == nil
+        }) {
             let finding = DiagnosticRecord(
                 severity: "error", code: "BH1003", file: document.name, line: 2, column: 3, message: "empty")
             throw APIError(.invalidPolicy, "nothing was applied", diagnostics: [finding])

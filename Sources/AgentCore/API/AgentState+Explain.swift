@@ -25,6 +25,7 @@ extension AgentState {
         }
         let names = try learntNames(of: source, isAsked: asked.domainName != nil)
         let destination = located(asked, names)
+        let number = try port(request, proto, at: destination)
         let pairs = try AddressPair.all(from: source, to: destination, family: try family(request, proto))
         let explainer = Explainer(
             policies: Array(engine.input.policies.values),
@@ -37,11 +38,11 @@ extension AgentState {
             target.names = pair.destination.flatMap { names[$0] } ?? destination.domainName.map { [$0] } ?? []
             let explanation = explainer.explain(
                 from: source.side(at: pair.source), to: target, through: through, proto: proto,
-                port: isICMP ? request.port.map { $0 << 8 } : request.port)
+                port: isICMP ? number.map { $0 << 8 } : number)
             return (pair, explanation)
         }
         let first = judgements.removeFirst()
-        let port = request.port.map { isICMP ? " type \($0)" : "/\($0)" } ?? ""
+        let port = number.map { isICMP ? " type \($0)" : "/\($0)" } ?? ""
         var report = ExplainReport(
             verdict: first.explanation.verdict.rawValue, from: source.record(at: first.pair.source),
             to: destination.record(at: first.pair.destination), traffic: "\(proto)\(port)",
@@ -59,6 +60,31 @@ extension AgentState {
             }
         }
         return report
+    }
+
+    /// The port asked for: by number, or by the name that the destination gives it.
+    private func port(
+        _ request: ExplainRequest, _ proto: IPProtocol, at destination: ExplainedParty
+    ) throws(APIError) -> UInt16? {
+        guard let name = request.portName else { return request.port }
+        guard request.port == nil else { throw APIError(.badRequest, "a port is a number or a name, not both") }
+        guard proto.hasPorts else { throw APIError(.badRequest, "\(proto) has no ports: \"\(name)\" is none") }
+        let known = destination.side.namedPorts.numbers
+        let numbers = known[NamedPort(proto: proto, name: name)]?.sorted() ?? []
+        guard let number = numbers.first else {
+            let others = known.filter { !$0.value.isEmpty }.keys.map { "\($0.name) (\($0.proto))" }.sorted()
+            throw APIError(
+                .badRequest,
+                "\(destination.record.text) has no \(proto) port named \"\(name)\": "
+                    + (others.isEmpty
+                        ? "it names no ports; write the number" : "it has \(others.joined(separator: ", "))"))
+        }
+        guard numbers.count == 1 else {
+            let list = numbers.map(String.init).joined(separator: ", ")
+            throw APIError(
+                .badRequest, "\(destination.record.text) has several ports named \"\(name)\": write one of \(list)")
+        }
+        return number
     }
 
     /// The family asked for, or the only one that has the protocol; nil: either.

@@ -18,12 +18,10 @@ extension AgentState {
         return record
     }
 
-    func applyPolicies(_ document: PolicyDocument, options: ChangeOptions) async throws(APIError) -> PolicyChangeReport
-    {
-        let bundle = try read(document)
-        guard !bundle.items.isEmpty else {
-            throw APIError(.invalidPolicy, "\(document.name) holds no policy", diagnostics: bundle.records)
-        }
+    func applyPolicies(
+        _ documents: [PolicyDocument], options: ChangeOptions
+    ) async throws(APIError) -> PolicyChangeReport {
+        let bundle = try read(documents)
         try checkDirectory(bundle.items.map(\.policy.reference))
         let edits = bundle.items.map { item in
             AppliedPolicies.Edit(reference: item.policy.reference, after: (AppliedPolicy(item), item.policy))
@@ -95,6 +93,39 @@ extension AgentState {
         } catch {
             throw APIError(.commitFailed, "\(error)")
         }
+    }
+
+    /// Documents that come into force together; throws what is wrong in any of them.
+    private func read(_ documents: [PolicyDocument]) throws(APIError) -> PolicyBundle {
+        var all = PolicyBundle(items: [], diagnostics: [])
+        var set = PolicySet()
+        var failed: [String] = []
+        var empty: [String] = []
+        for document in documents {
+            let bundle = PolicyBundle(document.text, file: document.name, reader: reader)
+            let duplicates = set.merge(bundle.items.map(\.policy))
+            all.items += bundle.items
+            all.diagnostics += bundle.diagnostics + duplicates
+            if (bundle.diagnostics + duplicates).hasErrors {
+                failed.append(document.name)
+            } else if bundle.items.isEmpty {
+                empty.append(document.name)
+            }
+        }
+        guard failed.isEmpty else {
+            let scope = documents.count == 1 ? "nothing of it" : "no file"
+            throw APIError(
+                .invalidPolicy,
+                "\(failed.joined(separator: ", ")) \(failed.count == 1 ? "has" : "have") errors; \(scope) was applied",
+                diagnostics: all.records)
+        }
+        guard empty.isEmpty else {
+            throw APIError(
+                .invalidPolicy,
+                "\(empty.joined(separator: ", ")) \(empty.count == 1 ? "holds" : "hold") no policy",
+                diagnostics: all.records)
+        }
+        return all
     }
 
     func read(_ document: PolicyDocument) throws(APIError) -> PolicyBundle {

@@ -17,8 +17,10 @@ extension AgentState {
     ) throws(APIError) -> PolicyChangeReport {
         guard !options.isDryRun else { return try change(edits, options, diagnostics) }
         let effective = applied.effective(edits)
-        // A rollback counts even if nothing differs: it ends the wait for a confirmation.
-        guard action == .rollback || !effective.isEmpty else { return try change(edits, options, diagnostics) }
+        // Nothing differs: no revision, unless a rollback ends the wait for a confirmation.
+        guard !effective.isEmpty || (action == .rollback && confirmation != nil) else {
+            return try change(edits, options, diagnostics)
+        }
         try checkConfirmation(action, options)
         let revision = revision(effective, action, options, target)
         let undo = options.confirmWithin.map { self.undo(of: revision, within: $0) }

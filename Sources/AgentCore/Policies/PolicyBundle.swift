@@ -19,6 +19,11 @@ struct PolicyBundle: Sendable {
 
     var hasErrors: Bool { diagnostics.hasErrors }
 
+    init(items: [Item], diagnostics: [Diagnostic]) {
+        self.items = items
+        self.diagnostics = diagnostics
+    }
+
     /// Reads a text of one or several documents.
     init(_ bytes: [UInt8], file: String, reader: PolicyReader) {
         let result = reader.read(bytes: bytes, file: file)

@@ -21,8 +21,8 @@ struct ExplainCommand: AsyncParsableCommand {
     @Option(help: "The receiver.")
     var to: String
 
-    @Option(help: "Destination port; for ICMP the type.")
-    var port: UInt16?
+    @Option(help: "Destination port, a number or a name that the receiver has; for ICMP the type.")
+    var port: String?
 
     @Option(help: "tcp, udp, sctp, icmp, icmpv6 or a number.")
     var `protocol`: String = "tcp"
@@ -34,10 +34,20 @@ struct ExplainCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard family.map([4, 6].contains) ?? true else { throw ValidationError("--family is 4 or 6") }
+        guard let port, UInt16(port) == nil else { return }
+        guard port.contains(where: \.isLetter) else {
+            throw ValidationError("--port \(port): neither 0 to 65535 nor the name of a port")
+        }
+    }
+
+    var request: ExplainRequest {
+        let number = port.flatMap { UInt16($0) }
+        return ExplainRequest(
+            from: from, to: to, port: number, protocol: `protocol`, family: family,
+            portName: number == nil ? port : nil)
     }
 
     func run() async throws {
-        let request = ExplainRequest(from: from, to: to, port: port, protocol: `protocol`, family: family)
         let report = try await agent.client.explain(request)
         try agent.output.show(report, PolicyRendering.lines)
         if report.verdict == "deny" { throw ConsoleFailure(.negative) }

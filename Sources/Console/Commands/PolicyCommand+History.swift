@@ -34,7 +34,7 @@ extension PolicyCommand {
             abstract: "Bring the applied policies of an earlier revision back, as a new revision.",
             discussion: """
                 One transaction with the checks of `policy apply`. 0 is the time before the first revision. It also ends \
-                the wait for a confirmation.
+                the wait for a confirmation. Where nothing differs and nothing waits there is no new revision.
                 """)
 
         @Argument(help: "The number of the revision whose policies are to be in force again.")

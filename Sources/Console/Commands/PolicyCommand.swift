@@ -13,9 +13,11 @@ struct PolicyCommand: AsyncParsableCommand {
 
     struct Apply: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Bring policies into force; each file is one transaction.",
-            discussion: "The agent keeps them over restarts. A policy of the same kind, namespace and name is replaced."
-        )
+            abstract: "Bring policies into force; all files together are one transaction.",
+            discussion: """
+                The agent keeps them over restarts. A policy of the same kind, namespace and name is replaced. If one \
+                file is wrong, none comes into force.
+                """)
 
         @Option(
             name: .shortAndLong,
@@ -31,18 +33,12 @@ struct PolicyCommand: AsyncParsableCommand {
 
         func run() async throws {
             let documents = try file.flatMap(readDocuments)
-            guard (change.confirm == nil && !planning.plan) || documents.count == 1 else {
-                let option = planning.plan ? "--plan" : "--confirm"
-                throw ConsoleFailure(.usage, "\(option) takes one file: each file is a change of its own")
+            guard planning.plan else {
+                let report = try await agent.client.applyPolicies(documents, options: change.options)
+                return try agent.output.show(report, PolicyRendering.lines)
             }
-            for document in documents {
-                guard !planning.plan else {
-                    try await planning.show(.apply(document), agent)
-                    continue
-                }
-                try agent.output.show(
-                    try await agent.client.applyPolicies(document, options: change.options), PolicyRendering.lines)
-            }
+            guard documents.count == 1 else { throw ConsoleFailure(.usage, "--plan takes one file") }
+            try await planning.show(.apply(documents[0]), agent)
         }
     }
 
