@@ -121,7 +121,8 @@ package struct FirewallImport: Sendable {
             for rule in chain.rules {
                 notMapped.append(
                     ImportNote(
-                        place: rule.place, rule: rule.text, reason: "no packet to or from this host reaches its chain"))
+                        place: rule.place, rule: rule.text,
+                        reason: chain.elsewhere ?? "no rule at input or output leads to its chain"))
             }
         }
     }

@@ -102,6 +102,8 @@ struct ImportedChain: Sendable {
     var families: Set<Int>
     /// Nil: only by jumps.
     var hook: Hook?
+    /// Why packets that enter it somewhere else are not looked at; nil: no packet enters it but by jumps.
+    var elsewhere: String?
     /// Of chains at one hook, the lower comes first.
     var priority = 0
     /// What becomes of packets at its end.

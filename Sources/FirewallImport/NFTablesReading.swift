@@ -70,9 +70,9 @@ struct NFTablesReading {
         chain.hook = isFilter && !chain.families.isEmpty ? ImportedChain.Hook(rawValue: node["hook"]?.text ?? "") : nil
         chain.priority = node["prio"]?.number ?? 0
         chain.isAccepting = node["policy"]?.text != "drop"
-        if !chain.isAccepting, chain.hook == nil {
-            ruleset.notMapped.append(
-                ImportNote(place: place, rule: "policy drop", reason: NFTablesReading.reason(node)))
+        if chain.hook == nil, node["hook"] != nil { chain.elsewhere = NFTablesReading.reason(node) }
+        if !chain.isAccepting, let reason = chain.elsewhere {
+            ruleset.notMapped.append(ImportNote(place: place, rule: "policy drop", reason: reason))
         }
         ruleset.families.formUnion(chain.hook == nil ? [] : chain.families)
         ruleset.chains[chain.key] = chain
@@ -84,7 +84,12 @@ struct NFTablesReading {
         case ("filter", "forward"):
             "forwarded traffic is not the host's own: write policies for the workloads that it is of"
         case ("nat", _), ("route", _): "it changes packets, it does not judge them; keep it where it is"
-        default: "its hook judges packets before or after those of the host"
+        case ("filter", "prerouting"), ("filter", "postrouting"):
+            "its hook sees forwarded packets along with the host's own: move what is meant for the host to an input or "
+                + "output chain"
+        case ("filter", "input"), ("filter", "output"):
+            "its family is not IP: policies judge IP packets only"
+        default: "its hook sees frames at a device, of whomever: move what is meant for the host to an input chain"
         }
     }
 

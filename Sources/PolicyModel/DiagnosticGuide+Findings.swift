@@ -80,8 +80,12 @@ extension DiagnosticGuide {
             "No endpoint of this host has the labels the rule speaks for, so it has no effect here.",
             remedy: "Correct the labels, unless the workload is still to come."),
         DiagnosticGuide(
-            .peerSelectsNothing, "Nobody known here has the labels of the rule's peers, so it lets nobody in or out.",
-            remedy: "Correct the labels, or the namespace: without one, peers are of the policy's own."),
+            .peerSelectsNothing,
+            "Nobody known here has the labels of the rule's peers, or no document describes the service or the CIDR group it "
+                + "names, so it lets nobody in or out.",
+            remedy:
+                "Correct the labels, or the namespace: without one, peers are of the policy's own. `policy lint` without "
+                + "workloads looks at services and groups alone: give it the files that describe them too."),
         DiagnosticGuide(
             .namedPortUndefined, "A name that nobody defines covers no port.",
             remedy: "Define it at the workload, or write the number."),

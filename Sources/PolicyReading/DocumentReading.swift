@@ -26,7 +26,7 @@ struct DocumentReading {
             refuse(kind: kind, version: version, at: kindField)
             return []
         }
-        guard let dialect = candidates.first(where: { $0.apiVersion == version }) else {
+        guard let dialect = candidates.first(where: { $0.apiVersions.contains(version) }) else {
             let versions = candidates.map(\.apiVersion).joined(separator: " or ")
             versionField.error(
                 .unknownKind, "\(kind) has API version \(versions), not \(versionField.quoted)",
@@ -145,6 +145,9 @@ enum Dialect: String, CaseIterable {
         case .endpointSlice: "discovery.k8s.io/v1"
         }
     }
+
+    /// All that are read: the current one, and older ones that mean the same.
+    var apiVersions: [String] { [apiVersion] + (self == .ciliumCIDRGroup ? ["cilium.io/v2alpha1"] : []) }
 
     var isNamespaced: Bool {
         switch self {

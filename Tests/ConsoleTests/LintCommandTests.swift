@@ -53,6 +53,39 @@ import Testing
         #expect(try lint(text, workloads: ["app=a", "app=b"]).findings == [])
     }
 
+    @Test(arguments: [
+        ("toCIDRSet: [{cidrGroupRef: vpn}]", []), ("toCIDRSet: [{cidrGroupRef: nosuch}]", ["BH2102"]),
+        ("toCIDRSet: [{cidrGroupRef: nosuch, except: [10.8.0.0/16]}]", ["BH2102"]),
+        ("toCIDRSet: [{cidrGroupSelector: {matchLabels: {role: vpn}}}]", []),
+        ("toCIDRSet: [{cidrGroupSelector: {matchLabels: {role: x}}}]", ["BH2102"]),
+        ("toServices: [{k8sService: {serviceName: db, namespace: shop}}]", []),
+        ("toServices: [{k8sService: {serviceName: db, namespace: other}}]", ["BH2102"]),
+        ("toServices: [{k8sService: {serviceName: nosuch}}]", ["BH2102"]),
+    ])
+    func `a group or a service that no file describes is told without workloads`(peer: String, expected: [String])
+        throws
+    {
+        let text = """
+            apiVersion: cilium.io/v2
+            kind: CiliumCIDRGroup
+            metadata: {name: vpn, labels: {role: vpn}}
+            spec: {externalCIDRs: [10.8.0.0/16]}
+            ---
+            apiVersion: v1
+            kind: Service
+            metadata: {name: db, namespace: shop}
+            spec: {selector: {app: db}}
+            ---
+            apiVersion: cilium.io/v2
+            kind: CiliumNetworkPolicy
+            metadata: {name: a, namespace: shop}
+            spec: {endpointSelector: {}, egress: [{\(peer)}]}
+            """
+        let findings = try lint(text).findings.map(\.diagnostic).filter { $0.severity == "warning" }
+        #expect(findings.map(\.code).filter { $0 != "BH2112" } == expected)
+        #expect(findings.allSatisfy { $0.code != "BH2102" || $0.line == 14 })
+    }
+
     @Test func `a file that cannot be read does not hide the errors of the others`() throws {
         let wrong = PolicyDocument(name: "b.yaml", text: Array("kind: NetworkPolici\napiVersion: v1\n".utf8))
         let files = readEachDocument("/nowhere/a.yaml") + [.success(wrong)] + readEachDocument("/nowhere/c.yaml")

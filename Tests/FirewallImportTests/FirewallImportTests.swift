@@ -120,7 +120,7 @@ import Testing
             ("-A INPUT -p gre -j ACCEPT", "protocol gre"), ("-A INPUT -p icmp --icmp-type 3/4 -j ACCEPT", "codes"),
             ("-A INPUT -m conntrack --ctstate INVALID -j DROP", "open a flow"),
             ("-A INPUT -p tcp --tcp-flags ALL NONE -j DROP", "TCP flags"), ("-A INPUT -j MARK --set-mark 1", "MARK"),
-            ("-A FORWARD -j DROP", "forwarded"), ("-A USER -j ACCEPT", "no packet"),
+            ("-A FORWARD -j DROP", "forwarded"), ("-A USER -j ACCEPT", "no rule at input or output"),
             ("-A INPUT -p tcp --dport http -j ACCEPT", "not a port"),
         ])
     func lists(rule: String, reason: String) throws {
@@ -139,6 +139,27 @@ import Testing
                     + "judge them; keep it where it is"
             ])
         #expect(try read(result).isEmpty)
+    }
+
+    @Test(
+        "a chain at another hook is listed with what its hook sees",
+        arguments: [
+            ("inet", "filter", "prerouting", "drop", "its hook sees forwarded packets along with the host's own"),
+            ("ip", "filter", "prerouting", "accept", "its hook sees forwarded packets along with the host's own"),
+            ("ip6", "filter", "postrouting", "accept", "its hook sees forwarded packets along with the host's own"),
+            ("inet", "filter", "forward", "accept", "forwarded traffic is not the host's own"),
+            ("arp", "filter", "input", "drop", "its family is not IP"),
+            ("netdev", "filter", "ingress", "drop", "its hook sees frames at a device"),
+            ("ip", "nat", "prerouting", "accept", "it changes packets, it does not judge them"),
+        ])
+    func listsHook(family: String, type: String, hook: String, policy: String, reason: String) throws {
+        let place = #""family": "\#(family)", "table": "t""#
+        let result = try imported(
+            #"{"nftables": [{"chain": {\#(place), "name": "c", "type": "\#(type)", "hook": "\#(hook)", "prio": -300, "#
+                + #""policy": "\#(policy)"}}, {"rule": {\#(place), "chain": "c", "handle": 4, "expr": [\#(Self.dport), "#
+                + #"{"drop": null}]}}]}"#)
+        #expect(result.notMapped.count == (policy == "drop" ? 2 : 1))
+        #expect(result.notMapped.allSatisfy { $0.reason.hasPrefix(reason) })
     }
 
     @Test func `with a device, rules about it are mapped`() throws {

@@ -96,9 +96,10 @@ private let shop = "{name: p, namespace: shop}"
         #expect(findings(text) == (action == "Learn" ? ["4:22 BH2010 spec.stagedAction"] : []))
     }
 
-    @Test func `a group of Cilium is found by its name and by its labels`() {
+    @Test(arguments: ["v2", "v2alpha1"])
+    func `a group of Cilium is found by its name and by its labels`(version: String) {
         let text = """
-            apiVersion: cilium.io/v2
+            apiVersion: cilium.io/\(version)
             kind: CiliumCIDRGroup
             metadata: {name: vpn, labels: {role: vpn}}
             spec: {externalCIDRs: [10.8.0.0/16]}

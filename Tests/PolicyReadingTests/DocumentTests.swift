@@ -24,7 +24,8 @@ private func policy(metadata: String) -> String { header + "metadata: \(metadata
             ("apiVersion: crd.projectcalico.org/v1\nkind: GlobalNetworkPolicy\n", "1:13 BH1201 apiVersion"),
             ("apiVersion: policy.networking.k8s.io/v1alpha1\nkind: ClusterNetworkPolicy\n", "1:13 BH1201 apiVersion"),
             ("apiVersion: policy.networking.k8s.io/v1alpha2\nkind: AdminNetworkPolicy\n", "1:13 BH1201 apiVersion"),
-            ("apiVersion: cilium.io/v2alpha1\nkind: CiliumCIDRGroup\n", "1:13 BH1201 apiVersion"),
+            ("apiVersion: cilium.io/v1\nkind: CiliumCIDRGroup\n", "1:13 BH1201 apiVersion"),
+            ("apiVersion: cilium.io/v2alpha1\nkind: CiliumNetworkPolicy\n", "1:13 BH1201 apiVersion"),
         ])
     func refusesOtherDocuments(text: String, expected: String) {
         #expect(findings(text) == [expected])

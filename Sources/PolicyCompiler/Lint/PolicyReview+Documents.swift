@@ -68,6 +68,27 @@ extension PolicyReview {
         return found
     }
 
+    /// Peers by a service or a CIDR group that no document here describes.
+    ///
+    /// Where workloads are known, the compiler says which peers there are none of.
+    func descriptions(of policy: Policy) -> [LintFinding] {
+        guard surroundings.workloads == nil else { return [] }
+        return policy.rules.compactMap { rule in
+            for case .group(let group) in rule.peers.selectors.map(\.unconditional) {
+                let selector = group.described
+                guard let kind = selector.describedKind, !describedGroups.contains(selector) else { continue }
+                let isGroup = kind == LintVocabulary.groupSource
+                return finding(
+                    policy, .warning, .peerSelectsNothing,
+                    "no \(isGroup ? "CiliumCIDRGroup" : "Service") here matches \(selector): the rule means nobody by it",
+                    remedy:
+                        "correct the name or the labels, or give the file that has the \(isGroup ? "group" : "service") too",
+                    at: rule.origin)
+            }
+            return nil
+        }
+    }
+
     /// Everyone by prefix, but of one IP family only.
     func families(of policy: Policy) -> [LintFinding] {
         policy.rules.compactMap { rule in

@@ -18,6 +18,7 @@ package struct PolicyReview {
     /// What the policies define, for those that refer to it.
     let definedTiers: Set<String>
     let definedProfiles: Set<String>
+    let describedGroups: DescribedGroups
 
     /// What a review found.
     package struct Result: Sendable {
@@ -36,6 +37,7 @@ package struct PolicyReview {
         services = ServiceRules(rules)
         definedTiers = Set(self.policies.compactMap(\.definedTier?.name))
         definedProfiles = Set(self.policies.compactMap(\.definedProfile))
+        describedGroups = DescribedGroups(self.policies)
     }
 
     /// Looks at the policies.
@@ -63,7 +65,7 @@ package struct PolicyReview {
         found += over.compactMap(lapse)
         for policy in meant {
             found += definitions(of: policy) + effect(of: policy) + families(of: policy) + nameResolution(of: policy)
-            found += ping(of: policy) + hostAccess(of: policy)
+            found += ping(of: policy) + hostAccess(of: policy) + descriptions(of: policy)
         }
         var ends = OtherEnds(self)
         for policy in meant { found += ends.findings(of: policy) }
