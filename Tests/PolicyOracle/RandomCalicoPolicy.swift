@@ -23,7 +23,7 @@ extension RandomPolicyTest {
             isPreDNAT ? pick([["Ingress"], nil]) : pick([["Ingress"], ["Egress"], ["Ingress", "Egress"], nil, nil])
         if let types { spec.append(("types", .list(types.map(CaseNode.text)))) }
         for section in isPreDNAT ? ["ingress"] : ["ingress", "egress"] where chance(70) {
-            spec.append((section, some(0...4) { $0.calicoRule(isIngress: section == "ingress") }))
+            spec.append((section, some(0...4) { $0.calicoRule(isIngress: section == "ingress", mayName: !isOnForward) }))
         }
         return [
             "apiVersion": "projectcalico.org/v3", "kind": .text(kind),
@@ -160,7 +160,7 @@ extension RandomPolicyTest {
 
     // MARK: - Rules
 
-    private mutating func calicoRule(isIngress: Bool, mayPass: Bool = true) -> CaseNode {
+    private mutating func calicoRule(isIngress: Bool, mayPass: Bool = true, mayName: Bool = true) -> CaseNode {
         var rule: [(key: String, value: CaseNode)] = [
             ("action", .text(pick(["Allow", "Allow", "Allow", "Deny", "Deny", mayPass ? "Pass" : "Deny", "Log"])))
         ]
@@ -173,7 +173,7 @@ extension RandomPolicyTest {
         var family = chance(15) ? pick([4, 6]) : nil
         if isICMP, family != nil { family = proto == "ICMP" ? 4 : 6 }
         if let family { rule.append(("ipVersion", .number(family))) }
-        let mayName = !isIngress && family == nil && !isICMP && rule.first?.value.string == "Allow"
+        let mayName = mayName && !isIngress && family == nil && !isICMP && rule.first?.value.string == "Allow"
         let hasNames = mayName && chance(isAboutNames ? 50 : 10)
         let hasPorts = ["TCP", "UDP", "SCTP"].contains(proto ?? "TCP")
         let isService = !hasNames && (isIngress || hasPorts) && chance(12)

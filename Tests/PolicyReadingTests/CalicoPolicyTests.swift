@@ -261,6 +261,10 @@ private func service(_ namespace: String) -> String {
         (namespaced("preDNAT: true"), ["5:3 BH1102 spec.preDNAT"]),
         (namespaced("applyOnForward: true"), ["5:3 BH1102 spec.applyOnForward"]),
         (global("applyOnForward: true\ndoNotTrack: true"), ["6:3 BH1514 spec.doNotTrack"]),
+        (
+            global("applyOnForward: true\negress: [{action: Allow, destination: {domains: [a.test]}}]"),
+            ["6:41 BH1502 spec.egress[0].destination"]
+        ),
         (global("order: .inf"), ["5:10 BH1101 spec.order"]),
         (global("tier: adminnetworkpolicy"), ["5:9 BH1312 spec.tier"]),
         (global("types: [Ingres]"), ["5:11 BH1105 spec.types[0]"]),

@@ -66,7 +66,8 @@ struct CalicoPolicyReading {
                     "types does not list \(direction.description.capitalizedASCII), so these rules have no effect",
                     remedy: "add \(direction.description.capitalizedASCII) to types, or delete the rules")
             }
-            let reading = CalicoRuleReading(scope: scope, direction: direction, subjects: subjects)
+            let reading = CalicoRuleReading(
+                scope: scope, direction: direction, subjects: subjects, isOnForward: stages.isOnForward)
             for (index, element) in elements.enumerated() {
                 guard let rule = reading.read(element), isListed else { continue }
                 let origin = header.origin(section: direction.description, index: index, at: element)

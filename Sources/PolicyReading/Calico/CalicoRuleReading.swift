@@ -9,6 +9,8 @@ struct CalicoRuleReading {
     let direction: Direction
     /// Of the policy.
     let subjects: CalicoSubjects
+    /// True if the policy speaks for what passes through the host too.
+    var isOnForward = false
 
     /// What a rule says.
     struct Rule {
@@ -57,13 +59,29 @@ struct CalicoRuleReading {
         let peers = ends.peers(peerField, family: ports?.impliesFamily ?? false ? nil : family, service)
         guard let action = action(mapping), let kind = action else { return nil }
         guard let subjects, let peers, let ports else { return nil }
-        if kind != .allow, case .some(let selectors) = peers, selectors.contains(where: { $0.domainName != nil }) {
-            peerField?.error(
-                .unsupportedFQDN, "`domains` in a rule that does not allow",
-                remedy: "deny by address, or by name with toFQDNs in egressDeny of a Cilium policy")
+        if case .some(let selectors) = peers, selectors.contains(where: { $0.domainName != nil }),
+            !mayName(peerField, kind)
+        {
             return nil
         }
         return Rule(action: kind, subjects: subjects, peers: peers, ports: ports.selection)
+    }
+
+    /// False, and reported, where `domains` could not mean what they say.
+    private func mayName(_ peer: Field?, _ action: RuleAction) -> Bool {
+        guard action == .allow else {
+            peer?.error(
+                .unsupportedFQDN, "`domains` in a rule that does not allow",
+                remedy: "deny by address, or by name with toFQDNs in egressDeny of a Cilium policy")
+            return false
+        }
+        // Lookups of those behind the host are not read: names would open nothing for them.
+        if isOnForward {
+            peer?.error(
+                .unsupportedFQDN, "`domains` in a policy with applyOnForward",
+                remedy: "write `nets`, or put the rule into a policy without applyOnForward")
+        }
+        return !isOnForward
     }
 
     /// Nil after an error; nil inside for Log.
