@@ -23,7 +23,8 @@ extension RandomPolicyTest {
             isPreDNAT ? pick([["Ingress"], nil]) : pick([["Ingress"], ["Egress"], ["Ingress", "Egress"], nil, nil])
         if let types { spec.append(("types", .list(types.map(CaseNode.text)))) }
         for section in isPreDNAT ? ["ingress"] : ["ingress", "egress"] where chance(70) {
-            spec.append((section, some(0...4) { $0.calicoRule(isIngress: section == "ingress", mayName: !isOnForward) }))
+            let rules = some(0...4) { $0.calicoRule(isIngress: section == "ingress", mayName: !isOnForward) }
+            spec.append((section, rules))
         }
         return [
             "apiVersion": "projectcalico.org/v3", "kind": .text(kind),
