@@ -6,7 +6,8 @@
  *   host stack, bridge --> tc egress of the host side = tc_to_endpoint --> [link] --> endpoint
  *
  * For the host itself the same judgement sits on its devices, seen from the other end: what arrives is ingress of the
- * host. What only passes through goes to programs of its own where policies are about that, else untouched. A workload without configuration is cut off (fail closed); the host never is.
+ * host. What only passes through goes to programs of its own where policies are about that, else untouched. A workload
+ * without configuration is cut off (fail closed); the host never is.
  */
 #include "kernel_types.h"
 #include <bpf/bpf_helpers.h>
@@ -61,7 +62,6 @@ static __always_inline int judge_packet(struct __sk_buff *skb, int direction, __
 	struct cursor c;
 	int action;
 
-	c = cursor_of(skb);
 	s.skb = skb;
 	__builtin_memset(&s.p, 0, sizeof(s.p));
 	s.config = bpf_map_lookup_elem(&config_map, &zero);
@@ -70,6 +70,8 @@ static __always_inline int judge_packet(struct __sk_buff *skb, int direction, __
 	if (is_host == IS_HOST && is_first && direction == DIRECTION_EGRESS && s.config->forward_subject &&
 	    skb->ingress_ifindex && is_routed(skb, s.config))
 		bpf_tail_call(skb, &host_programs_map, HAND_TO_FORWARDED_OUT);
+	/* Not before: Linux 6.12 takes pointers into the packet for stale after a tail call that did not happen. */
+	c = cursor_of(skb);
 	s.ep = find_endpoint(skb->ifindex);
 	if (!s.ep)
 		return refuse(skb, direction, DROP_ENDPOINT_UNKNOWN, is_host);
