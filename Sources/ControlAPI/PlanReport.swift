@@ -2,9 +2,10 @@
 
 /// Answer of `POST /v1/policies/plan`: whose traffic gets another verdict by a change of policies.
 package struct PlanReport: Codable, Hashable, Sendable {
-    /// Traffic between two parties whose verdict changes.
+    /// Traffic between two parties, or between one and what a stage of the host judges, whose verdict changes.
     package struct Change: Codable, Hashable, Sendable {
-        /// `namespace/name` of a workload, `host`, `world`, or `world 10.0.0.0/8`.
+        /// `namespace/name` of a workload, `host`, `world`, or `world 10.0.0.0/8`; where `stage` says so
+        /// `what passes through the host`.
         package var from: String
         /// The same, or `*.example.org`: addresses that the sender knows by such a name.
         package var to: String
@@ -17,10 +18,14 @@ package struct PlanReport: Codable, Hashable, Sendable {
         package var reason: String
         /// `file:line:column` of the rule that decides.
         package var source: String?
+        /// The stage of the host that one of the two is, such as `forward`; nil: both are parties.
+        package var stage: String?
+        /// Where it is judged, as seen from the stage: `ingress` (`to` is the stage) or `egress` (`from` is).
+        package var direction: String?
 
         package init(
             from: String, to: String, traffic: String, before: String, after: String, reason: String,
-            source: String? = nil
+            source: String? = nil, stage: String? = nil, direction: String? = nil
         ) {
             self.from = from
             self.to = to
@@ -29,6 +34,8 @@ package struct PlanReport: Codable, Hashable, Sendable {
             self.after = after
             self.reason = reason
             self.source = source
+            self.stage = stage
+            self.direction = direction
         }
     }
 

@@ -69,7 +69,9 @@ package struct ExplainedSide: Hashable, Sendable {
 
     /// True if its policies are asked about what it exchanges with that peer.
     func isAsked(about peer: ExplainedSide) -> Bool {
-        isEndpoint && (!isHost || isService || peer.crossesHostDevice)
+        guard isEndpoint else { return false }
+        if let stage { return stage.isAsked(about: peer) }
+        return !isHost || isService || peer.crossesHostDevice
     }
 
     /// An address outside: `reserved:world`.
@@ -90,6 +92,16 @@ package struct ExplainedSide: Hashable, Sendable {
         ExplainedSide(
             labels: LabelSet(labels + [Label(source: LabelSource.reserved, key: "host")]), address: address,
             isHost: true, isEndpoint: isEndpoint, isAudited: isAudited)
+    }
+}
+
+extension HostStage {
+    /// True if policies about the stage are asked about what it exchanges with that peer.
+    fileprivate func isAsked(about peer: ExplainedSide) -> Bool {
+        switch self {
+        // A workload's other end is its link, which is no device of the host's.
+        case .forward: !peer.isEndpoint && !peer.isHost
+        }
     }
 }
 

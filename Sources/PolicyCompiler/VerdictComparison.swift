@@ -38,6 +38,8 @@ package struct VerdictComparison: Sendable {
         package var cause: RuleDescription?
         /// The one whose policies decide.
         package var decider: String
+        /// Where one of the two is no party but what a stage of the host judges; nil: two parties.
+        package var passage: Passage? = nil
 
         /// `by NetworkPolicy/shop/db ingress[0]`, `because no ingress rule of NetworkPolicy/shop/db allows it`.
         package var reason: String {
@@ -46,6 +48,18 @@ package struct VerdictComparison: Sendable {
             case .some(let cause): "by \(cause.nameText)"
             case nil: "because no policy selects \(decider) in this direction"
             }
+        }
+    }
+
+    /// One end of a change that is a stage of the host.
+    package struct Passage: Hashable, Sendable {
+        package var stage: HostStage
+        /// Ingress: the other end sends.
+        package var direction: Direction
+
+        package init(_ stage: HostStage, _ direction: Direction) {
+            self.stage = stage
+            self.direction = direction
         }
     }
 
@@ -82,6 +96,8 @@ package struct VerdictComparison: Sendable {
         var rules: [PolicyRule]
         /// Stands for addresses known by name, which nobody is when he sends.
         var isNamed = false
+
+        var isStage: Bool { sides.before.stage != nil }
     }
 
     private var crowds: [Crowd] = []
@@ -108,7 +124,7 @@ package struct VerdictComparison: Sendable {
         // Only where addresses of workloads are matched do they tell workloads apart.
         let matchesAddresses = (before + after).contains { $0.rules.contains(where: \.namesWorkloadAddresses) }
         var indices: [Sides: Int] = [:]
-        for party in parties {
+        for party in parties + VerdictComparison.stages(of: parties, before + after) {
             var key = Sides(party)
             if !matchesAddresses { (key.before.address, key.after.address) = (nil, nil) }
             if let index = indices[key] {
@@ -132,6 +148,17 @@ package struct VerdictComparison: Sendable {
         addWorld(
             (before + after).compactMap(\.prefixGroup).flatMap(\.prefixes),
             namesFirst: Set(differing.flatMap(\.names)))
+    }
+
+    /// What policies are about besides the host's own connections, as parties.
+    private static func stages(of parties: [Party], _ policies: [Policy]) -> [Party] {
+        let stages = policies.reduce(into: Set<HostStage>()) { $0.formUnion($1.stages) }
+        return parties.filter { $0.side.isHost && $0.side.isEndpoint && !$0.side.isService }.flatMap { host in
+            HostStage.allCases.filter(stages.contains).map { stage in
+                let ofOne = host.name == "host" ? "" : " (\(host.name))"
+                return Party(name: stage.title + ofOne, side: host.side.at(stage), after: host.after.at(stage))
+            }
+        }
     }
 
     /// The policies that differ; where a tier or a group of prefixes does, also those that rely on it.
@@ -190,6 +217,8 @@ package struct VerdictComparison: Sendable {
         var judgements = 0
         for source in crowds where !source.isNamed {
             for destination in crowds where source.isTouched || destination.isTouched {
+                let passage = VerdictComparison.passage(source, destination)
+                guard passage != nil || !source.isStage && !destination.isStage else { continue }
                 let pairs = VerdictComparison.pairs(source, destination)
                 guard !pairs.isEmpty else { continue }
                 let atoms = TrafficAtom.all(keys(source, destination))
@@ -206,12 +235,21 @@ package struct VerdictComparison: Sendable {
                                 from: from, to: to, traffic: TrafficAtom.text(group.atoms, of: atoms),
                                 atoms: group.atoms,
                                 before: group.before, after: group.after, cause: group.cause,
-                                decider: group.isIngress ? to : from))
+                                decider: group.isIngress ? to : from, passage: passage))
                     }
                 }
             }
         }
         return result
+    }
+
+    /// A stage and somebody whom it is asked about; nil: no such pair.
+    private static func passage(_ source: Crowd, _ destination: Crowd) -> Passage? {
+        let (from, to) = (source.sides.before, destination.sides.before)
+        if let stage = to.stage, to.isAsked(about: from) { return Passage(stage, .ingress) }
+        // Rules about a stage have no names: addresses that have one are told as their networks.
+        if let stage = from.stage, from.isAsked(about: to), !destination.isNamed { return Passage(stage, .egress) }
+        return nil
     }
 
     /// What rules at both ends tell apart.

@@ -9,6 +9,13 @@ package enum HostStage: String, Hashable, Sendable, CaseIterable {
     /// What only passes through: ingress where it comes in, egress where it leaves.
     case forward
 
+    /// Whose traffic is judged here, in words.
+    package var title: String {
+        switch self {
+        case .forward: "what passes through the host"
+        }
+    }
+
     /// No document can name it: the key of a label there has no colon.
     package var marker: Label { Label(source: LabelSource.reserved, key: "stage:\(rawValue)") }
 

@@ -230,6 +230,27 @@ extension HostDocumentTests {
         #expect(isClosed(try await plan(state, .apply(document(renamed))), "deny becomes allow"))
     }
 
+    @Test func `a plan counts what passes through the host, by its peer and direction`() async throws {
+        let state = try await agent()
+        try await apply(state, Self.endpoint)
+        let forward = Self.policy.replacing("  selector", with: "  applyOnForward: true\n  selector")
+        let report = try await state.planPolicies(.apply(document(forward)), limit: 20)
+        let passing = report.changes.filter { $0.stage != nil }
+        #expect(report.total == report.changes.count)
+        #expect(
+            passing.map { "\($0.from) -> \($0.to) \($0.traffic): \($0.after)" } == [
+                "world -> what passes through the host everything but tcp/443: deny"
+            ])
+        #expect(passing.first?.stage == "forward" && passing.first?.direction == "ingress")
+        let reports = try await state.diffPolicies(document(forward), limit: 20)
+        #expect(reports.plan?.changes == report.changes)
+        try await apply(state, forward)
+        let opened = "world -> what passes through the host everything but tcp/443: deny becomes allow"
+        #expect(try await plan(state, .delete("GlobalNetworkPolicy/g")).contains(opened))
+        // Without its label the host's stage is selected no more.
+        #expect(try await plan(state, .delete("HostEndpoint/h")).contains(opened))
+    }
+
     @Test func `a document that gives one namespace something touches nobody else`() throws {
         let engine = PolicyEngine(
             identities: .init(), rules: RuleRegistry().snapshot, options: CompileOptions())

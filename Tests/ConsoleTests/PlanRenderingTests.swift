@@ -23,6 +23,18 @@ import Testing
             ])
     }
 
+    @Test func `what passes through the host is told by whom it comes from or goes to`() {
+        func line(_ from: String, _ to: String, _ direction: String) -> [String] {
+            let change = PlanReport.Change(
+                from: from, to: to, traffic: "tcp/80", before: "deny", after: "audit", reason: "by R",
+                stage: "forward", direction: direction)
+            return PlanRendering.changes(PlanReport(changes: [change], total: 1, unjudgedPairs: 0))
+        }
+        let title = "what passes through the host"
+        #expect(line("world", title, "ingress") == ["\(title), coming from world, tcp/80: deny becomes audit by R"])
+        #expect(line(title, "world", "egress") == ["\(title), going to world, tcp/80: deny becomes audit by R"])
+    }
+
     @Test func `a plan without a change says so`() {
         #expect(
             PlanRendering.lines(PlanReport(changes: [], total: 0, unjudgedPairs: 0))

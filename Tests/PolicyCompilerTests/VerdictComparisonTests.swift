@@ -175,6 +175,53 @@ import Testing
         #expect(explainer.explain(from: sides[1].side, to: host.side, proto: .tcp, port: 1).ingress == nil)
     }
 
+    @Test(arguments: HostStage.allCases)
+    func `what a stage of the host judges is told by its peers outside`(stage: HostStage) throws {
+        let role = Label(source: LabelSource.kubernetes, key: "role", value: "edge")
+        let edge = LabelSelector([LabelRequirement(key: "role", .isIn(["edge"]))])
+        let location = SourceLocation(file: "g.yaml", line: 1, column: 1)
+        let reference = PolicyReference(kind: "G", namespace: "", name: "g")
+        let subject = SubjectSelector.stage(stage, edge)
+        let net = try #require(CIDR("192.0.2.0/24"))
+        let rules = [Direction.ingress, .egress].map { direction in
+            PolicyRule(
+                origin: RuleOrigin(policy: reference, section: "\(direction)", index: 0, source: location),
+                subject: subject, direction: direction, action: .allow,
+                peers: .some([.prefix(net, except: [], includesWorkloads: false)]),
+                ports: direction == .ingress ? sql : .all)
+        }
+        let policy = Policy(
+            reference: reference, source: location, rules: rules,
+            defaultDeny: [DefaultDeny(subject: subject, direction: .ingress)])
+        var deny = policy
+        deny.rules[1].action = .deny
+        let host = VerdictComparison.Party(
+            name: "host", side: .host(IPAddress(v4: 1), labels: [role], isEndpoint: true))
+        let all = [host] + parties
+        let closed = "allow becomes deny because no ingress rule of G/g allows it"
+        #expect(
+            lines([], [policy], parties: all) == [
+                "world -> \(stage.title) everything: \(closed)",
+                "world 192.0.2.0/24 -> \(stage.title) everything but tcp/5432: \(closed)",
+            ])
+        let result = VerdictComparison(before: [policy], after: [deny], parties: all).run(limit: 9)
+        #expect(result.total == 1 && result.unjudgedPairs == 0)
+        let change = try #require(result.changes.first)
+        #expect(change.passage == .init(stage, .egress))
+        #expect([change.from, change.to, change.traffic] == [stage.title, "world 192.0.2.0/24", "everything"])
+        #expect(change.reason == "by G/g egress[0]" && change.after == .deny)
+        // Other labels for the host take it out of the policy, and who is no endpoint has no stage.
+        var renamed = host
+        renamed.after.labels = LabelSet([Label(source: LabelSource.reserved, key: "host")])
+        #expect(
+            lines([policy], [policy], parties: [renamed]).contains(
+                "world -> \(stage.title) everything: deny becomes allow because no policy selects \(stage.title) "
+                    + "in this direction"))
+        var elsewhere = host
+        (elsewhere.side.isEndpoint, elsewhere.after.isEndpoint) = (false, false)
+        #expect(lines([], [policy], parties: [elsewhere] + parties).isEmpty)
+    }
+
     /// Every flow of random clusters under random policies, judged one by one before and after.
     @Test(arguments: 0..<60) func `it finds the flows that change, and no others`(seed: UInt64) {
         var scenario = RandomScenario(seed: seed)

@@ -30,7 +30,7 @@ extension AgentState {
         let explainer = Explainer(
             policies: Array(engine.input.policies.values),
             options: CompileOptions(allowHost: configuration.allowsHostAccess)
-        ).focused(on: [source.side, destination.side, hostSide.at(.forward)])
+        ).focused(on: [source.side, destination.side] + HostStage.allCases.map(hostSide.at))
         // Only where the host is an endpoint has it policies.
         let through = configuration.hostEndpoint.isEnabled ? hostSide : nil
         var judgements: [(pair: AddressPair, explanation: Explanation)] = pairs.map { pair in
@@ -113,7 +113,7 @@ extension AgentState {
             let isIncoming = passage.direction == .ingress
             var step = step(
                 passage, of: host("host", []).record, peer: isIncoming ? source.record : destination.record)
-            step.title = "\(passage.direction) of what passes through the host"
+            if let stage = passage.stage { step.title = "\(passage.direction) of \(stage.title)" }
             steps.append(step)
         }
         if let ingress = explanation.ingress {

@@ -124,7 +124,8 @@ extension PlanReport {
             changes: result.changes.map { change in
                 Change(
                     from: change.from, to: change.to, traffic: change.traffic, before: change.before.rawValue,
-                    after: change.after.rawValue, reason: change.reason, source: change.cause?.source?.text)
+                    after: change.after.rawValue, reason: change.reason, source: change.cause?.source?.text,
+                    stage: change.passage?.stage.rawValue, direction: change.passage.map { "\($0.direction)" })
             }, total: result.total, unjudgedPairs: result.unjudgedPairs)
     }
 }

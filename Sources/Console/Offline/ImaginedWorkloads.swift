@@ -21,7 +21,8 @@ enum ImaginedWorkloads {
     /// True if a policy speaks for the host itself.
     static func namesHost(_ policies: [Policy]) -> Bool {
         policies.contains { policy in
-            policy.defaultDeny.contains { $0.subject.isHost } || policy.rules.contains { $0.subject.isHost }
+            policy.defaultDeny.contains { $0.subject.kind != .workload }
+                || policy.rules.contains { $0.subject.kind != .workload }
         }
     }
 
@@ -73,12 +74,5 @@ extension PeerSelector {
         case .narrowed(let selector, _): selector.workloadLabels
         case .prefix, .group, .name: nil
         }
-    }
-}
-
-extension SubjectSelector {
-    fileprivate var isHost: Bool {
-        if case .hosts = self { return true }
-        return false
     }
 }

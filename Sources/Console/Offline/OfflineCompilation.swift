@@ -76,7 +76,8 @@ struct OfflineCompilation {
             changes: comparison.changes.map { change in
                 PlanReport.Change(
                     from: change.from, to: change.to, traffic: change.traffic, before: change.before.rawValue,
-                    after: change.after.rawValue, reason: change.reason, source: change.cause?.source?.text)
+                    after: change.after.rawValue, reason: change.reason, source: change.cause?.source?.text,
+                    stage: change.passage?.stage.rawValue, direction: change.passage.map { "\($0.direction)" })
             }, total: comparison.total, unjudgedPairs: comparison.unjudgedPairs)
         return report
     }

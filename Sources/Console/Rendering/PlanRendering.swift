@@ -16,7 +16,7 @@ enum PlanRendering {
     /// `shop/web -> shop/db tcp/5432: allow becomes deny by …`, and how many there are besides.
     static func changes(_ report: PlanReport) -> [String] {
         var lines = report.changes.map { change in
-            "\(change.from) -> \(change.to) \(change.traffic): \(change.before) becomes \(change.after) \(change.reason)"
+            "\(parties(change)) \(change.traffic): \(change.before) becomes \(change.after) \(change.reason)"
                 + (change.source.map { " at \($0)" } ?? "")
         }
         if report.total > report.changes.count {
@@ -27,5 +27,12 @@ enum PlanRendering {
             lines.append("\(report.unjudgedPairs) pairs were not looked at: there are too many of them")
         }
         return lines
+    }
+
+    /// `shop/web -> shop/db`; where one end is a stage, `what passes through the host, coming from world,`.
+    private static func parties(_ change: PlanReport.Change) -> String {
+        guard change.stage != nil else { return "\(change.from) -> \(change.to)" }
+        return change.direction == "ingress"
+            ? "\(change.to), coming from \(change.from)," : "\(change.from), going to \(change.to),"
     }
 }
