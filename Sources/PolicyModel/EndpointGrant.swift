@@ -190,6 +190,11 @@ extension Policy {
         return nil
     }
 
+    /// The hosts that documents are about by name.
+    package var nodes: Set<String> {
+        Set(grants.compactMap { if case .node(let name, _) = $0.recipient { name } else { nil } })
+    }
+
     /// True if it is about the host of this name.
     package func isAbout(node: String) -> Bool {
         grants.contains { grant in

@@ -45,7 +45,7 @@ extension PolicyCommand {
                 }
             }
             let policies = try PolicyFiles(documents).check().policies.inForce(at: Int64(time(nil)))
-            var compilation = try OfflineCompilation(for: policies, workloads: try imagined.labels())
+            var compilation = try OfflineCompilation(for: [policies], workloads: try imagined.labels())
             try show(try compilation.compile(policies))
         }
 
@@ -108,7 +108,7 @@ extension PolicyCommand {
                 try PolicyFiles(try readDocuments(path)).check().policies.inForce(at: Int64(time(nil)))
             }
             let workloads = try workload.map(ImaginationOptions.labels)
-            var compilation = try OfflineCompilation(for: sides[0] + sides[1], workloads: workloads)
+            var compilation = try OfflineCompilation(for: sides, workloads: workloads)
             return try compilation.diff(from: sides[0], to: sides[1], limit: limit)
         }
     }

@@ -3,8 +3,38 @@
 import IdentityModel
 import PolicyModel
 
+/// Somebody to compile for where no agent knows the real workloads.
+struct ImaginedWorkload: Hashable {
+    var name: String
+    /// Its own, without what documents give it.
+    var labels: LabelSet
+    /// The name of the host that it is; empty: of none that documents name; nil: it is no host.
+    var node: String?
+
+    init(_ labels: LabelSet) { (name, self.labels) = ("\(labels)", labels) }
+
+    fileprivate init(node: String, name: String) {
+        (self.name, self.node) = (name, node)
+        labels = LabelSet([Label(source: LabelSource.reserved, key: "host")])
+    }
+
+    var isHost: Bool { node != nil }
+
+    /// What it has with what documents give it.
+    func belongings(by policies: [Policy]) -> EndpointGrants.Belongings {
+        EndpointGrants(of: policies, node: node ?? "").applied(labels: labels, isHost: isHost)
+    }
+}
+
 /// Label sets to compile for where no agent knows the real workloads.
 enum ImaginedWorkloads {
+    /// The hosts that documents name; if policies speak for the host and documents for none, one without a name.
+    static func hosts(for policies: [Policy]) -> [ImaginedWorkload] {
+        let nodes = policies.reduce(into: Set<String>()) { $0.formUnion($1.nodes) }.sorted()
+        guard nodes.count < 2 else { return nodes.map { ImaginedWorkload(node: $0, name: "host \($0)") } }
+        return namesHost(policies) ? [ImaginedWorkload(node: nodes.first ?? "", name: "host")] : []
+    }
+
     /// One for each selector of the policies, with just the labels it asks for; sorted, none twice.
     ///
     /// A selector without a label of its own stands for a workload of its namespace.
@@ -27,7 +57,11 @@ enum ImaginedWorkloads {
     }
 
     private static func selectors(of policy: Policy) -> [LabelSelector] {
-        let subjects = policy.rules.map(\.subject) + policy.defaultDeny.map(\.subject)
+        let given = policy.grants.compactMap { grant in
+            if case .selected(let subject) = grant.recipient { return subject }
+            return nil
+        }
+        let subjects = policy.rules.map(\.subject) + policy.defaultDeny.map(\.subject) + given
         let peers = policy.rules.flatMap { rule -> [LabelSelector] in
             guard case .some(let selectors) = rule.peers else { return [] }
             return selectors.compactMap(\.workloadLabels)

@@ -14,25 +14,23 @@ struct OfflineCompilation {
     private let allocator: IdentityAllocator
     private let prefixes: [PolicyPrefix]
     private let names: [NameSelector]
-    private let parties: [VerdictComparison.Party]
+    private let imagined: [ImaginedWorkload]
     private var registry = RuleRegistry()
 
-    /// Prepares for all policies that will be compiled.
+    /// Prepares for everything that will be compiled: each state is all policies that count together.
     ///
     /// `workloads`: none stands for those that the selectors of all policies name.
-    init(for policies: [Policy], workloads: [LabelSet]) throws {
+    init(for states: [[Policy]], workloads: [LabelSet]) throws {
         var allocator = IdentityAllocator()
-        let imagined = workloads.isEmpty ? ImaginedWorkloads.labels(for: policies) : workloads
-        for labels in imagined {
-            try allocator.setEndpoint("\(labels)", .init(labels: labels, addresses: []))
-        }
-        var parties = imagined.map {
-            VerdictComparison.Party(name: "\($0)", side: PolicyCompiler.ExplainedSide(labels: $0))
-        }
-        if ImaginedWorkloads.namesHost(policies) {
-            let labels = LabelSet([Label(source: LabelSource.reserved, key: "host")])
-            parties.append(.init(name: "host", side: .host(nil, isEndpoint: true)))
-            try allocator.setEndpoint("host", .init(labels: labels, addresses: [], isHost: true))
+        let policies = states.flatMap(\.self)
+        imagined =
+            (workloads.isEmpty ? ImaginedWorkloads.labels(for: policies) : workloads).map(ImaginedWorkload.init)
+            + ImaginedWorkloads.hosts(for: policies)
+        // So have those who are somebody else in another state.
+        for state in states {
+            for (name, endpoint) in OfflineCompilation.endpoints(imagined, state) {
+                try allocator.setEndpoint(name, endpoint)
+            }
         }
         // All prefixes have their numbers from here: a number stands for the same in both states of a difference.
         prefixes = policies.flatMap(\.prefixes)
@@ -41,7 +39,50 @@ struct OfflineCompilation {
         for name in names { try allocator.useName(name) }
         _ = try allocator.settle()
         self.allocator = allocator
-        self.parties = parties
+    }
+
+    /// Everybody with what a state gives, by a name for each that they may be; also what passes through hosts.
+    private static func endpoints(
+        _ imagined: [ImaginedWorkload], _ policies: [Policy]
+    ) -> [(name: String, endpoint: IdentityAllocator.Endpoint)] {
+        var found: [(name: String, endpoint: IdentityAllocator.Endpoint)] = []
+        let stages = policies.reduce(into: Set<HostStage>()) { $0.formUnion($1.stages) }
+        for one in imagined {
+            let belongings = one.belongings(by: policies)
+            func add(_ place: String, _ labels: LabelSet, _ ports: NamedPorts) {
+                let numbers = ports.numbers.map { "\($0.key.proto)/\($0.key.name)=\($0.value.sorted())" }.sorted()
+                found.append(
+                    (
+                        "\(place) \(one.name) \(labels) \(numbers)",
+                        .init(labels: labels, addresses: [], namedPorts: ports, isHost: one.isHost)
+                    ))
+            }
+            add("at", belongings.labels, belongings.ports)
+            for stage in HostStage.allCases where one.isHost && stages.contains(stage) {
+                // Behind the host, whose labels are those of its identity.
+                add("stage", LabelSet(belongings.labels.labels + [stage.marker]), NamedPorts())
+            }
+        }
+        return found
+    }
+
+    /// Everybody with what a state gives.
+    private static func sides(
+        _ imagined: [ImaginedWorkload], _ policies: [Policy]
+    ) -> [PolicyCompiler.ExplainedSide] {
+        imagined.map { one in
+            let belongings = one.belongings(by: policies)
+            return PolicyCompiler.ExplainedSide(
+                labels: belongings.labels, namedPorts: belongings.ports, isHost: one.isHost)
+        }
+    }
+
+    /// Everybody before and after a change.
+    private func parties(from old: [Policy], to new: [Policy]) -> [VerdictComparison.Party] {
+        let (before, after) = (
+            OfflineCompilation.sides(imagined, old), OfflineCompilation.sides(imagined, new)
+        )
+        return imagined.indices.map { .init(name: imagined[$0].name, side: before[$0], after: after[$0]) }
     }
 
     mutating func compile(_ policies: [Policy]) throws -> CompileReport {
@@ -64,14 +105,17 @@ struct OfflineCompilation {
         let (before, oldInput) = try run(old)
         let (after, newInput) = try run(new)
         let changes = before.changes(to: after)
-        // A prefix that only the old policies name has its number from them.
+        // What only the old policies name or make of somebody has its number from them.
         var input = newInput
+        let slots = Set(input.subjects.map(\.slot))
+        input.subjects += oldInput.subjects.filter { !slots.contains($0.slot) }
         let known = Set(input.peers.map(\.identity))
         input.peers += oldInput.peers.filter { !known.contains($0.identity) }
         var report = DiffReport(
             lines: changes.lines(from: before), legend: lines(MapLegend(changes), input),
             diagnostics: PolicyLint.diagnostics(new).map { DiagnosticRecord($0.diagnostic) })
-        let comparison = VerdictComparison(before: old, after: new, parties: parties).run(limit: limit)
+        let comparison = VerdictComparison(before: old, after: new, parties: parties(from: old, to: new)).run(
+            limit: limit)
         report.plan = PlanReport(
             changes: comparison.changes.map { change in
                 PlanReport.Change(
@@ -84,6 +128,9 @@ struct OfflineCompilation {
 
     private mutating func run(_ policies: [Policy]) throws -> (MapState, CompileInput) {
         var allocator = self.allocator
+        let meant = OfflineCompilation.endpoints(imagined, policies)
+        for (name, endpoint) in meant { try allocator.setEndpoint(name, endpoint) }
+        for name in Set(allocator.endpoints.keys).subtracting(meant.map(\.name)) { allocator.removeEndpoint(name) }
         for use in policies.flatMap(\.prefixes) {
             try allocator.usePrefix(use.prefix, includesWorkloads: use.includesWorkloads)
         }

@@ -29,8 +29,12 @@ struct OfflineLint {
         var surroundings = LintSurroundings(now: now)
         var compiled: [RuleDiagnostic] = []
         if !workloads.isEmpty {
-            surroundings.workloads = workloads.map { .init(name: "\($0)", side: ExplainedSide(labels: $0)) }
-            var compilation = try OfflineCompilation(for: files.policies, workloads: workloads)
+            surroundings.workloads = workloads.map(ImaginedWorkload.init).map { one in
+                let belongings = one.belongings(by: files.policies)
+                return .init(
+                    name: one.name, side: ExplainedSide(labels: belongings.labels, namedPorts: belongings.ports))
+            }
+            var compilation = try OfflineCompilation(for: [files.policies], workloads: workloads)
             compiled = try compilation.diagnostics(files.policies)
         }
         let result = PolicyReview(files.policies, surroundings).run(reading: files.diagnostics, compiled: compiled)
