@@ -64,6 +64,7 @@ extension IdentityAllocator {
         derivedUsers[key] = users + 1
         guard users == 0 else { return true }
         derivedByBase[key.base] = (derivedByBase[key.base] ?? []).union([key])
+        touched.identities.insert(key.base)
         guard assignLocal(key) != nil else { return false }
         touch(key)
         return true
@@ -75,6 +76,7 @@ extension IdentityAllocator {
         guard users == 1 else { return }
         let others = (derivedByBase[key.base] ?? []).subtracting([key])
         derivedByBase[key.base] = others.isEmpty ? nil : others
+        touched.identities.insert(key.base)
         if let number = releaseLocal(key) { touched.identities.insert(NumericIdentity(rawValue: number)) }
     }
 
@@ -209,14 +211,25 @@ extension IdentityAllocator {
         return users.map {
             ResolvedIdentity(
                 identity: identity, labels: $0.labels, isWorkload: true, namedPorts: ports,
-                groups: members.groups(of: $0.labels))
+                groups: members.groups(of: $0.labels),
+                isOnlyDerived: plainCounts[identity] == nil && derivedByBase[identity] != nil)
         }
     }
 
     private mutating func setMapping(_ prefix: CIDR, to identity: NumericIdentity?, _ changes: inout IdentityChanges) {
-        guard mappingTable[prefix] != identity else { return }
+        let former = mappingTable[prefix]
+        guard former != identity else { return }
         mappingTable[prefix] = identity
+        if let former { countPlain(former, -1) }
+        if let identity { countPlain(identity, 1) }
         changes.mappingSettings[prefix] = identity
         if identity == nil { changes.mappingRemovals.append(prefix) }
+    }
+
+    private mutating func countPlain(_ identity: NumericIdentity, _ change: Int32) {
+        guard NumericIdentity.workloadRange.contains(identity.rawValue) else { return }
+        let count = (plainCounts[identity] ?? 0) + change
+        plainCounts[identity] = count > 0 ? count : nil
+        if count == 0 || count == change { touched.identities.insert(identity) }
     }
 }

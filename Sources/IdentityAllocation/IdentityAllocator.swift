@@ -100,6 +100,8 @@ package struct IdentityAllocator: Sendable {
     var derivedUsers = RevertibleTable<LocalKey, Int>()
     /// Derived identities in use, by the identity they are of.
     var derivedByBase = RevertibleTable<NumericIdentity, Set<LocalKey>>()
+    /// Addresses that stand for a label set itself.
+    var plainCounts = RevertibleTable<NumericIdentity, Int32>()
 
     var touched = Touched()
     private var formerly: (touched: Touched, host: HostSide)?
@@ -143,6 +145,7 @@ package struct IdentityAllocator: Sendable {
         derivedKeys.revise(revision)
         derivedUsers.revise(revision)
         derivedByBase.revise(revision)
+        plainCounts.revise(revision)
         recordTable.revise(revision)
         mappingTable.revise(revision)
         if revision == .revert, let formerly { (touched, host) = formerly }

@@ -20,10 +20,13 @@ package final class ResolvedIdentity: Sendable {
     package let namedPorts: NamedPorts
     /// Labels of the groups of prefixes around the address, and of those that its own labels belong to; sorted.
     package let groups: [LabelSet]
+    /// All addresses of its endpoints stand for identities derived from it: no packet has this one.
+    package let isOnlyDerived: Bool
 
     package init(
         identity: NumericIdentity, labels: LabelSet, prefix: CIDR? = nil, isWorkload: Bool = false,
-        namedPorts: NamedPorts = NamedPorts(), groups: [LabelSet] = [], name: NameSelector? = nil
+        namedPorts: NamedPorts = NamedPorts(), groups: [LabelSet] = [], name: NameSelector? = nil,
+        isOnlyDerived: Bool = false
     ) {
         self.identity = identity
         self.labels = labels
@@ -32,6 +35,7 @@ package final class ResolvedIdentity: Sendable {
         self.namedPorts = namedPorts
         self.groups = groups
         self.name = name
+        self.isOnlyDerived = isOnlyDerived
     }
 }
 
@@ -40,6 +44,7 @@ extension ResolvedIdentity: Hashable {
         a === b
             || a.identity == b.identity && a.labels == b.labels && a.prefix == b.prefix && a.name == b.name
                 && a.isWorkload == b.isWorkload && a.namedPorts == b.namedPorts && a.groups == b.groups
+                && a.isOnlyDerived == b.isOnlyDerived
     }
 
     package func hash(into hasher: inout Hasher) {

@@ -142,11 +142,14 @@ extension RuleCompiler {
     }
 
     /// Adds a peer, or replaces the one with the same identity.
+    ///
+    /// One that no packet has needs no entries: those of its derived identities are its.
     package func setPeer(_ peer: ResolvedIdentity) {
         lastInput = nil
         let number = peer.identity.rawValue
         guard peers[number] != peer else { return }
         removePeer(peer.identity)
+        guard !peer.isOnlyDerived else { return }
         peers[number] = peer
         if let name = peer.name {
             nameIndex.insert(name, number)

@@ -120,6 +120,64 @@ import Testing
         #expect(podChange.identities.isEmpty && podChange.changes.subjectSettings.isEmpty)
     }
 
+    /// Slices of a cluster list every workload there is: each label set has one peer in the tables all the same.
+    @Test func `workloads that slices list cost no more entries than those that none does`() throws {
+        let engine = PolicyEngine(identities: .init(), rules: RuleRegistry().snapshot, options: CompileOptions())
+        func read(_ text: String) throws -> PolicyDelta {
+            let result = PolicyReader().read(text, file: "f.yaml")
+            try #require(!result.diagnostics.hasErrors, "\(result.diagnostics)")
+            return PolicyDelta(setting: result.policies)
+        }
+        func slices(_ apps: Range<Int>, ready: Bool = true) throws -> PolicyDelta {
+            try read(
+                apps.map { app in
+                    """
+                    apiVersion: discovery.k8s.io/v1
+                    kind: EndpointSlice
+                    metadata: {name: s-\(app), namespace: shop, labels: {kubernetes.io/service-name: s-\(app)}}
+                    addressType: IPv4
+                    endpoints:
+                      - {addresses: [10.128.0.\(app)]}
+                      - {addresses: [10.128.1.\(app)], conditions: {ready: \(ready)}}
+                    ports: [{port: 80, protocol: TCP}]
+                    ---
+
+                    """
+                }.joined())
+        }
+        var change = EngineChange(
+            policies: try read(
+                """
+                apiVersion: networking.k8s.io/v1
+                kind: NetworkPolicy
+                metadata: {name: db, namespace: shop}
+                spec: {podSelector: {}, ingress: [{from: [{podSelector: {matchExpressions: [{key: app, operator: Exists}]}}]}]}
+                """))
+        let shop = Label(source: LabelSource.kubernetes, key: WellKnownLabel.namespace, value: "shop")
+        for app in 0..<100 {
+            let labels = LabelSet([shop, Label(source: LabelSource.kubernetes, key: "app", value: "app-\(app)")])
+            change.remotes["remote:t/\(app)"] = RemoteWorkload(
+                labels: labels, addresses: [0x0a80_0000, 0x0a80_0100].map { IPAddress(v4: $0 + UInt32(app)) })
+        }
+        change.workloads = [
+            "db": Workload(
+                key: "db", name: "db", source: "test", labels: LabelSet([shop]),
+                addresses: [IPAddress(v4: 0x0a00_0001)],
+                interfaces: [])
+        ]
+        func entries(_ change: EngineChange) throws -> Int {
+            _ = try engine.prepare(change)
+            engine.accept()
+            return engine.completeState().policy.count
+        }
+        let unlisted = try entries(change)
+        #expect(unlisted >= 100)
+        #expect(try entries(EngineChange(policies: slices(0..<100))) == unlisted)
+        // One of two addresses is not ready: then there are two kinds of them.
+        #expect(try entries(EngineChange(policies: slices(0..<10, ready: false))) == unlisted + 10)
+        #expect(try entries(EngineChange(policies: slices(0..<10))) == unlisted)
+    }
+
     @Test func `a workload of another host is a peer, and no subject`() throws {
         let engine = PolicyEngine(identities: .init(), rules: RuleRegistry().snapshot, options: CompileOptions())
         var change = EngineChange()

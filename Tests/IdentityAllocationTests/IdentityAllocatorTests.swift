@@ -95,6 +95,43 @@ import Testing
         #expect(allocator.mappings[CIDR(host: v4(0x0a00_0005))] == base.identity)
     }
 
+    @Test func `a label set is known to be no packet's while all of its addresses are in prefixes`() throws {
+        var allocator = IdentityAllocator()
+        let base = try allocator.setEndpoint("a", .init(labels: web, addresses: [v4(0x0a00_0005)])).identity
+        try allocator.setEndpoint("none", .init(labels: api, addresses: []))
+        func isOnlyDerived() throws -> Bool? {
+            _ = try allocator.settle()
+            return allocator.records[base]?.isOnlyDerived
+        }
+        #expect(try isOnlyDerived() == false)
+        let wide = CIDR(v4(0x0a00_0000), length: 8)
+        try allocator.usePrefix(wide, includesWorkloads: true)
+        #expect(try isOnlyDerived() == true)
+        let derived = try #require(allocator.mappings[CIDR(host: v4(0x0a00_0005))])
+        #expect(derived != base && allocator.records[derived]?.isOnlyDerived == false)
+        // Who has no address may get one.
+        #expect(allocator.records.values.filter(\.isOnlyDerived).map(\.identity) == [base])
+        allocator.revise(.begin)
+        try allocator.setEndpoint("b", .init(labels: web, addresses: [v4(0x0b00_0001)]))
+        #expect(try isOnlyDerived() == false)
+        allocator.revise(.revert)
+        #expect(try isOnlyDerived() == true)
+        try allocator.setEndpoint("b", .init(labels: web, addresses: [v4(0x0b00_0001), v4(0x0b00_0002)]))
+        #expect(try isOnlyDerived() == false)
+        try allocator.setEndpoint("b", .init(labels: web, addresses: [v4(0x0b00_0002)]))
+        #expect(try isOnlyDerived() == false)
+        // Elsewhere the same addresses; nobody else has the label set for a moment.
+        allocator.removeEndpoint("a")
+        try allocator.setEndpoint("b", .init(labels: web, addresses: [v4(0x0a00_0006)]))
+        #expect(try isOnlyDerived() == true)
+        try allocator.setEndpoint("b", .init(labels: web, addresses: []))
+        #expect(try isOnlyDerived() == false)
+        try allocator.setEndpoint("b", .init(labels: web, addresses: [v4(0x0a00_0006)]))
+        #expect(try isOnlyDerived() == true)
+        allocator.releasePrefix(wide, includesWorkloads: true)
+        #expect(try isOnlyDerived() == false)
+    }
+
     @Test(arguments: ["init", "remote-node"])
     func `an endpoint of a reserved identity in a prefix is no outsider`(name: String) throws {
         var allocator = IdentityAllocator()
