@@ -66,6 +66,47 @@ import Testing
         }
     }
 
+    @Test func `names of a set open to whom a rule selects it for, at once, and go with its label`() async throws {
+        try await withTestBed(subnet: 70) { bed in
+            let field = try await NameField(bed)
+            _ = try await field.startAgent()
+            func documents(role: String, _ names: String) -> String {
+                """
+                apiVersion: projectcalico.org/v3
+                kind: GlobalNetworkPolicy
+                metadata: {name: out}
+                spec:
+                  selector: app == 'client'
+                  types: [Egress]
+                  egress:
+                    - {action: Allow, protocol: UDP, destination: {ports: [53]}}
+                    - {action: Allow, protocol: TCP, destination: {selector: role == 'partner', ports: [443]}}
+                ---
+                apiVersion: projectcalico.org/v3
+                kind: GlobalNetworkSet
+                metadata: {name: s, labels: {role: \(role)}}
+                spec: {nets: [198.19.1.1/32], allowedEgressDomains: [\(names)]}
+
+                """
+            }
+            try await field.enforce(documents(role: "partner", "'*.deep.test'"))
+            #expect(try await field.resolveAndConnect(0..<50) == .init(connected: 100, refused: 0))
+            // The prefix of the set beside its names, and nothing else.
+            #expect(try await field.resolveAndConnect(0..<2, "n%d.nope.test") == .init(connected: 1, refused: 1))
+            let list = try await field.control.learntNames(NameQuery(endpoint: "client", name: "n7.deep.test"))
+            #expect(
+                list.names.map(\.rules) == [
+                    ["GlobalNetworkPolicy/out egress[1]"], ["GlobalNetworkPolicy/out egress[1]"],
+                ])
+            try await field.enforce(documents(role: "other", "'*.deep.test'"))
+            #expect(try await !field.client.canConnect(to: "198.18.0.1", port: 443))
+            // What was answered counts for a name that comes later.
+            try await field.enforce(documents(role: "partner", "n1.nope.test"))
+            #expect(try await field.client.canConnect(to: "198.19.1.2", port: 443))
+            #expect(try await !field.client.canConnect(to: "198.18.0.1", port: 443))
+        }
+    }
+
     @Test func `a deny by name holds at once, whatever else is open, and a plan tells of it beforehand`() async throws {
         try await withTestBed(subnet: 70) { bed in
             let field = try await NameField(bed)

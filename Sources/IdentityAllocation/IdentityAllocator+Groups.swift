@@ -5,8 +5,14 @@ package import PolicyModel
 
 extension IdentityAllocator {
     /// A policy document defines a group: its prefixes get its labels, and workloads that are members belong to it.
+    ///
+    /// Its names, too, as long as they are in use (`useName`).
     package mutating func useGroup(_ group: PrefixGroup) {
         useGroup(group.labels, group.prefixes, includesWorkloads: group.includesWorkloads)
+        for name in group.names {
+            nameGroups[name] = (nameGroups[name] ?? []) + [group.labels]
+            touched.names.insert(name)
+        }
         guard let selector = group.members else { return }
         if members.add(group.labels, selector) { touchEndpoints(of: selector) }
     }
@@ -14,6 +20,12 @@ extension IdentityAllocator {
     /// Undoes one `useGroup` with an equal group.
     package mutating func releaseGroup(_ group: PrefixGroup) {
         releaseGroup(group.labels, group.prefixes, includesWorkloads: group.includesWorkloads)
+        for name in group.names {
+            guard var left = nameGroups[name], let index = left.firstIndex(of: group.labels) else { continue }
+            left.remove(at: index)
+            nameGroups[name] = left.isEmpty ? nil : left
+            touched.names.insert(name)
+        }
         guard let selector = group.members else { return }
         if members.remove(group.labels, selector) { touchEndpoints(of: selector) }
     }

@@ -162,7 +162,7 @@ extension IdentityAllocator {
         for identity in touched.identities.sorted() {
             let key = touched.locals[identity].flatMap { localIdentity($0) == identity ? $0 : nil }
             let record =
-                nameRecords[identity].map { ResolvedIdentity(identity: identity, labels: LabelSet([]), name: $0) }
+                nameRecords[identity].map { self.record(of: $0, identity) }
                 ?? key.map { self.record(of: $0, identity) } ?? baseRecord(identity)
             guard record != recordTable[identity] else { continue }
             recordTable[identity] = record
@@ -179,6 +179,11 @@ extension IdentityAllocator {
         touched.identities.insert(identity)
         touched.locals[identity] = key
         return identity
+    }
+
+    private func record(of name: NameSelector, _ identity: NumericIdentity) -> ResolvedIdentity {
+        ResolvedIdentity(
+            identity: identity, labels: LabelSet([]), groups: [LabelSet].distinct(nameGroups[name] ?? []), name: name)
     }
 
     private func record(of key: LocalKey, _ identity: NumericIdentity) -> ResolvedIdentity? {

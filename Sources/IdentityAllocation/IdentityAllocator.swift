@@ -74,6 +74,8 @@ package struct IdentityAllocator: Sendable {
     var nameUses = RevertibleTable<NameSelector, Int>()
     /// Patterns with a `*` inside that are in use, by the name that they end in.
     var globUses = RevertibleTable<DomainName, Int>()
+    /// Labels of the groups that have a name, each as often as it is given.
+    var nameGroups = RevertibleTable<NameSelector, [LabelSet]>()
     var nameRecords = RevertibleTable<NumericIdentity, NameSelector>()
     var subjectPool = NumberPool<SubjectKey>(IdentityAllocator.subjectRange)
 
@@ -129,6 +131,7 @@ package struct IdentityAllocator: Sendable {
         subjectPool.revise(revision)
         nameUses.revise(revision)
         globUses.revise(revision)
+        nameGroups.revise(revision)
         nameRecords.revise(revision)
         endpointTable.revise(revision)
         assignmentTable.revise(revision)

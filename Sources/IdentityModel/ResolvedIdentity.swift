@@ -12,13 +12,14 @@ package final class ResolvedIdentity: Sendable {
     ///
     /// Derived identities: the innermost policy prefix around the workload's address.
     package let prefix: CIDR?
-    /// Of a name: which; such an identity has no labels and no address, and is matched by this alone.
+    /// Of a name: which; such an identity has no labels and no address, and is matched by this and its groups alone.
     package let name: NameSelector?
     /// A workload, or the host: matched by a prefix only where the prefix includes workloads.
     package let isWorkload: Bool
     /// Of all endpoints with this identity.
     package let namedPorts: NamedPorts
-    /// Labels of the groups of prefixes around the address, and of those that its own labels belong to; sorted.
+    /// Labels of the groups of prefixes around the address, and of those that its own labels belong to, or that have the
+    /// name; sorted.
     package let groups: [LabelSet]
     /// All addresses of its endpoints stand for identities derived from it: no packet has this one.
     package let isOnlyDerived: Bool

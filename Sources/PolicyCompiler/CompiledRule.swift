@@ -18,12 +18,13 @@ class SubjectUser {
 
 /// A rule with everything about it that does not depend on who it meets.
 final class CompiledRule: SubjectUser {
-    /// A selector of one of the three indexes, and what its members must meet besides.
+    /// A selector of one of the indexes, and what its members must meet besides.
     struct PeerUse {
         enum Index: Hashable {
             case labels
             case prefixes
             case groups
+            case groupNames
             case names
         }
 

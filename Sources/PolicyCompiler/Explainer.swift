@@ -125,14 +125,14 @@ package struct Explainer: Sendable {
             return side
         }
         var candidates: [Candidate] = []
-        let groups = self.groups.around(peer)
+        let groups = self.groups.around(peer), namedGroups = self.groups.naming(peer)
         var flow = flow
         flow.groups = direction == .egress ? groups : []
         for policy in policies {
             for (position, rule) in policy.rules.enumerated()
             where rule.direction == direction && rule.subject.selects(subject) {
                 let precedence = strongestMatch(rule, ranks.rank(of: position, in: policy), flow)
-                let matchesPeer = rule.peers.matches(peer, groups)
+                let matchesPeer = rule.peers.matches(peer, groups, namedGroups)
                 if matchesPeer, let precedence {
                     candidates.append(
                         Candidate(
@@ -262,14 +262,15 @@ extension SubjectSelector {
 }
 
 extension PeerSelection {
-    fileprivate func matches(_ side: ExplainedSide, _ groups: [LabelSet]) -> Bool {
+    fileprivate func matches(_ side: ExplainedSide, _ groups: [LabelSet], _ namedGroups: [LabelSet]) -> Bool {
         guard case .some(let selectors) = self else { return true }
-        return selectors.contains { $0.matches(side, groups) }
+        return selectors.contains { $0.matches(side, groups, namedGroups) }
     }
 }
 
 extension PeerSelector {
-    fileprivate func matches(_ side: ExplainedSide, _ groups: [LabelSet]) -> Bool {
+    /// `groups`: around the peer's address or of its labels; `namedGroups`: that have a name of its.
+    fileprivate func matches(_ side: ExplainedSide, _ groups: [LabelSet], _ namedGroups: [LabelSet]) -> Bool {
         switch self {
         case .labels(let labels): labels.matches(side.labels)
         case .prefix(let prefix, let except, let includesWorkloads):
@@ -278,11 +279,10 @@ extension PeerSelector {
                     prefix.contains(address) && !except.contains { $0.contains(address) }
                 } ?? false
         case .group(let labels): groups.contains(where: labels.matches)
-        case .name(let name):
-            !side.isWorkload && !(side.address?.isNeverOpenedByName ?? false)
-                && side.names.contains(where: name.matches)
+        case .groupNames(let labels): namedGroups.contains(where: labels.matches)
+        case .name(let name): side.hasName { name.matches($0) }
         case .narrowed(let selector, let condition):
-            selector.matches(side, groups)
+            selector.matches(side, groups, namedGroups)
                 && condition.isMet(labels: side.labels, groups: groups, place: side.address.map { CIDR(host: $0) })
         }
     }
@@ -296,5 +296,19 @@ extension [PrefixGroup] {
             guard let address = side.address, group.includesWorkloads || !side.isWorkload else { return false }
             return group.prefixes.contains { $0.contains(address) }
         }.map(\.labels)
+    }
+
+    /// Labels of those that have a name of a peer's.
+    fileprivate func naming(_ side: ExplainedSide) -> [LabelSet] {
+        guard !side.names.isEmpty else { return [] }
+        return filter { group in group.names.contains { selector in side.hasName { selector.matches($0) } } }
+            .map(\.labels)
+    }
+}
+
+extension ExplainedSide {
+    /// False for who is never known by name.
+    fileprivate func hasName(where isMeant: (DomainName) -> Bool) -> Bool {
+        !isWorkload && !(address?.isNeverOpenedByName ?? false) && names.contains(where: isMeant)
     }
 }

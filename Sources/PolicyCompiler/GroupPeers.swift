@@ -2,8 +2,36 @@
 
 import IdentityModel
 
-/// Peers by the groups of prefixes around them; groups are told apart by their labels alone.
-struct GroupPeers {
+/// Which peers belong to the groups that each selector in use selects, while all of them come and go.
+struct GroupIndex<User: AnyObject> {
+    /// A member is a set of labels that groups have.
+    private var selectors = LabelIndex<User>()
+    private var peers = GroupPeers()
+
+    /// The peers of a selector's groups, each once for every group that it is in.
+    func members(of id: Int) -> [UInt32] { selectors.members(of: id).flatMap(peers.peers) }
+
+    func users(of id: Int) -> [User] { selectors.users(of: id) }
+
+    mutating func use(_ selector: LabelSelector, by user: User) -> Int { selectors.use(selector, by: user) }
+
+    mutating func release(_ id: Int, by user: User) { selectors.release(id, by: user) }
+
+    /// Adds a peer to a group; returns the selectors that select the group.
+    mutating func insert(_ peer: UInt32, _ group: LabelSet) -> [Int] {
+        let (member, isNew) = peers.insert(peer, group)
+        return isNew ? selectors.insert(member, group) : selectors.selectors(of: member)
+    }
+
+    /// Takes a peer out of a group; returns the selectors that select the group.
+    mutating func remove(_ peer: UInt32, _ group: LabelSet) -> [Int] {
+        guard let member = peers.number(of: group) else { return [] }
+        return peers.remove(peer, group) ? selectors.remove(member) : selectors.selectors(of: member)
+    }
+}
+
+/// Peers by the groups they are in; groups are told apart by their labels alone.
+private struct GroupPeers {
     private var numbers: [LabelSet: UInt32] = [:]
     private var peers: [UInt32: [UInt32]] = [:]
     private var nextNumber: UInt32 = 0

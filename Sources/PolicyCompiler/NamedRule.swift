@@ -14,13 +14,12 @@ package struct NamedRule: Hashable, Sendable {
 }
 
 extension Explainer {
-    /// Every selector of names with the rule that has it, in the order of the policies.
+    /// Every selector of names with each rule that means it, also by a group, in the order of the policies.
     package static func rulesByName(_ policies: some Sequence<Policy>) -> [NamedRule] {
-        policies.sorted { $0.reference < $1.reference }.flatMap(\.rules).flatMap { rule -> [NamedRule] in
-            guard case .some(let selectors) = rule.peers else { return [] }
-            return selectors.compactMap { selector in
-                guard case .name(let name) = selector else { return nil }
-                return NamedRule(selector: name, subject: rule.subject.labels, text: rule.origin.text)
+        let groups = NamedGroups(policies)
+        return policies.sorted { $0.reference < $1.reference }.flatMap(\.rules).flatMap { rule in
+            groups.names(of: rule).sorted().map { name in
+                NamedRule(selector: name, subject: rule.subject.labels, text: rule.origin.text)
             }
         }
     }

@@ -25,9 +25,9 @@ extension PolicyPrefix: Comparable {
 }
 
 extension Policy {
-    /// Every DNS name or pattern of names the policy mentions, once.
+    /// Every DNS name or pattern of names the policy mentions or gives a group, once.
     package var names: Set<NameSelector> {
-        var result: Set<NameSelector> = []
+        var result = Set(prefixGroup?.names ?? [])
         for rule in rules {
             guard case .some(let selectors) = rule.peers else { continue }
             result.formUnion(selectors.compactMap(\.domainName))
@@ -50,7 +50,7 @@ extension PeerSelector {
     /// Every prefix that it tells apart.
     package var prefixes: [PolicyPrefix] {
         switch self {
-        case .labels, .group, .name: []
+        case .labels, .group, .name, .groupNames: []
         case .prefix(let prefix, let except, let includesWorkloads):
             ([prefix] + except).map { PolicyPrefix(prefix: $0, includesWorkloads: includesWorkloads) }
         case .narrowed(let selector, let condition):
@@ -58,11 +58,11 @@ extension PeerSelector {
         }
     }
 
-    /// The labels by which it selects identities or groups; nil: it names prefixes.
+    /// The labels by which it selects identities or groups; nil: it means prefixes or names.
     package var labels: LabelSelector? {
         switch self {
         case .labels(let labels), .group(let labels): labels
-        case .prefix, .name: nil
+        case .prefix, .name, .groupNames: nil
         case .narrowed(let selector, _): selector.labels
         }
     }

@@ -44,7 +44,8 @@ extension PeerSelector {
     fileprivate func covers(_ other: PeerSelector) -> Bool {
         switch (self, other) {
         case (_, .narrowed(let theirs, _)) where self != other: return covers(theirs)
-        case (.labels(let mine), .labels(let theirs)), (.group(let mine), .group(let theirs)):
+        case (.labels(let mine), .labels(let theirs)), (.group(let mine), .group(let theirs)),
+            (.groupNames(let mine), .groupNames(let theirs)):
             return mine.covers(theirs)
         case (.prefix(let mine, let gaps, let withWorkloads), .prefix(let theirs, let theirGaps, let theirWorkloads)):
             guard mine.contains(theirs), withWorkloads || !theirWorkloads else { return false }

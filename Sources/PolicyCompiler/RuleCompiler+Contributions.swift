@@ -26,7 +26,8 @@ extension RuleCompiler {
             switch use.index {
             case .labels: peerIndex.members(of: use.id)
             case .prefixes: prefixIndex.members(of: use.id)
-            case .groups: groupIndex.members(of: use.id).flatMap(groupPeers.peers)
+            case .groups: groupIndex.members(of: use.id)
+            case .groupNames: groupNameIndex.members(of: use.id)
             case .names: nameIndex.members(of: use.id)
             }
         guard use.condition != nil else { return all }

@@ -154,6 +154,11 @@ extension RuleCompiler {
         if let name = peer.name {
             nameIndex.insert(name, number)
             for rule in nameIndex.users(of: name) { contributeEverywhere(rule, peer: number, .add) }
+            for group in peer.groups {
+                for id in groupNameIndex.insert(number, group) {
+                    contribute(groupNameIndex.users(of: id), .groupNames, id, peer, .add)
+                }
+            }
             return
         }
         if peer.labels.isReserved("host") {
@@ -166,9 +171,9 @@ extension RuleCompiler {
             contribute(peerIndex.users(of: id), .labels, id, peer, .add)
         }
         for group in peer.groups {
-            let (member, isNew) = groupPeers.insert(number, group)
-            if isNew { _ = groupIndex.insert(member, group) }
-            for id in groupIndex.selectors(of: member) { contribute(groupIndex.users(of: id), .groups, id, peer, .add) }
+            for id in groupIndex.insert(number, group) {
+                contribute(groupIndex.users(of: id), .groups, id, peer, .add)
+            }
         }
         guard let prefix = peer.prefix else { return }
         for id in prefixIndex.insert(.init(prefix: prefix, identity: number, isWorkload: peer.isWorkload)) {
@@ -184,6 +189,11 @@ extension RuleCompiler {
         if let name = peer.name {
             for rule in nameIndex.users(of: name) { contributeEverywhere(rule, peer: number, .remove) }
             nameIndex.remove(name)
+            for group in peer.groups {
+                for id in groupNameIndex.remove(number, group) {
+                    contribute(groupNameIndex.users(of: id), .groupNames, id, peer, .remove)
+                }
+            }
             peers[number] = nil
             return
         }
@@ -194,11 +204,9 @@ extension RuleCompiler {
             contribute(peerIndex.users(of: id), .labels, id, peer, .remove)
         }
         for group in peer.groups {
-            guard let member = groupPeers.number(of: group) else { continue }
-            for id in groupIndex.selectors(of: member) {
+            for id in groupIndex.remove(number, group) {
                 contribute(groupIndex.users(of: id), .groups, id, peer, .remove)
             }
-            if groupPeers.remove(number, group) { _ = groupIndex.remove(member) }
         }
         if let prefix = peer.prefix {
             for id in prefixIndex.remove(.init(prefix: prefix, identity: number, isWorkload: peer.isWorkload)) {
@@ -254,6 +262,7 @@ extension RuleCompiler {
                 prefix: prefix, except: PrefixSet(except), includesWorkloads: includesWorkloads)
             return .init(index: .prefixes, id: prefixIndex.use(wanted, by: rule))
         case .group(let labels): return .init(index: .groups, id: groupIndex.use(labels, by: rule))
+        case .groupNames(let labels): return .init(index: .groupNames, id: groupNameIndex.use(labels, by: rule))
         case .name(let name): return .init(index: .names, id: nameIndex.use(name, by: rule))
         case .narrowed(let selector, let condition):
             // Of several conditions each must be met: none is left out, as selectors are narrowed once.
@@ -282,6 +291,7 @@ extension RuleCompiler {
                 case .labels: peerIndex.release(use.id, by: rule)
                 case .prefixes: prefixIndex.release(use.id, by: rule)
                 case .groups: groupIndex.release(use.id, by: rule)
+                case .groupNames: groupNameIndex.release(use.id, by: rule)
                 case .names: nameIndex.release(use.id, by: rule)
                 }
             }

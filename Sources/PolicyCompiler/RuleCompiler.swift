@@ -20,9 +20,9 @@ package final class RuleCompiler {
     var subjectIndex = LabelIndex<SubjectUser>()
     var peerIndex = LabelIndex<CompiledRule>()
     var prefixIndex = PrefixIndex<CompiledRule>()
-    /// Selectors of groups of prefixes; a member is a set of labels that groups have.
-    var groupIndex = LabelIndex<CompiledRule>()
-    var groupPeers = GroupPeers()
+    /// Addresses and workloads that are in groups, and names that groups have: a rule means the ones or the others.
+    var groupIndex = GroupIndex<CompiledRule>()
+    var groupNameIndex = GroupIndex<CompiledRule>()
     var nameIndex = NameIndex<CompiledRule>()
     /// Rules that ask any peer for a port by name.
     var portNameIndex = PortNameIndex<CompiledRule>()

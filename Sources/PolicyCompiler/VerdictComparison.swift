@@ -103,6 +103,7 @@ package struct VerdictComparison: Sendable {
     private var crowds: [Crowd] = []
     /// Labels of all groups: services among them have ports.
     private let groups: [LabelSet]
+    private let namedGroups: NamedGroups
     /// More networks are not looked at, nor more names: nobody would read it.
     private static let networksMax = 64
     private var unjudgedNetworks = 0
@@ -119,6 +120,7 @@ package struct VerdictComparison: Sendable {
     ) {
         self.judgementsMax = judgementsMax
         groups = Set((before + after).compactMap(\.prefixGroup?.labels)).sorted { "\($0)" < "\($1)" }
+        namedGroups = NamedGroups(before + after)
         let old = Set(before), new = Set(after)
         let differing = VerdictComparison.differing(old, new)
         // Only where addresses of workloads are matched do they tell workloads apart.
@@ -194,7 +196,7 @@ package struct VerdictComparison: Sendable {
         // An address of a party's own would be judged as that party reaching itself.
         let taken = crowds.compactMap(\.sides.before.address).map { CIDR(host: $0) }
         add("world", .world(nil))
-        let names = Set(rules.flatMap(\.peers.selectors).compactMap(\.domainName))
+        let names = rules.reduce(into: Set<NameSelector>()) { $0.formUnion(namedGroups.names(of: $1)) }
         let chosen = (names.intersection(namesFirst).sorted() + names.subtracting(namesFirst).sorted())
             .prefix(VerdictComparison.networksMax)
         unjudgedNetworks = max(0, prefixes.count - VerdictComparison.networksMax) + names.count - chosen.count
@@ -353,7 +355,7 @@ extension PeerSelector {
     /// True if groups of prefixes are part of what it selects.
     fileprivate var namesGroups: Bool {
         switch self {
-        case .group: true
+        case .group, .groupNames: true
         case .labels, .prefix, .name: false
         case .narrowed(let selector, let condition): selector.namesGroups || !condition.notGroups.isEmpty
         }

@@ -151,6 +151,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let namesNotRead = DiagnosticCode(
         2122, "a rule by DNS name where nobody's answers are read")
     package static let undefinedTier = DiagnosticCode(2123, "a tier or profile that no document defines")
+    package static let setNamesLeftOut = DiagnosticCode(2124, "names of a set that a rule selects and does not mean")
 
     /// Every code, in order.
     package static let all: [DiagnosticCode] = [
@@ -174,7 +175,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
         .selectsNoEndpoint, .peerSelectsNothing, .namedPortUndefined, .namedPortConflicting, .prefixMissesWorkloads,
         .unnumbered, .contradictory, .unreachable, .shadowed, .redundant, .dnsBlocked, .dnsOverTCPBlocked,
         .icmpBlocked, .lapsed, .hostAccessCut, .oneFamilyOnly, .otherEndDenies, .declaredPortClosed, .noEffect,
-        .unusedExemption, .namesNotRead, .undefinedTier,
+        .unusedExemption, .namesNotRead, .undefinedTier, .setNamesLeftOut,
     ]
 
     /// A code by its name, `BH2112`; nil if there is none.

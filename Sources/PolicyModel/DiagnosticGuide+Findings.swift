@@ -168,5 +168,14 @@ extension DiagnosticGuide {
             "A tier without a `Tier` is asked behind all that have an order, and denies at its end; a profile without a `Profile` "
                 + "says nothing, so that what relies on it is closed.",
             remedy: "Write the document, or correct the name."),
+        DiagnosticGuide(
+            .setNamesLeftOut,
+            "`allowedEgressDomains` of a set are meant by egress rules that allow and ask of the addresses nothing else: whether an "
+                + "address that a name leads to lies in `nets`, or outside of what `notNets` and `notSelector` leave out, is not known "
+                + "beforehand, and a rule must not open more than it says. Names also open nothing for what only passes through the "
+                + "host (`applyOnForward`), because lookups of those behind it are not read. The prefixes of the set are meant.",
+            remedy: "Write a rule with the selector alone, or a set of its own for the names.",
+            example:
+                "destination: {selector: role == 'partners', notNets: [198.51.100.0/24]}   # means the set's nets only"),
     ]
 }

@@ -13,9 +13,10 @@ extension Policy {
             lines.append("  defines tier \(tier.name), \(place), \(tier.closes ? "deny" : "pass") at its end")
         }
         if let group = prefixGroup {
+            let names = group.names.isEmpty ? "" : " and \(group.names.count) names"
             let members = group.members.map { ", workloads of \($0)" } ?? ""
             lines.append(
-                "  defines \(group.prefixes.count) prefixes with \(group.labels)"
+                "  defines \(group.prefixes.count) prefixes\(names) with \(group.labels)"
                     + (group.includesWorkloads ? ", workloads in them too" : "") + members)
         }
         for grant in grants { lines.append("  gives \(grant)") }
@@ -104,6 +105,7 @@ extension PeerSelector: CustomStringConvertible {
                 + (exceptions.isEmpty ? "" : " except " + exceptions.map(\.description).joined(separator: ","))
                 + (includesWorkloads ? " with workloads" : "")
         case .group(let selector): "prefixes of \(selector)"
+        case .groupNames(let selector): "names of \(selector)"
         case .narrowed(let selector, let condition): "(\(selector) \(condition))"
         case .name(let selector): "name \(selector)"
         }

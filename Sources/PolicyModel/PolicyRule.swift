@@ -64,6 +64,8 @@ package enum PeerSelector: Hashable, Sendable {
     case group(LabelSelector)
     /// Addresses outside that DNS gave the endpoint for such a name; of egress rules only.
     case name(NameSelector)
+    /// Addresses outside that DNS gave the endpoint for a name of groups whose labels match; of egress rules only.
+    case groupNames(LabelSelector)
     /// What is selected and meets a condition too.
     indirect case narrowed(PeerSelector, PeerCondition)
 }
@@ -91,13 +93,30 @@ package enum PortMatch: Hashable, Sendable {
     case ofServices(ServicePortSelector)
 }
 
+extension PolicyRule {
+    /// The same without what it means by names of groups.
+    package var withoutGroupNames: PolicyRule {
+        var rule = self
+        rule.peers = peers.withoutGroupNames
+        return rule
+    }
+}
+
+extension PeerSelection {
+    /// Without what it means by names of groups.
+    package var withoutGroupNames: PeerSelection {
+        guard case .some(let selectors) = self else { return self }
+        return .some(selectors.filter { if case .groupNames = $0 { false } else { true } })
+    }
+}
+
 extension PeerSelector {
     /// The name or pattern by which it selects; nil: it selects otherwise.
     package var domainName: NameSelector? {
         switch self {
         case .name(let name): name
         case .narrowed(let selector, _): selector.domainName
-        case .labels, .prefix, .group: nil
+        case .labels, .prefix, .group, .groupNames: nil
         }
     }
 }

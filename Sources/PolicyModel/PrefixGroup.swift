@@ -3,22 +3,26 @@
 package import IdentityModel
 package import NetworkModel
 
-/// Prefixes, or workloads, with labels of their own, by which rules select them: stored once, however many rules do.
+/// Prefixes, names or workloads with labels of their own, by which rules select them: stored once, however many rules do.
 package struct PrefixGroup: Hashable, Sendable {
     package var labels: LabelSet
     /// In order, none twice: a longer list is compared with a shorter one at a glance.
     package var prefixes: [CIDR]
+    /// DNS names that only `PeerSelector.groupNames` means; in order, none twice.
+    package var names: [NameSelector]
     /// True: workloads and hosts whose addresses are inside are meant too.
     package var includesWorkloads: Bool
     /// Workloads that belong to the group wherever they are: those behind a service; nil: none.
     package var members: LabelSelector?
 
     package init(
-        labels: LabelSet, prefixes: [CIDR] = [], includesWorkloads: Bool = false, members: LabelSelector? = nil
+        labels: LabelSet, prefixes: [CIDR] = [], names: Set<NameSelector> = [], includesWorkloads: Bool = false,
+        members: LabelSelector? = nil
     ) {
         self.labels = labels
         let isInOrder = zip(prefixes, prefixes.dropFirst()).allSatisfy(<)
         self.prefixes = isInOrder ? prefixes : Set(prefixes).sorted()
+        self.names = names.sorted()
         self.includesWorkloads = includesWorkloads
         self.members = members
     }

@@ -88,22 +88,27 @@ enum NameReading {
         return selectors
     }
 
-    /// An error for the first rule of each that names one more pattern with a `*` inside than are looked for below one name.
+    /// Names with the places where they are meant.
+    private static func named(_ policy: Policy) -> [(selector: NameSelector, source: SourceLocation)] {
+        policy.rules.flatMap { rule in
+            selectors(of: rule).compactMap(\.domainName).map { ($0, rule.origin.source) }
+        } + (policy.prefixGroup?.names ?? []).map { ($0, policy.source) }
+    }
+
+    /// An error for the first rule or set of each that names one more pattern with a `*` inside than are looked for below one name.
     static func crowdedPatterns(_ policies: [Policy]) -> [Diagnostic] {
         var found: [DomainName: Set<NameGlob>] = [:]
         var told: [Diagnostic] = []
-        for rule in policies.flatMap(\.rules) {
-            for selector in selectors(of: rule).compactMap(\.domainName) {
-                guard let glob = selector.glob, found[selector.name, default: []].insert(glob).inserted,
-                    found[selector.name]?.count == NameGlob.countMax + 1
-                else { continue }
-                told.append(
-                    Diagnostic(
-                        severity: .error, code: .tooMany, location: rule.origin.source,
-                        message:
-                            "more than \(NameGlob.countMax) patterns with a `*` inside a label end in \(selector.name)",
-                        remedy: "use wider patterns, or `*.` and `**.` before a name"))
-            }
+        for (selector, source) in policies.flatMap(named) {
+            guard let glob = selector.glob, found[selector.name, default: []].insert(glob).inserted,
+                found[selector.name]?.count == NameGlob.countMax + 1
+            else { continue }
+            told.append(
+                Diagnostic(
+                    severity: .error, code: .tooMany, location: source,
+                    message:
+                        "more than \(NameGlob.countMax) patterns with a `*` inside a label end in \(selector.name)",
+                    remedy: "use wider patterns, or `*.` and `**.` before a name"))
         }
         return told
     }

@@ -161,6 +161,98 @@ import Testing
         #expect(try await state.dump(.names, limit: 9).rows.count == 4)
     }
 
+    // MARK: Names of sets
+
+    private static let toSets = """
+        apiVersion: projectcalico.org/v3
+        kind: NetworkPolicy
+        metadata: {name: out, namespace: shop}
+        spec:
+          selector: app == 'web'
+          types: [Egress]
+          egress:
+            - {action: Allow, protocol: TCP, destination: {selector: role == 'partner', ports: [443]}}
+
+        """
+
+    private static func set(_ names: String, role: String = "partner", _ name: String = "s") -> String {
+        """
+        ---
+        apiVersion: projectcalico.org/v3
+        kind: NetworkSet
+        metadata: {name: \(name), namespace: shop, labels: {role: \(role)}}
+        spec: {nets: [192.0.2.0/24], allowedEgressDomains: [\(names)]}
+
+        """
+    }
+
+    @Test func `a rule follows the names of the sets that it selects, as they and their labels come and go`()
+        async throws
+    {
+        let state = try await agent(resolvers: [Self.resolver])
+        try teach(("a.test", 1, [("198.51.100.1", 60)]), ("x.b.test", 1, [("198.51.100.2", 60)]))
+        func opened() async throws -> [String] {
+            let listed = try await state.learntNames(NameQuery()).names.filter {
+                $0.rules == ["CalicoNetworkPolicy/shop/out egress[0]"]
+            }
+            var opened: [String] = []
+            for name in ["a.test", "x.b.test"] {
+                let report = try await state.explain(
+                    ExplainRequest(from: "web", to: name, port: 443, protocol: nil))
+                if report.verdict == "allow" { opened.append(name) }
+                #expect(
+                    try await state.explain(ExplainRequest(from: "web", to: name, port: 80, protocol: nil)).verdict
+                        == "deny")
+            }
+            #expect(listed.map(\.name) == opened)
+            // The tables have an entry for each name that is meant, and the kernel the numbers of all names of sets.
+            let numbers = datapath.withContent { $0.names }
+            let lines = try await state.dump(.policy, limit: 1000).rows.map { $0.joined(separator: " ") }
+            for (selector, number) in numbers {
+                let isMeant = opened.contains { DomainName($0).map(selector.matches) ?? false }
+                #expect(lines.contains { $0.contains("\(number.rawValue)") } == isMeant, "\(selector): \(lines)")
+            }
+            return opened
+        }
+        let whole = Self.toSets + Self.set("a.test, '*.b.test'")
+        // Told with the change, which is no problem: answers are read.
+        let plan = try await apply(whole, to: state)
+        #expect(plan.diagnostics.isEmpty)
+        #expect(try await opened() == ["a.test", "x.b.test"])
+        _ = try await apply(Self.toSets + Self.set("a.test"), to: state)
+        #expect(try await opened() == ["a.test"])
+        _ = try await apply(Self.toSets + Self.set("a.test", role: "other"), to: state)
+        #expect(try await opened() == [])
+        _ = try await apply(
+            Self.toSets + Self.set("a.test", role: "other") + Self.set("a.test, x.b.test", "t"), to: state)
+        #expect(try await opened() == ["a.test", "x.b.test"])
+        // Of two sets that have a name one goes.
+        _ = try await apply(
+            Self.toSets + Self.set("a.test") + Self.set("a.test, x.b.test", role: "other", "t"), to: state)
+        #expect(try await opened() == ["a.test"])
+        for name in ["s", "t"] {
+            _ = try await state.deletePolicy("NetworkSet/shop/\(name)", options: ChangeOptions())
+        }
+        #expect(try await opened() == [])
+        #expect(datapath.withContent { $0.names.isEmpty })
+    }
+
+    @Test func `a plan tells what names of a set open, and without resolvers that they open nothing`() async throws {
+        let state = try await agent(resolvers: [], policy: Self.toSets)
+        let document = PolicyDocument(name: "set.yaml", text: Array(Self.set("'*.b.test'").utf8))
+        let plan = try await state.planPolicies(.apply(document), limit: 20)
+        let changes = plan.changes.map { "\($0.from) \($0.to) \($0.traffic) \($0.after)" }
+        #expect(changes.contains("shop/web **.b.test tcp/443 allow"), "\(changes)")
+        let report = try await state.applyPolicies(document, options: ChangeOptions())
+        #expect(!report.diagnostics.contains { $0.severity == "error" })
+        let status = try await state.status()
+        #expect(status.problems.map(\.subject) == ["dns"])
+        #expect(status.problems.first?.message.contains("CalicoNetworkPolicy/shop/out egress[0]") == true)
+        let lint = try await state.lintPolicies(LintRequest(documents: []))
+        let finding = try #require(lint.findings.first { $0.diagnostic.code == "BH2122" }).diagnostic
+        #expect(finding.message.contains("as far as it means names of sets (**.b.test), opens nothing"), "\(finding)")
+    }
+
     // MARK: Explain
 
     @Test func `a name is explained at the addresses it was told for, or as such`() async throws {

@@ -67,6 +67,7 @@ import Testing
             for policy in change.policies.settings.values {
                 if policy.prefixGroup != nil { kinds.insert("groups") }
                 if !policy.names.isEmpty { kinds.insert("names") }
+                if policy.prefixGroup?.names.isEmpty == false { kinds.insert("names of groups") }
                 if policy.prefixGroup?.members != nil { kinds.insert("services") }
             }
             if !change.policies.settings.isEmpty { kinds.insert("settings") }
@@ -78,7 +79,7 @@ import Testing
         }
         let all: Set = [
             "host", "workloads", "settings", "removals", "remote settings", "remote removals", "groups", "names",
-            "services", "gone services",
+            "services", "gone services", "names of groups",
         ]
         #expect(kinds == all && entries > 200, "\(kinds) \(entries)")
     }
@@ -371,17 +372,25 @@ private struct ChangingCluster {
         let labels = LabelSet([Label(source: "k8s", key: "list", value: draw.pick(["a", "b"]))])
         let texts = (0..<draw.number(1...4)).flatMap { _ in [draw.prefixes().outer, draw.prefixes().inner] }
         return policy(
-            "group-\(number)", [.group(LabelSelector([LabelRequirement(key: "list", .isIn(["a"]))]))],
+            "group-\(number)", [.group(Self.list("a")), .groupNames(Self.list(draw.pick(["a", "b"])))],
             group: PrefixGroup(
                 labels: labels, prefixes: Set(texts.compactMap { CIDR($0) }).sorted(),
-                includesWorkloads: number == 0))
+                names: draw.chance(70) ? names() : [], includesWorkloads: number == 0))
+    }
+
+    private mutating func names() -> Set<NameSelector> {
+        Set(
+            (0..<draw.number(1...3)).compactMap { _ in
+                NameSelector(draw.pick(["example.com", "*.example.com", "db.example.org", "**.example.net"]))
+            })
     }
 
     private mutating func namePolicy() -> Policy {
-        let names = (0..<draw.number(1...3)).compactMap { _ in
-            NameSelector(draw.pick(["example.com", "*.example.com", "db.example.org", "**.example.net"]))
-        }
-        return policy("names-\(draw.number(0...2))", Set(names).sorted().map { .name($0) })
+        policy("names-\(draw.number(0...2))", names().sorted().map { .name($0) })
+    }
+
+    private static func list(_ value: String) -> LabelSelector {
+        LabelSelector([LabelRequirement(key: "list", .isIn([value]))])
     }
 
     private func policy(_ name: String, _ peers: [PeerSelector], group: PrefixGroup? = nil) -> Policy {

@@ -435,5 +435,25 @@ struct FindingCase: Sendable, CustomTestStringConvertible {
             line:
                 "policy.yaml:1:1: warning[BH2123]: GlobalNetworkPolicy/security.p: no document defines tier security: it is asked behind every tier that has an order, and denies at its end; write a Tier named security, or correct the name"
         ),
+        FindingCase(
+            code: "BH2124",
+            text: """
+                apiVersion: projectcalico.org/v3
+                kind: NetworkPolicy
+                metadata: {name: p, namespace: shop}
+                spec:
+                  selector: all()
+                  egress:
+                    - {action: Allow, destination: {selector: role == 'partner', notNets: [192.0.2.0/24]}}
+                ---
+                apiVersion: projectcalico.org/v3
+                kind: NetworkSet
+                metadata: {name: partners, namespace: shop, labels: {role: partner}}
+                spec: {allowedEgressDomains: [b.example.org, a.example.org]}
+
+                """,
+            line:
+                "policy.yaml:7:7: warning[BH2124]: CalicoNetworkPolicy/shop/p egress[0]: it selects a set with names (a.example.org …), which open nothing in a rule that asks more of the addresses; write a rule with the selector alone, without `nets`, `notNets`, `notSelector` and `ipVersion`"
+        ),
     ]
 }

@@ -33,7 +33,7 @@ struct CompiledScenario {
         }
         for policy in policies {
             if let group = policy.prefixGroup {
-                allocator.releaseGroup(group.labels, group.prefixes, includesWorkloads: group.includesWorkloads)
+                allocator.releaseGroup(group)
             }
             for prefix in policy.prefixes {
                 allocator.releasePrefix(prefix.prefix, includesWorkloads: prefix.includesWorkloads)

@@ -122,7 +122,7 @@ struct ReferenceEvaluator {
             if condition.notLabels.contains(where: { $0.matches(party.labels) }) { return false }
             if condition.notGroups.contains(where: { isInGroup($0, party) }) { return false }
             return matches(inner, party)
-        case .name: preconditionFailure("no policy of a scenario has such peers")
+        case .name, .groupNames: preconditionFailure("no policy of a scenario has such peers")
         }
     }
 

@@ -119,9 +119,12 @@ extension RandomPolicyTest {
         var labels: [(key: String, value: CaseNode)] = [("app", .text(pick(["a", "b", "c"])))]
         if chance(40) { labels.append(("tier", .text(pick(["x", "y"])))) }
         if chance(90) { members.append(("labels", .object(labels))) }
+        var spec: [(key: String, value: CaseNode)] = []
+        if !isAboutNames || chance(40) { spec.append(("nets", some(0...3) { $0.calicoNet(nil) })) }
+        if chance(isAboutNames ? 90 : 25) { spec.append(("allowedEgressDomains", some(0...3) { $0.calicoDomain() })) }
         return [
             "apiVersion": "projectcalico.org/v3", "kind": .text(isGlobal ? "GlobalNetworkSet" : "NetworkSet"),
-            "metadata": .object(members), "spec": ["nets": some(0...3) { $0.calicoNet(nil) }],
+            "metadata": .object(members), "spec": .object(spec),
         ]
     }
 
@@ -188,9 +191,12 @@ extension RandomPolicyTest {
     }
 
     private mutating func calicoDomains() -> [(key: String, value: CaseNode)] {
-        let names =
-            RandomCluster.domainNames + ["*", "*.test", "*.a.test", "x.*.test", "W.*.Test.", "w.*", "*.w.a.test"]
-        return [("domains", some(1...2) { .text($0.pick(names)) })]
+        [("domains", some(1...2) { $0.calicoDomain() })]
+    }
+
+    private mutating func calicoDomain() -> CaseNode {
+        .text(
+            pick(RandomCluster.domainNames + ["*", "*.test", "*.a.test", "x.*.test", "W.*.Test.", "w.*", "*.w.a.test"]))
     }
 
     private mutating func calicoType(isIPv4: Bool) -> CaseNode {
@@ -212,7 +218,8 @@ extension RandomPolicyTest {
 
     private mutating func calicoPeer(_ family: Int?) -> [(key: String, value: CaseNode)] {
         var end: [(key: String, value: CaseNode)] = []
-        if chance(45) { end.append(("selector", calicoSelector())) }
+        if chance(isAboutNames ? 80 : 45) { end.append(("selector", calicoSelector())) }
+        if isAboutNames, chance(70) { return end }
         if chance(20) { end.append(("namespaceSelector", calicoNamespaces())) }
         if chance(12) {
             end.append(("serviceAccounts", chance(50) ? ["names": ["robot"]] : ["selector": calicoAccounts()]))

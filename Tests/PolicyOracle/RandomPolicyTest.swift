@@ -82,6 +82,7 @@ package struct RandomPolicyTest {
 
         static let aboutNames: [Dialect] = [
             .cilium, .cilium, .cilium, .ciliumClusterwide, .admin, .cluster, .calico, .calicoGlobal,
+            .calicoGlobal, .calicoSet, .calicoSet,
         ]
     }
 

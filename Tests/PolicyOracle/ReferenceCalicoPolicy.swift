@@ -169,11 +169,16 @@ enum ReferenceCalicoPolicy {
     static func matches(_ rule: CaseNode, _ question: ReferenceQuestion, _ namespace: String?) -> Bool {
         let isIngress = question.direction == .ingress
         // At the policy's own end selectors mean labels only.
-        var subject = question.subject
+        var subject = question.subject, peer = question.peer
         subject.sets = []
+        // Names of sets are for rules that let out what asked for them, and no rule asks more of a name.
+        let isByAddress = rule["ipVersion"] != nil && !["ICMP", "ICMPv6"].contains(rule["protocol"]?.string)
+        if isIngress || question.isForwarded || rule["action"]?.string != "Allow" || isByAddress {
+            peer.setsOfNames = []
+        }
         return isTraffic(rule, question)
-            && isEnd(rule["source"] ?? [:], isIngress ? question.peer : subject, namespace)
-            && isEnd(rule["destination"] ?? [:], isIngress ? subject : question.peer, namespace)
+            && isEnd(rule["source"] ?? [:], isIngress ? peer : subject, namespace)
+            && isEnd(rule["destination"] ?? [:], isIngress ? subject : peer, namespace)
             && isPort(rule["destination"] ?? [:], question, namespace, isDenying: rule["action"]?.string == "Deny")
     }
 
@@ -193,7 +198,8 @@ enum ReferenceCalicoPolicy {
             let isEndpointMeant =
                 isMeant(entity, party, namespace) && isAccount(accounts?["selector"], party)
                 && isNamed(accounts?["names"], party)
-            let isSetMeant = party.sets.contains {
+            let isOnlySelected = ["nets", "notNets", "notSelector"].allSatisfy { entity[$0] == nil }
+            let isSetMeant = (party.sets + (isOnlySelected ? party.setsOfNames : [])).contains {
                 isMeant(entity, $0, namespace) && isAccount(accounts?["selector"], $0) && accounts?["names"] == nil
             }
             guard isEndpointMeant || isSetMeant else { return false }

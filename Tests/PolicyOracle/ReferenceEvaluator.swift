@@ -92,6 +92,7 @@ package struct ReferenceEvaluator {
             question.direction = direction == .egress ? .ingress : .egress
         }
         for set in sets where set.contains(question.peer.address) { question.peer.sets.append(set) }
+        question.peer.setsOfNames = sets.filter { $0.hasName(of: question.peer) }
         let enforced = policies.filter {
             $0["metadata"]?["annotations"]?["bulkhead.dev/mode"]?.string != "audit"
                 && !ReferenceCalicoPolicy.isStaged($0)

@@ -43,6 +43,8 @@ struct ReferenceParty {
     var names: Set<String> = []
     /// Calico's sets of prefixes that its address is in.
     var sets: [ReferenceSet] = []
+    /// Calico's sets that have one of its names.
+    var setsOfNames: [ReferenceSet] = []
 
     var isWorkload: Bool { kind == .workload }
 
@@ -61,6 +63,7 @@ struct ReferenceSet {
     var namespace: String?
     var labels: [String: String]
     private var nets: [String]
+    private var domains: [String]
 
     init(_ document: CaseNode) {
         let metadata = document["metadata"]
@@ -69,6 +72,11 @@ struct ReferenceSet {
             (metadata?["labels"]?.members ?? []).map { ($0.key, $0.value.string ?? "") }, uniquingKeysWith: { $1 })
         let spec = document["spec"]
         nets = ((spec?["nets"] ?? spec?["expectedIPs"])?.elements ?? []).compactMap(\.string)
+        domains = (spec?["allowedEgressDomains"]?.elements ?? []).compactMap(\.string)
+    }
+
+    func hasName(of party: ReferenceParty) -> Bool {
+        domains.contains { text in party.names.contains { ReferenceDomainName.isMeant(byCalico: text, $0) } }
     }
 
     func contains(_ address: ReferenceAddress) -> Bool { nets.contains { address.isInside($0) } }

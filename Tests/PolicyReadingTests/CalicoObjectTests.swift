@@ -135,7 +135,10 @@ private let shop = "{name: p, namespace: shop}"
         (document("Tier", "spec: {}", metadata: "{name: kube-admin}"), ["3:12 BH1312 metadata.name"]),
         (document("Tier", "spec: {}", metadata: shop), ["3:21 BH1407 metadata.namespace"]),
         (document("NetworkSet", "spec: {nets: [10.0.0.0/33]}"), ["4:15 BH1301 spec.nets[0]"]),
-        (document("NetworkSet", "spec: {allowedEgressDomains: [a.example]}"), ["4:8 BH1502 spec.allowedEgressDomains"]),
+        (
+            document("NetworkSet", "spec: {allowedEgressDomains: [a.example, \"a*.example\"]}"),
+            ["4:42 BH1314 spec.allowedEgressDomains[1]"]
+        ),
         (document("StagedNetworkPolicy", "spec: {stagedAction: Sett}"), ["4:22 BH1105 spec.stagedAction"]),
         (document("HostEndpoint", "spec: {node: n}"), ["4:7 BH1103 spec"]),
         (document("HostEndpoint", "spec: {interfaceName: eth0}"), ["4:7 BH1103 spec"]),

@@ -63,6 +63,50 @@ import Testing
         #expect(codes(calico("{domains: [a.example], ports: [443]}, protocol: TCP")).isEmpty)
     }
 
+    @Test func `names of sets are for rules that let out and ask of the other end who it is and nothing else`() {
+        func namesSets(_ set: PolicyDocumentSet) -> [Bool] {
+            #expect(set.diagnostics.map(\.description) == [])
+            return set.policies.flatMap(\.rules).map { $0 != $0.withoutGroupNames }
+        }
+        for destination in [
+            "{selector: a == 'b'}", "{namespaceSelector: global()}", "{selector: a == 'b'}, protocol: TCP",
+            "{selector: a == 'b', nets: []}", "{serviceAccounts: {selector: all()}}",
+            "{selector: a == 'b'}, protocol: ICMP, ipVersion: 4",
+        ] {
+            let found = namesSets(calico(destination))
+            #expect(found.contains(true) && !found.contains(false), "\(destination)")
+            for (action, section) in [("Deny", "egress"), ("Pass", "egress"), ("Allow", "ingress")] {
+                #expect(!namesSets(calico(destination, action: action, section: section)).contains(true))
+            }
+        }
+        for destination in [
+            "{selector: a == 'b', nets: [192.0.2.0/24]}", "{selector: a == 'b', notNets: [192.0.2.0/24]}",
+            "{selector: a == 'b', notSelector: c == 'd'}", "{selector: a == 'b'}, ipVersion: 4", "{}",
+            "{services: {name: a, namespace: b}}",
+            // It leaves out nobody, and is written nevertheless.
+            "{selector: a == 'b', notSelector: c == 'd' && c == 'e'}",
+        ] {
+            #expect(!namesSets(calico(destination)).contains(true), "\(destination)")
+        }
+    }
+
+    @Test func `what passes through the host has no names of sets, and the host itself has`() {
+        let text = """
+            apiVersion: projectcalico.org/v3
+            kind: GlobalNetworkPolicy
+            metadata: {name: p}
+            spec:
+              applyOnForward: true
+              selector: has(host)
+              egress: [{action: Allow, destination: {selector: a == 'b'}}]
+
+            """
+        let rules = PolicyReader().read(text, file: "p.yaml").policies.flatMap(\.rules)
+        let isAtStage = rules.map { if case .stage = $0.subject { true } else { false } }
+        #expect(Set(isAtStage) == [true, false])
+        #expect(rules.map { $0 == $0.withoutGroupNames } == isAtStage)
+    }
+
     @Test func `one pattern more than are looked for below a name is refused, with its rule`() throws {
         let enough = (0..<64).map { "a\($0)-*.example" }
         #expect(read(enough + enough + ["x*.other", "*.example"]).diagnostics.isEmpty)

@@ -268,17 +268,20 @@ extension PolicyEngine {
             guard old != new else { continue }
             // Of a long list that changes a little, only what changes is looked at.
             let isSameGroup = old?.labels == new?.labels && old?.includesWorkloads == new?.includesWorkloads
-            let (gone, come) = PolicyEngine.difference(old?.prefixes ?? [], new?.prefixes ?? [], isSameGroup)
-            if let new { allocator.useGroup(new.with(come)) }
-            if let old { allocator.releaseGroup(old.with(gone)) }
+            let prefixes = PolicyEngine.difference(old?.prefixes ?? [], new?.prefixes ?? [], isSameGroup)
+            let names = PolicyEngine.difference(old?.names ?? [], new?.names ?? [], isSameGroup)
+            if let new { allocator.useGroup(new.with(prefixes.come, names.come)) }
+            if let old { allocator.releaseGroup(old.with(prefixes.gone, names.gone)) }
         }
         for use in released { allocator.releasePrefix(use.prefix, includesWorkloads: use.includesWorkloads) }
     }
 
-    /// What a list of prefixes loses and gains; both are sorted, and nothing of what they share is touched.
-    private static func difference(_ old: [CIDR], _ new: [CIDR], _ isSameGroup: Bool) -> (gone: [CIDR], come: [CIDR]) {
+    /// What a list of a group loses and gains; both are sorted, and nothing of what they share is touched.
+    private static func difference<Element: Comparable>(
+        _ old: [Element], _ new: [Element], _ isSameGroup: Bool
+    ) -> (gone: [Element], come: [Element]) {
         guard isSameGroup else { return (old, new) }
-        var (gone, come): ([CIDR], [CIDR]) = ([], [])
+        var (gone, come): ([Element], [Element]) = ([], [])
         var (i, j) = (0, 0)
         while i < old.count || j < new.count {
             if j == new.count || i < old.count && old[i] < new[j] {
@@ -347,10 +350,11 @@ extension CompileSubject {
 }
 
 extension PrefixGroup {
-    /// The same group with a part of its prefixes.
-    fileprivate func with(_ prefixes: [CIDR]) -> PrefixGroup {
+    /// The same group with a part of its prefixes and names.
+    fileprivate func with(_ prefixes: [CIDR], _ names: [NameSelector]) -> PrefixGroup {
         var part = self
         part.prefixes = prefixes
+        part.names = names
         return part
     }
 }

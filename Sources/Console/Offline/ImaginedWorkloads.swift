@@ -106,7 +106,7 @@ extension PeerSelector {
         switch self {
         case .labels(let labels): labels
         case .narrowed(let selector, _): selector.workloadLabels
-        case .prefix, .group, .name: nil
+        case .prefix, .group, .groupNames, .name: nil
         }
     }
 }

@@ -9,8 +9,9 @@ extension PolicyLint {
     ///
     /// `isKnown`: the agent is asked and has no resolvers; else it is not known whether it has, which is worth a note.
     package static func namesNotRead(_ policies: some Sequence<Policy>, isKnown: Bool) -> [RuleDiagnostic] {
-        policies.sorted { $0.reference < $1.reference }.flatMap(\.rules).compactMap { rule in
-            let names = rule.peers.selectors.compactMap(\.domainName).sorted()
+        let groups = NamedGroups(policies)
+        return policies.sorted { $0.reference < $1.reference }.flatMap(\.rules).compactMap { rule in
+            let names = groups.names(of: rule).sorted()
             guard !names.isEmpty else { return nil }
             let effect =
                 switch rule.action {
@@ -20,11 +21,15 @@ extension PolicyLint {
                 }
             let rest = names.count > 3 ? " and \(names.count - 3) more" : ""
             let list = names.prefix(3).map(\.description).joined(separator: ", ") + rest
+            // Of what selects more than names only these are in question.
+            let isByGroup = !rule.peers.selectors.contains { $0.domainName != nil }
+            let what =
+                isByGroup ? "the rule, as far as it means names of sets (\(list))," : "the rule by name (\(list))"
             return RuleDiagnostic(
                 kind: .namesNotRead, origin: rule.origin,
                 message: isKnown
-                    ? "the rule by name (\(list)) \(effect): `dns.resolvers` of this agent is empty, so no DNS answer is read"
-                    : "the rule by name (\(list)) \(effect) where `dns.resolvers` of the agent is empty",
+                    ? "\(what) \(effect): `dns.resolvers` of this agent is empty, so no DNS answer is read"
+                    : "\(what) \(effect) where `dns.resolvers` of the agent is empty",
                 remedy: "list in `dns.resolvers` of the agent's configuration the addresses that workloads ask",
                 severity: isKnown ? .warning : .note)
         }

@@ -89,6 +89,29 @@ extension PolicyReview {
         }
     }
 
+    /// Names of sets that a rule selects, and does not mean for what it asks besides.
+    func leftOutNames(of policy: Policy) -> [LintFinding] {
+        guard !namedGroups.isEmpty else { return [] }
+        var told: Set<RuleOrigin> = []
+        return policy.rules.compactMap { rule in
+            guard rule.direction == .egress, rule.action == .allow, rule == rule.withoutGroupNames else { return nil }
+            let names = rule.peers.selectors.flatMap { peer -> [NameSelector] in
+                guard case .group(let group) = peer.unconditional else { return [] }
+                return namedGroups.names(group)
+            }
+            guard let first = names.first, told.insert(rule.origin).inserted else { return nil }
+            let isStage = if case .stage = rule.subject { true } else { false }
+            return finding(
+                policy, isStage ? .note : .warning, .setNamesLeftOut,
+                "it selects a set with names (\(first)\(Set(names).count > 1 ? " …" : "")), which open nothing "
+                    + (isStage ? "for what passes through the host" : "in a rule that asks more of the addresses"),
+                remedy: isStage
+                    ? "list the addresses in `nets` of the set"
+                    : "write a rule with the selector alone, without `nets`, `notNets`, `notSelector` and `ipVersion`",
+                at: rule.origin)
+        }
+    }
+
     /// Everyone by prefix, but of one IP family only.
     func families(of policy: Policy) -> [LintFinding] {
         policy.rules.compactMap { rule in

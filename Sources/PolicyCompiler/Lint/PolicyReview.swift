@@ -19,6 +19,7 @@ package struct PolicyReview {
     let definedTiers: Set<String>
     let definedProfiles: Set<String>
     let describedGroups: DescribedGroups
+    let namedGroups: NamedGroups
 
     /// What a review found.
     package struct Result: Sendable {
@@ -38,6 +39,7 @@ package struct PolicyReview {
         definedTiers = Set(self.policies.compactMap(\.definedTier?.name))
         definedProfiles = Set(self.policies.compactMap(\.definedProfile))
         describedGroups = DescribedGroups(self.policies)
+        namedGroups = NamedGroups(self.policies)
     }
 
     /// Looks at the policies.
@@ -65,7 +67,7 @@ package struct PolicyReview {
         found += over.compactMap(lapse)
         for policy in meant {
             found += definitions(of: policy) + effect(of: policy) + families(of: policy) + nameResolution(of: policy)
-            found += ping(of: policy) + hostAccess(of: policy) + descriptions(of: policy)
+            found += ping(of: policy) + hostAccess(of: policy) + descriptions(of: policy) + leftOutNames(of: policy)
         }
         var ends = OtherEnds(self)
         for policy in meant { found += ends.findings(of: policy) }

@@ -32,9 +32,12 @@ struct RankedRules {
     init(_ policies: [Policy]) {
         let sorted = policies.sorted { $0.reference < $1.reference }
         let ranks = TierRanks(sorted)
+        let hasNames = !NamedGroups(sorted).isEmpty
         var all: [RankedRule] = []
         for policy in sorted {
-            for (position, rule) in policy.rules.enumerated() {
+            for (position, written) in policy.rules.enumerated() {
+                // Where no group has names, rules mean as much without them, and more is alike.
+                let rule = hasNames ? written : written.withoutGroupNames
                 all.append(
                     RankedRule(
                         rule: rule, tier: policy.tier, rank: ranks.rank(of: position, in: policy), position: all.count))

@@ -8,6 +8,8 @@ import PolicyModel
 struct CalicoEntityReading {
     let scope: CalicoScope
     let direction: Direction
+    /// True if the rule means the names of sets that its other end selects.
+    var takesNames = false
 
     /// By whether the end is the peer's, and whether it is `source`.
     private static let tables: [[FieldTable]] = [false, true].map { isPeer in
@@ -118,9 +120,12 @@ struct CalicoEntityReading {
             condition.within = nets ?? everyone
             condition.outside = notNets
             let labels = selected.workloads + selected.hosts.map(CalicoEntityReading.host)
+            // What must be inside or outside of prefixes and sets is known of addresses, and not of names.
+            let isByAddress = condition.within != nil || !notNets.isEmpty || mapping.has("notSelector")
+            let names = takesNames && !isByAddress ? selected.groups.map(PeerSelector.groupNames) : []
             return .some(
                 CalicoEntityReading.narrow(
-                    labels.map(PeerSelector.labels) + selected.groups.map(PeerSelector.group), condition))
+                    labels.map(PeerSelector.labels) + selected.groups.map(PeerSelector.group), condition) + names)
         }
         guard let within = nets ?? everyone ?? (notNets.isEmpty ? nil : [.allIPv4, .allIPv6]) else {
             return condition.isEmpty ? .any : .some([.narrowed(.labels(LabelSelector()), condition)])

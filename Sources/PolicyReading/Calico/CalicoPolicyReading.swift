@@ -73,7 +73,9 @@ struct CalicoPolicyReading {
                 let origin = header.origin(section: direction.description, index: index, at: element)
                 content.rules += stages.subjects(rule.subjects).map {
                     PolicyRule(
-                        origin: origin, subject: $0, direction: direction, action: rule.action, peers: rule.peers,
+                        origin: origin, subject: $0, direction: direction, action: rule.action,
+                        // Lookups of those behind the host are not read: names would open nothing for them.
+                        peers: $0.isStage ? rule.peers.withoutGroupNames : rule.peers,
                         ports: rule.ports, isAudit: header.isAudit)
                 }
             }
@@ -131,6 +133,11 @@ enum CalicoTier {
         }
         return .own(name)
     }
+}
+
+extension SubjectSelector {
+    /// True for what only passes through the host.
+    fileprivate var isStage: Bool { if case .stage = self { true } else { false } }
 }
 
 /// Whom a policy or one of its rules is about.

@@ -46,7 +46,9 @@ struct CalicoRuleReading {
         let peerField = mapping[direction == .ingress ? "source" : "destination"]
         let ownField = mapping[direction == .ingress ? "destination" : "source"]
         let family = family(mapping)
-        let ends = CalicoEntityReading(scope: scope, direction: direction)
+        let action = action(mapping)
+        let ends = CalicoEntityReading(
+            scope: scope, direction: direction, takesNames: direction == .egress && action == .allow)
         let subjects = ownField.map { ends.own($0, narrowing: self.subjects) } ?? self.subjects
         let service = ends.service(peerField)
         let ports: CalicoPortReading.Ports?
@@ -57,7 +59,7 @@ struct CalicoRuleReading {
             ports = CalicoPortReading.read(mapping, family: family)
         }
         let peers = ends.peers(peerField, family: ports?.impliesFamily ?? false ? nil : family, service)
-        guard let action = action(mapping), let kind = action else { return nil }
+        guard let action, let kind = action else { return nil }
         guard let subjects, let peers, let ports else { return nil }
         if case .some(let selectors) = peers, selectors.contains(where: { $0.domainName != nil }),
             !mayName(peerField, kind)

@@ -12,29 +12,31 @@ struct PrefixGroupReading {
     /// A group's own name, by which `cidrGroupRef` finds it.
     static let nameSource = "cidrgroup"
     static let nameKey = "io.cilium.policy.cidrgroupname"
+    private static let domainsName = "allowedEgressDomains"
+    private static let domainsNote =
+        "names, for egress rules that allow: [names of sets](../calico.md#names-of-sets); a label `*` is one or more labels"
 
     func read(_ document: Mapping) -> PolicyContent {
         var content = PolicyContent()
         let isCilium = dialect == .ciliumCIDRGroup
         let listName = isCilium ? "externalCIDRs" : "nets"
-        let table = FieldTable([listName] + (isCilium ? [] : ["allowedEgressDomains"]))
+        let table = FieldTable(
+            [listName] + (isCilium ? [] : [PrefixGroupReading.domainsName]),
+            notes: [PrefixGroupReading.domainsName: PrefixGroupReading.domainsNote])
         guard let spec = (isCilium ? document.required("spec") : document["spec"])?.mapping(table) else {
             // Calico takes a set without anything in it.
-            if !isCilium, !document.has("spec") { content.prefixGroup = group([], document) }
+            if !isCilium, !document.has("spec") { content.prefixGroup = group([], [], document) }
             return content
         }
-        if let domains = spec["allowedEgressDomains"]?.elements(), !domains.isEmpty {
-            spec.keyField("allowedEgressDomains")?.error(
-                .unsupportedFQDN, "DNS names in network sets are not supported",
-                remedy: "name them in `destination.domains` of the rules, or list the addresses in `nets`")
-        }
+        let domains = isCilium ? nil : spec[PrefixGroupReading.domainsName]?.elements()
+        let names = (domains ?? []).compactMap(NameReading.calicoName)
         let list = isCilium ? spec.required(listName) : spec[listName]
         let prefixes = (list?.elements() ?? []).compactMap { CIDRReading.prefix($0, allowsAddress: true) }
-        content.prefixGroup = group(prefixes, document)
+        content.prefixGroup = group(prefixes, names, document)
         return content
     }
 
-    private func group(_ prefixes: [CIDR], _ document: Mapping) -> PrefixGroup {
+    private func group(_ prefixes: [CIDR], _ names: [NameSelector], _ document: Mapping) -> PrefixGroup {
         let isCilium = dialect == .ciliumCIDRGroup
         var labels: [Label] = []
         for entry in document["metadata"]?.child(entriesOf: "labels") ?? [] {
@@ -55,7 +57,7 @@ struct PrefixGroupReading {
             }
         }
         return PrefixGroup(
-            labels: LabelSet(labels), prefixes: Set(prefixes).sorted(), includesWorkloads: !isCilium)
+            labels: LabelSet(labels), prefixes: Set(prefixes).sorted(), names: Set(names), includesWorkloads: !isCilium)
     }
 }
 
