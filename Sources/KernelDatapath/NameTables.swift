@@ -25,8 +25,10 @@ struct NameTables: ~Copyable {
     private var shelves: [DomainName: NameGlobShelves] = [:]
     /// Programs may still be using numbers that were taken away: nobody has waited for them since.
     private var mayUseOld = true
-    /// False: an earlier agent may have been killed between writing a name and looking for its addresses.
+    /// False: an earlier agent, or an earlier try, may have ended between writing a name and looking for its addresses.
     private var hasLearnt = false
+    /// True: a write failed on its way, so `numbers` and `shelves` are not what the kernel has.
+    private var isTorn = false
 
     /// Opens the tables; the first time their secrets are chosen.
     static func open(_ pins: borrowing PinnedObjects) throws(BPFError) -> NameTables {
@@ -129,8 +131,13 @@ struct NameTables: ~Copyable {
     ///
     /// What was answered before a name had one is looked through: its addresses are known when this returns.
     mutating func setNumbers(_ wanted: [NameSelector: UInt32]) throws(BPFError) {
+        // What was written of it may carry a number that somebody else gets next.
+        if isTorn { try readNumbers() }
+        isTorn = false
         guard wanted != numbers || !hasLearnt else { return }
         let new = wanted.filter { numbers[$0.key] != $0.value }
+        let late = hasLearnt ? new : wanted
+        hasLearnt = false
         // First what goes: no program may give a number that means another name now.
         try write(wanted.filter { numbers[$0.key] == $0.value })
         if !new.isEmpty {
@@ -139,7 +146,6 @@ struct NameTables: ~Copyable {
             try memory.forget(numbers: Set(new.values))
             try write(wanted)
         }
-        let late = hasLearnt ? new : wanted
         if !late.isEmpty {
             // Answers that are read from now on meet the new names.
             RunningPrograms.wait()
@@ -152,6 +158,7 @@ struct NameTables: ~Copyable {
     private mutating func write(_ wanted: [NameSelector: UInt32]) throws(BPFError) {
         let changed = Set(wanted.keys).union(numbers.keys).filter { wanted[$0] != numbers[$0] }
         guard !changed.isEmpty else { return }
+        isTorn = true
         if numbers.contains(where: { wanted[$0.key] != $0.value }) { mayUseOld = true }
         settings.setLengths(of: Set(wanted.keys.map(\.name)).union(numbers.keys.map(\.name)))
         try config.update(0, to: settings)
@@ -162,6 +169,7 @@ struct NameTables: ~Copyable {
         numbers = wanted
         settings.setLengths(of: wanted.keys.map(\.name))
         try config.update(0, to: settings)
+        isTorn = false
     }
 
     /// The selectors of one suffix.

@@ -149,6 +149,24 @@ extension DatapathKernelTests {
             }
         }
 
+        @Test func `names that did not fit leave nothing behind`() async throws {
+            try await Workbench.run { bench in
+                let field = try Field(bench)
+                let crowd = (0..<UInt32(66_000)).map { ("n\($0).test", $0) }
+                #expect(throws: DatapathError.self) { try field.setNames(Dictionary(uniqueKeysWithValues: crowd)) }
+                try field.setNames(["new.test": 1])
+                for name in ["n0.test", "n1.test", "n2.test", "n65999.test"] {
+                    try field.resolve(name, addresses(0..<4))
+                }
+                try field.resolve("new.test", addresses(8..<9), id: 2)
+                #expect(try field.numbered() == [Field.first + 1: Set(addresses(8..<9))])
+                let selectors: BPFMap<fqdn_selector_key, fqdn_selector> = try field.pins.map(MapName.nameSelectors)
+                var left = 0
+                try selectors.forEach { _, _ in left += 1 }
+                #expect(left == 1)
+            }
+        }
+
         @Test func `a number that another name had opens nothing of it`() async throws {
             try await Workbench.run { bench in
                 let field = try Field(bench)
