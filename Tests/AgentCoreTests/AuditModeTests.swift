@@ -83,4 +83,16 @@ struct AuditModeTests {
         #expect(try await second.explain(request).verdict == "deny")
         await #expect(throws: APIError.self) { try await second.setNamespaceAudit("Shop/x", true) }
     }
+
+    @Test func `audit mode that the kernel did not take is not there after a restart either`() async throws {
+        let scratch = try Scratch()
+        let datapath = InMemoryDatapath()
+        let first = try await Self.agent(scratch, datapath)
+        datapath.withContent { $0.nextError = .incomplete }
+        let error = await #expect(throws: APIError.self) { try await first.setAudit(true) }
+        #expect(error?.code == .commitFailed)
+        #expect(try await !first.status().audit)
+        let second = try await Self.agent(scratch, InMemoryDatapath())
+        #expect(try await !second.status().audit)
+    }
 }

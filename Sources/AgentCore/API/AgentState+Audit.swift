@@ -13,7 +13,7 @@ extension AgentState {
 
     /// True if the namespace of these labels is in audit mode.
     func isAudited(_ labels: LabelSet) -> Bool {
-        guard !auditedNamespaces.isEmpty, let namespace = labels.namespaceName else { return false }
+        guard !auditedNamespaces.isEmpty, let namespace = labels.namespace else { return false }
         return auditedNamespaces.contains(namespace)
     }
 
@@ -21,12 +21,7 @@ extension AgentState {
         let workload = try known(id)
         let before = auditedWorkloads
         if isOn { auditedWorkloads.insert(workload.key) } else { auditedWorkloads.remove(workload.key) }
-        do throws(AgentError) {
-            try persist(nil, workloads: engine.input.workloads)
-        } catch {
-            auditedWorkloads = before
-            throw APIError(.commitFailed, error.description)
-        }
+        try persistAudit { auditedWorkloads = before }
         updateEndpoints()
         return try await endpoint(workload.key)
     }
@@ -40,12 +35,7 @@ extension AgentState {
         }
         let before = auditedNamespaces
         if isOn { auditedNamespaces.insert(name) } else { auditedNamespaces.remove(name) }
-        do throws(AgentError) {
-            try persist(nil, workloads: engine.input.workloads)
-        } catch {
-            auditedNamespaces = before
-            throw APIError(.commitFailed, error.description)
-        }
+        try persistAudit { auditedNamespaces = before }
         updateEndpoints()
         logger.notice("audit mode", metadata: ["namespace": "\(name)", "mode": "\(isOn ? "on" : "off")"])
         return try await status()
@@ -54,24 +44,31 @@ extension AgentState {
     func setAudit(_ isOn: Bool) async throws(APIError) -> StatusReport {
         let before = isAudit
         isAudit = isOn
+        try persistAudit { isAudit = before }
         do {
-            try persist(nil, workloads: engine.input.workloads)
             try configureDatapath()
         } catch {
             isAudit = before
+            // What was refused must not come into force with the next start.
+            try persistAudit {}
             throw APIError(.commitFailed, "\(error)")
         }
         logger.notice("audit mode", metadata: ["mode": "\(isOn ? "on" : "off")"])
         return try await status()
     }
+
+    /// Writes the audit modes down; `restore` puts back what the disk did not take.
+    private func persistAudit(orElse restore: () -> Void) throws(APIError) {
+        do throws(AgentError) {
+            try persist(nil, workloads: engine.input.workloads)
+        } catch {
+            restore()
+            throw APIError(.commitFailed, error.description)
+        }
+    }
 }
 
 extension LabelSet {
-    /// The namespace of an endpoint with these labels; nil: in none, as the host is.
-    var namespaceName: String? {
-        labels.first { $0.source == LabelSource.kubernetes && $0.key == WellKnownLabel.namespace }?.value
-    }
-
     /// True for a DNS label: up to 63 lower-case letters, digits and hyphens, none of these at an end.
     fileprivate static func isNamespaceName(_ text: String) -> Bool {
         let bytes = Array(text.utf8)

@@ -133,7 +133,7 @@ extension PlanReport {
 extension Workload {
     /// With its namespace, if it has one.
     var fullName: String {
-        guard let namespace = labels.namespaceName, !name.hasPrefix(namespace + "/") else { return name }
+        guard let namespace = labels.namespace, !name.hasPrefix(namespace + "/") else { return name }
         return "\(namespace)/\(name)"
     }
 }
