@@ -30,13 +30,13 @@ struct NFTablesReading {
         var count = 0
         for object in objects {
             guard let rule = object["rule"] else { continue }
-            count += 1
+            count += reading.readRule(rule, &ruleset)
             guard count <= IPTablesReading.ruleCountMax else {
                 throw ImportError(
                     file: input.name, line: rule.location.line,
-                    message: "more than \(IPTablesReading.ruleCountMax) rules; list fewer tables")
+                    message: "more than \(IPTablesReading.ruleCountMax) rules, each element of a map of verdicts "
+                        + "being one; list fewer tables")
             }
-            reading.readRule(rule, &ruleset)
         }
     }
 
@@ -93,8 +93,9 @@ struct NFTablesReading {
         }
     }
 
-    private func readRule(_ node: ConfigurationNode, _ ruleset: inout ImportedRuleset) {
-        guard let chain = node["chain"]?.text, let family = node["family"]?.text else { return }
+    /// Returns how many rules it is: several where it has a map of verdicts.
+    private func readRule(_ node: ConfigurationNode, _ ruleset: inout ImportedRuleset) -> Int {
+        guard let chain = node["chain"]?.text, let family = node["family"]?.text else { return 1 }
         // Not `map` on what the handle holds: the optimiser of Swift 6.3.1 fails its own ownership check there.
         var name = chain
         if let handle = node["handle"]?.number { name += " handle \(handle)" }
@@ -113,10 +114,11 @@ struct NFTablesReading {
         guard ruleset.chains[key] != nil else {
             ruleset.notMapped.append(
                 ImportNote(place: place, rule: rule.text, reason: "its chain is not in the listing"))
-            return
+            return 1
         }
         let rules = last.flatMap { reader.rules(ofMap: expressions[$0], in: rule) } ?? [rule]
         ruleset.chains[key]?.rules += rules
+        return rules.count
     }
 }
 

@@ -241,6 +241,16 @@ import Testing
         #expect(!told.contains { $0.contains("it decides nothing:") })
     }
 
+    @Test func `rules that share a long map of verdicts end in an error`() throws {
+        let elements = (1...5000).map { #"[\#($0), {"drop": null}]"# }.joined(separator: ", ")
+        let rule = #"{"vmap": {"key": \#(Self.dport), "data": "@m"}}"#
+        let map = #"{"map": {"family": "inet", "table": "f", "name": "m", "elem": [\#(elements)]}}, "#
+        let error = #expect(throws: ImportError.self) {
+            _ = try imported(Self.nft([String](repeating: rule, count: 11), objects: map))
+        }
+        #expect(error?.message.contains("50000 rules") == true)
+    }
+
     @Test func `two matches on one field must both hold`() throws {
         let source = #""left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": {"prefix": "#
         let state = #""left": {"ct": {"key": "state"}}, "right": "#
