@@ -14,16 +14,15 @@ package struct NameGlob: Hashable, Sendable {
 
     /// Nil if a label is none, or if it takes too many states.
     init?(_ labels: [some StringProtocol]) {
-        let folded = labels.map { label in
-            label == "**" ? "**" : NameGlob.joined(label.lowercased())
-        }
-        guard let last = folded.last, last.contains("*"), folded.allSatisfy(NameGlob.isLabel) else { return nil }
-        self.labels = folded
+        let given = labels.map { String($0) }
+        // Before letters are folded: the small one of some others is one of names.
+        guard let last = given.last, last.contains("*"), given.allSatisfy(NameGlob.isLabel) else { return nil }
+        self.labels = given.map { $0 == "**" ? "**" : NameGlob.starsJoined($0.lowercased()) }
         guard stateCount <= NameGlob.stateCountMax else { return nil }
     }
 
-    /// Several stars in a row are one.
-    private static func joined(_ label: String) -> String {
+    /// A label in which several stars in a row are one.
+    package static func starsJoined(_ label: some StringProtocol) -> String {
         label.reduce(into: "") { if $1 != "*" || $0.last != "*" { $0.append($1) } }
     }
 

@@ -27,11 +27,11 @@ package struct NameSelector: Hashable, Sendable {
     /// Reads the form that `description` writes, letters in any case, with or without a dot at the end; nil if it is
     /// none, no name can be meant, or its patterned labels take more room than there is (`NameGlob.stateCountMax`).
     package init?(_ text: some StringProtocol) {
-        if text == "*" {
+        let body = text.hasSuffix(".") ? text.dropLast() : text[...]
+        if body == "*" {
             self = .all
             return
         }
-        let body = text.hasSuffix(".") ? text.dropLast() : text[...]
         let labels = body.split(separator: ".", omittingEmptySubsequences: false)
         let count = labels.lastIndex { $0.contains("*") }.map { $0 + 1 } ?? 0
         let rest = labels.dropFirst(count)

@@ -27,15 +27,10 @@ enum NameReading {
         let trimmed = text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()
         let body = trimmed.last == "." ? String(trimmed.dropLast()) : String(trimmed)
         guard body.contains(where: { $0 != "*" }) || body.isEmpty else { return .all }
-        var labels = body.split(separator: ".", omittingEmptySubsequences: false).map(NameReading.starsJoined)
+        var labels = body.split(separator: ".", omittingEmptySubsequences: false).map { NameGlob.starsJoined($0) }
         if body.hasPrefix("**"), labels.first == "*" { labels[0] = "**" }
         if let selector = NameSelector(labels.joined(separator: ".")) { return selector }
         return refuse(field, labels)
-    }
-
-    /// Several stars in a row mean what one does.
-    private static func starsJoined(_ label: some StringProtocol) -> String {
-        label.reduce(into: "") { if $1 != "*" || $0.last != "*" { $0.append($1) } }
     }
 
     private static func refuse(_ field: Field, _ labels: [String]) -> NameSelector? {
@@ -58,12 +53,10 @@ enum NameReading {
     /// A name in Calico's language: a label that is `*`, one at most, is one or more labels; nil after an error.
     static func calicoName(_ field: Field) -> NameSelector? {
         guard let text = field.string() else { return nil }
-        let stars = text.split(separator: ".", omittingEmptySubsequences: false).filter { $0.contains("*") }
-        let wild = text.split(separator: ".", omittingEmptySubsequences: false).map { $0 == "*" ? "**" : String($0) }
-        if stars.isEmpty || stars == ["*"], let selector = NameSelector(text == "*" ? "*" : wild.joined(separator: "."))
-        {
-            return selector
-        }
+        let labels = text.split(separator: ".", omittingEmptySubsequences: false)
+        let stars = labels.filter { $0.contains("*") }
+        let wild = labels.map { $0 == "*" ? "**" : $0 }
+        if stars.isEmpty || stars == ["*"], let selector = NameSelector(wild.joined(separator: ".")) { return selector }
         field.error(
             .invalidDomainName, "\(field.quoted) is not a DNS name or pattern of Calico",
             remedy: "write one like www.example.org; one whole label may be a `*`, as in *.example.org")

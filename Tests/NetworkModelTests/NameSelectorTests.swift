@@ -53,9 +53,10 @@ import Testing
     @Test func `patterns are read in one form, and what no name fits or has no room is refused`() throws {
         #expect(NameSelector("A**b.C.Org.") == NameSelector("a*b.c.org"))
         #expect(NameSelector("a*b.c.org")?.description == "a*b.c.org")
+        for text in ["*", "*.", "**", "**."] { #expect(NameSelector(text) == .all, "\(text)") }
         let label = String(repeating: "a", count: 63)
         #expect(NameSelector(label + "*.org")?.glob?.stateCount == 64)
-        for text in [label + "a*.org", label + ".*.org", "a*..org", "a b*.org", ".*a.org"] {
+        for text in [label + "a*.org", label + ".*.org", "a*..org", "a b*.org", ".*a.org", "\u{212a}*.org"] {
             #expect(NameSelector(text) == nil, "\(text)")
         }
         let long = (0..<4).map { _ in label }.joined(separator: ".").dropLast(3)

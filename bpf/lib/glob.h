@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * glob: patterns of names with a `*` inside (struct fqdn_glob of bpf/abi/fqdn.h). The work is bounded: a step for each byte of
+ * glob: patterns of names with a `*` inside (bpf/abi/fqdn_glob.h). The work is bounded: a step for each byte of
  * the name before the suffix, for each automaton of that suffix. Global functions: the verifier proves each once, by itself.
  */
 #ifndef BULKHEAD_GLOB_H
