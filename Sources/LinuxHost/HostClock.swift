@@ -18,11 +18,6 @@ package enum HostClock {
     /// CPU time of the calling thread: what waiting for others does not count in.
     package static func threadNanoseconds() -> UInt64 { read(CLOCK_THREAD_CPUTIME_ID) }
 
-    /// What to add to a monotonic time to get wall time, as of now.
-    package static func wallMinusMonotonicNanoseconds() -> UInt64 {
-        wallNanoseconds() &- monotonicNanoseconds()
-    }
-
     /// Tells boots apart: state written under another id is from before a reboot.
     package static func bootID() throws(HostError) -> String {
         String(try readTextFile("/proc/sys/kernel/random/boot_id").prefix { $0 != "\n" })

@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension IPProtocol: CustomStringConvertible {
-    package static let igmp = IPProtocol(rawValue: 2)
-    package static let ipip = IPProtocol(rawValue: 4)
-    package static let ipv6Encapsulation = IPProtocol(rawValue: 41)
     package static let gre = IPProtocol(rawValue: 47)
-    package static let esp = IPProtocol(rawValue: 50)
-    package static let ah = IPProtocol(rawValue: 51)
-    package static let vrrp = IPProtocol(rawValue: 112)
 
     private static let names: [(number: UInt8, name: String)] = [
         (1, "icmp"), (2, "igmp"), (4, "ipip"), (6, "tcp"), (17, "udp"), (41, "ipv6"), (47, "gre"), (50, "esp"),

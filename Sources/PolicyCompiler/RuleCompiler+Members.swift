@@ -6,9 +6,6 @@ package import PolicyModel
 
 /// Policies, subjects and peers coming and going.
 extension RuleCompiler {
-    /// Adds a policy, or replaces the one of the same reference.
-    package func setPolicy(_ policy: Policy) { setPolicies([policy]) }
-
     /// Adds policies, or replaces those of the same references; each reference once.
     package func setPolicies(_ new: [Policy]) {
         guard !new.isEmpty else { return }

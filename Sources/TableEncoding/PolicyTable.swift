@@ -143,9 +143,6 @@ package final class PolicyTable {
         return true
     }
 
-    /// The longest chain; 0 if the table is empty.
-    package var longestChain: Int { Int(chainLengths.max() ?? 0) }
-
     func find(_ key: policy_key) -> UInt32? {
         var link = heads[Int(bucket(of: key))]
         while link != 0 {

@@ -38,11 +38,6 @@ package final class TableMemory<Element: BitwiseCopyable> {
     /// The number of elements the table has room for.
     package var capacity: Int { chunkElements * chunkCountMax }
 
-    /// Bytes allocated so far.
-    package var allocatedBytes: Int {
-        unsafe chunks.lazy.filter { unsafe $0 != nil }.count * chunkElements * MemoryLayout<Element>.stride
-    }
-
     /// The element at an index below `capacity`.
     package subscript(index: Int) -> Element {
         get {

@@ -79,20 +79,6 @@ import Testing
     }
 }
 
-@Suite struct MACAddressTests {
-    @Test("reads and prints six bytes in hexadecimal")
-    func readsAndPrints() {
-        #expect(MACAddress("52:54:00:AB:cd:0e")?.description == "52:54:00:ab:cd:0e")
-    }
-
-    @Test(
-        "refuses anything else",
-        arguments: ["", "52:54:00:ab:cd", "52:54:00:ab:cd:0", "52-54-00-ab-cd-0e", "+1:+1:+1:+1:+1:+1"])
-    func refuses(text: String) {
-        #expect(MACAddress(text) == nil)
-    }
-}
-
 @Suite struct IPProtocolTests {
     @Test(
         "reads names in any letter case and numbers",

@@ -105,7 +105,7 @@ import Testing
         compiler.removePolicy(PolicyReference(kind: "CiliumNetworkPolicy", namespace: "shop", name: "out"))
         compiler.setPeer(peer([80]))
         #expect(egress() == [])
-        compiler.setPolicy(.test("out", for: "web", rules: [(.egress, .deny, .any, .some([.named(.tcp, "http")]))]))
+        compiler.setPolicies([.test("out", for: "web", rules: [(.egress, .deny, .any, .some([.named(.tcp, "http")]))])])
         #expect(egress() == [line(80)])
         compiler.removePeer(NumericIdentity(rawValue: 1003))
         #expect(egress() == [])
@@ -196,7 +196,7 @@ import Testing
         compiler.removePolicy(input.policies[3].reference)
         compiler.removePeer(input.peers[5].identity)
         compiler.removeSubject(input.subjects[7].slot)
-        compiler.setPolicy(.test("extra", for: "app-1", rules: [(.ingress, .allow, .any, .all)]))
+        compiler.setPolicies([.test("extra", for: "app-1", rules: [(.ingress, .allow, .any, .all)])])
         #expect(compiler.mapState().lines() != before)
         compiler.update(to: input)
         #expect(compiler.mapState().lines() == before)
@@ -220,7 +220,7 @@ import Testing
         state.apply(compiler.takeChanges())
         #expect(state.lines() == compiler.mapState().lines() && state.lines() != before)
         for subject in input.subjects { compiler.setSubject(subject) }
-        compiler.setPolicy(input.policies[3])
+        compiler.setPolicies([input.policies[3]])
         state.apply(compiler.takeChanges())
         #expect(state.lines() == before)
     }
