@@ -2,21 +2,28 @@
 
 /// Body of `POST /v1/policies/apply`: files that come into force together, as one revision, or not at all.
 package struct ApplyRequest: Codable, Hashable, Sendable {
-    package struct Document: Codable, Hashable, Sendable {
-        /// For the diagnostics.
-        package var name: String
-        /// YAML.
-        package var text: String
+    package var documents: [TextDocument]
 
-        package init(name: String, text: String) {
-            self.name = name
-            self.text = text
-        }
+    package init(documents: [TextDocument]) { self.documents = documents }
+}
 
-        var document: PolicyDocument { PolicyDocument(name: name, text: Array(text.utf8)) }
+/// A policy file as the body of a request carries it.
+package struct TextDocument: Codable, Hashable, Sendable {
+    /// For what is said about it.
+    package var name: String
+    /// YAML.
+    package var text: String
+
+    package init(name: String, text: String) {
+        self.name = name
+        self.text = text
     }
 
-    package var documents: [Document]
+    /// Nil if the document is not UTF-8, which JSON cannot carry.
+    package init?(_ document: PolicyDocument) {
+        guard let text = String(validating: document.text, as: UTF8.self) else { return nil }
+        self.init(name: document.name, text: text)
+    }
 
-    package init(documents: [Document]) { self.documents = documents }
+    package var document: PolicyDocument { PolicyDocument(name: name, text: Array(text.utf8)) }
 }

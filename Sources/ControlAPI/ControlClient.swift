@@ -93,13 +93,13 @@ package struct ControlClient: Sendable {
         if documents.count == 1 { return try await applyPolicies(documents[0], options: options) }
         var request = ApplyRequest(documents: [])
         for document in documents {
-            guard let text = String(validating: document.text, as: UTF8.self) else {
+            guard let text = TextDocument(document) else {
                 // JSON cannot carry it. The agent refuses it with the place; it is not even asked to apply it.
                 var trial = options
                 trial.isDryRun = true
                 return try await applyPolicies(document, options: trial)
             }
-            request.documents.append(.init(name: document.name, text: text))
+            request.documents.append(text)
         }
         return try await call(
             .post, ["policies", "apply"], query: items(options), body: APICoding.encode(request))

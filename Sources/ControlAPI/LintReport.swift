@@ -2,22 +2,10 @@
 
 /// Body of `POST /v1/policies/lint`: files to look at together with what is in force.
 package struct LintRequest: Codable, Hashable, Sendable {
-    package struct Document: Codable, Hashable, Sendable {
-        /// For the findings.
-        package var name: String
-        /// YAML.
-        package var text: String
-
-        package init(name: String, text: String) {
-            self.name = name
-            self.text = text
-        }
-    }
-
     /// None: the policies in force are looked at.
-    package var documents: [Document]
+    package var documents: [TextDocument]
 
-    package init(documents: [Document]) { self.documents = documents }
+    package init(documents: [TextDocument]) { self.documents = documents }
 }
 
 /// What `bulkhead policy lint` found.

@@ -29,6 +29,8 @@ package enum LabelSource {
     package static let node = "node"
     /// Labels of a Kubernetes service: of a group, never of an endpoint.
     package static let service = "service"
+    /// Labels of a CiliumCIDRGroup: of a group, never of an endpoint.
+    package static let cidrGroup = "cidrgroup"
     /// A selector key that any source may satisfy.
     package static let any = "any"
 }
@@ -43,4 +45,6 @@ package enum WellKnownLabel {
     package static let namespaceLabelPrefix = "io.cilium.k8s.namespace.labels."
     /// The namespace label that holds its name; every workload's namespace has it.
     package static let namespaceName = "kubernetes.io/metadata.name"
+    /// Of source `service`: groups that list addresses behind a service have it, those of the workloads behind it have not.
+    package static let serviceAddresses = "io.kubernetes.service.addresses"
 }

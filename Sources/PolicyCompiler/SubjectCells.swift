@@ -80,21 +80,21 @@ struct SubjectCells {
     }
 
     mutating func close(_ direction: Direction, by policy: PolicyReference, _ standing: PolicyStanding) {
-        let side = Int(direction.rawValue)
-        switch standing {
-        case .both: closers[side].insert(policy)
-        case .rehearsed: rehearsedClosers[side].insert(policy)
-        case .leaving: leavingClosers[side].insert(policy)
-        case .neither: break
-        }
+        changeClosers(direction, standing) { $0.insert(policy) }
     }
 
     mutating func open(_ direction: Direction, by policy: PolicyReference, _ standing: PolicyStanding) {
+        changeClosers(direction, standing) { $0.remove(policy) }
+    }
+
+    private mutating func changeClosers(
+        _ direction: Direction, _ standing: PolicyStanding, _ change: (inout PolicySet) -> Void
+    ) {
         let side = Int(direction.rawValue)
         switch standing {
-        case .both: closers[side].remove(policy)
-        case .rehearsed: rehearsedClosers[side].remove(policy)
-        case .leaving: leavingClosers[side].remove(policy)
+        case .both: change(&closers[side])
+        case .rehearsed: change(&rehearsedClosers[side])
+        case .leaving: change(&leavingClosers[side])
         case .neither: break
         }
     }

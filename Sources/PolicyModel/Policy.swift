@@ -6,27 +6,20 @@ package import NetworkModel
 ///
 /// The tables that hold it share what it says: ten thousand of these are in several at once.
 package struct Policy: Hashable, Sendable {
+    /// What the properties of the same names say.
     private struct Content: Hashable, Sendable {
         var reference: PolicyReference
         var source: SourceLocation
         var rules: [PolicyRule]
-        /// Endpoints that stop being open in a direction because this policy selects them.
         var defaultDeny: [DefaultDeny]
         var isAudit: Bool
-        /// Seconds since 1970, UTC: from then on the policy is out of force; nil: it has no end.
         var validUntil: Int64?
         var tier: PolicyTier
         var order: PolicyOrder
-        /// Findings that its author knows and means, by code, with the reason (`bulkhead.dev/lintIgnore`).
         var lintExemptions: [DiagnosticCode: String] = [:]
-        /// A tier that the document defines.
         var definedTier: TierDefinition?
-        /// Prefixes that the document gives labels.
         var prefixGroup: PrefixGroup?
-        /// What the document gives endpoints.
         var grants: [EndpointGrant] = []
-        /// The policy in whose place this one is rehearsed: among all policies, those in audit mode included, it is left
-        /// out.
         var standsInFor: PolicyReference?
     }
 

@@ -465,7 +465,7 @@ extension PlanTests {
 }
 
 @Suite struct AgentLintTests {
-    private func lint(_ keeper: Keeper, _ documents: [LintRequest.Document]) async throws -> LintReport {
+    private func lint(_ keeper: Keeper, _ documents: [TextDocument]) async throws -> LintReport {
         try await keeper.state.lintPolicies(LintRequest(documents: documents))
     }
 

@@ -93,8 +93,6 @@ extension Policy {
     fileprivate var definesSomething: Bool { definedTier != nil || prefixGroup != nil || grantsLabels }
 
     fileprivate var speaksForHosts: Bool {
-        (rules.map(\.subject) + defaultDeny.map(\.subject)).contains { subject in
-            if case .hosts = subject { true } else { false }
-        }
+        (rules.map(\.subject) + defaultDeny.map(\.subject)).contains { $0.kind == .host }
     }
 }

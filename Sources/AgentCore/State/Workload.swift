@@ -27,6 +27,7 @@ package struct Workload: Hashable, Sendable {
         }
     }
 
+    /// What the properties of the same names say.
     private struct Content: Hashable {
         var key: String
         var name: String
@@ -187,7 +188,7 @@ package struct Workload: Hashable, Sendable {
 
     /// True if it is another workload in nothing but what documents give it.
     func isSame(butForGrants other: Workload) -> Bool {
-        var (mine, theirs) = (self, other)
+        var (mine, theirs) = (box.content, other.box.content)
         (mine.belongings, theirs.belongings) = (nil, nil)
         return mine == theirs
     }

@@ -87,11 +87,9 @@ extension PolicyCommand {
 
 extension Result<PolicyDocument, DocumentFault> {
     /// Nil if it could not be read, or is not UTF-8, which JSON cannot carry.
-    fileprivate var asText: LintRequest.Document? {
-        guard case .success(let document) = self, let text = String(validating: document.text, as: UTF8.self) else {
-            return nil
-        }
-        return .init(name: document.name, text: text)
+    fileprivate var asText: TextDocument? {
+        guard case .success(let document) = self else { return nil }
+        return TextDocument(document)
     }
 }
 

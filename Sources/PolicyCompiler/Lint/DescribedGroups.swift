@@ -3,14 +3,6 @@
 import IdentityModel
 import PolicyModel
 
-/// Sources of labels that a document gives a group, besides those of `LabelSource`.
-enum LintVocabulary {
-    /// Of a CiliumCIDRGroup.
-    static let groupSource = "cidrgroup"
-    /// Tells the addresses of a service from the workloads behind it: one document describes both or one of them.
-    static let addressesKey = "io.kubernetes.service.addresses"
-}
-
 /// The groups that documents describe, found by a label that a selector names.
 struct DescribedGroups {
     private let all: [LabelSet]
@@ -51,10 +43,10 @@ extension PeerSelector {
 
 extension LabelSelector {
     /// Whom it names, as documents do: without the kind of member.
-    var described: LabelSelector { LabelSelector(requirements.filter { $0.key != LintVocabulary.addressesKey }) }
+    var described: LabelSelector { LabelSelector(requirements.filter { $0.key != WellKnownLabel.serviceAddresses }) }
 
     /// The source by which only a service or a CIDR group can match; nil: nodes, sets of Calico, workloads.
     var describedKind: String? {
-        requirements.lazy.map(\.source).first { $0 == LintVocabulary.groupSource || $0 == LabelSource.service }
+        requirements.lazy.map(\.source).first { $0 == LabelSource.cidrGroup || $0 == LabelSource.service }
     }
 }

@@ -77,7 +77,7 @@ extension PolicyReview {
             for case .group(let group) in rule.peers.selectors.map(\.unconditional) {
                 let selector = group.described
                 guard let kind = selector.describedKind, !describedGroups.contains(selector) else { continue }
-                let isGroup = kind == LintVocabulary.groupSource
+                let isGroup = kind == LabelSource.cidrGroup
                 return finding(
                     policy, .warning, .peerSelectsNothing,
                     "no \(isGroup ? "CiliumCIDRGroup" : "Service") here matches \(selector): the rule means nobody by it",

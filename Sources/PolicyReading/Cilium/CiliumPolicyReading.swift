@@ -58,7 +58,7 @@ struct CiliumPolicyReading {
         lintDenyOnly(spec, sections: sections)
         content.defaultDeny += defaultDeny(of: spec, subject: subject, sections: sections)
         let peers = CiliumPeerReading(
-            header: header, subjectIsInit: isInit(subject), subjectIsHost: isHost(subject))
+            header: header, subjectIsInit: isInit(subject), subjectIsHost: subject.kind == .host)
         for (section, elements) in sections {
             let reading = CiliumElementReading(section: section, peers: peers)
             for (index, element) in elements.enumerated() {
@@ -123,11 +123,6 @@ struct CiliumPolicyReading {
         }
         let others = zip(requirements, isReplaced).filter { !$1 && $0 != own }.map(\.0)
         return LabelSelector([own] + others)
-    }
-
-    private func isHost(_ subject: SubjectSelector) -> Bool {
-        if case .hosts = subject { return true }
-        return false
     }
 
     private func isInit(_ subject: SubjectSelector) -> Bool {

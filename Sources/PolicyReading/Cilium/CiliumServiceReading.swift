@@ -67,7 +67,7 @@ enum CiliumServiceReading {
         let services = LabelSelector(requirements + (place.map { [$0] } ?? []))
         func with(_ operation: LabelRequirement.Operator) -> LabelSelector {
             services.requiring(
-                LabelRequirement(source: LabelSource.service, key: ClusterObjects.addressesKey, operation))
+                LabelRequirement(source: LabelSource.service, key: WellKnownLabel.serviceAddresses, operation))
         }
         // Addresses mean what is outside, as in toCIDR.
         let isInside = LabelRequirement(source: LabelSource.reserved, key: "world", .doesNotExist)

@@ -99,7 +99,7 @@ struct ClusterObjectReading {
     private func addresses(
         _ document: Mapping, of service: String, _ prefixes: [CIDR], _ ports: [ServicePort]
     ) -> PrefixGroup {
-        let list = Label(source: LabelSource.service, key: ClusterObjects.addressesKey)
+        let list = Label(source: LabelSource.service, key: WellKnownLabel.serviceAddresses)
         return PrefixGroup(
             labels: labels(document, LabelSource.service, named(service) + [list] + ports.map(\.label)),
             prefixes: Set(prefixes).sorted(), includesWorkloads: true)

@@ -10,8 +10,6 @@ enum ClusterObjects {
     /// A service's own name, in labels of source `service`.
     static let serviceKey = "io.kubernetes.service.name"
     static let serviceNamespaceKey = "io.kubernetes.service.namespace"
-    /// What groups have that list addresses behind a service.
-    static let addressesKey = "io.kubernetes.service.addresses"
 
     /// A service by its name.
     static func service(_ name: String, in namespace: String) -> LabelSelector {

@@ -10,7 +10,7 @@ struct PrefixGroupReading {
     let dialect: Dialect
 
     /// A group's own name, by which `cidrGroupRef` finds it.
-    static let nameSource = "cidrgroup"
+    static let nameSource = LabelSource.cidrGroup
     static let nameKey = "io.cilium.policy.cidrgroupname"
     private static let domainsName = "allowedEgressDomains"
     private static let domainsNote =
