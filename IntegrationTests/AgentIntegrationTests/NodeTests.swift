@@ -17,15 +17,7 @@ import Testing
             - fromNodes: [{matchLabels: {role: storage}}]
               toPorts: [{ports: [{port: "80", protocol: TCP}]}]
         ---
-        apiVersion: cilium.io/v2
-        kind: CiliumNetworkPolicy
-        metadata: {name: client, namespace: shop}
-        spec:
-          endpointSelector: {matchLabels: {app: client}}
-          egress:
-            - toNodes: [{matchExpressions: [{key: role, operator: In, values: [storage, spare]}]}]
-              toPorts: [{ports: [{port: "80", protocol: TCP}]}]
-
+        \(Shop.client(reaching: "toNodes: [{matchExpressions: [{key: role, operator: In, values: [storage, spare]}]}]"))
         """
 
     /// No workload reaches storage nodes, whatever else is open.

@@ -7,17 +7,8 @@ import Testing
 /// Policies in use: what a service stands for changes, and rules that nobody needs are found.
 @Suite(.serialized) struct PolicyLifeTests {
     /// The client reaches what stands behind a service, and nothing else.
-    private static let toService = """
-        apiVersion: cilium.io/v2
-        kind: CiliumNetworkPolicy
-        metadata: {name: client, namespace: shop}
-        spec:
-          endpointSelector: {matchLabels: {app: client}}
-          egress:
-            - toServices: [{k8sService: {serviceName: web, namespace: shop}}]
-              toPorts: [{ports: [{port: "80", protocol: TCP}]}]
-
-        """
+    private static let toService = Shop.client(
+        reaching: "toServices: [{k8sService: {serviceName: web, namespace: shop}}]")
 
     private static func service(_ app: String) -> String {
         """

@@ -114,6 +114,21 @@ struct Shop {
 
         """
 
+    /// Lets the client reach tcp/80 of these peers, an element of a Cilium policy's egress, and nothing else.
+    static func client(reaching peers: String) -> String {
+        """
+        apiVersion: cilium.io/v2
+        kind: CiliumNetworkPolicy
+        metadata: {name: client, namespace: shop}
+        spec:
+          endpointSelector: {matchLabels: {app: client}}
+          egress:
+            - \(peers)
+              toPorts: [{ports: [{port: "80", protocol: TCP}]}]
+
+        """
+    }
+
     /// Lets everybody reach one UDP port of the server.
     static func udpOnly(_ port: Int) -> String {
         """

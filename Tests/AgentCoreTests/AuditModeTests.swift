@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ControlAPI
-import FlowAggregation
 import IdentityModel
 import KernelDatapath
-import Logging
 import NetworkModel
 import Testing
 
@@ -13,20 +11,6 @@ import Testing
 
 /// Audit mode of namespaces, from the API to the records of the kernel.
 struct AuditModeTests {
-    private static func agent(_ scratch: Scratch, _ datapath: InMemoryDatapath) async throws -> AgentState {
-        var configuration = AgentConfiguration()
-        configuration.policyDirectory = "\(scratch.path)/policies"
-        configuration.stateDirectory = "\(scratch.path)/state"
-        try createDirectory(configuration.policyDirectory)
-        try createDirectory(configuration.stateDirectory)
-        let state = try AgentState(
-            configuration: configuration, datapath: datapath, aggregator: FlowAggregator(capacity: 8),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        await state.expect(sources: ["test"])
-        await state.adopt()
-        return state
-    }
-
     private static func update(_ state: AgentState, _ workloads: [Workload]) async {
         await state.update(source: "test", workloads: workloads, state: "ok", location: "")
         await state.settle()
@@ -59,7 +43,7 @@ struct AuditModeTests {
         let web = Self.workload("web", in: "shop", interface: 2)
         let db = Self.workload("db", in: "shop", interface: 3)
         let other = Self.workload("other", in: "bank", interface: 5)
-        let first = try await Self.agent(scratch, datapath)
+        let first = try await AgentState.adopted(in: scratch.path, datapath)
         await Self.update(first, [web, other])
         _ = try await first.applyPolicies(
             PolicyDocument(name: "p.yaml", text: Array(Self.policy.utf8)), options: ChangeOptions())
@@ -74,7 +58,7 @@ struct AuditModeTests {
         let request = ExplainRequest(from: "other", to: "shop/db", port: 80, protocol: "tcp")
         #expect(try await first.explain(request).verdict == "audit")
 
-        let second = try await Self.agent(scratch, datapath)
+        let second = try await AgentState.adopted(in: scratch.path, datapath)
         await Self.update(second, [web, db, other])
         #expect(Self.options(datapath, 3) == .audit)
         #expect(try await second.setEndpointAudit("db", false).audit, "the namespace has its own")
@@ -87,12 +71,12 @@ struct AuditModeTests {
     @Test func `audit mode that the kernel did not take is not there after a restart either`() async throws {
         let scratch = try Scratch()
         let datapath = InMemoryDatapath()
-        let first = try await Self.agent(scratch, datapath)
+        let first = try await AgentState.adopted(in: scratch.path, datapath)
         datapath.withContent { $0.nextError = .incomplete }
         let error = await #expect(throws: APIError.self) { try await first.setAudit(true) }
         #expect(error?.code == .commitFailed)
         #expect(try await !first.status().audit)
-        let second = try await Self.agent(scratch, InMemoryDatapath())
+        let second = try await AgentState.adopted(in: scratch.path, InMemoryDatapath())
         #expect(try await !second.status().audit)
     }
 }

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ContainerRuntimes
-import FlowAggregation
 import IdentityModel
 import KernelDatapath
 import LinuxHost
-import Logging
 import NetworkModel
 import Testing
 
@@ -27,20 +25,6 @@ import Testing
 
     private static func address(_ text: String) throws -> IPAddress { try #require(IPAddress(text)) }
 
-    private func state(_ scratch: Scratch, _ datapath: InMemoryDatapath) async throws -> AgentState {
-        var configuration = AgentConfiguration()
-        configuration.policyDirectory = "\(scratch.path)/policies"
-        configuration.stateDirectory = "\(scratch.path)/state"
-        try createDirectory(configuration.policyDirectory)
-        try createDirectory(configuration.stateDirectory)
-        let state = try AgentState(
-            configuration: configuration, datapath: datapath, aggregator: FlowAggregator(capacity: 8),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        await state.expect(sources: [ContainerSource.podman])
-        await state.adopt()
-        return state
-    }
-
     @Test func `a container may use all addresses of its links, those valid on the link only included`() async throws {
         let scratch = try Scratch()
         let datapath = InMemoryDatapath()
@@ -51,7 +35,7 @@ import Testing
             WorkloadInterface(hostIndex: 7, name: "eth0", addresses: routable, linkLocalAddresses: linkLocal),
             WorkloadInterface(hostIndex: 8, name: "eth1", addresses: [try Self.address("10.1.3.3")]),
         ]
-        let state = try await state(scratch, datapath)
+        let state = try await AgentState.adopted(in: scratch.path, datapath, awaiting: [ContainerSource.podman])
         let source = ContainerSource(
             source: Recital(steps: [.snapshot([web])]), location: "", filter: LabelFilter([]), state: state)
         await source.run()
@@ -75,7 +59,7 @@ import Testing
             workload.interfaces = [WorkloadInterface(hostIndex: index, name: "eth0", addresses: [])]
             return workload
         }
-        let state = try await state(scratch, datapath)
+        let state = try await AgentState.adopted(in: scratch.path, datapath, awaiting: [ContainerSource.podman])
         let steps: [WorkloadChange] = [
             .snapshot([container("a", 7), container("b", 8)]), .removed(id: "podman:a"),
             .status(WorkloadSourceStatus(isConnected: false, message: "interrupted")), .upsert(container("c", 9)),

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ControlAPI
-import FlowAggregation
 import IdentityModel
 import KernelDatapath
-import Logging
 import NetworkModel
 import Testing
 
@@ -19,16 +17,7 @@ import Testing
     /// tcp/80: the IPv4 addresses but one.
     init() async throws {
         scratch = try Scratch()
-        var configuration = AgentConfiguration()
-        configuration.policyDirectory = "\(scratch.path)/policies"
-        configuration.stateDirectory = "\(scratch.path)/state"
-        try createDirectory(configuration.policyDirectory)
-        try createDirectory(configuration.stateDirectory)
-        state = try AgentState(
-            configuration: configuration, datapath: InMemoryDatapath(), aggregator: FlowAggregator(capacity: 8),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        await state.expect(sources: ["test"])
-        await state.adopt()
+        state = try await AgentState.adopted(in: scratch.path)
         let workloads = [
             try Self.workload("web", 2, ["10.0.0.2", "10.0.0.9", "fd00::2", "fe80::2"]),
             try Self.workload("db", 3, ["10.0.0.3", "fd00::3", "fe80::3"]),
@@ -58,18 +47,10 @@ import Testing
     }
 
     @Test func `a service is the host with more labels, and the host to others`() async throws {
-        var configuration = AgentConfiguration()
-        configuration.policyDirectory = "\(scratch.path)/service-policies"
-        configuration.stateDirectory = "\(scratch.path)/service-state"
-        configuration.hostEndpoint.isEnabled = true
-        try createDirectory(configuration.policyDirectory)
-        try createDirectory(configuration.stateDirectory)
         let datapath = InMemoryDatapath()
-        let state = try AgentState(
-            configuration: configuration, datapath: datapath, aggregator: FlowAggregator(capacity: 8),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        await state.expect(sources: ["host"])
-        await state.adopt()
+        let state = try await AgentState.adopted(in: "\(scratch.path)/service", datapath, awaiting: ["host"]) {
+            $0.hostEndpoint.isEnabled = true
+        }
         let reserved = Label(source: LabelSource.reserved, key: "host")
         let host = Workload(
             key: "host", name: "host", source: "host", labels: LabelSet([reserved]),
@@ -125,21 +106,13 @@ import Testing
     }
 
     @Test func `failsafe ports of the host pass whatever the policies say`() async throws {
-        var configuration = AgentConfiguration()
-        configuration.policyDirectory = "\(scratch.path)/host-policies"
-        configuration.stateDirectory = "\(scratch.path)/host-state"
-        configuration.hostEndpoint.isEnabled = true
-        configuration.hostEndpoint.failsafes = [
-            FailsafePort(port: 22, proto: .tcp, direction: .ingress),
-            FailsafePort(port: 53, proto: .udp, direction: .egress),
-        ]
-        try createDirectory(configuration.policyDirectory)
-        try createDirectory(configuration.stateDirectory)
-        let state = try AgentState(
-            configuration: configuration, datapath: InMemoryDatapath(), aggregator: FlowAggregator(capacity: 8),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        await state.expect(sources: ["host"])
-        await state.adopt()
+        let state = try await AgentState.adopted(in: "\(scratch.path)/host", awaiting: ["host"]) {
+            $0.hostEndpoint.isEnabled = true
+            $0.hostEndpoint.failsafes = [
+                FailsafePort(port: 22, proto: .tcp, direction: .ingress),
+                FailsafePort(port: 53, proto: .udp, direction: .egress),
+            ]
+        }
         let host = Workload(
             key: "host", name: "host", source: "host",
             labels: LabelSet([Label(source: LabelSource.reserved, key: "host")]),

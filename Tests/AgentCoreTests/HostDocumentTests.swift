@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ControlAPI
-import FlowAggregation
 import IdentityAllocation
 import IdentityModel
 import KernelDatapath
-import Logging
 import NetworkModel
 import PolicyCompiler
 import PolicyModel
@@ -50,19 +48,11 @@ import Testing
     private func agent(
         isHostEnabled: Bool = true, datapath: InMemoryDatapath = InMemoryDatapath()
     ) async throws -> AgentState {
-        var configuration = AgentConfiguration()
-        configuration.policyDirectory = "\(scratch.path)/policies"
-        configuration.stateDirectory = "\(scratch.path)/state"
-        configuration.nodeName = "n1"
-        configuration.hostEndpoint.isEnabled = isHostEnabled
-        configuration.hostEndpoint.devices = ["eth0"]
-        try createDirectory(configuration.policyDirectory)
-        try createDirectory(configuration.stateDirectory)
-        let state = try AgentState(
-            configuration: configuration, datapath: datapath, aggregator: FlowAggregator(capacity: 8),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        await state.expect(sources: ["host"])
-        await state.adopt()
+        let state = try await AgentState.adopted(in: scratch.path, datapath, awaiting: ["host"]) {
+            $0.nodeName = "n1"
+            $0.hostEndpoint.isEnabled = isHostEnabled
+            $0.hostEndpoint.devices = ["eth0"]
+        }
         let host = Workload(
             key: "host", name: "host", source: "host",
             labels: LabelSet([Label(source: LabelSource.reserved, key: "host")]),

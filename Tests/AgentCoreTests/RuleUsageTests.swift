@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ControlAPI
-import FlowAggregation
 import IdentityModel
 import KernelDatapath
-import Logging
 import NetworkModel
 import PolicyCompiler
 import PolicyModel
@@ -85,22 +83,17 @@ import Testing
         #expect(RuleUsage.digest(rule) == 4_951_302_498_704_673_717)
     }
 
+    /// Of the record that an agent of this test keeps.
+    private static func path(_ scratch: Scratch) -> String {
+        var configuration = AgentConfiguration()
+        configuration.stateDirectory = "\(scratch.path)/state"
+        return configuration.ruleUsagePath
+    }
+
     @Test func `the agent tells unused rules from such that are too young, over a restart`() async throws {
         let scratch = try Scratch()
         let datapath = InMemoryDatapath()
-        var configuration = AgentConfiguration()
-        configuration.policyDirectory = "\(scratch.path)/policies"
-        configuration.stateDirectory = "\(scratch.path)/state"
-        try createDirectory(configuration.policyDirectory)
-        try createDirectory(configuration.stateDirectory)
-        func agent() async throws -> AgentState {
-            let state = try AgentState(
-                configuration: configuration, datapath: datapath, aggregator: FlowAggregator(capacity: 8),
-                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-            await state.expect(sources: ["test"])
-            await state.adopt()
-            return state
-        }
+        func agent() async throws -> AgentState { try await AgentState.adopted(in: scratch.path, datapath) }
         let text = """
             apiVersion: networking.k8s.io/v1
             kind: NetworkPolicy
@@ -119,9 +112,9 @@ import Testing
         await first.noteRuleUsage(isLast: true)
 
         // As if the record were older, and the first rule hit meanwhile.
-        var file = try #require(try StateStorage.read(RuleUsage.File.self, from: configuration.ruleUsagePath))
+        var file = try #require(try StateStorage.read(RuleUsage.File.self, from: Self.path(scratch)))
         file.watched += 7200
-        try StateStorage.write(file, to: configuration.ruleUsagePath)
+        try StateStorage.write(file, to: Self.path(scratch))
         #expect(file.entries.count == 2 && file.entries.allSatisfy { $0.slot == nil }, "nobody is selected")
         let second = try await agent()
         let workload = Workload(
@@ -144,16 +137,9 @@ import Testing
 
     @Test func `a damaged record begins anew`() async throws {
         let scratch = try Scratch()
-        var configuration = AgentConfiguration()
-        configuration.policyDirectory = "\(scratch.path)/policies"
-        configuration.stateDirectory = "\(scratch.path)/state"
-        try createDirectory(configuration.stateDirectory)
-        try AtomicFile.write(Array("{".utf8), to: configuration.ruleUsagePath)
-        let state = try AgentState(
-            configuration: configuration, datapath: InMemoryDatapath(), aggregator: FlowAggregator(capacity: 8),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        await state.expect(sources: ["test"])
-        await state.adopt()
+        try createDirectory("\(scratch.path)/state")
+        try AtomicFile.write(Array("{".utf8), to: Self.path(scratch))
+        let state = try await AgentState.adopted(in: scratch.path)
         #expect(try await state.unusedRules(since: 60).watched == 0)
     }
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import FlowAggregation
 import Glibc
+import KernelDatapath
 import LinuxHost
+import Logging
 import Testing
 
 @testable import AgentCore
@@ -28,6 +31,28 @@ final class Scratch {
 }
 
 extension AgentState {
+    /// One with its directories below this one, without a word in the log, that has adopted what is there.
+    ///
+    /// `sources`: those that it waits for.
+    static func adopted(
+        in directory: String, _ datapath: InMemoryDatapath = InMemoryDatapath(), awaiting sources: [String] = ["test"],
+        _ configure: (inout AgentConfiguration) -> Void = { _ in }
+    ) async throws -> AgentState {
+        var configuration = AgentConfiguration()
+        configuration.policyDirectory = "\(directory)/policies"
+        configuration.stateDirectory = "\(directory)/state"
+        configure(&configuration)
+        for path in [directory, configuration.policyDirectory, configuration.stateDirectory] {
+            try createDirectory(path)
+        }
+        let state = try AgentState(
+            configuration: configuration, datapath: datapath, aggregator: FlowAggregator(capacity: 8),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        await state.expect(sources: sources)
+        await state.adopt()
+        return state
+    }
+
     /// Waits until nothing is being attached or detached.
     func settle() async {
         while endpointStep != nil { try? await Task.sleep(for: .milliseconds(1)) }

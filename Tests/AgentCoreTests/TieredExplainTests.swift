@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ControlAPI
-import FlowAggregation
 import IdentityModel
 import KernelDatapath
-import Logging
 import NetworkModel
 import Testing
 
@@ -47,16 +45,7 @@ import Testing
 
     init() async throws {
         scratch = try Scratch()
-        var configuration = AgentConfiguration()
-        configuration.policyDirectory = "\(scratch.path)/policies"
-        configuration.stateDirectory = "\(scratch.path)/state"
-        try createDirectory(configuration.policyDirectory)
-        try createDirectory(configuration.stateDirectory)
-        let state = try AgentState(
-            configuration: configuration, datapath: InMemoryDatapath(), aggregator: FlowAggregator(capacity: 8),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        await state.expect(sources: ["test"])
-        await state.adopt()
+        let state = try await AgentState.adopted(in: scratch.path)
         let workloads = [Self.workload("web", 2), Self.workload("db", 3)]
         await state.update(source: "test", workloads: workloads, state: "ok", location: "")
         client = ControlClient(

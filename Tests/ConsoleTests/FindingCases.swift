@@ -28,6 +28,11 @@ struct FindingCase: Sendable, CustomTestStringConvertible {
           endpointSelector: {matchLabels: {app: a}}
 
         """
+    /// Closed on ingress, with an annotation.
+    private static func closed(_ annotation: String) -> String {
+        kubernetes.replacing("namespace: shop}", with: "namespace: shop, annotations: {\(annotation)}}")
+            + "  policyTypes: [Ingress]\n"
+    }
     private static let inShop = ",k8s:io.kubernetes.pod.namespace=shop"
 
     /// One of each code of a finding that documents alone, or with imagined workloads, can have.
@@ -334,15 +339,7 @@ struct FindingCase: Sendable, CustomTestStringConvertible {
         ),
         FindingCase(
             code: "BH2115",
-            text: """
-                apiVersion: networking.k8s.io/v1
-                kind: NetworkPolicy
-                metadata: {name: p, namespace: shop, annotations: {bulkhead.dev/validUntil: "2020-01-02T00:00:00Z"}}
-                spec:
-                  podSelector: {matchLabels: {app: a}}
-                  policyTypes: [Ingress]
-
-                """,
+            text: closed(#"bulkhead.dev/validUntil: "2020-01-02T00:00:00Z""#),
             line:
                 "policy.yaml:1:1: warning[BH2115]: NetworkPolicy/shop/p: its time was over 2570 days ago (bulkhead.dev/validUntil): it is out of force; delete the policy, or give it a later end"
         ),
@@ -399,15 +396,7 @@ struct FindingCase: Sendable, CustomTestStringConvertible {
         ),
         FindingCase(
             code: "BH2121",
-            text: """
-                apiVersion: networking.k8s.io/v1
-                kind: NetworkPolicy
-                metadata: {name: p, namespace: shop, annotations: {bulkhead.dev/lintIgnore: "BH2015: meant so"}}
-                spec:
-                  podSelector: {matchLabels: {app: a}}
-                  policyTypes: [Ingress]
-
-                """,
+            text: closed(#"bulkhead.dev/lintIgnore: "BH2015: meant so""#),
             line:
                 "policy.yaml:1:1: note[BH2121]: NetworkPolicy/shop/p: BH2015 is to be ignored, but is not found here; delete it from bulkhead.dev/lintIgnore"
         ),
