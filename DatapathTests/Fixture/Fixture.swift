@@ -54,6 +54,7 @@ final class Fixture: @unchecked Sendable {
         config.report_interval_ticks = 3600 * Fixture.ticksPerSecond
         config.conntrack_share = 0
         config.forward_subject = 0
+        config.untracked_subject = 0
         config.bank_generation = (Fixture.initialGeneration, Fixture.initialGeneration)
         config.policy_bucket_mask = (4095, 4095)
         setTimeouts { _ in 60 * Fixture.ticksPerSecond }

@@ -18,6 +18,7 @@ final class KernelMaps: Sendable {
     let fragments: BPFMap<fragment_key, fragment_entry>
     let endpointFlows: BPFMap<UInt32, UInt32>
     let kept: BPFMap<conntrack_key, UInt32>
+    private let untrackedReports: BPFMap<UInt32, UInt64>
     let serviceConfig: BPFMap<UInt32, service_config>
     let serviceUsers: BPFMap<UInt32, endpoint_entry>
     let config: MappedArray
@@ -64,6 +65,7 @@ final class KernelMaps: Sendable {
         metricsMap = try object.map("metrics_map")
         ruleStats = try object.map("rule_stats_map")
         kept = try object.map("kept_flow_map")
+        untrackedReports = try object.map("untracked_report_map")
         serviceConfig = try object.map("service_config_map")
         serviceUsers = try object.map("service_user_map")
         config = try MappedArray(object.mapDescriptor("config_map"), name: "config_map")
@@ -94,6 +96,7 @@ final class KernelMaps: Sendable {
         try serviceConfig.update(0, to: service_config())
         conntrack.clear()
         try KernelMaps.empty(fragments)
+        try untrackedReports.update((0..<UInt32(1024)).map { (key: $0, value: 0) })
         try names.clear()
         for endpoint in [0, UInt32(Fixture.endpoint), 8] { try endpointFlows.update(endpoint, to: 0) }
     }

@@ -89,6 +89,7 @@ struct BankedTables: ~Copyable {
     /// Writes the slots by which the stages of the host are judged.
     func setStages(_ subjects: [HostStage: UInt16]) {
         config.storeReleasing(UInt32(subjects[.forward] ?? 0), at: ConfigOffset.forwardSubject)
+        config.storeReleasing(UInt32(subjects[.untracked] ?? 0), at: ConfigOffset.untrackedSubject)
     }
 
     /// Makes every open flow be judged again with its next packet, under the policies as they are.
@@ -217,6 +218,7 @@ private enum ConfigOffset {
     static let timeouts = offset(\.timeout_ticks)
     static let conntrackShare = offset(\.conntrack_share)
     static let forwardSubject = offset(\.forward_subject)
+    static let untrackedSubject = offset(\.untracked_subject)
 
     static func generation(_ bank: UInt32) -> Int { offset(\.bank_generation) + 4 * Int(bank) }
     static func bucketMask(_ bank: UInt32) -> Int { offset(\.policy_bucket_mask) + 4 * Int(bank) }

@@ -86,7 +86,13 @@ struct DatapathLoading: ~Copyable {
     /// In the order of `bpf/programs/endpoint.bpf.c`.
     private static let followers = [
         (MapName.nameReaders, ["tc_dns_query", "tc_dns_answer"]),
-        (MapName.hostPrograms, ["tc_forwarded_in", "tc_forwarded_out", "tc_to_network_rest"]),
+        (
+            MapName.hostPrograms,
+            [
+                "tc_forwarded_in", "tc_forwarded_out", "tc_to_network_rest", "tc_from_network_rest", "tc_untracked_in",
+                "tc_untracked_out",
+            ]
+        ),
     ]
 
     /// Decides whether a map is adopted or made, and with what size.

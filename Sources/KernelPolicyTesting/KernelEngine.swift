@@ -48,18 +48,26 @@ package final class KernelEngine: PolicyTestEngine {
                 throw KernelEngineError.unknownWorkload(end.workload.key)
             }
             let stageSubject = end.stage == nil ? nil : view?.subject(of: end)
-            if end.stage != nil, stageSubject == nil {
+            if end.stage != nil, stageSubject == nil, view?.untrackedSubject(of: end) == nil {
                 return .init(direction: end.direction, stage: end.stage, verdict: .allow, cause: nil)
             }
-            datapath.setForwardSubject(stageSubject ?? 0)
+            datapath.setStages(forward: stageSubject ?? 0, untracked: view?.untrackedSubject(of: end) ?? 0)
             try select(endpoint)
             if let view, !view.test.names.isEmpty {
                 let peer = probe.peer(of: end.direction)
                 datapath.learn(view.nameNumbers(of: peer), of: peer, at: numbers[endpoint.name] ?? 0)
             }
-            let event = try datapath.run(
+            var events = try datapath.run(
                 frame, end.direction, isHost: endpoint.isHost, isForwarded: end.stage != nil)
-            return try side(event, end, probe)
+            if endpoint.isService, events.count == 1, events[0].verdict != .deny, events[0].state == .untracked {
+                // What policies without flows let in, the service's own judge at its sockets.
+                datapath.setStages(forward: 0, untracked: 0)
+                let own = try datapath.run(frame, end.direction, isHost: true, isForwarded: false)
+                events = (events[0].verdict == .audit ? events : []) + own
+            }
+            let sides = try events.map { try side($0, end, probe) }
+            let nothing = ProbeOutcome.Side(direction: end.direction, stage: end.stage, verdict: .allow, cause: nil)
+            return sides.dropLast().last?.followed(by: sides.last ?? nothing) ?? sides.last ?? nothing
         }
     }
 

@@ -181,10 +181,10 @@ extension ProbeDatapath {
         }
     }
 
-    /// Slot by which what passes through the host is judged; 0: it is not.
-    func setForwardSubject(_ slot: UInt16) {
-        guard config.forward_subject != UInt32(slot) else { return }
-        config.forward_subject = UInt32(slot)
+    /// Slots by which what passes through the host is judged, and what crosses its devices ahead of flows; 0: it is not.
+    func setStages(forward: UInt16, untracked: UInt16) {
+        guard (config.forward_subject, config.untracked_subject) != (UInt32(forward), UInt32(untracked)) else { return }
+        (config.forward_subject, config.untracked_subject) = (UInt32(forward), UInt32(untracked))
         configuration.write(config, at: 0)
     }
 
@@ -194,10 +194,13 @@ extension ProbeDatapath {
 // MARK: - Packets
 
 extension ProbeDatapath {
-    /// Runs a frame past the selected endpoint; what the program reports of it.
+    /// Runs a frame past the selected endpoint; what the programs report of it, the last word last.
+    ///
+    /// Two reports if policies without flows, in audit mode, would deny it and others are asked after them. None if nobody is
+    /// asked: what passes through and no policy on forward is about.
     ///
     /// `isForwarded`: it has come in by some device, this one or another.
-    func run(_ frame: [UInt8], _ direction: Direction, isHost: Bool, isForwarded: Bool) throws -> FlowEvent {
+    func run(_ frame: [UInt8], _ direction: Direction, isHost: Bool, isForwarded: Bool) throws -> [FlowEvent] {
         var context = PacketContext(ifindex: ProbeDatapath.interface)
         if isForwarded, direction == .egress { context.ingressIfindex = ProbeDatapath.interface }
         let action: UInt32 =
@@ -211,14 +214,17 @@ extension ProbeDatapath {
         _ = events.drain(recordCountMax: .max) { bytes in
             if let event = FlowEvent(decoding: bytes) { reports.append(event) }
         }
-        guard reports.count == 1, let report = reports.first else {
+        let isAskedAhead = config.untracked_subject != 0 && isHost
+        let isAsked = !isForwarded || config.forward_subject != 0
+        guard (isAsked ? 1 : 0)...(isAskedAhead ? 2 : 1) ~= reports.count else {
             throw KernelEngineError.noAnswer("\(reports.count) events for one packet")
         }
         // The words must go with the deed.
         let dropped: UInt32 = 2
-        guard (action == dropped) == (report.verdict == .deny) else {
-            throw KernelEngineError.noAnswer("action \(Int32(bitPattern: action)) and verdict \(report.verdict.name)")
+        guard (action == dropped) == (reports.last?.verdict == .deny) else {
+            let verdict = reports.last?.verdict.name ?? "none"
+            throw KernelEngineError.noAnswer("action \(Int32(bitPattern: action)) and verdict \(verdict)")
         }
-        return report
+        return reports
     }
 }

@@ -58,9 +58,11 @@ package struct Explainer: Sendable {
             destination.isAsked(about: source)
             ? explain(at: destination, peer: source, direction: .ingress, proto: proto, port: port) : nil
         let passages = passages(from: source, to: destination, host).map { peer, direction in
-            explain(at: host?.at(.forward) ?? peer, peer: peer, direction: direction, proto: proto, port: port)
+            explain(
+                at: host?.at(.forward) ?? peer, ahead: host, peer: peer, direction: direction, proto: proto, port: port)
         }
-        let sides = [egress, ingress].compactMap { $0 } + passages
+        let places = [egress, ingress].compactMap { $0 } + passages
+        let sides = places + places.flatMap(\.ahead)
         let isDenied = sides.contains { $0.verdict == .deny }
         let verdict: Explanation.Verdict =
             isDenied ? .deny : sides.contains { $0.verdict == .audit } ? .audit : .allow
@@ -81,14 +83,58 @@ package struct Explainer: Sendable {
     package func explain(
         at subject: ExplainedSide, peer: ExplainedSide, direction: Direction, proto: IPProtocol, port: UInt16?
     ) -> Explanation.Side {
-        var peer = peer
-        peer.labels = peer.labelsForOthers ?? peer.labels
+        let host = subject.crossesOwnDevice(to: peer) ? subject : nil
+        return explain(at: subject, ahead: host, peer: peer, direction: direction, proto: proto, port: port)
+    }
+
+    /// `host`: whose policies without flows are asked first; nil: nobody's.
+    private func explain(
+        at subject: ExplainedSide, ahead host: ExplainedSide?, peer: ExplainedSide, direction: Direction,
+        proto: IPProtocol, port: UInt16?
+    ) -> Explanation.Side {
+        let ahead = host.flatMap {
+            explainAhead(at: $0, peer: peer, direction: direction, proto: proto, port: port)
+        }
+        // What policies without flows let in, a service's own policies judge at its sockets.
+        if let ahead, ahead.isFinal, !subject.isService || ahead.side.verdict == .deny { return ahead.side }
+        var side = explainFlow(at: subject, peer: peer, direction: direction, proto: proto, port: port)
+        side.ahead = ahead.map { [$0.side] } ?? []
+        return side
+    }
+
+    /// What one endpoint's policies about flows say about a peer; `port` as in `explain`.
+    package func explainFlow(
+        at subject: ExplainedSide, peer: ExplainedSide, direction: Direction, proto: IPProtocol, port: UInt16?
+    ) -> Explanation.Side {
+        let peer = peer.asOthersKnowIt
         let ports = direction == .ingress ? subject.namedPorts : peer.sharedPorts
         var side = side(of: subject, peer: peer, direction, Flow(proto: proto, port: port, destinationPorts: ports))
         if let port, subject.openPorts.contains(OpenPort(direction: direction, proto: proto, port: port)) {
             side.keepOpen()
         }
         return side
+    }
+
+    /// What policies without flows say at a device of the host; nil: none selects it in this direction.
+    ///
+    /// `isFinal`: nothing else is asked. Failsafe ports are not closed here either, also not to what passes through.
+    package func explainAhead(
+        at host: ExplainedSide, peer: ExplainedSide, direction: Direction, proto: IPProtocol, port: UInt16?
+    ) -> (side: Explanation.Side, isFinal: Bool)? {
+        guard policies.contains(where: { $0.stages.contains(.untracked) }) else { return nil }
+        let peer = peer.asOthersKnowIt
+        let subject = host.at(.untracked), ports = direction == .egress ? peer.sharedPorts : NamedPorts()
+        var side = side(
+            of: subject, peer: peer, direction, Flow(proto: proto, port: port, destinationPorts: ports))
+        guard !side.findings.isEmpty else { return nil }
+        let isSettled = side.isSettled
+        if let port, host.openPorts.contains(OpenPort(direction: direction, proto: proto, port: port)),
+            side.verdict != .allow
+        {
+            side.keepOpen()
+            return (side, false)
+        }
+        return (side, isSettled)
     }
 
     private struct Flow {
@@ -159,6 +205,7 @@ package struct Explainer: Sendable {
         }
         let (enforced, all) = (walk(\.isEnforced), walk(\.isAmongAll))
         conclude(&side, !enforced.isDenied && all.isDenied ? all : enforced, isEnforced: enforced.isDenied)
+        side.isSettled = enforced.tier != nil && !(enforced.isDenied && subject.isAudited)
         if side.verdict == .deny && subject.isAudited { side.verdict = .audit }
         return side
     }

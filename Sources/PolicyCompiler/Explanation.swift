@@ -59,12 +59,24 @@ package struct ExplainedSide: Hashable, Sendable {
     package func at(_ stage: HostStage) -> ExplainedSide {
         var side = self
         side.stage = stage
-        side.labels = LabelSet(labels.labels + [stage.marker])
+        side.labels = LabelSet((labelsForOthers ?? labels).labels + [stage.marker])
         side.namedPorts = NamedPorts()
         side.sharedPorts = NamedPorts()
         side.openPorts = []
         side.address = nil
         return side
+    }
+
+    /// With the labels that count at the other side.
+    var asOthersKnowIt: ExplainedSide {
+        var side = self
+        side.labels = labelsForOthers ?? labels
+        return side
+    }
+
+    /// True if policies without flows are asked about what it exchanges with that peer: it crosses a device of the host.
+    func crossesOwnDevice(to peer: ExplainedSide) -> Bool {
+        isHost && stage != .untracked && peer.crossesHostDevice && (address == nil || address != peer.address)
     }
 
     /// True if its policies are asked about what it exchanges with that peer.
@@ -100,7 +112,7 @@ extension HostStage {
     fileprivate func isAsked(about peer: ExplainedSide) -> Bool {
         switch self {
         // A workload's other end is its link, which is no device of the host's.
-        case .forward: !peer.isEndpoint && !peer.isHost
+        case .forward, .untracked: !peer.isEndpoint && !peer.isHost
         }
     }
 }
@@ -132,6 +144,10 @@ package struct Explanation: Hashable, Sendable {
         package var closedBy: [PolicyReference]
         /// The same, in audit mode.
         package var closedInAuditBy: [PolicyReference]
+        /// What the host's policies without flows said before, if they left it open; at most one.
+        package var ahead: [Side] = []
+        /// Enforced policies decided it; else it is open, or audit mode let it pass.
+        var isSettled = false
     }
 
     /// What became of one rule.

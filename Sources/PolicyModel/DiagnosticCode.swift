@@ -93,7 +93,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
     package static let unsupportedMatch = DiagnosticCode(
         1513, "a match that no table here has: source ports, own addresses")
     package static let unsupportedStage = DiagnosticCode(
-        1514, "rules for untracked traffic, before address translation, or for forwarded traffic")
+        1514, "rules for a stage that does not have them")
 
     // 16xx: policy tests.
     package static let invalidTest = DiagnosticCode(1601, "a policy test names something that it does not describe")

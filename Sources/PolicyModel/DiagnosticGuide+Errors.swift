@@ -192,8 +192,8 @@ extension DiagnosticGuide {
             remedy: "Use labels, or the destination's port."),
         DiagnosticGuide(
             .unsupportedStage,
-            "Every flow is tracked, and what is judged before translation is asked before every tier.",
-            remedy: "Write the rule for the connection as the endpoint sees it, in the default tier."),
+            "What is judged before translation is asked before every tier, all of it together.",
+            remedy: "Delete `tier`, and say with `order` which policy is asked first."),
         DiagnosticGuide(
             .invalidTest, "A policy test names a workload, policy or port that it does not describe.",
             remedy: "Describe it in the test, or correct the name."),

@@ -8,11 +8,14 @@ package import IdentityModel
 package enum HostStage: String, Hashable, Sendable, CaseIterable {
     /// What only passes through: ingress where it comes in, egress where it leaves.
     case forward
+    /// Everything, the host's own and what passes through, packet by packet and before flows are known.
+    case untracked
 
     /// Whose traffic is judged here, in words.
     package var title: String {
         switch self {
         case .forward: "what passes through the host"
+        case .untracked: "packets at the host's devices"
         }
     }
 

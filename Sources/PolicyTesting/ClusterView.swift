@@ -25,6 +25,8 @@ package struct ClusterView {
         package var identity: NumericIdentity
         package var addresses: [IPAddress]
         package var isHost: Bool
+        /// A service of the host, which is judged at its sockets.
+        package var isService = false
     }
 
     /// Workloads have the labels that documents give them.
@@ -102,14 +104,24 @@ package struct ClusterView {
         return allocator.assignments[name].map { assignment in
             Endpoint(
                 name: name, subject: assignment.subject, identity: assignment.identity,
-                addresses: workload.isHostNetwork ? hostAddresses : workload.addresses, isHost: workload.isHostNetwork)
+                addresses: workload.isHostNetwork ? hostAddresses : workload.addresses, isHost: workload.isHostNetwork,
+                isService: workload.isHostNetwork && !workload.processLabels.isEmpty)
         }
     }
 
     /// Slot of the subject that judges there; nil: no policy is about that stage of the node.
     package func subject(of end: ProbeEnd) -> UInt16? {
         guard let stage = end.stage else { return endpoint(of: end.workload)?.subject }
-        return allocator.assignments[ClusterView.name(of: stage)]?.subject
+        return subject(of: stage)
+    }
+
+    /// Slot of the subject that judges the packets of an end at the host's devices, ahead of flows; nil: nobody does.
+    package func untrackedSubject(of end: ProbeEnd) -> UInt16? {
+        end.workload.isHostNetwork ? subject(of: .untracked) : nil
+    }
+
+    private func subject(of stage: HostStage) -> UInt16? {
+        allocator.assignments[ClusterView.name(of: stage)]?.subject
     }
 
     /// The numbers that an address has because of its names.

@@ -58,6 +58,9 @@ extension PolicyTest.Probe {
         direction == .egress ? destination.address : source.address
     }
 
+    /// The destination's port, or the ICMP type and code; nil: the protocol has neither.
+    var detail: UInt16? { proto.hasPorts || proto == .icmp || proto == .icmpv6 ? port : nil }
+
     /// The request that this ICMP type answers; nil if it answers none.
     ///
     /// A reply that nobody asked for is judged as the exchange that its request would have opened from the other side,

@@ -32,6 +32,9 @@ package struct ProbeOutcome: Hashable, Sendable {
             self.passedBy = passedBy
         }
 
+        /// What comes of it if policies without flows, in audit mode, said this and went on to ordinary ones.
+        package func followed(by ordinary: Side) -> Side { ordinary.verdict == .deny ? ordinary : self }
+
         /// True if the other engine's verdict and cause are the same.
         func agrees(with other: Side) -> Bool {
             direction == other.direction && stage == other.stage && verdict == other.verdict && cause == other.cause

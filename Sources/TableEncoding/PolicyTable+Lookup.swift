@@ -21,9 +21,12 @@ package struct TableDecision: Hashable, Sendable {
     package var stage: UInt8?
     /// Slots of the rules by which earlier tiers passed the decision on, in order.
     package var passedBy: [UInt32]
+    /// A rule or default deny of an enforced policy said so; else what follows the last tier did.
+    package var isSettled: Bool
 
-    init(_ verdict: Verdict, _ walk: TierWalk) {
+    init(_ verdict: Verdict, _ walk: TierWalk, isSettled: Bool) {
         self.verdict = verdict
+        self.isSettled = isSettled
         rule = walk.rule
         stage = walk.slot.map(SubjectStage.stage)
         passedBy = walk.passers

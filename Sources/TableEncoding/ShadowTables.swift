@@ -119,8 +119,10 @@ package final class ShadowTables {
             enforced.ask(slot, best.enforced, isClosed: tier.defaultDeny[side], closedBy: tier.defaultDenyRule[side])
             all.ask(slot, best.all, isClosed: tier.defaultDenyAll[side], closedBy: tier.defaultDenyRule[side])
         }
-        if enforced.isDenied { return TableDecision(.deny, enforced) }
-        return all.isDenied ? TableDecision(.audit, all) : TableDecision(.allow, enforced)
+        let isSettled = enforced.slot != nil
+        if enforced.isDenied { return TableDecision(.deny, enforced, isSettled: isSettled) }
+        return all.isDenied
+            ? TableDecision(.audit, all, isSettled: isSettled) : TableDecision(.allow, enforced, isSettled: isSettled)
     }
 
     private func applySubjects(_ changes: MapChanges, ipcacheChanged: Bool) {

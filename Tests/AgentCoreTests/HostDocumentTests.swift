@@ -128,6 +128,35 @@ import Testing
         #expect(datapath.withContent { $0.mapState }?.policy == before?.policy)
     }
 
+    @Test func `a policy without flows is a stage of its own, and a step of explain where it has rules`() async throws {
+        let datapath = InMemoryDatapath()
+        let state = try await agent(datapath: datapath)
+        try await apply(state, Self.endpoint)
+        try await apply(
+            state,
+            Self.policy.replacing("  selector", with: "  applyOnForward: true\n  doNotTrack: true\n  selector"))
+        let stages = datapath.withContent { $0.stages }
+        let slot = try #require(stages[.untracked])
+        #expect(stages[.forward] == nil)
+        #expect(datapath.withContent { $0.mapState?.subjects[slot]?.defaultDeny } == [false, false])
+        func verdicts(_ from: String, _ to: String, _ port: UInt16) async throws -> [String] {
+            let report = try await state.explain(ExplainRequest(from: from, to: to, port: port, protocol: "tcp"))
+            return [report.verdict] + report.steps.map { "\($0.title): \($0.verdict)" }
+        }
+        #expect(try await verdicts("198.51.100.7", "host", 443) == ["allow", "untracked ingress of host: allow"])
+        #expect(
+            try await verdicts("198.51.100.7", "host", 80) == [
+                "allow", "untracked ingress of host: allow", "ingress of host: allow",
+            ])
+        #expect(
+            try await verdicts("198.51.100.7", "203.0.113.9", 443) == [
+                "allow", "untracked ingress of what passes through the host: allow",
+                "egress of what passes through the host: allow",
+            ])
+        _ = try await state.deletePolicy("GlobalNetworkPolicy/g", options: ChangeOptions())
+        #expect(datapath.withContent { $0.stages }.isEmpty)
+    }
+
     @Test func `a HostEndpoint without a profile closes the host, but not SSH`() async throws {
         let state = try await agent()
         try await apply(state, Self.endpoint.replacing(", profiles: [projectcalico-default-allow]", with: ""))

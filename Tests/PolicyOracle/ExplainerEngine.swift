@@ -32,18 +32,29 @@ package final class ExplainerEngine: PolicyTestEngine {
             let own =
                 end.stage.map { hostSide(at: nil, isEndpoint: true).at($0) }
                 ?? side(isEgress ? probe.source : probe.destination, isEndpoint: true)
-            let explanation = explainer.explain(
-                at: own,
-                peer: side(isEgress ? probe.destination : probe.source, isEndpoint: false), direction: asked,
-                proto: probe.proto, port: hasDetail ? request.map { $0 << 8 } ?? probe.port : nil)
-            let verdict: PolicyTest.Expectation =
-                switch explanation.verdict {
-                case .allow: .allow
-                case .deny: .deny
-                case .audit: .audit
-                }
-            return .init(direction: end.direction, stage: end.stage, verdict: verdict, cause: explanation.cause)
+            let peer = side(isEgress ? probe.destination : probe.source, isEndpoint: false)
+            let explanation = explainer.explainFlow(
+                at: own, peer: peer, direction: asked, proto: probe.proto,
+                port: hasDetail ? request.map { $0 << 8 } ?? probe.port : nil)
+            let flow = outcome(of: explanation, at: end)
+            guard end.workload.isHostNetwork, probe.source.address != probe.destination.address,
+                let ahead = explainer.explainAhead(
+                    at: hostSide(at: nil, isEndpoint: true), peer: peer, direction: end.direction, proto: probe.proto,
+                    port: hasDetail ? probe.port : nil)
+            else { return flow }
+            let untracked = outcome(of: ahead.side, at: end)
+            return ahead.isFinal ? untracked : untracked.verdict == .allow ? flow : untracked.followed(by: flow)
         }
+    }
+
+    private func outcome(of side: Explanation.Side, at end: ProbeEnd) -> ProbeOutcome.Side {
+        let verdict: PolicyTest.Expectation =
+            switch side.verdict {
+            case .allow: .allow
+            case .deny: .deny
+            case .audit: .audit
+            }
+        return .init(direction: end.direction, stage: end.stage, verdict: verdict, cause: side.cause)
     }
 
     /// Replies of each protocol and what they answer.

@@ -13,6 +13,7 @@ extension RandomPolicyTest {
         }
         let isOnForward = isGlobal && chance(40), isPreDNAT = isOnForward && chance(40)
         if isOnForward { spec.append(("applyOnForward", .flag(true))) }
+        if isOnForward, !isPreDNAT, chance(50) { spec.append(("doNotTrack", .flag(true))) }
         if isPreDNAT { spec.append(("preDNAT", .flag(true))) }
         if !isPreDNAT, chance(35) { spec.append(("tier", .text(pick(Self.tiers + ["default"])))) }
         if chance(80) { spec.append(("order", .number(pick([1, 10, 10, 1000, 1001, 2000])))) }

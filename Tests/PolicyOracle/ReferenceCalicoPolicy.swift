@@ -49,6 +49,9 @@ enum ReferenceCalicoPolicy {
     /// Asked before every tier, about what comes in at a host.
     static func isPreDNAT(_ policy: CaseNode) -> Bool { policy["spec"]?["preDNAT"]?.isTrue ?? false }
 
+    /// Asked about each packet at a host's devices, before everything else.
+    static func isUntracked(_ policy: CaseNode) -> Bool { policy["spec"]?["doNotTrack"]?.isTrue ?? false }
+
     /// Asked about what passes through a host too.
     static func isOnForward(_ policy: CaseNode) -> Bool { policy["spec"]?["applyOnForward"]?.isTrue ?? false }
 

@@ -84,6 +84,24 @@ package struct ReferenceEvaluator {
         if isForwarded { question.subject.ports = [] }
         let answered = Self.answered(by: traffic)
         let isToItself = own.address == other.address
+        let enforced = policies.filter {
+            $0["metadata"]?["annotations"]?["bulkhead.dev/mode"]?.string != "audit"
+                && !ReferenceCalicoPolicy.isStaged($0)
+        }
+        // What is staged is rehearsed in the place of the policy of that name.
+        let rehearsed = policies.filter { !ReferenceCalicoPolicy.isReplaced($0, by: policies) }
+        for set in sets where set.contains(question.peer.address) { question.peer.sets.append(set) }
+        question.peer.setsOfNames = sets.filter { $0.hasName(of: question.peer) }
+        var isRehearsalDenied = false
+        if own.workload?.isHostNetwork ?? false, !isToItself {
+            // Packet by packet: what answers is not judged as what it answers.
+            var packet = question
+            packet.subject.ports = []
+            isRehearsalDenied = isDeniedUntracked(by: rehearsed, packet) ?? false
+            if let isDenied = isDeniedUntracked(by: enforced, packet) {
+                return isDenied ? .deny : isRehearsalDenied ? .audit : .allow
+            }
+        }
         // Everybody reaches itself; but what arrives as a reply it never asked itself for.
         if isToItself, answered == nil || direction == .ingress { return .allow }
         if let answered {
@@ -91,16 +109,8 @@ package struct ReferenceEvaluator {
             question.traffic.port = answered
             question.direction = direction == .egress ? .ingress : .egress
         }
-        for set in sets where set.contains(question.peer.address) { question.peer.sets.append(set) }
-        question.peer.setsOfNames = sets.filter { $0.hasName(of: question.peer) }
-        let enforced = policies.filter {
-            $0["metadata"]?["annotations"]?["bulkhead.dev/mode"]?.string != "audit"
-                && !ReferenceCalicoPolicy.isStaged($0)
-        }
         if isDenied(by: enforced, question, node: node) { return .deny }
-        // What is staged is rehearsed in the place of the policy of that name.
-        let rehearsed = policies.filter { !ReferenceCalicoPolicy.isReplaced($0, by: policies) }
-        return isDenied(by: rehearsed, question, node: node) ? .audit : .allow
+        return isRehearsalDenied || isDenied(by: rehearsed, question, node: node) ? .audit : .allow
     }
 
     private static func answered(by traffic: ReferenceTraffic) -> Int? {
@@ -122,6 +132,26 @@ package struct ReferenceEvaluator {
             if let isDenied = answer { return isDenied }
         }
         return false
+    }
+
+    /// Calico's doNotTrack policies, tier after tier; nil: no rule of them decides, for they close nothing.
+    private func isDeniedUntracked(by policies: [CaseNode], _ question: Question) -> Bool? {
+        typealias Calico = ReferenceCalicoPolicy
+        for tier in tiers where tier.kind == .calico {
+            let own = policies.filter {
+                Calico.isPolicy($0) && Calico.isUntracked($0) && Calico.tier(of: $0) == tier.name
+            }
+            .sorted { Calico.place(of: $0) < Calico.place(of: $1) }
+            search: for policy in own {
+                switch Calico.answer(policy, question) {
+                case .allowed: return false
+                case .denied: return true
+                case .passed: break search
+                case .closed, .silent: break
+                }
+            }
+        }
+        return nil
     }
 
     /// Calico's preDNAT policies, for what reaches the host's devices; nil: no rule of them decides.
@@ -161,7 +191,8 @@ package struct ReferenceEvaluator {
     private func isDeniedByCalico(_ tier: ReferenceTier, _ policies: [CaseNode], _ question: Question) -> Bool? {
         typealias Calico = ReferenceCalicoPolicy
         let own = policies.filter {
-            Calico.isPolicy($0) && !Calico.isPreDNAT($0) && Calico.tier(of: $0) == tier.name
+            Calico.isPolicy($0) && !Calico.isPreDNAT($0) && !Calico.isUntracked($0)
+                && Calico.tier(of: $0) == tier.name
                 && (!question.isForwarded || Calico.isOnForward($0))
         }
         .sorted { Calico.place(of: $0) < Calico.place(of: $1) }

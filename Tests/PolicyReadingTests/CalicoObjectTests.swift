@@ -183,7 +183,7 @@ private let shop = "{name: p, namespace: shop}"
         ),
         (
             document("GlobalNetworkPolicy", "spec: {doNotTrack: true}"),
-            ["4:8 BH1409 spec.doNotTrack", "4:8 BH1514 spec.doNotTrack"]
+            ["4:8 BH1409 spec.doNotTrack"]
         ),
         (
             document("GlobalNetworkPolicy", "spec: {preDNAT: true, doNotTrack: true}"), ["4:8 BH1409 spec.preDNAT"]

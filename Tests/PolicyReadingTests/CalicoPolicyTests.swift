@@ -216,6 +216,13 @@ private func service(_ namespace: String) -> String {
                 "ingress[0]: deny forward of hosts any:a=x from any on all",
             ]),
         LoweringCase(
+            "what is without flows speaks for hosts at a stage of its own, in its tier, and closes nothing",
+            global("order: 5\nselector: a == 'x'\napplyOnForward: true\ndoNotTrack: true\ningress: [{action: Deny}]"),
+            [
+                "default tier, order 5",
+                "ingress[0]: deny untracked of hosts any:a=x from any on all",
+            ]),
+        LoweringCase(
             "types by default: what has rules, and ingress if nothing has",
             global("namespaceSelector: all()\negress: [{action: Allow}]"),
             [
@@ -260,7 +267,13 @@ private func service(_ namespace: String) -> String {
         (namespaced("namespaceSelector: all()"), ["5:3 BH1102 spec.namespaceSelector"]),
         (namespaced("preDNAT: true"), ["5:3 BH1102 spec.preDNAT"]),
         (namespaced("applyOnForward: true"), ["5:3 BH1102 spec.applyOnForward"]),
-        (global("applyOnForward: true\ndoNotTrack: true"), ["6:3 BH1514 spec.doNotTrack"]),
+        (namespaced("doNotTrack: true"), ["5:3 BH1102 spec.doNotTrack"]),
+        (
+            global(
+                "applyOnForward: true\ndoNotTrack: true\n"
+                    + "egress: [{action: Allow, destination: {domains: [a.test]}}]"),
+            ["7:41 BH1502 spec.egress[0].destination"]
+        ),
         (
             global("applyOnForward: true\negress: [{action: Allow, destination: {domains: [a.test]}}]"),
             ["6:41 BH1502 spec.egress[0].destination"]

@@ -15,7 +15,7 @@
 #endif
 
 /* Part of every pin path (/sys/fs/bpf/bulkhead/v<N>): raised when a shared struct or the meaning of a field changes. */
-#define BULKHEAD_ABI_VERSION 7
+#define BULKHEAD_ABI_VERSION 8
 
 struct ip_address {
 	__u8 bytes[16];

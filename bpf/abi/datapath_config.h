@@ -23,7 +23,8 @@ struct datapath_config {
 	__u32 timeout_ticks[CONNTRACK_TIMEOUT_COUNT];
 	__u32 conntrack_share;            /* flows that one endpoint may hold; 0 = as many as there is room for */
 	__u32 forward_subject;            /* slot of what passes through the host, at its devices; 0: no policy is about that */
+	__u32 untracked_subject;          /* slot of all that crosses them, packet by packet; 0: no policy is about that */
 };
-_Static_assert(sizeof(struct datapath_config) == 40 + 4 * CONNTRACK_TIMEOUT_COUNT, "datapath_config");
+_Static_assert(sizeof(struct datapath_config) == 44 + 4 * CONNTRACK_TIMEOUT_COUNT, "datapath_config");
 
 #endif

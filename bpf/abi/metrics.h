@@ -9,7 +9,7 @@
 /*
  * metrics_map index: METRIC_DROP + reason * 2 + direction for drops. Packets that passed are not counted here: each
  * moves the counter of exactly one rule slot (rule_stats_map), built-in ones included, and the sum is what passed plus
- * what a rule dropped.
+ * what a rule dropped. What an untracked policy in audit mode would have dropped moves that rule's besides.
  */
 enum {
 	METRIC_DROP = 0,

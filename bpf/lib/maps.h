@@ -149,6 +149,15 @@ struct {
 	__type(value, __u32);
 } endpoint_flows_map SEC(".maps");
 
+/* When packets of policies without flows were last reported (jiffies), by what they have in common. */
+#define UNTRACKED_REPORT_COUNT 1024
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, UNTRACKED_REPORT_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} untracked_report_map SEC(".maps");
+
 /* LRU: what it may forget is only the rest of a half-sent datagram. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

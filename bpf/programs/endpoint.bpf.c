@@ -6,12 +6,14 @@
  *   host stack, bridge --> tc egress of the host side = tc_to_endpoint --> [link] --> endpoint
  *
  * For the host itself the same judgement sits on its devices, seen from the other end: what arrives is ingress of the
- * host. What only passes through goes to programs of its own where policies are about that, else untouched. A workload
- * without configuration is cut off (fail closed); the host never is.
+ * host. What only passes through goes to programs of its own where policies are about that, else untouched; before all of
+ * that, where there are policies without flows, every packet goes to programs that ask them. A workload without
+ * configuration is cut off (fail closed); the host never is.
  */
 #include "kernel_types.h"
 #include <bpf/bpf_helpers.h>
 #include "judge.h"
+#include "untracked.h"
 
 int tc_dns_query(struct __sk_buff *skb);
 int tc_dns_answer(struct __sk_buff *skb);
@@ -34,12 +36,18 @@ enum {
 	HAND_TO_FORWARDED_IN = 0,
 	HAND_TO_FORWARDED_OUT = 1,
 	HAND_TO_REST_OUT = 2,             /* the host's own judgement, after that of what passes through */
-	HAND_TO_COUNT = 3,
+	HAND_TO_REST_IN = 3,              /* all but the policies without flows */
+	HAND_TO_UNTRACKED_IN = 4,         /* the policies without flows */
+	HAND_TO_UNTRACKED_OUT = 5,
+	HAND_TO_COUNT = 6,
 };
 
 int tc_forwarded_in(struct __sk_buff *skb);
 int tc_forwarded_out(struct __sk_buff *skb);
 int tc_to_network_rest(struct __sk_buff *skb);
+int tc_from_network_rest(struct __sk_buff *skb);
+int tc_untracked_in(struct __sk_buff *skb);
+int tc_untracked_out(struct __sk_buff *skb);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -51,8 +59,17 @@ struct {
 		[HAND_TO_FORWARDED_IN] = (void *)&tc_forwarded_in,
 		[HAND_TO_FORWARDED_OUT] = (void *)&tc_forwarded_out,
 		[HAND_TO_REST_OUT] = (void *)&tc_to_network_rest,
+		[HAND_TO_REST_IN] = (void *)&tc_from_network_rest,
+		[HAND_TO_UNTRACKED_IN] = (void *)&tc_untracked_in,
+		[HAND_TO_UNTRACKED_OUT] = (void *)&tc_untracked_out,
 	},
 };
+
+/* Leaving the host, policies are about what passes through it, and this packet does. */
+static __always_inline bool is_passing(const struct __sk_buff *skb, const struct datapath_config *config)
+{
+	return config->forward_subject && skb->ingress_ifindex && is_routed(skb, config);
+}
 
 /* `is_first`: of the programs that judge this packet at a device of the host. */
 static __always_inline int judge_packet(struct __sk_buff *skb, int direction, __u32 is_host, bool is_first)
@@ -67,8 +84,10 @@ static __always_inline int judge_packet(struct __sk_buff *skb, int direction, __
 	s.config = bpf_map_lookup_elem(&config_map, &zero);
 	if (!s.config || !(s.config->flags & CONFIG_READY))
 		return refuse(skb, direction, DROP_CONFIGURATION, is_host);
-	if (is_host == IS_HOST && is_first && direction == DIRECTION_EGRESS && s.config->forward_subject &&
-	    skb->ingress_ifindex && is_routed(skb, s.config))
+	if (is_host == IS_HOST && is_first && s.config->untracked_subject)
+		bpf_tail_call(skb, &host_programs_map,
+			      direction == DIRECTION_EGRESS ? HAND_TO_UNTRACKED_OUT : HAND_TO_UNTRACKED_IN);
+	if (is_host == IS_HOST && is_first && direction == DIRECTION_EGRESS && is_passing(skb, s.config))
 		bpf_tail_call(skb, &host_programs_map, HAND_TO_FORWARDED_OUT);
 	/* Not before: Linux 6.12 takes pointers into the packet for stale after a tail call that did not happen. */
 	c = cursor_of(skb);
@@ -148,6 +167,61 @@ SEC("tc")
 int tc_forwarded_out(struct __sk_buff *skb)
 {
 	return judge_packet(skb, DIRECTION_EGRESS, IS_FORWARDED, false);
+}
+
+SEC("tc")
+int tc_from_network_rest(struct __sk_buff *skb)
+{
+	return judge_packet(skb, DIRECTION_INGRESS, IS_HOST, false);
+}
+
+/* Asks the policies without flows, and hands on what they leave open. */
+static __always_inline int judge_without_flow(struct __sk_buff *skb, int direction)
+{
+	int action = CONTINUE, reason = DROP_NONE;
+	struct cursor c = cursor_of(skb);
+	struct scene s;
+	__u32 zero = 0;
+
+	s.skb = skb;
+	__builtin_memset(&s.p, 0, sizeof(s.p));
+	s.config = bpf_map_lookup_elem(&config_map, &zero);
+	s.ep = find_endpoint(skb->ifindex);
+	if (!s.config || !s.ep)
+		return TC_ACT_UNSPEC;
+	s.bank = *(volatile __u32 *)&s.config->active_bank & 1;
+	s.slot = *(volatile __u32 *)&s.config->untracked_subject & (SUBJECT_COUNT_MAX - 1);
+	s.now = bpf_jiffies64();
+	s.p.key.endpoint = s.ep->endpoint;
+	if (s.ep->flags & ENDPOINT_NO_LINK_LAYER || skb->vlan_present || !parse_usual(&c, &s.p, direction)) {
+		if (s.ep->flags & ENDPOINT_NO_LINK_LAYER)
+			s.p.ethertype = host16(skb->protocol);
+		reason = direction == DIRECTION_EGRESS ? parse_egress(skb, &s.p) : parse_ingress(skb, &s.p);
+	}
+	if (s.slot && !reason && s.p.family && !(s.p.flags & PACKET_LINK_MAINTENANCE) && crosses_host(&s, direction))
+		action = judge_untracked(&s, direction);
+	if (action == CONTINUE && direction == DIRECTION_INGRESS)
+		bpf_tail_call(skb, &host_programs_map, HAND_TO_REST_IN);
+	if (action == CONTINUE && direction == DIRECTION_EGRESS) {
+		if (is_passing(skb, s.config))
+			bpf_tail_call(skb, &host_programs_map, HAND_TO_FORWARDED_OUT);
+		bpf_tail_call(skb, &host_programs_map, HAND_TO_REST_OUT);
+	}
+	if (action == TC_ACT_UNSPEC && s.p.key.remote_port == network16(FQDN_PORT))
+		bpf_tail_call(skb, &dns_programs_map, direction);
+	return action == CONTINUE ? TC_ACT_UNSPEC : action;
+}
+
+SEC("tc")
+int tc_untracked_in(struct __sk_buff *skb)
+{
+	return judge_without_flow(skb, DIRECTION_INGRESS);
+}
+
+SEC("tc")
+int tc_untracked_out(struct __sk_buff *skb)
+{
+	return judge_without_flow(skb, DIRECTION_EGRESS);
 }
 
 /* Reads a packet that has been judged. It passes whatever is in it. */

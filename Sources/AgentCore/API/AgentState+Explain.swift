@@ -106,19 +106,23 @@ extension AgentState {
         _ explanation: Explanation, _ source: ExplainedParty, _ destination: ExplainedParty
     ) -> [ExplainedStep] {
         var steps: [ExplainedStep] = []
-        if let egress = explanation.egress {
-            steps.append(step(egress, of: source.record, peer: destination.record))
+        func add(
+            _ side: Explanation.Side, of subject: ControlAPI.ExplainedSide, _ peer: ControlAPI.ExplainedSide,
+            place: String? = nil
+        ) {
+            for part in side.ahead + [side] {
+                var step = step(part, of: subject, peer: peer)
+                if let place { step.title = "\(part.direction) of \(place)" }
+                if part.stage == .untracked { step.title = "untracked \(step.title)" }
+                steps.append(step)
+            }
         }
+        if let egress = explanation.egress { add(egress, of: source.record, destination.record) }
         for passage in explanation.passages {
-            let isIncoming = passage.direction == .ingress
-            var step = step(
-                passage, of: host("host", []).record, peer: isIncoming ? source.record : destination.record)
-            if let stage = passage.stage { step.title = "\(passage.direction) of \(stage.title)" }
-            steps.append(step)
+            let peer = passage.direction == .ingress ? source.record : destination.record
+            add(passage, of: host("host", []).record, peer, place: HostStage.forward.title)
         }
-        if let ingress = explanation.ingress {
-            steps.append(step(ingress, of: destination.record, peer: source.record))
-        }
+        if let ingress = explanation.ingress { add(ingress, of: destination.record, source.record) }
         return steps
     }
 

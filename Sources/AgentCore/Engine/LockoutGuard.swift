@@ -93,6 +93,8 @@ extension Policy {
     fileprivate var definesSomething: Bool { definedTier != nil || prefixGroup != nil || grantsLabels }
 
     fileprivate var speaksForHosts: Bool {
-        (rules.map(\.subject) + defaultDeny.map(\.subject)).contains { $0.kind == .host }
+        (rules.map(\.subject) + defaultDeny.map(\.subject)).contains { subject in
+            subject.kind == .host || subject.kind == .stage(.untracked)
+        }
     }
 }

@@ -58,7 +58,7 @@ struct CalicoPolicyReading {
             let other: Direction = direction == .ingress ? .egress : .ingress
             let isOtherEmpty = spec["\(other)"]?.elements()?.isEmpty ?? !spec.has("\(other)")
             let isListed = listed?.contains(direction) ?? (!elements.isEmpty || direction == .ingress && isOtherEmpty)
-            if isListed, !stages.isPreDNAT {
+            if isListed, stages.closes {
                 content.defaultDeny += stages.subjects(subjects).map { DefaultDeny(subject: $0, direction: direction) }
             } else if !isListed, !elements.isEmpty {
                 spec.keyField(direction.description)?.report(

@@ -9,19 +9,22 @@ struct CalicoStages {
     private(set) var isOnForward = false
     /// What comes in, before destinations are translated and before all other policies; whose it is makes no difference.
     private(set) var isPreDNAT = false
+    /// Everything at the host's devices packet by packet, before flows are known; nothing is closed for want of a rule.
+    private(set) var isUntracked = false
+
+    /// Whom the policy selects is denied at the end of its tier.
+    var closes: Bool { !isPreDNAT && !isUntracked }
 
     static let notes = [
         "applyOnForward": "yes: [what passes through the host](../calico.md#what-passes-through-the-host)",
         "preDNAT": "yes, with `applyOnForward: true`, without egress rules and in the default tier (BH1409, BH1514)",
-        "doNotTrack": "only `false`: \(untracked) (BH1514)",
+        "doNotTrack": "yes, with `applyOnForward: true`: [without flows](../calico.md#without-flows) (BH1409)",
     ]
-    private static let untracked = "every flow is tracked here, so replies to what is allowed are allowed"
 
     /// Reads the three fields and reports what contradicts them.
     init(_ spec: Mapping) {
         func isSet(_ name: String) -> Bool { spec[name]?.boolean() == true }
-        let isUntracked = isSet("doNotTrack")
-        (isOnForward, isPreDNAT) = (isSet("applyOnForward"), isSet("preDNAT"))
+        (isOnForward, isPreDNAT, isUntracked) = (isSet("applyOnForward"), isSet("preDNAT"), isSet("doNotTrack"))
         func contradiction(_ name: String, _ message: String, _ remedy: String) {
             spec.keyField(name)?.error(.contradictoryStages, message, remedy: remedy)
         }
@@ -50,11 +53,6 @@ struct CalicoStages {
                     remedy: "delete `tier`, and say with `order` which of them is asked first")
             }
         }
-        if isUntracked {
-            spec.keyField("doNotTrack")?.error(
-                .unsupportedStage, "doNotTrack is not supported: \(CalicoStages.untracked)",
-                remedy: "delete the field, and the rules that are there for replies")
-        }
     }
 
     /// Of a namespaced policy.
@@ -62,6 +60,7 @@ struct CalicoStages {
 
     /// Everything that the policy speaks for, in a direction.
     func subjects(_ selected: CalicoSubjects) -> [SubjectSelector] {
+        if isUntracked { return selected.hosts.alternatives.map { SubjectSelector.stage(.untracked, $0) } }
         let passages = isOnForward ? selected.hosts.alternatives.map { SubjectSelector.stage(.forward, $0) } : []
         return isPreDNAT
             ? selected.hosts.alternatives.map(SubjectSelector.hosts) + passages : selected.selectors + passages
