@@ -19,7 +19,10 @@ package enum HostClock {
     package static func threadNanoseconds() -> UInt64 { read(CLOCK_THREAD_CPUTIME_ID) }
 
     /// Tells boots apart: state written under another id is from before a reboot.
-    package static func bootID() throws(HostError) -> String {
+    package static func bootID() throws(HostError) -> String { try boot.get() }
+
+    /// No process sees another boot.
+    private static let boot = Result { () throws(HostError) in
         String(try readTextFile("/proc/sys/kernel/random/boot_id").prefix { $0 != "\n" })
     }
 

@@ -21,7 +21,6 @@ struct LabelIndex<User: AnyObject> {
     private struct Entry {
         let selector: LabelSelector
         let anchor: Anchor
-        var members: MemberList
         var users: SelectorUsers<User>
     }
 
@@ -29,6 +28,8 @@ struct LabelIndex<User: AnyObject> {
     private var membersByPair: [Pair: MemberList] = [:]
     private var membersByKey: [String: MemberList] = [:]
     private var entries: [Entry?] = []
+    /// Members by selector, apart: they are asked for most.
+    private var members: [MemberList] = []
     private var freeIDs: [Int] = []
     private var ids: [LabelSelector: Int] = [:]
     private var selectorsByPair: [Pair: [Int]] = [:]
@@ -36,7 +37,7 @@ struct LabelIndex<User: AnyObject> {
     private var unanchored: [Int] = []
 
     /// The members a selector in use selects, in order.
-    func members(of id: Int) -> [UInt32] { entries[id]?.members.list ?? [] }
+    func members(of id: Int) -> [UInt32] { members[id].list }
 
     func users(of id: Int) -> [User] { entries[id]?.users.list ?? [] }
 
@@ -56,11 +57,15 @@ struct LabelIndex<User: AnyObject> {
         }
         let anchor = anchor(of: selector)
         let entry = Entry(
-            selector: selector, anchor: anchor,
-            members: MemberList(candidates(anchor).filter { matches(selector, $0) }),
-            users: SelectorUsers(user))
+            selector: selector, anchor: anchor, users: SelectorUsers(user))
+        let list = MemberList(candidates(anchor).filter { matches(selector, $0) })
         let id = freeIDs.popLast() ?? entries.count
-        if id == entries.count { entries.append(entry) } else { entries[id] = entry }
+        if id == entries.count {
+            entries.append(entry)
+            members.append(list)
+        } else {
+            (entries[id], members[id]) = (entry, list)
+        }
         ids[selector] = id
         switch anchor {
         case .values(let pairs): for pair in pairs { selectorsByPair[pair, default: []].append(id) }
@@ -81,7 +86,7 @@ struct LabelIndex<User: AnyObject> {
         case .none: unanchored.removeAll { $0 == id }
         }
         ids[entry.selector] = nil
-        entries[id] = nil
+        (entries[id], members[id]) = (nil, MemberList())
         freeIDs.append(id)
     }
 
@@ -93,7 +98,7 @@ struct LabelIndex<User: AnyObject> {
             membersByKey[label.key, default: MemberList()].insert(member)
         }
         let selected = possibleSelectors(set).filter { entries[$0]?.selector.matches(set) ?? false }
-        for id in selected { entries[id]?.members.insert(member) }
+        for id in selected { members[id].insert(member) }
         return Array(selected)
     }
 
@@ -106,7 +111,7 @@ struct LabelIndex<User: AnyObject> {
         }
         var selected: [Int] = []
         for id in possibleSelectors(set) {
-            if entries[id]?.members.remove(member) ?? false { selected.append(id) }
+            if members[id].remove(member) { selected.append(id) }
         }
         return selected
     }

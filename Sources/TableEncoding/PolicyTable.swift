@@ -65,15 +65,18 @@ package final class PolicyTable {
 
     /// True if no chain would be too long with an entry more for each setting.
     private func chainsHaveRoom(for settings: [MapChanges.PolicySetting]) -> Bool {
-        var tried = 0
-        defer { for setting in settings[..<tried] { chainLengths[Int(bucket(of: policy_key(setting.key)))] -= 1 } }
-        for setting in settings {
-            let bucket = Int(bucket(of: policy_key(setting.key)))
-            guard chainLengths[bucket] < UInt8(POLICY_CHAIN_MAX) else { return false }
-            chainLengths[bucket] += 1
-            tried += 1
+        // Those of one bucket come one after the other.
+        var (last, length): (UInt32?, UInt8) = (nil, 0)
+        for place in order(of: settings).places {
+            if place.bucket != last { (last, length) = (place.bucket, chainLengths[Int(place.bucket)]) }
+            length += 1
+            guard length <= UInt8(POLICY_CHAIN_MAX) else { return false }
         }
         return true
+    }
+
+    private func order(of settings: [MapChanges.PolicySetting]) -> BucketOrder {
+        BucketOrder(count: settings.count, mask: bucketMask) { bucket(of: policy_key(settings[$0].key)) }
     }
 
     /// Inserts or changes one entry.
@@ -84,7 +87,7 @@ package final class PolicyTable {
         if let index = find(packed) {
             entries[Int(index)].setVerdicts(value)
         } else {
-            insert(packed, value)
+            insert(packed, value, in: Int(bucket(of: packed)))
         }
     }
 
@@ -92,28 +95,36 @@ package final class PolicyTable {
     ///
     /// `check` must have approved them; no two have the same key.
     package func set(_ settings: [MapChanges.PolicySetting]) {
-        var filled: UInt16?
-        for setting in settings {
-            let slot = setting.key.subject
-            if slotCounts[Int(slot)] == 0 { filled = slot }
-            if slot == filled {
-                insert(policy_key(setting.key), setting.value)
+        var filled: Set<UInt16> = []
+        var last: UInt16?
+        for setting in settings where setting.key.subject != last {
+            last = setting.key.subject
+            if slotCounts[Int(setting.key.subject)] == 0 { filled.insert(setting.key.subject) }
+        }
+        // Mostly all are of one slot.
+        var (slot, isFilled): (UInt16?, Bool) = (nil, false)
+        for place in order(of: settings).places {
+            let setting = settings[place.index]
+            if setting.key.subject != slot {
+                (slot, isFilled) = (setting.key.subject, filled.contains(setting.key.subject))
+            }
+            if isFilled {
+                insert(policy_key(setting.key), setting.value, in: Int(place.bucket))
             } else {
                 set(setting.key, to: setting.value)
             }
         }
     }
 
-    private func insert(_ packed: policy_key, _ value: PolicyValue) {
-        let bucket = bucket(of: packed)
+    private func insert(_ packed: policy_key, _ value: PolicyValue, in bucket: Int) {
         let index = takeFreeEntry()
         var entry = policy_entry()
         entry.key = packed
-        entry.next = heads[Int(bucket)]
+        entry.next = heads[bucket]
         entry.setVerdicts(value)
         entries[Int(index)] = entry
-        heads[Int(bucket)] = index + 1
-        chainLengths[Int(bucket)] += 1
+        heads[bucket] = index + 1
+        chainLengths[bucket] += 1
         slotCounts[Int(packed.subject)] += 1
         count += 1
     }
@@ -122,9 +133,20 @@ package final class PolicyTable {
     @discardableResult
     package func remove(_ key: PolicyKey) -> Bool {
         let packed = policy_key(key)
-        let bucket = bucket(of: packed)
+        return remove(packed, from: Int(bucket(of: packed)))
+    }
+
+    /// Removes many entries; what is not there is left out.
+    package func remove(_ keys: [PolicyKey]) {
+        let order = BucketOrder(count: keys.count, mask: bucketMask) { bucket(of: policy_key(keys[$0])) }
+        // From the end: what is freed last is taken first.
+        for place in order.places.reversed() { remove(policy_key(keys[place.index]), from: Int(place.bucket)) }
+    }
+
+    @discardableResult
+    private func remove(_ packed: policy_key, from bucket: Int) -> Bool {
         var previous: UInt32 = 0
-        var link = heads[Int(bucket)]
+        var link = heads[bucket]
         while link != 0, !entries[Int(link - 1)].key.equals(packed) {
             previous = link
             link = entries[Int(link - 1)].next
@@ -132,12 +154,12 @@ package final class PolicyTable {
         guard link != 0 else { return false }
         let next = entries[Int(link - 1)].next
         if previous == 0 {
-            heads[Int(bucket)] = next
+            heads[bucket] = next
         } else {
             entries[Int(previous - 1)].next = next
         }
         freeEntries.append(link - 1)
-        chainLengths[Int(bucket)] -= 1
+        chainLengths[bucket] -= 1
         slotCounts[Int(packed.subject)] -= 1
         count -= 1
         return true

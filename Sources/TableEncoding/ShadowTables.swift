@@ -64,7 +64,7 @@ package final class ShadowTables {
             fresh.units.markDirty(0..<Int(IPCACHE_FIRST_FREE))
             ipcache = fresh
         }
-        for key in changes.policyRemovals { policy.remove(key) }
+        policy.remove(changes.policyRemovals)
         policy.set(changes.policySettings)
         applySubjects(changes, ipcacheChanged: mappingChanges > 0)
     }
@@ -169,14 +169,12 @@ extension ShadowTables {
     }
 
     /// Hands out the image's bytes of a write.
-    package func withBytes<Result>(of write: TableWrite, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows
-        -> Result
-    {
+    package func withBytes(of write: TableWrite, _ body: (UnsafeRawBufferPointer) -> Void) {
         switch write.table {
-        case .policyHeads: return unsafe try policy.heads.withBytes(write.range, body)
-        case .policyEntries: return unsafe try policy.entries.withBytes(write.range, body)
-        case .ipcache: return unsafe try ipcache.units.withBytes(write.range, body)
-        case .subjects: return unsafe try subjects.entries.withBytes(write.range, body)
+        case .policyHeads: unsafe policy.heads.withBytes(write.range, body)
+        case .policyEntries: unsafe policy.entries.withBytes(write.range, body)
+        case .ipcache: unsafe ipcache.units.withBytes(write.range, body)
+        case .subjects: unsafe subjects.entries.withBytes(write.range, body)
         }
     }
 

@@ -13,10 +13,13 @@ package final class TableMemory<Element: BitwiseCopyable> {
 
     private let zero: Element
     private let shift: Int
-    private var chunks: [UnsafeMutablePointer<Element>?]
-    private var dirtyMap: [UInt64]
-    private var dirtyGranules: [UInt32] = []
+    private let chunks: UnsafeMutableBufferPointer<UnsafeMutablePointer<Element>?>
+    /// A bit for each granule.
+    private let dirtyMap: UnsafeMutableBufferPointer<UInt64>
     private let granuleShift: Int
+
+    /// Clean granules between two dirty ones that are copied with them: one longer copy is cheaper than two.
+    private static var gapMax: Int { 4 }
 
     /// `zero` is the element whose bytes are all zero; `chunkElements` must be a power of two.
     package init(zero: Element, chunkElements: Int, chunkCountMax: Int) {
@@ -27,12 +30,16 @@ package final class TableMemory<Element: BitwiseCopyable> {
         shift = chunkElements.trailingZeroBitCount
         // A granule of 256 bytes: what is copied for one changed word.
         granuleShift = max(0, (256 / MemoryLayout<Element>.stride).trailingZeroBitCount)
-        unsafe chunks = Array(repeating: nil, count: chunkCountMax)
-        dirtyMap = Array(repeating: 0, count: ((chunkElements * chunkCountMax) >> granuleShift) / 64 + 1)
+        unsafe chunks = .allocate(capacity: chunkCountMax)
+        unsafe chunks.initialize(repeating: nil)
+        unsafe dirtyMap = .allocate(capacity: ((chunkElements * chunkCountMax) >> granuleShift) / 64 + 1)
+        unsafe dirtyMap.initialize(repeating: 0)
     }
 
     deinit {
         for index in unsafe chunks.indices { unsafe chunks[index]?.deallocate() }
+        unsafe chunks.deallocate()
+        unsafe dirtyMap.deallocate()
     }
 
     /// The number of elements the table has room for.
@@ -41,10 +48,12 @@ package final class TableMemory<Element: BitwiseCopyable> {
     /// The element at an index below `capacity`.
     package subscript(index: Int) -> Element {
         get {
+            precondition(has(index), "element \(index) lies outside the table")
             guard let chunk = unsafe chunks[index >> shift] else { return zero }
             return unsafe chunk[index & (chunkElements - 1)]
         }
         set {
+            precondition(has(index), "element \(index) lies outside the table")
             let number = index >> shift
             if let chunk = unsafe chunks[number] {
                 unsafe chunk[index & (chunkElements - 1)] = newValue
@@ -58,38 +67,43 @@ package final class TableMemory<Element: BitwiseCopyable> {
     /// Notes that a range of elements must be copied although nothing was written to it.
     package func markDirty(_ range: Range<Int>) {
         guard !range.isEmpty else { return }
+        precondition(has(range.lowerBound) && has(range.upperBound - 1), "elements \(range) lie outside the table")
         for granule in (range.lowerBound >> granuleShift)...((range.upperBound - 1) >> granuleShift) {
             markDirty(granule: granule)
         }
     }
 
-    /// The ranges written since the last call, ascending, merged where they touch, none across a chunk border.
+    /// The ranges written since the last call, ascending, merged where they touch or nearly do, none across a chunk border.
     package func takeDirty() -> [DirtyRange] {
-        dirtyGranules.sort()
         let size = MemoryLayout<Element>.stride << granuleShift
         let perChunk = chunkElements >> granuleShift
         var ranges: [DirtyRange] = []
-        for granule in dirtyGranules {
-            dirtyMap[Int(granule) / 64] = 0
-            let chunk = Int(granule) / perChunk
-            let start = Int(granule) % perChunk * size
-            if let last = ranges.last, last.chunk == chunk, last.bytes.upperBound == start {
-                ranges[ranges.count - 1].bytes = last.bytes.lowerBound..<(start + size)
-            } else {
-                ranges.append(DirtyRange(chunk: chunk, bytes: start..<(start + size)))
+        for word in unsafe dirtyMap.indices {
+            var bits = unsafe dirtyMap[word]
+            guard bits != 0 else { continue }
+            unsafe dirtyMap[word] = 0
+            while bits != 0 {
+                let granule = word * 64 + bits.trailingZeroBitCount
+                bits &= bits - 1
+                let (chunk, place) = granule.quotientAndRemainder(dividingBy: perChunk)
+                let start = place * size
+                if let last = ranges.last, last.chunk == chunk,
+                    start - last.bytes.upperBound <= TableMemory.gapMax * size
+                {
+                    ranges[ranges.count - 1].bytes = last.bytes.lowerBound..<(start + size)
+                } else {
+                    ranges.append(DirtyRange(chunk: chunk, bytes: start..<(start + size)))
+                }
             }
         }
-        dirtyGranules.removeAll(keepingCapacity: dirtyGranules.count < 4096)
         return ranges
     }
 
     /// Hands out the bytes of a range; a chunk never written to yields zero bytes.
-    package func withBytes<Result>(_ range: DirtyRange, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows
-        -> Result
-    {
+    package func withBytes(_ range: DirtyRange, _ body: (UnsafeRawBufferPointer) -> Void) {
         let chunk = unsafe chunks[range.chunk] ?? allocate(range.chunk)
         let all = unsafe UnsafeRawBufferPointer(start: chunk, count: chunkElements * MemoryLayout<Element>.stride)
-        return unsafe try body(UnsafeRawBufferPointer(rebasing: all[range.bytes]))
+        unsafe body(UnsafeRawBufferPointer(rebasing: all[range.bytes]))
     }
 
     /// Fills a chunk from the kernel's bytes (an image that is only to be read: `map dump`).
@@ -100,11 +114,11 @@ package final class TableMemory<Element: BitwiseCopyable> {
             from: UnsafeRawBufferPointer(rebasing: bytes[..<size]))
     }
 
+    /// False for negative indexes too.
+    private func has(_ index: Int) -> Bool { UInt(bitPattern: index >> shift) < UInt(bitPattern: chunkCountMax) }
+
     private func markDirty(granule: Int) {
-        let bit: UInt64 = 1 << UInt64(granule & 63)
-        guard dirtyMap[granule >> 6] & bit == 0 else { return }
-        dirtyMap[granule >> 6] |= bit
-        dirtyGranules.append(UInt32(granule))
+        unsafe dirtyMap[granule >> 6] |= 1 << UInt64(granule & 63)
     }
 
     private func allocate(_ number: Int) -> UnsafeMutablePointer<Element> {

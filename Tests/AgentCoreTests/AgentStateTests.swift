@@ -320,10 +320,18 @@ import Testing
         await bench.update([Self.shop[0], Self.workload("db", interface: 3, labels: ["app": "other"])])
         let new = try #require(bench.endpoints[3]?.subject)
         #expect(new != old)
-        #expect(bench.mapState.subjects[old] == nil && bench.mapState.subjects[new] != nil)
-        let calls = bench.datapath.withContent { $0.calls }
+        #expect(bench.mapState.subjects[old] != nil && bench.mapState.subjects[new] != nil)
         // Both subjects in the tables, then the record, then the old subject out.
-        #expect(calls.suffix(3) == ["commit", "attach 3", "commit"])
+        #expect(bench.datapath.withContent { $0.calls }.suffix(2) == ["commit", "attach 3"])
+        await bench.state.dropFormerSubjects()
+        #expect(bench.mapState.subjects[old] == nil && bench.mapState.subjects[new] != nil)
+        #expect(bench.datapath.withContent { $0.calls }.suffix(3) == ["commit", "attach 3", "commit"])
+        let count = bench.datapath.withContent { $0.calls }.count
+        // Or the next change takes it along.
+        await bench.update(Self.shop)
+        await bench.update([Self.shop[0], Self.workload("db", interface: 3, labels: ["app": "third"])])
+        #expect(bench.mapState.subjects[new] == nil)
+        #expect(bench.datapath.withContent { $0.calls }.count == count + 4)
     }
 
     @Test func `equal labels share a subject and an identity, equal names are told apart`() async throws {

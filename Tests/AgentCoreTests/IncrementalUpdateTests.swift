@@ -21,6 +21,7 @@ import Testing
             let follower = try EngineFollower()
             for step in 0..<20 {
                 let change = try cluster.change()
+                if cluster.draw.chance(40) { follower.release() }
                 try follower.follow(change, isTakenBack: cluster.draw.chance(20))
                 // What has retired may stay for a while, and over changes that are taken back.
                 guard step == 19 || cluster.draw.chance(60) else { continue }
@@ -49,8 +50,38 @@ import Testing
         engine.accept()
         try become([])
         engine.rollBack()
-        let retired = engine.dropRetiredSubjects().subjectRemovals
+        engine.releaseRetiredSubjects()
+        let retired = engine.dropUnnamedSubjects().subjectRemovals
         #expect(retired.count == 1 && engine.completeState().subjects.count == 1)
+    }
+
+    @Test func `a subject that nothing names goes with the next change, and stays if that is taken back`() throws {
+        let engine = PolicyEngine(identities: .init(), rules: RuleRegistry().snapshot, options: CompileOptions())
+        func become(_ names: [String]) throws -> MapChanges {
+            let workloads = names.map { name in
+                Workload(
+                    key: name, name: name, source: "test",
+                    labels: LabelSet([Label(source: "k8s", key: "app", value: name)]), addresses: [], interfaces: [])
+            }
+            return try engine.prepare(
+                EngineChange(workloads: Dictionary(workloads.map { ($0.key, $0) }) { first, _ in first })
+            ).changes
+        }
+        #expect(try become(["a", "b"]).subjectSettings.count == 2)
+        engine.accept()
+        // As long as records may name it no change takes it.
+        #expect(try become(["a"]).subjectRemovals.isEmpty)
+        engine.accept()
+        #expect(try become(["a", "c"]).subjectRemovals.isEmpty)
+        engine.accept()
+        engine.releaseRetiredSubjects()
+        let before = engine.completeState()
+        let retired = try become(["a", "c", "d"]).subjectRemovals
+        engine.rollBack()
+        #expect(retired.count == 1 && engine.completeState() == before)
+        #expect(try become(["a", "c", "e"]).subjectRemovals == retired)
+        engine.accept()
+        #expect(engine.dropUnnamedSubjects().isEmpty && engine.completeState().subjects.count == 3)
     }
 
     @Test func `the changes are of every kind and the tables are not small`() throws {
@@ -229,7 +260,13 @@ private final class EngineFollower {
     }
 
     /// Subjects that nobody has any more go when the kernel's endpoint records are up to date.
-    func cleanUp() throws { try apply(engine.dropRetiredSubjects()) }
+    func cleanUp() throws {
+        release()
+        try apply(engine.dropUnnamedSubjects())
+    }
+
+    /// The records are up to date: the next change takes along who has retired.
+    func release() { engine.releaseRetiredSubjects() }
 
     private func apply(_ changes: MapChanges) throws {
         sum.apply(changes)

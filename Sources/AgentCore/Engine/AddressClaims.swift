@@ -29,43 +29,49 @@ struct AddressClaims {
 
     /// The workloads with the addresses that they are granted; each refusal is a concern of its workload.
     func grant(to workloads: [String: Workload]) -> [String: Workload] {
-        let others = workloads.keys.filter { workloads[$0]?.isHost == false }.sorted()
-        var (refusals, contested): ([String: [String]], [String: [String]]) = ([:], [:])
-        var ways: [String: [Set<Int32>]] = [:]
-        for key in others { ways[key] = workloads[key]?.interfaces.map { way(to: $0) } }
-        let used = Set(ways.values.joined().joined())
-        var claimants: [IPAddress: [String]] = [:]
-        for key in others {
-            guard let workload = workloads[key] else { continue }
-            let judge = PathJudge(network: network, ways: ways[key] ?? [], used: used)
+        // By place in this list: hundreds of workloads are gone through for each one that changed.
+        let others = workloads.values.filter { !$0.isHost }.sorted { $0.key < $1.key }
+        let ways = others.map { $0.interfaces.map { way(to: $0) } }
+        let used = Set(ways.joined().joined())
+        var refusals: [Int: [String]] = [:]
+        var claims: [(address: IPAddress, place: Int)] = []
+        claims.reserveCapacity(others.count * 2)
+        for (place, workload) in others.enumerated() {
+            let judge = PathJudge(network: network, ways: ways[place], used: used)
             var refused: [String] = []
-            for address in acceptable(workload, judge, &refused) { claimants[address, default: []].append(key) }
-            if !refused.isEmpty { refusals[key] = refused }
+            for address in acceptable(workload, judge, &refused) { claims.append((address, place)) }
+            if !refused.isEmpty { refusals[place] = refused }
         }
-        var owned: [String: Set<IPAddress>] = [:]
-        for (address, keys) in claimants.sorted(by: { $0.key < $1.key }) {
-            let owner = owner(of: address, keys, workloads)
-            for key in keys where key != owner {
-                let rival = owner ?? keys.first { $0 != key } ?? ""
-                let name = workloads[rival]?.name ?? rival
-                contested[key, default: []].append(
+        claims.sort { ($0.address, $0.place) < ($1.address, $1.place) }
+        var owned = [[IPAddress]](repeating: [], count: others.count)
+        var contested: [Int: [String]] = [:]
+        var rest = claims[...]
+        while let address = rest.first?.address {
+            let claimants = rest.prefix { $0.address == address }.map(\.place)
+            rest = rest.dropFirst(claimants.count)
+            let owner = owner(of: address, claimants.map { others[$0] }).map { claimants[$0] }
+            for place in claimants where place != owner {
+                let rival = owner ?? claimants.first { $0 != place } ?? place
+                contested[place, default: []].append(
                     owner == nil
-                        ? "\(address): \(name) claims it at the same time, so neither has it"
-                        : "\(address): it is \(name)'s")
+                        ? "\(address): \(others[rival].name) claims it at the same time, so neither has it"
+                        : "\(address): it is \(others[rival].name)'s")
             }
-            if let owner { owned[owner, default: []].insert(address) }
+            if let owner { owned[owner].append(address) }
         }
         // What is as it was reported is left alone: mostly that is all of it.
         var granted = workloads
-        for key in others {
-            let own = owned[key] ?? []
-            if workloads[key]?.addresses != own { granted[key]?.addresses = own }
-            if workloads[key]?.readAddresses.isSubset(of: own) == false {
-                granted[key]?.readAddresses.formIntersection(own)
+        for (place, workload) in others.enumerated() {
+            let own = owned[place]
+            if own.count != workload.addresses.count || !own.allSatisfy(workload.addresses.contains) {
+                granted[workload.key]?.addresses = Set(own)
+            }
+            if !workload.readAddresses.isEmpty, !workload.readAddresses.isSubset(of: own) {
+                granted[workload.key]?.readAddresses.formIntersection(own)
             }
             // First what belongs to another workload.
-            if let concern = Self.concern((contested[key] ?? []) + (refusals[key] ?? [])) {
-                granted[key]?.concerns.append(concern)
+            if let concern = Self.concern((contested[place] ?? []) + (refusals[place] ?? [])) {
+                granted[workload.key]?.concerns.append(concern)
             }
         }
         return granted
@@ -85,7 +91,7 @@ struct AddressClaims {
 
     /// Addresses to which only another workload's claim can be in the way.
     private func acceptable(_ workload: Workload, _ judge: PathJudge, _ refusals: inout [String]) -> [IPAddress] {
-        let old = previous[workload.key]?.addresses ?? []
+        let old = workload.readAddresses.isEmpty ? [] : previous[workload.key]?.addresses ?? []
         // What it had before comes first, so that a flood of new addresses does not cost it its own.
         let read = workload.readAddresses.sorted {
             (old.contains($0) ? 0 : 1, $0) < (old.contains($1) ? 0 : 1, $1)
@@ -98,6 +104,7 @@ struct AddressClaims {
                 accepted.append(address)
             }
         }
+        guard !read.isEmpty else { return accepted }
         var direct = Set(accepted)
         var behind: [IPAddress] = []
         for address in read.prefix(Self.readAddressesMax) {
@@ -124,13 +131,16 @@ struct AddressClaims {
         return accepted
     }
 
-    private func owner(of address: IPAddress, _ keys: [String], _ workloads: [String: Workload]) -> String? {
-        guard keys.count > 1 else { return keys.first }
-        let declaring = keys.filter { workloads[$0]?.readAddresses.contains(address) == false }
-        let first = declaring.isEmpty ? keys : declaring
+    /// Which of those who claim an address has it; nil: none.
+    private func owner(of address: IPAddress, _ claimants: [Workload]) -> Int? {
+        guard claimants.count > 1 else { return claimants.indices.first }
+        let declaring = claimants.indices.filter { !claimants[$0].readAddresses.contains(address) }
+        let first = declaring.isEmpty ? Array(claimants.indices) : declaring
         // Whoever had it may have had it read or declared: what counts is that it was granted.
-        if let holder = first.first(where: { previous[$0]?.addresses.contains(address) == true }) { return holder }
-        return declaring.isEmpty && keys.count > 1 ? nil : first.first
+        if let holder = first.first(where: { previous[claimants[$0].key]?.addresses.contains(address) == true }) {
+            return holder
+        }
+        return declaring.first
     }
 
     /// Why no workload can have the address.

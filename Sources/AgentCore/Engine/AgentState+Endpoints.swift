@@ -129,12 +129,7 @@ extension AgentState {
         }
         noteFirstEndpoints()
         // Numbers of what is gone are free when no record names them any more.
-        guard !isDetached else { return }
-        do {
-            try forgetFormerEndpoints()
-        } catch {
-            report("commit", "\(error)")
-        }
+        if !isDetached { forgetFormerEndpoints() }
     }
 
     /// Why a workload is not attached, by its key.
@@ -157,15 +152,16 @@ extension AgentState {
 
     /// Keeps the tables that name events up to date with what is in force.
     ///
-    /// `former`: the addresses that the workloads of other hosts had, by key.
+    /// `former`: the addresses that the workloads of other hosts had, by key; `areEndpointsOthers`: those of this host have
+    /// other names or addresses.
     func updateNames(
         _ preparation: PolicyEngine.Preparation, _ remotes: RemoteDelta, former: [String: [IPAddress]],
-        workloadsChanged: Bool
+        areEndpointsOthers: Bool
     ) {
         let rules = preparation.changes.ruleSettings.map { slot, description in
             RuleName(slot: slot, text: description.nameText, source: description.source)
         }
-        let endpoints = workloadsChanged ? namedEndpoints() : nil
+        let endpoints = areEndpointsOthers ? namedEndpoints() : nil
         let identities = preparation.identities
         guard endpoints != nil || !identities.isEmpty || !rules.isEmpty || !remotes.isEmpty else { return }
         aggregator.updateNames { names in
@@ -183,6 +179,17 @@ extension AgentState {
                 names.setRemote(name, addresses: remote.addresses)
             }
         }
+    }
+
+    /// True if a change brings workloads of this host, takes some, or gives them other names or addresses.
+    func areEndpointsOthers(after change: EngineChange) -> Bool {
+        guard let workloads = change.workloads else { return false }
+        let former = engine.input.workloads
+        return workloads.count != former.count
+            || workloads.contains { key, workload in
+                guard let old = former[key] else { return true }
+                return old != workload && (old.name != workload.name || old.addresses != workload.addresses)
+            }
     }
 
     /// The workloads of this host with their addresses.

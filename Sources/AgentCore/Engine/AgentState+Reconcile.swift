@@ -154,6 +154,7 @@ extension AgentState {
         let begin = ContinuousClock.now
         let change = engine.granting(ungranted)
         let workloadsChanged = change.workloads.map { $0 != engine.input.workloads } ?? false
+        let areEndpointsOthers = areEndpointsOthers(after: change)
         let former = engine.addresses(ofRemotes: change.remotes)
         let stages = engine.stageSubjects
         let preparation = try engine.prepare(change)
@@ -187,8 +188,8 @@ extension AgentState {
         engine.accept()
         settle(ungranted)
         if concernsHosts { settleLockout(isForced: isForced) }
-        updateNames(preparation, change.remotes, former: former, workloadsChanged: workloadsChanged)
-        if needsEndpoints, updateEndpoints() { try forgetFormerEndpoints() }
+        updateNames(preparation, change.remotes, former: former, areEndpointsOthers: areEndpointsOthers)
+        if needsEndpoints, updateEndpoints() { forgetFormerEndpoints() }
         guard touchesKernel else { return }
         if preparation.changes.kernelCount > AgentState.looseningCount { noteLooseHeap() }
         commits.made += 1
@@ -231,12 +232,25 @@ extension AgentState {
     }
 
     /// Frees the numbers and subjects of what is gone: only when no endpoint record names them any more.
-    func forgetFormerEndpoints() throws {
+    ///
+    /// The subjects' entries stay until the next change, which takes them along, or until `dropFormerSubjects`: nobody asks
+    /// for them, and a commit of their own would cost as much as the change.
+    func forgetFormerEndpoints() {
         for key in endpointNumbers.assigned.keys where engine.input.workloads[key] == nil {
             endpointNumbers.release(key)
         }
-        let cleanup = engine.dropRetiredSubjects()
-        if cleanup.touchesKernel { try commit(cleanup) }
+        engine.releaseRetiredSubjects()
+    }
+
+    /// Takes the entries of former subjects out of the tables; called every now and then.
+    func dropFormerSubjects() {
+        let cleanup = engine.dropUnnamedSubjects()
+        guard cleanup.touchesKernel else { return }
+        do {
+            try commit(cleanup)
+        } catch {
+            report("commit", "\(error)")
+        }
     }
 
     private func logCommit(_ changes: MapChanges, took duration: Duration) {

@@ -55,7 +55,7 @@ extension AgentState {
     }
 
     private func desiredServices() -> [DatapathService] {
-        engine.input.workloads.values.sorted { $0.key < $1.key }.compactMap { workload in
+        engine.input.workloads.values.filter(\.isService).sorted { $0.key < $1.key }.compactMap { workload in
             guard let sockets = workload.sockets, let assignment = engine.allocator.assignments[workload.key],
                 let number = endpointNumbers.assigned[workload.key]
             else { return nil }

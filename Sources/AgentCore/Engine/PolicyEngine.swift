@@ -24,13 +24,22 @@ final class PolicyEngine {
 
     /// What is prepared but not accepted.
     private var pending: Pending?
-    /// Subjects that no workload uses any more but that the kernel's endpoint records may still name, by slot.
-    private var retiredSubjects: [UInt16: CompileSubject] = [:]
+    private var retired = RetiredSubjects()
 
     private struct Pending {
         var change: EngineChange
         /// Those of the accepted state.
-        var retiredSubjects: [UInt16: CompileSubject]
+        var retired: RetiredSubjects
+    }
+
+    /// Subjects that no workload uses any more, by slot.
+    private struct RetiredSubjects {
+        /// Those that the kernel's endpoint records may still name.
+        var named: [UInt16: CompileSubject] = [:]
+        /// Those that nothing names: their entries go with the next change.
+        var unnamed: [UInt16: CompileSubject] = [:]
+
+        var all: [CompileSubject] { Array(named.values) + unnamed.values }
     }
 
     init(
@@ -103,7 +112,7 @@ final class PolicyEngine {
             throw error
         }
         let issued = allocator.takeIssued()
-        pending = Pending(change: change, retiredSubjects: retiredSubjects)
+        pending = Pending(change: change, retired: retired)
         apply(change, identities)
         if let problem = compiler.tierProblem {
             rollBack()
@@ -143,20 +152,32 @@ final class PolicyEngine {
     func rollBack() {
         guard let pending else { return }
         self.pending = nil
-        retiredSubjects = pending.retiredSubjects
+        retired = pending.retired
         allocator.revise(.revert)
         var accepted = compileInput(allocator, policies: input.policies)
-        accepted.subjects += retiredSubjects.values
+        accepted.subjects += retired.all
         compiler.revertRanks()
         compiler.update(to: accepted)
         _ = compiler.takeChanges()
     }
 
-    /// Removes subjects that nothing names any more; call when the endpoint records are up to date.
-    func dropRetiredSubjects() -> MapChanges {
-        for slot in retiredSubjects.keys { compiler.removeSubject(slot) }
-        retiredSubjects = [:]
+    /// Nothing names the subjects that have retired so far: the next change takes them along.
+    ///
+    /// Call when the endpoint records are up to date.
+    func releaseRetiredSubjects() {
+        retired.unnamed.merge(retired.named) { $1 }
+        retired.named = [:]
+    }
+
+    /// Removes subjects that nothing names any more, if no change has come that takes them along.
+    func dropUnnamedSubjects() -> MapChanges {
+        removeUnnamedSubjects()
         return compiler.takeChanges()
+    }
+
+    private func removeUnnamedSubjects() {
+        for slot in retired.unnamed.keys { compiler.removeSubject(slot) }
+        retired.unnamed = [:]
     }
 
     /// A complete state, what is to be said of it, and what its numbers stand for.
@@ -310,12 +331,13 @@ extension PolicyEngine {
     }
 
     private func apply(_ change: EngineChange, _ identities: IdentityChanges) {
+        removeUnnamedSubjects()
         for identity in identities.recordRemovals { compiler.removePeer(identity) }
         for record in identities.recordSettings { compiler.setPeer(record) }
         // A subject that nobody is any more stays until the endpoint records are up to date.
-        for subject in identities.subjectRemovals { retiredSubjects[subject.slot] = CompileSubject(subject) }
+        for subject in identities.subjectRemovals { retired.named[subject.slot] = CompileSubject(subject) }
         for subject in identities.subjectSettings {
-            retiredSubjects[subject.slot] = nil
+            retired.named[subject.slot] = nil
             compiler.setSubject(CompileSubject(subject))
         }
         for reference in change.policies.removals { compiler.removePolicy(reference) }

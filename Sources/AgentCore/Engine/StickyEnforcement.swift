@@ -33,8 +33,8 @@ struct StickyEnforcement {
                 let names = others.compactMap { reported[$0]?.name }.sorted().joined(separator: ", ")
                 workload.concerns.append("an interface of it is \(names)'s already: name each interface once")
             }
-            keep(&workload, holders)
-            result[key] = workload
+            let isKept = keep(&workload, holders)
+            if isKept || workload.concerns.count != result[key]?.concerns.count { result[key] = workload }
         }
         return result
     }
@@ -46,11 +46,12 @@ struct StickyEnforcement {
         return true
     }
 
-    private func keep(_ workload: inout Workload, _ holders: [UInt32: String]) {
+    /// False if the workload is as it was reported.
+    private func keep(_ workload: inout Workload, _ holders: [UInt32: String]) -> Bool {
         let old = previous[workload.key].flatMap { workload.place != nil && $0.place == workload.place ? $0 : nil }
         let kept = (old?.interfaces ?? []).filter { $0.index != 0 && holders[$0.index] == nil }.compactMap(present)
         if !kept.isEmpty { workload.interfaces += kept }
-        guard !workload.interfaces.isEmpty, !kept.isEmpty || workload.readProblem != nil else { return }
+        guard !workload.interfaces.isEmpty, !kept.isEmpty || workload.readProblem != nil else { return false }
         let names = kept.map(\.name).joined(separator: ", ")
         var concern =
             workload.readProblem ?? workload.problem.map { "\(names) does not lead into it any more: \($0)" }
@@ -67,6 +68,7 @@ struct StickyEnforcement {
         }
         workload.problem = nil
         workload.concerns.append(concern)
+        return true
     }
 
     /// The interface under its name of today; nil if the host has it no more.

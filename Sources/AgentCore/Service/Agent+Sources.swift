@@ -68,6 +68,7 @@ extension Agent {
             group.addTask {
                 await every(.milliseconds(500)) { if await state.takeLooseHeap() { HeapMemory.giveBack() } }
             }
+            group.addTask { await every(.milliseconds(500)) { await state.dropFormerSubjects() } }
             group.addTask { await every(.milliseconds(250)) { await state.rollBackUnconfirmed() } }
             group.addTask { await every(.milliseconds(500)) { await state.followTime() } }
             await group.waitForAll()
