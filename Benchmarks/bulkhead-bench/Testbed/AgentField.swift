@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import BPFRuntime
 import CDatapathABI
 import FoundationEssentials
 import Glibc
@@ -100,6 +101,31 @@ final class AgentField {
             guard let process else { throw BenchError("the agent is not running") }
             return try process.memory
         }
+    }
+
+    var cpuMilliseconds: Double {
+        get throws {
+            guard let process else { throw BenchError("the agent is not running") }
+            return try process.cpuMilliseconds
+        }
+    }
+
+    /// Of the tables that packets read; moves with each commit.
+    var generation: UInt32 {
+        get throws {
+            guard let table = try FileDescriptor.pinned(at: pinnedVersion + "/maps/config_map") else {
+                throw BenchError("the agent has pinned nothing under \(pinnedVersion)")
+            }
+            let configuration = try MappedArray(table, name: "config_map")
+            return configuration.loadAcquiring(at: 4 + 4 * Int(configuration.loadAcquiring(at: 0) & 1))
+        }
+    }
+
+    /// Puts another workloads file in place, whole.
+    func putWorkloads(_ text: String) throws {
+        let aside = scratch.path + "/next-workloads.yaml", path = scratch.path + "/workloads.yaml"
+        try text.write(toFile: aside, atomically: false, encoding: .utf8)
+        guard unsafe rename(aside, path) == 0 else { throw BenchError("cannot put \(path) in place: errno \(errno)") }
     }
 
     /// Puts a variant of the changing policy in place, whole: written aside and renamed.

@@ -21,6 +21,19 @@ final class AgentProcess {
         while waitpid(identifier, nil, 0) < 0 && errno == EINTR {}
     }
 
+    /// CPU time of all its threads, also of those that are over, in milliseconds; counted in ticks of ten.
+    var cpuMilliseconds: Double {
+        get throws {
+            let text = String(decoding: try readFile("/proc/\(identifier)/stat", bytesMax: 1 << 16), as: UTF8.self)
+            // Behind the name, which may hold anything: user and kernel time are the 14th and 15th field of all.
+            let fields = (text.split(separator: ")").last ?? "").split(separator: " ")
+            guard fields.count > 12, let user = Double(fields[11]), let kernel = Double(fields[12]) else {
+                throw BenchError("cannot read /proc/\(identifier)/stat: it names no CPU time")
+            }
+            return (user + kernel) * 1000 / Double(sysconf(Int32(_SC_CLK_TCK)))
+        }
+    }
+
     /// Resident memory in MB (10^6 bytes).
     struct Memory {
         /// The process's own: code, heap, stacks.

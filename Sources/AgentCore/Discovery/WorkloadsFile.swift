@@ -31,32 +31,72 @@ struct WorkloadsFile: Sendable {
     /// Workloads of other hosts, by key.
     var remotes: [String: RemoteWorkload] = [:]
 
+    init() {}
+
     /// Reads the file.
     ///
     /// Errors carry `file:line:column`.
-    init(_ bytes: [UInt8], file: String) throws {
-        guard let node = try ConfigurationNode.read(bytes, file: file) else { return }
-        var (read, others): ([Entry], [String: RemoteWorkload]) = ([], [:])
-        var names: Set<String> = []
-        try ConfigurationReader(node: node).mapping([
-            "workloads": { list in
-                for item in try list.list() {
-                    let name: String
-                    switch try item.workload() {
-                    case .here(let entry):
-                        name = entry.name
-                        read.append(entry)
-                    case .elsewhere(let remote, let itsName):
-                        name = itsName
-                        others[RemoteWorkload.keyPrefix(source: WorkloadsFileSource.name) + name] = remote
-                    }
-                    guard names.insert(name).inserted else {
-                        throw item.error("a second workload named \"\(name)\"; names must differ")
+    init(_ bytes: [UInt8], file: String) throws { self = try Reading(bytes, file: file).file }
+}
+
+extension WorkloadsFile {
+    /// What a text says, with where it says it.
+    struct Reading {
+        struct Item {
+            /// From 1.
+            var line: Int
+            /// Unlike all others; that of the workload if it is of another host.
+            var key: String
+            /// Among the workloads of this host; nil: of another.
+            var place: Int?
+        }
+
+        private(set) var file = WorkloadsFile()
+        private(set) var items: [Item] = []
+        /// Nodes of the text, keys included.
+        private(set) var weight = 0
+
+        init(_ bytes: [UInt8], file: String) throws {
+            guard let node = try ConfigurationNode.read(bytes, file: file) else { return }
+            weight = node.weight
+            var (result, items): (WorkloadsFile, [Item]) = (WorkloadsFile(), [])
+            var names: Set<String> = []
+            try ConfigurationReader(node: node).mapping([
+                "workloads": { list in
+                    for item in try list.list() {
+                        let workload = try item.workload()
+                        guard names.insert(workload.name).inserted else {
+                            throw item.error("a second workload named \"\(workload.name)\"; names must differ")
+                        }
+                        // Kept for as long as the workload is known: one text for all who keep it.
+                        let key = RemoteWorkload.keyPrefix(source: WorkloadsFileSource.name) + workload.name
+                        var next = Item(line: item.node.location.line, key: key)
+                        switch workload {
+                        case .here(let entry):
+                            next.place = result.entries.count
+                            result.entries.append(entry)
+                        case .elsewhere(let remote, _): result.remotes[key] = remote
+                        }
+                        items.append(next)
                     }
                 }
-            }
-        ])
-        (entries, remotes) = (read, others)
+            ])
+            (self.file, self.items) = (result, items)
+        }
+
+        /// The workload of this host that an item is.
+        func entry(_ item: Item) -> Entry? { item.place.map { file.entries[$0] } }
+    }
+}
+
+extension ConfigurationNode {
+    /// It and what is in it, as the reader of YAML counts nodes.
+    fileprivate var weight: Int {
+        switch content {
+        case .list(let items): items.reduce(1) { $0 + $1.weight }
+        case .mapping(let entries): entries.reduce(1) { $0 + 1 + $1.value.weight }
+        case .null, .boolean, .integer, .string: 1
+        }
     }
 }
 
@@ -64,6 +104,13 @@ extension WorkloadsFile {
     fileprivate enum Item {
         case here(Entry)
         case elsewhere(RemoteWorkload, name: String)
+
+        var name: String {
+            switch self {
+            case .here(let entry): entry.name
+            case .elsewhere(_, let name): name
+            }
+        }
     }
 }
 

@@ -37,19 +37,20 @@ struct WorkloadsFileSource: Sendable {
     ///
     /// Good for one run: the next one does not know what was in force in between.
     final class Opening: Sendable {
-        fileprivate typealias Content = (file: WorkloadsFile, digest: Int)
+        fileprivate typealias Content = (file: WorkloadsFile, parts: WorkloadsFileParts?, digest: Int)
         private let content = Mutex<Content?>(nil)
 
         /// Reads it; returns the workloads of other hosts that it names, so that they are in force from the first
         /// moment: none if it cannot be read, which the source will say.
         func read(_ path: String) -> RemoteDelta {
             guard let bytes = try? readRegularFile(path, bytesMax: bytesMax),
-                var file = try? WorkloadsFile(bytes, file: path)
+                let reading = try? WorkloadsFile.Reading(bytes, file: path)
             else { return RemoteDelta() }
+            var file = reading.file
             let remotes = file.remotes
             file.remotes = [:]
-            let local = file
-            content.withLock { $0 = (local, digest(bytes)) }
+            let known = (file, WorkloadsFileParts(bytes, reading), digest(bytes))
+            content.withLock { $0 = known }
             return RemoteDelta(setting: remotes)
         }
 
@@ -97,11 +98,16 @@ struct WorkloadsFileSource: Sendable {
         }
     }
 
-    /// Tells which workloads of other hosts there are; false if nothing new was read.
+    /// Tells which workloads of other hosts there are, or are others; false if the file was not read as a whole.
     private func passOn(_ content: WorkloadsFileContent) async -> Bool {
-        guard let remotes = await content.takeRemotes() else { return false }
-        await state.update(remotes: remotes, keysWith: RemoteWorkload.keyPrefix(source: WorkloadsFileSource.name))
-        return true
+        switch await content.takeRemotes() {
+        case .all(let remotes):
+            await state.update(remotes: remotes, keysWith: RemoteWorkload.keyPrefix(source: WorkloadsFileSource.name))
+            return true
+        case .changed(let delta): await state.update(remotes: delta)
+        case nil: break
+        }
+        return false
     }
 
     private func follow(_ work: DirtySet<Work>, _ resolver: WorkloadsFileResolver, _ needsPolling: PollNeed)
@@ -149,20 +155,44 @@ private actor WorkloadsFileContent {
     private let path: String
     private(set) var current: WorkloadsFile?
     private(set) var state = "waiting"
-    private var remotes: [String: RemoteWorkload]?
+    private var remotes: Remotes?
     /// Of the content that `current` was read from.
     private var digest: Int?
+    /// That content, if the next one need not be read as a whole.
+    private var parts: WorkloadsFileParts?
+
+    /// The workloads of other hosts.
+    enum Remotes {
+        case all([String: RemoteWorkload])
+        /// Those that are others.
+        case changed(RemoteDelta)
+    }
 
     init(path: String, _ opening: WorkloadsFileSource.Opening.Content?) {
         self.path = path
         current = opening?.file
         digest = opening?.digest
+        parts = opening?.parts
     }
 
-    /// The workloads of other hosts that the file names, once after each time that it was read.
-    func takeRemotes() -> [String: RemoteWorkload]? {
+    /// What has become of the workloads of other hosts, once after each time that the file was read.
+    func takeRemotes() -> Remotes? {
         defer { remotes = nil }
         return remotes
+    }
+
+    private func update(to bytes: [UInt8]) throws {
+        // What was read but not passed on is not known to anybody.
+        if remotes == nil, current != nil, let change = parts?.update(to: bytes, file: path) {
+            current?.entries = change.entries
+            remotes = .changed(change.remotes)
+            return
+        }
+        let reading = try WorkloadsFile.Reading(bytes, file: path)
+        parts = WorkloadsFileParts(bytes, reading)
+        current = reading.file
+        current?.remotes = [:]
+        remotes = .all(reading.file.remotes)
     }
 
     func read(_ agent: AgentState) async {
@@ -171,9 +201,7 @@ private actor WorkloadsFileContent {
             let new = WorkloadsFileSource.digest(bytes)
             // Written again as it was, or read at the start already.
             if new != digest || current == nil {
-                current = try WorkloadsFile(bytes, file: path)
-                remotes = current?.remotes
-                current?.remotes = [:]
+                try update(to: bytes)
                 digest = new
             }
             state = "watching"
@@ -181,9 +209,8 @@ private actor WorkloadsFileContent {
         } catch let error as HostError where error.code == 2 {
             // No file: nobody names workloads.
             state = "absent"
-            current = try? WorkloadsFile([], file: path)
-            remotes = [:]
-            digest = nil
+            current = WorkloadsFile()
+            (remotes, parts, digest) = (.all([:]), nil, nil)
             await agent.clearProblem(path)
         } catch {
             state = "has errors"
