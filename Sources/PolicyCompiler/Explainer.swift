@@ -289,7 +289,9 @@ package struct Explainer: Sendable {
             hasPeer: hasPeer || rule.direction == .egress)
         let ofServices = strongest(
             lowered.serviceKeys(for: flow.destinationPorts, groups: flow.groups, action: rule.action), hasPeer: hasPeer)
-        return [strongest(lowered.keys, hasPeer: hasPeer), named, ofServices].compactMap { $0 }.max()
+        let different = strongest(
+            lowered.differenceKeys(for: flow.destinationPorts, action: rule.action), hasPeer: hasPeer)
+        return [strongest(lowered.keys, hasPeer: hasPeer), named, ofServices, different].compactMap { $0 }.max()
     }
 
     private func closers(of subject: ExplainedSide, _ direction: Direction) -> [Closer] {

@@ -53,9 +53,10 @@ struct LoweredPorts {
     var names: [NamedPort] = []
     /// Services whose ports the rule means, at each peer its own.
     var services: [ServicePortSelector] = []
+    var differences: [PortDifference] = []
 
     /// True if destinations differ in the ports that the rule means.
-    var dependsOnPeer: Bool { !names.isEmpty || !services.isEmpty }
+    var dependsOnPeer: Bool { !names.isEmpty || !services.isEmpty || !differences.isEmpty }
 
     init(_ selection: PortSelection) {
         guard case .some(let matches) = selection else {
@@ -72,6 +73,7 @@ struct LoweredPorts {
             case .icmpType(let proto, nil), .wholeProtocol(let proto):
                 unique.insert(PortKey(proto: proto.rawValue, port: 0, prefixLength: 0))
             case .ofServices(let selector): services.append(selector)
+            case .without(let difference): differences.append(difference)
             }
         }
         keys = unique.sorted { ($0.proto, $0.port, $0.prefixLength) < ($1.proto, $1.port, $1.prefixLength) }
@@ -84,11 +86,26 @@ struct LoweredPorts {
     func keys(for ports: NamedPorts, groups: [LabelSet] = [], action: RuleAction) -> [PortKey] {
         guard dependsOnPeer else { return keys }
         var result = keys
-        for key in namedKeys(for: ports, action: action) + serviceKeys(for: ports, groups: groups, action: action)
-        where !result.contains(key) {
-            result.append(key)
-        }
+        let more =
+            namedKeys(for: ports, action: action) + serviceKeys(for: ports, groups: groups, action: action)
+            + differenceKeys(for: ports, action: action)
+        for key in more where !result.contains(key) { result.append(key) }
         return result
+    }
+
+    /// Of these the keys of ports without others.
+    ///
+    /// Where a name that is left out has several numbers the doubt goes the other way: an allow rule leaves out all of them.
+    func differenceKeys(for ports: NamedPorts, action: RuleAction) -> [PortKey] {
+        var result: Set<PortKey> = []
+        for difference in differences {
+            let ranges = difference.ranges { name, isMeant in
+                let numbers = ports.numbers[NamedPort(proto: difference.proto, name: name)] ?? []
+                return numbers.count == 1 || (action == .deny) == isMeant ? numbers : []
+            }
+            for range in ranges { result.formUnion(PortKey.covering(range, of: difference.proto)) }
+        }
+        return result.sorted { ($0.port, $0.prefixLength) < ($1.port, $1.prefixLength) }
     }
 
     /// Of these the keys that are ports of services.

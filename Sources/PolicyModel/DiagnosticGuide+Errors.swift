@@ -83,8 +83,10 @@ extension DiagnosticGuide {
             .unknownEntity, "An entity that does not exist would never match.",
             remedy: "Write one of those the message names."),
         DiagnosticGuide(
-            .invalidICMPType, "The type does not exist in the family the rule is for.",
-            remedy: "Set `family`, or write the type's number."),
+            .invalidICMPType,
+            "The type does not exist in the family the rule is for; or a rule of Calico's has a code with echo or timestamp messages: "
+                + "these are tracked by type and id, and the code, which is 0 in all of them, has no place in the flow's key.",
+            remedy: "Set `family`, or write the type's number, or delete the code."),
         DiagnosticGuide(
             .unknownProtocol, "The dialect knows TCP, UDP and SCTP here (and ANY in Cilium's).",
             remedy: "Write one of them; ICMP has fields of its own."),

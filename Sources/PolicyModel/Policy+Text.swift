@@ -150,6 +150,7 @@ extension PortMatch: CustomStringConvertible {
         case .named(let transport, let name): "\(transport)/\(name)"
         case .icmpType(let transport, let type): "\(transport)/\(type.map(String.init) ?? "*")"
         case .wholeProtocol(let transport): "\(transport)"
+        case .without(let difference): difference.description
         case .ofServices(let selector):
             "\(selector.proto.map { "\($0) " } ?? "")ports of \(selector.services)"
         }

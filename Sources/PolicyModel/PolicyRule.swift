@@ -91,6 +91,8 @@ package enum PortMatch: Hashable, Sendable {
     case wholeProtocol(IPProtocol)
     /// The ports of the services that stand before each peer; on egress only.
     case ofServices(ServicePortSelector)
+    /// Ports without others, at each destination by its own names, as with `named`.
+    case without(PortDifference)
 }
 
 extension PolicyRule {

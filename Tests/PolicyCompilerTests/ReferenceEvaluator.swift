@@ -144,7 +144,7 @@ struct ReferenceEvaluator {
             case .wholeProtocol(let wanted), .icmpType(let wanted, nil): if wanted == proto { return true }
             case .icmpType(let wanted, let type?):
                 if wanted == proto, let port, port >> 8 == UInt16(type) { return true }
-            case .ofServices: continue
+            case .ofServices, .without: continue
             case .named(let wanted, let name):
                 guard wanted == proto, let port else { continue }
                 let known = rule.direction == .ingress ? subject.ports : portsByLabels[peer.labels] ?? NamedPorts()

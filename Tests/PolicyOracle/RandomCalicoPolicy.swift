@@ -241,11 +241,16 @@ extension RandomPolicyTest {
 
     private mutating func calicoPorts() -> [(key: String, value: CaseNode)] {
         let numbers: [CaseNode] = RandomCluster.portNumbers.map(CaseNode.number) + ["80:81", "80:1030", "1:65535"]
-        switch number(1...5) {
+        func named(_ random: inout Self) -> CaseNode { .text(random.pick(RandomCluster.portNames)) }
+        switch number(1...7) {
         case 1: return [("ports", some(1...2) { .text($0.pick(RandomCluster.portNames)) })]
         case 2: return [("ports", some(1...3) { $0.pick(numbers) })]
         case 3: return [("notPorts", some(1...2) { $0.pick(numbers) })]
         case 4: return [("ports", some(1...2) { $0.pick(numbers) }), ("notPorts", some(1...2) { $0.pick(numbers) })]
+        case 5: return [("notPorts", some(1...2) { $0.chance(60) ? named(&$0) : $0.pick(numbers) })]
+        case 6:
+            let either = { (random: inout Self) in random.chance(50) ? named(&random) : random.pick(numbers) }
+            return [("ports", some(1...3, either)), ("notPorts", some(1...2, either))]
         default: return []
         }
     }

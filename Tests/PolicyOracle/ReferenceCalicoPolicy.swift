@@ -256,7 +256,7 @@ enum ReferenceCalicoPolicy {
                     ?? question.isPort(named: text, proto: port.proto, isDenying: isDenying)
             }
         }
-        func isOne(_ port: CaseNode) -> Bool {
+        func isOne(_ port: CaseNode, isDenying: Bool) -> Bool {
             let text = port.string ?? ""
             let numbers = text.split(separator: ":").map { Int($0) }
             guard let first = numbers.first ?? nil, let last = numbers.last ?? nil else {
@@ -265,6 +265,8 @@ enum ReferenceCalicoPolicy {
             return (first...last).contains(question.traffic.port)
         }
         let ports = destination["ports"]?.elements ?? [], notPorts = destination["notPorts"]?.elements ?? []
-        return (ports.isEmpty || ports.contains(where: isOne)) && !notPorts.contains(where: isOne)
+        // In doubt about the number of a name an allow rule leaves it out, and a deny rule does not.
+        return (ports.isEmpty || ports.contains { isOne($0, isDenying: isDenying) })
+            && !notPorts.contains { isOne($0, isDenying: !isDenying) }
     }
 }

@@ -140,6 +140,26 @@ private func service(_ namespace: String) -> String {
                 "egress[3]: deny endpoints \(shop) to ::/0 except fd00::/8 with workloads on all",
             ]),
         LoweringCase(
+            "names of ports among what is left out are each destination's own",
+            namespaced(
+                """
+                types: [Ingress, Egress]
+                ingress:
+                  - {action: Allow, protocol: TCP, destination: {notPorts: [metrics]}}
+                egress:
+                  - {action: Allow, protocol: TCP, destination: {notPorts: [metrics, 22]}}
+                  - {action: Deny, protocol: TCP, destination: {selector: a == '1', ports: [http, "80:90"], notPorts: [81]}}
+                """),
+            [
+                "default tier, no order",
+                "default deny ingress of endpoints \(shop)",
+                "default deny egress of endpoints \(shop)",
+                "ingress[0]: allow endpoints \(shop) from any on tcp/* without tcp/metrics",
+                "egress[0]: allow endpoints \(shop) to * on tcp/* without tcp/22+tcp/metrics",
+                "egress[1]: deny endpoints \(shop) to \(shop),any:a=1 | prefixes of \(shop),any:a=1,\(isSet) on "
+                    + "tcp/80-90+tcp/http without tcp/81",
+            ]),
+        LoweringCase(
             "selectors narrowed by nets and by not selector",
             global(
                 """
@@ -305,8 +325,11 @@ private func service(_ namespace: String) -> String {
             ]
         ),
         (
-            global("ingress: [{action: Allow, protocol: TCP, destination: {notPorts: [web]}}]"),
-            ["5:69 BH1303 spec.ingress[0].destination.notPorts[0]"]
+            global("ingress: [{action: Allow, protocol: TCP, destination: {notPorts: [web, a_b, 0]}}]"),
+            [
+                "5:74 BH1303 spec.ingress[0].destination.notPorts[1]",
+                "5:79 BH1303 spec.ingress[0].destination.notPorts[2]",
+            ]
         ),
         (global("ingress: [{action: Allow, icmp: {type: 8}}]"), ["5:29 BH1402 spec.ingress[0].icmp"]),
         (

@@ -229,6 +229,9 @@ extension PolicyRule {
                 mine == proto && (port != 53 || ["dns", "domain"].contains { name.hasPrefix($0) })
             case .icmpType(let mine, let type): mine == proto && (type.map { UInt16($0) << 8 == port } ?? true)
             case .wholeProtocol(let mine): mine == proto
+            case .without(let difference):
+                difference.proto == proto
+                    && (!difference.names.isEmpty || difference.ranges { _, _ in [] }.contains { $0.contains(port) })
             // Which ports a service has is not known here.
             case .ofServices(let selector): (selector.proto ?? proto) == proto
             }

@@ -37,7 +37,7 @@ struct CalicoEntityReading {
             notes: (isSource
                 ? ["ports": sourcePorts, "notPorts": sourcePorts]
                 : [
-                    "ports": "numbers, ranges, names", "notPorts": "numbers and ranges; names refused (BH1303)",
+                    "ports": "numbers, ranges, names", "notPorts": "numbers, ranges, names, each destination's own",
                     "domains": domains,
                 ])
                 .merging([

@@ -119,29 +119,31 @@ struct CalicoPortReading {
             return nil
         }
         let ranges = wanted.compactMap { port($0, proto) }
-        let excluded = unwanted.compactMap { element -> ClosedRange<Int>? in
-            switch port(element, proto) {
+        let without = unwanted.compactMap { port($0, proto) }
+        let excluded = without.compactMap { match -> ClosedRange<Int>? in
+            switch match {
             case .range(_, let range): return Int(range.lowerBound)...Int(range.upperBound)
-            case nil: return nil
-            default:
-                element.error(
-                    .invalidPort, "a port name in notPorts is not supported: its number differs from peer to peer",
-                    remedy: "write the number")
-                return nil
+            default: return nil
             }
         }
-        if excluded.isEmpty { return PortMatch.unique(ranges) }
-        let named = ranges.filter { if case .named = $0 { true } else { false } }
-        guard named.isEmpty else {
-            end.keyField("notPorts")?.error(
-                .invalidPort, "one end has both port names and notPorts", remedy: "write two rules")
-            return nil
+        if unwanted.isEmpty { return PortMatch.unique(ranges) }
+        if (ranges + without).contains(where: { $0.portName != nil }) {
+            return [.without(difference(proto, wanted.isEmpty ? [.range(proto, 0...UInt16.max)] : ranges, without))]
         }
         let numbers = ranges.compactMap { match -> ClosedRange<Int>? in
             guard case .range(_, let range) = match else { return nil }
             return Int(range.lowerBound)...Int(range.upperBound)
         }
         return PortRanges.subtracting(excluded, from: wanted.isEmpty ? [everyPort] : numbers).map { match(proto, $0) }
+    }
+
+    private static func difference(_ proto: IPProtocol, _ ports: [PortMatch], _ others: [PortMatch]) -> PortDifference {
+        func ranges(_ matches: [PortMatch]) -> [ClosedRange<UInt16>] {
+            matches.compactMap { if case .range(_, let range) = $0 { range } else { nil } }
+        }
+        return PortDifference(
+            proto, ranges: ranges(ports), names: ports.compactMap(\.portName), exceptRanges: ranges(others),
+            exceptNames: others.compactMap(\.portName))
     }
 
     /// A number, a range `first:last`, or a name; nil after an error.
@@ -183,6 +185,10 @@ struct CalicoPortReading {
         return !proto.hasPorts && isWholeType
             ? .icmpType(proto, UInt8(ports.lowerBound >> 8)) : .range(proto, ports)
     }
+}
+
+extension PortMatch {
+    fileprivate var portName: String? { if case .named(_, let name) = self { name } else { nil } }
 }
 
 /// Ranges of numbers of 16 bits.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import IdentityModel
 import NetworkModel
 import PolicyModel
 
@@ -66,7 +67,11 @@ struct CalicoRuleReading {
         {
             return nil
         }
-        return Rule(action: kind, subjects: subjects, peers: peers, ports: ports.selection)
+        // Of everyone each by itself: what is left out differs from peer to peer.
+        let isEachPeer = direction == .egress && peers == .any && ports.selection.hasDifferences
+        return Rule(
+            action: kind, subjects: subjects, peers: isEachPeer ? .some([.labels(LabelSelector())]) : peers,
+            ports: ports.selection)
     }
 
     /// False, and reported, where `domains` could not mean what they say.
