@@ -97,6 +97,7 @@ package struct ReferenceEvaluator {
             // Packet by packet: what answers is not judged as what it answers.
             var packet = question
             packet.subject.ports = []
+            packet.peer.setsOfNames = []
             isRehearsalDenied = isDeniedUntracked(by: rehearsed, packet) ?? false
             if let isDenied = isDeniedUntracked(by: enforced, packet) {
                 return isDenied ? .deny : isRehearsalDenied ? .audit : .allow
