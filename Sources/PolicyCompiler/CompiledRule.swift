@@ -20,7 +20,7 @@ class SubjectUser {
 final class CompiledRule: SubjectUser {
     /// A selector of one of the indexes, and what its members must meet besides.
     struct PeerUse {
-        enum Index: Hashable {
+        enum Index: Int {
             case labels
             case prefixes
             case groups
@@ -44,8 +44,8 @@ final class CompiledRule: SubjectUser {
     let rank: UInt32
     let standing: PolicyStanding
     let ports: LoweredPorts
-    /// Nil: any peer.
-    var peerUses: [PeerUse]?
+    /// By index and number, for `uses(of:in:)`; nil: any peer.
+    private(set) var peerUses: [PeerUse]?
     /// Slot while at least one subject is selected.
     var slot: UInt32 = 0
     var subjectCount = 0
@@ -57,6 +57,24 @@ final class CompiledRule: SubjectUser {
         self.standing = standing
         ports = LoweredPorts(rule.ports)
         super.init(rule.subject)
+    }
+
+    /// Notes the selectors that the rule uses.
+    func setPeerUses(_ uses: [PeerUse]) {
+        peerUses = uses.sorted { ($0.index.rawValue, $0.id) < ($1.index.rawValue, $1.id) }
+    }
+
+    /// The uses of one selector, found without a look at the others: a rule may list 100 000 prefixes, and each of them
+    /// that comes or goes asks.
+    func uses(of id: Int, in index: PeerUse.Index) -> ArraySlice<PeerUse> {
+        guard let peerUses else { return [] }
+        var (low, high) = (0, peerUses.count)
+        while low < high {
+            let middle = (low + high) / 2
+            let use = peerUses[middle]
+            if (use.index.rawValue, use.id) < (index.rawValue, id) { low = middle + 1 } else { high = middle }
+        }
+        return peerUses[low...].prefix { $0.index == index && $0.id == id }
     }
 
     /// Port names that every peer is asked for: those of a rule that sends to anyone.

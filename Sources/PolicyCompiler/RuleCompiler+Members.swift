@@ -221,7 +221,7 @@ extension RuleCompiler {
     ) {
         var seen: Set<ObjectIdentifier> = []
         for rule in rules where rules.count == 1 || seen.insert(ObjectIdentifier(rule)).inserted {
-            for use in rule.peerUses ?? [] where use.id == id && use.index == index && use.isMet(by: peer) {
+            for use in rule.uses(of: id, in: index) where use.isMet(by: peer) {
                 contributeEverywhere(rule, peer: peer.identity.rawValue, sign)
             }
         }
@@ -242,7 +242,7 @@ extension RuleCompiler {
 
     private func add(_ rule: CompiledRule) {
         if case .some(let selectors) = rule.rule.peers {
-            rule.peerUses = selectors.map { use($0, by: rule) }
+            rule.setPeerUses(selectors.map { use($0, by: rule) })
         }
         portNameIndex.use(rule.namesOfAnyPeer, by: rule)
         rule.subjectUse = subjectIndex.use(rule.subject.labels, by: rule)
