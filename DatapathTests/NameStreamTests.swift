@@ -94,6 +94,18 @@ extension DatapathTests {
             }
         }
 
+        @Test func `as many addresses as an answer over TCP has room for are opened`() throws {
+            let addresses = (0..<250).map { Family.v4.outside(3000 + $0) }
+            try open()
+            try ask(1, port: 40100)
+            let bytes = framedAnswer(1, addresses)
+            for start in stride(from: 0, to: bytes.count, by: 1400) {
+                try segment(bytes[start..<min(start + 1400, bytes.count)], at: 1 + UInt32(start), port: 40100)
+            }
+            #expect(bytes.count > 4000)
+            #expect(try addresses.allSatisfy { try fixture.opens($0) })
+        }
+
         @Test func `a query cut in two is noted with its second half`() throws {
             try open()
             let query = framed(.query(name, id: 3))

@@ -14,7 +14,7 @@
 #define FQDN_NAME_BYTES 256           /* the longest name is 254 */
 #define FQDN_NUMBERS_MAX 16           /* selectors that one address may have at a time, for one endpoint */
 #define FQDN_MESSAGE_BYTES 4096       /* longest message read; a power of two */
-#define FQDN_RECORDS_MAX 64           /* records read of one answer; a power of two */
+#define FQDN_RECORDS_MAX 256          /* records read of one answer: all that a message has room for; a power of two */
 #define FQDN_PORT 53
 
 struct fqdn_config {

@@ -13,7 +13,7 @@
 #include "packet.h"
 
 #define DNS_HEADER_BYTES 12
-#define DNS_STEPS_MAX 512             /* labels of owner names and records walked in one answer */
+#define DNS_STEPS_MAX 1024            /* labels of owner names and records walked in one answer */
 #define DNS_LABELS_MASK 127
 #define DNS_FIELD 0x7fffffffull       /* 2^31 - 1, the field of the name hash */
 
