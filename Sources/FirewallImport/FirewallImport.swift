@@ -72,6 +72,7 @@ package struct FirewallImport: Sendable {
             if !writing.lines.isEmpty, !writing.isClosing { open.append("\(direction): false") }
         }
         explainUnreached(visited, reached)
+        explainFolded(visited, reached, sections)
         listUnvisited(ruleset, chains)
         notMapped = FirewallImport.unique(notMapped)
         let missing = Set(notMapped)
@@ -113,6 +114,23 @@ package struct FirewallImport: Sendable {
         for rule in visited where !reached.contains(rule.place) && !told.contains(rule.place) {
             understood.append(
                 ImportNote(place: rule.place, rule: rule.text, reason: "rules before it decide all that it matches"))
+        }
+    }
+
+    /// Rules that only take from what later ones decide stand in no section.
+    private mutating func explainFolded(_ visited: [ImportedRule], _ reached: Set<RulePlace>, _ sections: [String]) {
+        let named = Set(sections.lazy.filter { $0.hasPrefix("    # ") })
+        let told = Set((notMapped + understood).map(\.place))
+        for rule in visited where reached.contains(rule.place) && !told.contains(rule.place) {
+            let comment = PolicyWriting.comment("\(rule.place.text): \(rule.text)")
+            guard rule.verdict == .accept || rule.verdict == .drop, !named.contains("    # \(comment)") else {
+                continue
+            }
+            let reason =
+                rule.verdict == .drop
+                ? "denied as everything that no element allows; what rules after it accept leaves it out"
+                : "allowed as everything that no element denies; what rules after it deny leaves it out"
+            understood.append(ImportNote(place: rule.place, rule: rule.text, reason: reason))
         }
     }
 

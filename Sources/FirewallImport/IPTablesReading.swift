@@ -50,7 +50,9 @@ struct IPTablesReading {
         default:
             throw ImportError(
                 file: file, line: number,
-                message: "\"\(text.prefix(40))\" is no line of iptables-save; give its output as it is")
+                message:
+                    "\"\(text.prefix(40))\" is no line of iptables-save; give its output as it is, or that of nft -j list ruleset"
+            )
         }
     }
 

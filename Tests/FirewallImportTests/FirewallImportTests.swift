@@ -40,6 +40,26 @@ import Testing
             : explainer.explain(from: host, to: world, proto: proto, port: port).verdict
     }
 
+    @Test func `a rule that only takes from later ones is listed`() throws {
+        let result = try imported(
+            Self.save(
+                """
+                -A INPUT -s 192.0.2.0/24 -p tcp -m tcp --dport 22 -j DROP
+                -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT
+                -A INPUT -j DROP
+                -A OUTPUT -d 192.0.2.9/32 -j ACCEPT
+                -A OUTPUT -d 192.0.2.0/24 -j DROP
+                """))
+        #expect(result.notMapped == [])
+        let listed = result.understood.map { "\($0.place.line) \($0.reason.prefix(12))" }
+        #expect(listed == ["6 denied as ev", "8 denied as ev", "9 allowed as e"])
+    }
+
+    @Test func `what nft prints for people is told from what it prints for programs`() {
+        let error = #expect(throws: ImportError.self) { try imported("table ip filter {\n}\n") }
+        #expect(error?.message.contains("nft -j list ruleset") == true)
+    }
+
     @Test func `rules that accept become elements that name their source`() throws {
         let result = try imported(
             Self.save(
