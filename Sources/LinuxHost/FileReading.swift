@@ -5,7 +5,10 @@ import Glibc
 /// Reads a whole file.
 /// - Parameter bytesMax: a longer file is refused with `EFBIG` before more is read.
 package func readFile(_ path: String, bytesMax: Int = 1 << 20) throws(HostError) -> [UInt8] {
-    let file = try OwnedDescriptor(opening: path, purpose: "file")
+    try readAll(OwnedDescriptor(opening: path, purpose: "file"), path, bytesMax)
+}
+
+private func readAll(_ file: borrowing OwnedDescriptor, _ path: String, _ bytesMax: Int) throws(HostError) -> [UInt8] {
     var content: [UInt8] = []
     // procfs files have no size to ask for: read until the end.
     var chunk = [UInt8](repeating: 0, count: min(bytesMax, 65_536) + 1)
@@ -25,7 +28,8 @@ package func readFile(_ path: String, bytesMax: Int = 1 << 20) throws(HostError)
 
 /// Reads a whole file that people put somewhere to be read: a regular one, or a link to one.
 ///
-/// Anything else (a directory, a pipe nobody writes to, a device) is refused with `EINVAL` and does not block.
+/// Anything else (a directory, a pipe nobody writes to, a device) is refused with `EINVAL`; nothing blocks, not even a file of
+/// the kernel's that waits for more (`/proc/kmsg`).
 /// - Parameter bytesMax: a longer file is refused with `EFBIG` before anything is read.
 package func readRegularFile(_ path: String, bytesMax: Int) throws(HostError) -> [UInt8] {
     let file = try OwnedDescriptor(opening: path, flags: O_RDONLY | O_NONBLOCK, purpose: "file")
@@ -39,7 +43,8 @@ package func readRegularFile(_ path: String, bytesMax: Int) throws(HostError) ->
             "read \(path)", code: EFBIG,
             remedy: "it has \(status.st_size) bytes, at most \(bytesMax) are accepted: split it into several files")
     }
-    return try readFile(path, bytesMax: bytesMax)
+    // What was looked at is what is read: the name may stand for another file by now.
+    return try readAll(file, path, bytesMax)
 }
 
 /// Reads a whole file as UTF-8 text; bytes that are none become U+FFFD.
