@@ -118,6 +118,22 @@ private let closingHost = """
         #expect(missing?.code == .notFound)
     }
 
+    @Test func `policies with the longest names are kept, told apart and deleted like others`() async throws {
+        let ending = String(repeating: "n", count: 252)
+        for names in [["a", "b"].map { $0 + ending }, ["a", "b"].map { ending + $0 }] {
+            let keeper = try await Keeper(scratch)
+            for (number, name) in names.enumerated() { try await keeper.apply(policy(name, port: 1 + number)) }
+            #expect(try await keeper.state.status().problems.isEmpty)
+            let next = try await Keeper(scratch)
+            #expect(next.ports == [1, 2])
+            _ = try await next.state.deletePolicy(names[0], options: ChangeOptions())
+            #expect(try await Keeper(scratch).ports == [2])
+            _ = try await next.state.deletePolicy(names[1], options: ChangeOptions())
+            #expect(try directoryEntries("\(scratch.path)/state/policies") == [])
+            #expect(try directoryEntries("\(scratch.path)/state/history").allSatisfy { !$0.contains("pending") })
+        }
+    }
+
     @Test func `a rollback brings all policies of a revision back, as a new revision`() async throws {
         let keeper = try await Keeper(scratch)
         try await keeper.apply(policy("a", port: 1))

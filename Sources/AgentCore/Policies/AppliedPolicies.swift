@@ -183,6 +183,16 @@ extension AppliedPolicies {
 
     /// Kinds, namespaces and names are DNS names, so none holds a slash or an underscore.
     private func path(_ reference: PolicyReference) -> String {
-        "\(directory)/\(reference.kind)_\(reference.namespace)_\(reference.name).json"
+        "\(directory)/\(AppliedPolicies.fileName(of: reference))"
+    }
+
+    /// A name may be so long that it and its kind are no file name any more: then a number stands for the rest of it. The
+    /// reader goes by what the file holds.
+    static func fileName(of reference: PolicyReference) -> String {
+        let (group, ending) = ("\(reference.kind)_\(reference.namespace)_", ".json")
+        let whole = group + reference.name + ending
+        guard whole.utf8.count + AtomicFile.stagedSuffix.utf8.count > Int(NAME_MAX) else { return whole }
+        let number = String(fnv1a(reference.name), radix: 16)
+        return "\(group)\(reference.name.prefix(100))_\(number)\(ending)"
     }
 }

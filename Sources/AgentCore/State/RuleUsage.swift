@@ -110,12 +110,13 @@ struct RuleUsage: Sendable {
         entries[digest] = entry
     }
 
-    /// A number for what a rule says, the same over restarts (FNV-1a); where it stands in its file does not count.
+    /// A number for what a rule says, the same over restarts; where it stands in its file does not count.
     static func digest(_ rule: PolicyRule) -> UInt64 {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in "\(rule.origin.policy.text) \(rule.text) \(rule.isAudit)".utf8 {
-            hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
-        }
-        return hash
+        fnv1a("\(rule.origin.policy.text) \(rule.text) \(rule.isAudit)")
     }
+}
+
+/// A number for a text, the same over restarts (FNV-1a).
+func fnv1a(_ text: String) -> UInt64 {
+    text.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
 }
