@@ -277,7 +277,7 @@ package struct Explainer: Sendable {
 
     /// The precedence of the most specific of the rule's ports that the flow meets; nil if it meets none.
     private func strongestMatch(_ rule: PolicyRule, _ rank: UInt32, _ flow: Flow) -> UInt32? {
-        let lowered = LoweredPorts(rule.ports)
+        let lowered = LoweredPorts(rule.ports.concerning(flow.proto, flow.port))
         let hasPeer = rule.peers != .any
         func strongest(_ keys: [PortKey], hasPeer: Bool) -> UInt32? {
             keys.filter { $0.covers(proto: flow.proto, port: flow.port) }
@@ -308,6 +308,18 @@ package struct Explainer: Sendable {
 
 extension SubjectSelector {
     func selects(_ side: ExplainedSide) -> Bool { kind == side.kind && labels.matches(side.labels) }
+}
+
+extension PortSelection {
+    /// Without ranges that a packet of this kind cannot meet: thousands may be asked of a rule with thousands.
+    fileprivate func concerning(_ proto: IPProtocol, _ port: UInt16?) -> PortSelection {
+        guard case .some(let matches) = self, let port else { return self }
+        return .some(
+            matches.filter { match in
+                guard case .range(let ranged, let range) = match else { return true }
+                return ranged == proto && range.contains(port)
+            })
+    }
 }
 
 extension PeerSelection {
