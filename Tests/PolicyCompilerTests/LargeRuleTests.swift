@@ -27,7 +27,7 @@ import Testing
     private static func compiler(_ count: Int) -> RuleCompiler {
         let compiler = RuleCompiler()
         let selectors = (0..<count).map { PeerSelector.prefix(prefix($0), except: [], includesWorkloads: true) }
-        compiler.setPolicy(.test("big", for: "api", rules: [(.ingress, .allow, .some(selectors), .all)]))
+        compiler.setPolicies([.test("big", for: "api", rules: [(.ingress, .allow, .some(selectors), .all)])])
         compiler.setSubject(
             CompileSubject(slot: 1, identity: NumericIdentity(rawValue: 1001), labels: .app("api")))
         for number in 0..<count { compiler.setPeer(peer(number)) }
@@ -58,7 +58,7 @@ import Testing
         let selectors = [5, 1, 5, 3, 0].map {
             PeerSelector.prefix(Self.prefix($0), except: [], includesWorkloads: true)
         }
-        compiler.setPolicy(.test("few", for: "api", rules: [(.ingress, .allow, .some(selectors), .all)]))
+        compiler.setPolicies([.test("few", for: "api", rules: [(.ingress, .allow, .some(selectors), .all)])])
         compiler.setSubject(
             CompileSubject(slot: 1, identity: NumericIdentity(rawValue: 1001), labels: .app("api")))
         for number in [0, 2, 3, 5] { compiler.setPeer(Self.peer(number)) }
