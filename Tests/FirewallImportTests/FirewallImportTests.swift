@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import IdentityModel
 import NetworkModel
 import PolicyCompiler
@@ -312,9 +313,16 @@ import Testing
         let rules = (0..<20_000).map { number in
             "-A INPUT -s \(number / 250 * 37 % 250).\(number % 250).7.\(number % 199) -p tcp --dport \(number + 1) -j DROP"
         }
-        let begin = ContinuousClock.now
+        let begin = Self.threadSeconds()
         #expect(throws: ImportError.self) { try imported(Self.save(rules.joined(separator: "\n"), input: "ACCEPT")) }
-        #expect(ContinuousClock.now - begin < .seconds(60))
+        #expect(Self.threadSeconds() - begin < 60)
+    }
+
+    /// CPU time of this thread: what others do on the machine does not count.
+    private static func threadSeconds() -> Double {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
     @Test func `a long list of addresses to drop is mapped`() throws {
