@@ -27,6 +27,10 @@ extension PeerSelection {
         return []
     }
 
+    /// False if nobody can be meant by its own words, which has a finding of its own: an empty list, or selectors that
+    /// contradict themselves.
+    var mayExist: Bool { self == .any || selectors.contains { $0.labels?.isSatisfiable ?? true } }
+
     fileprivate func covers(_ other: PeerSelection) -> Bool {
         switch (self, other) {
         case (.any, _): true

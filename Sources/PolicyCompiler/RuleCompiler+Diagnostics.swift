@@ -50,7 +50,7 @@ extension RuleCompiler {
                     + "name it", "merge rules or remove policies")
         }
         let subjectSlots = selectedSubjects(by: rule)
-        if subjectSlots.isEmpty {
+        if subjectSlots.isEmpty, rule.subject.labels.isSatisfiable {
             report(
                 .selectsNoEndpoint,
                 rule.subject.kind != .workload
@@ -60,7 +60,7 @@ extension RuleCompiler {
                     ? "enable the host endpoint or correct the labels" : "correct its labels if it should")
         }
         let selectedPeers = rule.peerUses.map(members)
-        if let selectedPeers, selectedPeers.isEmpty {
+        if let selectedPeers, selectedPeers.isEmpty, rule.rule.peers.mayExist {
             report(.peerSelectsNothing, "the peers match no identity known here", "correct the labels if they should")
         }
         reportNames(of: rule, subjectSlots, selectedPeers, report)

@@ -6,7 +6,8 @@ extension DiagnosticGuide {
         DiagnosticGuide(
             .emptyElement,
             "In a Cilium policy `{}` in a section allows nothing: that is how default deny is written. In a NetworkPolicy "
-                + "the same text allows everything.",
+                + "the same text allows everything. Of the element this is all that is said, not besides that nobody is there "
+                + "(BH2102) or that other rules decide it or say the same (BH2109, BH2110, BH2111).",
             remedy: "Nothing, if default deny is meant; else write what is allowed.",
             example: "kind: CiliumNetworkPolicy\nspec:\n  endpointSelector: {}\n  ingress: [{}]      # closes"),
         DiagnosticGuide(
@@ -26,7 +27,9 @@ extension DiagnosticGuide {
             .manyPorts, "Cilium refuses more than 40 entries; here they work.",
             remedy: "Split the list to stay portable."),
         DiagnosticGuide(
-            .selectsNothing, "A list that is there but empty selects nothing; a list that is missing selects everyone.",
+            .selectsNothing,
+            "A list that is there but empty selects nothing; a list that is missing selects everyone. So does what contradicts "
+                + "itself in a Calico rule. Of the rule this is all that is said, as with BH2001.",
             remedy: "Delete the field for everyone, or name someone.",
             example: "ingress:\n  - fromEndpoints: []      # nobody\n    toPorts: [{ports: [{port: \"80\"}]}]"),
         DiagnosticGuide(
@@ -102,7 +105,9 @@ extension DiagnosticGuide {
             .unnumbered, "Rule numbers are bounded; a rule beyond is enforced, but verdicts cannot name it.",
             remedy: "Merge rules or remove policies."),
         DiagnosticGuide(
-            .contradictory, "Two requirements about one key exclude each other, so no labels can match.",
+            .contradictory,
+            "Two requirements about one key exclude each other, so no labels can match. That nobody here has them (BH2101, "
+                + "BH2102) is not said besides.",
             remedy: "Correct the selector."),
         DiagnosticGuide(
             .unreachable, "Deny beats allow, whichever is more specific: the allow rule never decides.",

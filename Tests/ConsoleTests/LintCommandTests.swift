@@ -54,6 +54,62 @@ import Testing
     }
 
     @Test(arguments: [
+        // Beside rules that cover everything, and where no workload is known.
+        ("ingress: [{fromEntities: [all]}, {}]", ["BH2001"]),
+        ("ingress: [{}]\ningressDeny: [{fromEntities: [all]}]", ["BH2001"]),
+        ("ingressDeny: [{}, {fromEntities: [all]}]\nenableDefaultDeny: {ingress: false}", ["BH2001"]),
+        ("ingress: [{fromEndpoints: []}, {fromEntities: [all]}]", ["BH2007"]),
+        ("ingress: [{toPorts: [{}]}, {fromEntities: [all]}]", ["BH2007"]),
+        (
+            "ingress: [{fromEndpoints: [{matchExpressions: [{key: b, operator: Exists}, {key: b, operator: DoesNotExist}]}]}]",
+            ["BH2108"]
+        ),
+        // Two causes: the subject is nowhere, and neither is one of its peers.
+        ("ingress: [{fromEndpoints: [{matchLabels: {app: b}}]}]", ["BH2102"]),
+    ])
+    func `a rule that nothing can match has one finding, the one that says why`(spec: String, expected: [String]) throws
+    {
+        let text = """
+            apiVersion: cilium.io/v2
+            kind: CiliumNetworkPolicy
+            metadata: {name: a, namespace: default}
+            spec:
+              endpointSelector: {matchLabels: {app: a}}
+            \(spec.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n"))
+
+            """
+        let codes = try lint(text, workloads: ["app=a"]).findings.map(\.diagnostic.code)
+        #expect(codes == expected)
+        // A subject that contradicts itself is not looked for either.
+        let nowhere = text.replacing(
+            "{matchLabels: {app: a}}",
+            with: "{matchExpressions: [{key: c, operator: Exists}, {key: c, operator: DoesNotExist}]}")
+        let ofNowhere = try lint(nowhere, workloads: ["app=a"]).findings.map(\.diagnostic.code)
+        #expect(!ofNowhere.contains("BH2101") && ofNowhere.contains("BH2108"))
+    }
+
+    @Test(arguments: [
+        ("source: {nets: [192.0.2.0/24], notNets: [192.0.2.0/23]}", "7:31 BH2007"),
+        ("source: {selector: has(a) && !has(a)}", "7:31 BH2007"),
+        ("notProtocol: TCP", "7:23 BH2007"), ("source: {nets: [192.0.2.0/24], notNets: [192.0.2.0/25]}", ""),
+    ])
+    func `a rule of Calico that contradicts itself is told where it does`(end: String, expected: String) throws {
+        let text = """
+            apiVersion: projectcalico.org/v3
+            kind: NetworkPolicy
+            metadata: {name: a, namespace: default}
+            spec:
+              selector: app == 'a'
+              ingress:
+                - {protocol: TCP, \(end), action: Allow}
+                - {action: Allow}
+
+            """
+        let found = try lint(text, workloads: ["app=a"]).findings.map(\.diagnostic).filter { $0.severity == "warning" }
+        #expect(found.map { "\($0.line):\($0.column) \($0.code)" }.joined() == expected)
+    }
+
+    @Test(arguments: [
         ("toCIDRSet: [{cidrGroupRef: vpn}]", []), ("toCIDRSet: [{cidrGroupRef: nosuch}]", ["BH2102"]),
         ("toCIDRSet: [{cidrGroupRef: nosuch, except: [10.8.0.0/16]}]", ["BH2102"]),
         ("toCIDRSet: [{cidrGroupSelector: {matchLabels: {role: vpn}}}]", []),

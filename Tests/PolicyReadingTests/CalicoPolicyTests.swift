@@ -260,7 +260,8 @@ private func service(_ namespace: String) -> String {
     ])
     func `lowers to rules in order that close their tier`(row: LoweringCase) throws {
         let set = read(row.spec)
-        #expect(set.diagnostics.map(\.description) == [])
+        // A rule about whom nobody is left to mean is told.
+        #expect(set.diagnostics.filter { $0.code != .selectsNothing }.map(\.description) == [])
         #expect(lowered(row.spec) == row.expected)
     }
 

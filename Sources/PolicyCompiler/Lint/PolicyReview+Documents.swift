@@ -10,7 +10,7 @@ extension PolicyReview {
     func redundancies(_ ranked: RankedRules) -> [LintFinding] {
         let byReference = Dictionary(policies.map { ($0.reference, $0) }) { first, _ in first }
         return ranked.rules.compactMap { rule in
-            guard rule.rule.isSatisfiable, ranked.winner(over: rule) == nil, let other = ranked.equivalent(of: rule),
+            guard rule.rule.canMatch, ranked.winner(over: rule) == nil, let other = ranked.equivalent(of: rule),
                 let policy = byReference[rule.rule.origin.policy]
             else { return nil }
             return finding(

@@ -54,12 +54,12 @@ struct RankedRules {
             firstPass[key] = min(firstPass[key] ?? .max, ranked.rank)
         }
         winners = all.map { ranked in
-            ranked.rule.isSatisfiable ? firstCovering(ranked) { outweighs($0, ranked) } : nil
+            ranked.rule.canMatch ? firstCovering(ranked) { outweighs($0, ranked) } : nil
         }
     }
 
-    /// The first rule that decides whatever this one speaks of, another way; nil if there is none, or if it contradicts
-    /// itself.
+    /// The first rule that decides whatever this one speaks of, another way; nil if there is none, or if no packet can
+    /// match it by its own words.
     func winner(over ranked: RankedRule) -> RankedRule? { winners[ranked.position].map { rules[$0] } }
 
     /// The first rule that says the same of everything that this one speaks of; of two equal ones the later has it.

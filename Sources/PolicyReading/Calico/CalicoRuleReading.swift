@@ -47,6 +47,7 @@ struct CalicoRuleReading {
         let peerField = mapping[direction == .ingress ? "source" : "destination"]
         let ownField = mapping[direction == .ingress ? "destination" : "source"]
         let family = family(mapping)
+        let errorsBefore = element.context.errorCount
         let action = action(mapping)
         let ends = CalicoEntityReading(
             scope: scope, direction: direction, takesNames: direction == .egress && action == .allow)
@@ -66,6 +67,18 @@ struct CalicoRuleReading {
             !mayName(peerField, kind)
         {
             return nil
+        }
+        if element.context.errorCount == errorsBefore {
+            if peers == .some([]) {
+                (peerField ?? element).report(
+                    .warning, .selectsNothing, "nobody is left of what is selected here",
+                    remedy: "correct selectors that contradict themselves, or networks that are left out")
+            }
+            if ports.selection == .some([]) {
+                mapping.keyField("notProtocol")?.report(
+                    .warning, .selectsNothing, "no protocol is left: the rule is about this one alone",
+                    remedy: "delete `notProtocol` or `protocol`")
+            }
         }
         // Of everyone each by itself: what is left out differs from peer to peer.
         let isEachPeer = direction == .egress && peers == .any && ports.selection.hasDifferences
