@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPFRuntime
 import CDatapathABI
+import Glibc
 
 extension Datapath {
     /// What this process may not do and must; nil if it may do all.
@@ -48,18 +49,38 @@ extension Datapath {
         return interfaces.count
     }
 
-    /// Interfaces with an endpoint record: those on which filters of ours may be.
+    /// Interfaces on which filters of ours may be: those with an endpoint record, or, where another version wrote records
+    /// that this one cannot read, all.
     private static func recordedInterfaces(_ directory: PinDirectory) throws(DatapathError) -> Set<UInt32> {
         var interfaces: Set<UInt32> = []
         for name in [MapName.endpoints, MapName.endpointOverflow] {
             let path = directory.map(name)
             try kernel { () throws(BPFError) in
                 guard let pinned = try FileDescriptor.pinned(at: path) else { return }
+                let definition = try MapDefinition(of: pinned, name: path)
+                guard definition.keySize == MemoryLayout<UInt32>.size,
+                    definition.valueSize == MemoryLayout<endpoint_entry>.size
+                else {
+                    interfaces.formUnion(allInterfaces())
+                    return
+                }
                 let map = try BPFMap<UInt32, endpoint_entry>(descriptor: pinned, name: path)
                 try map.forEach { _, entry in
                     if entry.ifindex != 0 { interfaces.insert(entry.ifindex) }
                 }
             }
+        }
+        return interfaces
+    }
+
+    private static func allInterfaces() -> Set<UInt32> {
+        guard let list = unsafe if_nameindex() else { return [] }
+        defer { unsafe if_freenameindex(list) }
+        var interfaces: Set<UInt32> = []
+        var position = 0
+        while unsafe list[position].if_index != 0 {
+            unsafe interfaces.insert(list[position].if_index)
+            position += 1
         }
         return interfaces
     }
