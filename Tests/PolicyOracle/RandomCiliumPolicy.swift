@@ -40,9 +40,11 @@ extension RandomPolicyTest {
         var element: [(key: String, value: CaseNode)] = []
         // A list of peers that is there and empty selects nothing.
         let least = chance(5) ? 0 : 1
-        let isOfObjects = isAboutObjects && chance(75)
+        let isOfObjects = isAboutObjects && chance(isAboutNodes ? 90 : 75)
         let isOfNames = isAboutNames && from == "to" && chance(60)
-        switch isOfObjects ? number(6...8) : isOfNames ? 9 : number(1...(from == "to" ? 10 : 8)) {
+        switch isAboutNodes && isOfObjects
+            ? pick([6, 8, 8]) : isOfObjects ? number(6...8) : isOfNames ? 9 : number(1...(from == "to" ? 10 : 8))
+        {
         case 9, 10: element.append(("toFQDNs", some(least...2) { $0.ciliumName() }))
         case 1, 2: element.append(("\(from)Endpoints", some(least...2) { $0.ciliumPeer() }))
         case 3: element.append(("\(from)Entities", some(least...2) { $0.ciliumEntity() }))

@@ -162,7 +162,8 @@ extension RandomPolicyTest {
         let own = pick(inside)
         var other = pick(inside)
         // The own node is the host to its pods, whatever documents say of its addresses.
-        let host = isAboutObjects && chance(40) ? inside.first { $0.isHost && $0.node == own.node } : nil
+        let host =
+            isAboutObjects && chance(isAboutNodes ? 75 : 40) ? inside.first { $0.isHost && $0.node == own.node } : nil
         if let host { other = host }
         let isToInside = host != nil || chance(isAboutNames ? 45 : 65)
         var ends = [name(own, &self), isToInside ? name(other, &self) : pick(outside)]

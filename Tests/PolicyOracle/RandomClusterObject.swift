@@ -8,7 +8,7 @@ extension RandomCluster {
 extension RandomPolicyTest {
     /// A Node, a Service, or addresses behind a service, of the names that rules speak of.
     mutating func clusterObject(_ index: Int) -> CaseNode {
-        switch number(1...5) {
+        switch isAboutNodes ? 1 : number(1...5) {
         case 1, 2: return node(index)
         case 3, 4: return service(index)
         default: return chance(50) ? endpoints(index) : slice(index)
@@ -18,7 +18,7 @@ extension RandomPolicyTest {
     private mutating func node(_ index: Int) -> CaseNode {
         // Where a case is about nodes, mostly those that workloads are on: the judging one is described too.
         let addresses =
-            isAboutObjects && chance(60)
+            isAboutObjects && chance(isAboutNodes ? 90 : 60)
             ? nodeAddresses(pick(RandomCluster.nodes))
             : pick([
                 ["192.0.2.1", "2001:db8::1"], ["192.0.2.2", "2001:db8::2"], ["192.0.2.7"],

@@ -10,6 +10,8 @@ package struct RandomPolicyTest {
     private var hasBaseline = false
     /// Nodes and services have to meet the rules about them to say anything: some draws are about little else.
     var isAboutObjects = false
+    /// Of those some are about nodes alone, and mostly about the one that judges: to its own workloads it is the host.
+    var isAboutNodes = false
     /// The same for names, of DNS and of ports: names above and below each other share few addresses, inside ones among
     /// them; workloads of one identity differ about their ports.
     var isAboutNames = false
@@ -22,7 +24,8 @@ package struct RandomPolicyTest {
 
     /// A document of kind PolicyTest with so many probes; what they expect is left to those who judge.
     package mutating func document(probes count: Int) -> CaseNode {
-        isAboutObjects = chance(25)
+        isAboutObjects = chance(30)
+        isAboutNodes = isAboutObjects && chance(40)
         isAboutNames = !isAboutObjects && chance(30)
         drawCluster()
         hasBaseline = false
@@ -30,11 +33,13 @@ package struct RandomPolicyTest {
         definedOwners = []
         let dialects =
             isAboutObjects
-            ? Dialect.aboutObjects
+            ? isAboutNodes ? Dialect.aboutNodes : Dialect.aboutObjects
             : isAboutNames && chance(80)
                 ? Dialect.aboutNames
                 : chance(30) ? Dialect.family(of: pick(Dialect.allCases)) : Dialect.allCases
-        let policies = (0..<number(1...8)).map { CaseNode.object([("inline", policy($0, of: dialects))]) }
+        let policies = (0..<number((isAboutNodes ? 4 : 1)...8)).map {
+            CaseNode.object([("inline", policy($0, of: dialects))])
+        }
         return [
             "apiVersion": "bulkhead.dev/v1alpha1", "kind": "PolicyTest", "metadata": ["name": "random"],
             "namespaces": cluster.namespaces, "workloads": .list(cluster.workloads),
@@ -49,6 +54,7 @@ package struct RandomPolicyTest {
         definedTiers = []
         definedOwners = []
         isAboutObjects = chance(30)
+        isAboutNodes = false
         isAboutNames = false
         return policy(index, of: isAboutObjects ? Dialect.aboutObjects : Dialect.allCases)
     }
@@ -79,6 +85,8 @@ package struct RandomPolicyTest {
             .cilium, .cilium, .ciliumClusterwide, .admin, .calico, .calicoGlobal, .objects, .objects, .objects,
             .objects,
         ]
+
+        static let aboutNodes: [Dialect] = [.cilium, .cilium, .ciliumClusterwide, .objects]
 
         static let aboutNames: [Dialect] = [
             .cilium, .cilium, .cilium, .ciliumClusterwide, .admin, .cluster, .calico, .calicoGlobal,
