@@ -115,6 +115,16 @@ extension DatapathTests {
                 DROP_POLICY_DEFAULT_DENY, rule: 60)
         }
 
+        @Test(arguments: Family.allCases)
+        func `what is masqueraded and asks for names is the host's too, for its answers`(
+            family: Family
+        ) throws {
+            try commit(stage.allow(.egress, .ports(.udp, 53), rule: 20).defaultDeny(.egress).defaultDeny(.ingress))
+            #expect(try fixture.send(from(family.own, family.peer).udp(40000, 53), .toNetwork, cameFrom: 4).passed)
+            try fixture.send(from(family.peer, family.own).udp(53, 40000), .fromNetwork).expectPass(
+                rule: UInt32(RULE_FORWARDED), state: nil)
+        }
+
         @Test(arguments: Family.allCases) func `a changed policy judges open flows again`(family: Family) throws {
             try commit(stage.allow(.ingress, .ports(.tcp, 80), rule: 20).defaultDeny(.ingress))
             let into = from(family.peer, family.world)

@@ -112,7 +112,7 @@ static __always_inline int judge_packet(struct __sk_buff *skb, int direction, __
 	}
 	action = judge_tracked(&s, direction, is_host);
 	/* Read from memory again: kept over all of the above, the pointer would need room on the stack. */
-	if (action == TC_ACT_UNSPEC &&
+	if (action == TC_ACT_UNSPEC && is_host != IS_FORWARDED &&
 	    (s.p.key.remote_port == network16(FQDN_PORT) ||
 	     (!is_host && direction == DIRECTION_EGRESS && s.p.key.local_port == network16(FQDN_PORT))))
 		bpf_tail_call(*(struct __sk_buff *volatile *)&s.skb, &dns_programs_map, direction);
