@@ -186,8 +186,9 @@ extension AppliedPolicies {
         "\(directory)/\(AppliedPolicies.fileName(of: reference))"
     }
 
-    /// A name may be so long that it and its kind are no file name any more: then a number stands for the rest of it. The
-    /// reader goes by what the file holds.
+    /// A name may be so long that it and its kind are no file name any more: then a number stands for the rest of it.
+    ///
+    /// The reader goes by what the file holds.
     static func fileName(of reference: PolicyReference) -> String {
         let (group, ending) = ("\(reference.kind)_\(reference.namespace)_", ".json")
         let whole = group + reference.name + ending
