@@ -179,7 +179,7 @@ extension RandomPolicyTest {
         if isICMP, family != nil { family = proto == "ICMP" ? 4 : 6 }
         if let family { rule.append(("ipVersion", .number(family))) }
         let mayName = mayName && !isIngress && family == nil && !isICMP && rule.first?.value.string == "Allow"
-        let hasNames = mayName && chance(isAboutNames ? 50 : 10)
+        let hasNames = mayName && chance(isAboutSets ? 15 : isAboutNames ? 50 : 10)
         let hasPorts = ["TCP", "UDP", "SCTP"].contains(proto ?? "TCP")
         let isService = !hasNames && (isIngress || hasPorts) && chance(12)
         var ends = [
@@ -219,8 +219,16 @@ extension RandomPolicyTest {
 
     private mutating func calicoPeer(_ family: Int?) -> [(key: String, value: CaseNode)] {
         var end: [(key: String, value: CaseNode)] = []
-        if chance(isAboutNames ? 80 : 45) { end.append(("selector", calicoSelector())) }
-        if isAboutNames, chance(70) { return end }
+        if isAboutSets, chance(70) {
+            end.append(("selector", .text(pick(["all()", "has(app)", "app in {'a', 'b'}", "app == 'c'"]))))
+        } else if chance(isAboutNames ? 80 : 45) {
+            end.append(("selector", calicoSelector()))
+        }
+        if isAboutNames, chance(isAboutSets ? 40 : 70) { return end }
+        if isAboutSets, chance(80) {
+            end.append((pick(["nets", "notNets"]), some(1...2) { $0.calicoNet(family) }))
+            return end
+        }
         if chance(20) { end.append(("namespaceSelector", calicoNamespaces())) }
         if chance(12) {
             end.append(("serviceAccounts", chance(50) ? ["names": ["robot"]] : ["selector": calicoAccounts()]))

@@ -15,6 +15,8 @@ package struct RandomPolicyTest {
     /// The same for names, of DNS and of ports: names above and below each other share few addresses, inside ones among
     /// them; workloads of one identity differ about their ports.
     var isAboutNames = false
+    /// Of the cases about names those about the names of Calico's sets, which few rules select by chance.
+    var isAboutSets = false
     /// Tiers that a document of the case has defined: each may be defined once.
     var definedTiers: Set<String> = []
     /// Profiles and host endpoints that a document of the case has defined.
@@ -27,6 +29,7 @@ package struct RandomPolicyTest {
         isAboutObjects = chance(30)
         isAboutNodes = isAboutObjects && chance(40)
         isAboutNames = !isAboutObjects && chance(30)
+        isAboutSets = isAboutNames && chance(50)
         drawCluster()
         hasBaseline = false
         definedTiers = []
@@ -34,10 +37,10 @@ package struct RandomPolicyTest {
         let dialects =
             isAboutObjects
             ? isAboutNodes ? Dialect.aboutNodes : Dialect.aboutObjects
-            : isAboutNames && chance(80)
-                ? Dialect.aboutNames
+            : isAboutNames && (isAboutSets || chance(80))
+                ? isAboutSets ? Dialect.aboutSets : Dialect.aboutNames
                 : chance(30) ? Dialect.family(of: pick(Dialect.allCases)) : Dialect.allCases
-        let policies = (0..<number((isAboutNodes ? 4 : 1)...8)).map {
+        let policies = (0..<number((isAboutNodes || isAboutSets ? 4 : 1)...8)).map {
             CaseNode.object([("inline", policy($0, of: dialects))])
         }
         return [
@@ -56,6 +59,7 @@ package struct RandomPolicyTest {
         isAboutObjects = chance(30)
         isAboutNodes = false
         isAboutNames = false
+        isAboutSets = false
         return policy(index, of: isAboutObjects ? Dialect.aboutObjects : Dialect.allCases)
     }
 
@@ -92,6 +96,8 @@ package struct RandomPolicyTest {
             .cilium, .cilium, .cilium, .ciliumClusterwide, .admin, .cluster, .calico, .calicoGlobal,
             .calicoGlobal, .calicoSet, .calicoSet,
         ]
+
+        static let aboutSets: [Dialect] = [.calico, .calicoGlobal, .calicoGlobal, .calicoSet, .calicoSet]
     }
 
     private mutating func policy(_ index: Int, of dialects: [Dialect]) -> CaseNode {
