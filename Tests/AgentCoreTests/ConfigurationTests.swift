@@ -164,6 +164,57 @@ import Testing
         }
     }
 
+    /// A policy of Calico's without flows that selects hosts.
+    private func withoutFlows(_ rules: String) -> String {
+        """
+        apiVersion: projectcalico.org/v3
+        kind: GlobalNetworkPolicy
+        metadata: {name: raw}
+        spec: {selector: global(), doNotTrack: true, applyOnForward: true, \(rules)}
+
+        """
+    }
+
+    /// Whether the change from some policies to others closes SSH.
+    private func isRefused(_ policies: String, over old: String? = nil) throws -> Bool {
+        func read(_ text: String) throws -> [Policy] {
+            let result = PolicyReader().read(text, file: "host.yaml")
+            #expect(result.diagnostics.filter { $0.severity == .error }.map(\.description) == [])
+            return result.policies
+        }
+        var host = AgentConfiguration.HostEndpoint()
+        host.isEnabled = true
+        host.failsafes = []
+        let inForce = Dictionary(try old.map(read)?.map { ($0.reference, $0) } ?? []) { first, _ in first }
+        let lockout = LockoutGuard(host: host, node: "n1", inForce: inForce, options: .init())
+        do {
+            try lockout.check(PolicyDelta(setting: try read(policies)))
+            return false
+        } catch {
+            return true
+        }
+    }
+
+    @Test(arguments: ["", ", destination: {ports: [\"1024:65535\"]}", ", destination: {ports: [\"32768:60999\"]}"])
+    func `a policy without flows that would cut SSH's answers is refused`(ports: String) throws {
+        let rules = "egress: [{action: Deny, protocol: TCP\(ports)}]"
+        #expect(try isRefused(withoutFlows(rules)))
+        #expect(try !isRefused(withoutFlows(rules.replacing("Deny", with: "Allow"))))
+        #expect(try isRefused(withoutFlows("ingress: [{action: Deny, protocol: TCP, destination: {ports: [22]}}]")))
+        #expect(try !isRefused(withoutFlows("egress: [{action: Deny, protocol: UDP}]")))
+    }
+
+    @Test func `where only policies without flows let SSH in, they must let its answers out`() throws {
+        let into = "ingress: [{action: Allow, protocol: TCP}]", both = into + ", egress: [{action: Allow, protocol: TCP}]"
+        #expect(try isRefused(close, over: withoutFlows(into)))
+        #expect(try !isRefused(close, over: withoutFlows(both)))
+        #expect(try isRefused(withoutFlows(into), over: close + "\n---\n" + withoutFlows(both)))
+        // An answer is judged like what it answers.
+        let ssh = "ingress: [{fromEntities: [all], toPorts: [{ports: [{port: '22'}]}]}]"
+        let open = close.replacing("ingress: [{fromEntities: [cluster]}]", with: ssh)
+        #expect(try !isRefused(open, over: withoutFlows(into)))
+    }
+
     @Test func `with SSH among the failsafe ports, or no host endpoint, nothing can happen`() throws {
         try check(AgentConfiguration.HostEndpoint.defaultFailsafes)
         try check([], isEnabled: false)

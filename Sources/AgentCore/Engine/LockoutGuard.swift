@@ -73,13 +73,42 @@ struct LockoutGuard {
         for (port, client) in ways {
             let explanation = explainer.explain(
                 from: .world(client), to: .host(nil, labels: labels, isEndpoint: true), proto: .tcp, port: port)
-            guard explanation.verdict == .deny else { continue }
+            let closing =
+                explanation.verdict == .deny
+                ? explanation.ingress
+                : closingAnswers(
+                    explainer, at: .host(nil, labels: labels, isEndpoint: true), to: .world(client), from: port)
+            guard let closing else { continue }
             return Lockout(
-                port: port, cause: explanation.ingress?.cause?.text ?? "a policy",
+                port: port, cause: closing.cause?.text ?? "a policy",
                 origin: client.map { "\($0), where you are connected from" } ?? "the outside")
         }
         return nil
     }
+
+    /// What cuts the answers of a way that lets packets in; nil: nothing.
+    ///
+    /// Policies without flows are asked about answers as about any packet. Where they alone let the packet in there is no
+    /// flow either, so that an answer which they leave open is judged as one of a connection met mid-stream: like what it
+    /// answers.
+    private func closingAnswers(
+        _ explainer: Explainer, at host: PolicyCompiler.ExplainedSide, to client: PolicyCompiler.ExplainedSide, from port: UInt16
+    ) -> Explanation.Side? {
+        let ahead = explainer.explainAhead(at: host, peer: client, direction: .ingress, proto: .tcp, port: port)
+        for clientPort in LockoutGuard.clientPorts {
+            let answer = explainer.explainAhead(
+                at: host, peer: client, direction: .egress, proto: .tcp, port: clientPort)
+            if let answer, answer.side.verdict == .deny { return answer.side }
+            guard ahead?.isFinal == true, answer?.isFinal != true else { continue }
+            let flow = explainer.explainFlow(at: host, peer: client, direction: .ingress, proto: .tcp, port: port)
+            if flow.verdict == .deny { return flow }
+        }
+        return nil
+    }
+
+    /// Ports that clients choose, by which rules about ranges of them are found: the ends and the middle of Linux's range,
+    /// and the highest.
+    private static let clientPorts: [UInt16] = [32_768, 45_000, 60_999, 65_535]
 
     /// Who comes in over SSH from a known address need not be let in from everywhere.
     private static func ways(_ session: AdministrationSession?) -> [(port: UInt16, client: IPAddress?)] {
