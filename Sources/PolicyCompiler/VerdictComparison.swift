@@ -137,7 +137,7 @@ package struct VerdictComparison: Sendable {
             let isEndpoint = key.before.isEndpoint
             let mine = isEndpoint ? before.filter { $0.concerns(key.before) } : []
             let later = isEndpoint ? after.filter { $0.concerns(key.after) } : []
-            let rules = mine.flatMap(\.rules).filter { $0.subject.selects(key.before) }
+            let rules = mine.flatMap(\.rules).filter { $0.subject.selectsOrMeets(key.before) }
             crowds.append(
                 Crowd(
                     sides: key, names: [party.name],
@@ -145,21 +145,22 @@ package struct VerdictComparison: Sendable {
                         || isEndpoint && differing.contains { $0.selects(key.before) || $0.selects(key.after) },
                     before: Explainer(policies: mine, options: options),
                     after: Explainer(policies: later, options: options),
-                    rules: Array(Set(rules + later.flatMap(\.rules).filter { $0.subject.selects(key.after) }))))
+                    rules: Array(Set(rules + later.flatMap(\.rules).filter { $0.subject.selectsOrMeets(key.after) }))))
         }
         addWorld(
             (before + after).compactMap(\.prefixGroup).flatMap(\.prefixes),
             namesFirst: Set(differing.flatMap(\.names)))
     }
 
-    /// What policies are about besides the host's own connections, as parties.
+    /// What policies are about besides the host's own connections, as parties: what passes through.
+    ///
+    /// Policies without flows are asked ahead of the host and of that, and make no party by themselves.
     private static func stages(of parties: [Party], _ policies: [Policy]) -> [Party] {
-        let stages = policies.reduce(into: Set<HostStage>()) { $0.formUnion($1.stages) }
-        return parties.filter { $0.side.isHost && $0.side.isEndpoint && !$0.side.isService }.flatMap { host in
-            HostStage.allCases.filter(stages.contains).map { stage in
-                let ofOne = host.name == "host" ? "" : " (\(host.name))"
-                return Party(name: stage.title + ofOne, side: host.side.at(stage), after: host.after.at(stage))
-            }
+        guard policies.contains(where: { !$0.stages.isEmpty }) else { return [] }
+        return parties.filter { $0.side.isHost && $0.side.isEndpoint && !$0.side.isService }.map { host in
+            let ofOne = host.name == "host" ? "" : " (\(host.name))"
+            return Party(
+                name: HostStage.forward.title + ofOne, side: host.side.at(.forward), after: host.after.at(.forward))
         }
     }
 
@@ -336,7 +337,14 @@ extension Policy {
     }
 
     fileprivate func selects(_ side: ExplainedSide) -> Bool {
-        rules.contains { $0.subject.selects(side) } || defaultDeny.contains { $0.subject.selects(side) }
+        rules.contains { $0.subject.selectsOrMeets(side) } || defaultDeny.contains { $0.subject.selectsOrMeets(side) }
+    }
+}
+
+extension SubjectSelector {
+    /// True if the subject is the side, or what is asked ahead of it at the host's devices.
+    fileprivate func selectsOrMeets(_ side: ExplainedSide) -> Bool {
+        selects(side) || side.isHost && kind == .stage(.untracked) && selects(side.at(.untracked))
     }
 }
 

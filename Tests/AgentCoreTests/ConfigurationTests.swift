@@ -205,7 +205,8 @@ import Testing
     }
 
     @Test func `where only policies without flows let SSH in, they must let its answers out`() throws {
-        let into = "ingress: [{action: Allow, protocol: TCP}]", both = into + ", egress: [{action: Allow, protocol: TCP}]"
+        let into = "ingress: [{action: Allow, protocol: TCP}]"
+        let both = into + ", egress: [{action: Allow, protocol: TCP}]"
         #expect(try isRefused(close, over: withoutFlows(into)))
         #expect(try !isRefused(close, over: withoutFlows(both)))
         #expect(try isRefused(withoutFlows(into), over: close + "\n---\n" + withoutFlows(both)))

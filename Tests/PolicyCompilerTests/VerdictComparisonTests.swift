@@ -175,8 +175,8 @@ import Testing
         #expect(explainer.explain(from: sides[1].side, to: host.side, proto: .tcp, port: 1).ingress == nil)
     }
 
-    @Test(arguments: HostStage.allCases)
-    func `what a stage of the host judges is told by its peers outside`(stage: HostStage) throws {
+    @Test func `what a stage of the host judges is told by its peers outside`() throws {
+        let stage = HostStage.forward
         let role = Label(source: LabelSource.kubernetes, key: "role", value: "edge")
         let edge = LabelSelector([LabelRequirement(key: "role", .isIn(["edge"]))])
         let location = SourceLocation(file: "g.yaml", line: 1, column: 1)
@@ -220,6 +220,40 @@ import Testing
         var elsewhere = host
         (elsewhere.side.isEndpoint, elsewhere.after.isEndpoint) = (false, false)
         #expect(lines([], [policy], parties: [elsewhere] + parties).isEmpty)
+    }
+
+    @Test func `policies without flows are told by what they change for the host and what passes through`() throws {
+        let everywhere = LabelSelector([]), location = SourceLocation(file: "g.yaml", line: 1, column: 1)
+        func policy(_ name: String, _ subjects: [SubjectSelector], _ action: RuleAction?) -> Policy {
+            let reference = PolicyReference(kind: "G", namespace: "", name: name)
+            let rules = subjects.map { subject in
+                action.map {
+                    PolicyRule(
+                        origin: RuleOrigin(policy: reference, section: "ingress", index: 0, source: location),
+                        subject: subject, direction: .ingress, action: $0, peers: .any, ports: sql)
+                }
+            }
+            return Policy(
+                reference: reference, source: location, rules: rules.compactMap(\.self),
+                defaultDeny: action == nil ? subjects.map { DefaultDeny(subject: $0, direction: .ingress) } : [])
+        }
+        let untracked = SubjectSelector.stage(.untracked, everywhere)
+        let closed = policy("closed", [.hosts(everywhere), .stage(.forward, everywhere)], nil)
+        let (opening, denying) = (policy("raw", [untracked], .allow), policy("raw", [untracked], .deny))
+        let host = VerdictComparison.Party(name: "host", side: .host(IPAddress(v4: 1), isEndpoint: true))
+        let passing = HostStage.forward.title
+        #expect(
+            lines([closed], [closed, opening], parties: [host]) == [
+                "world -> host tcp/5432: deny becomes allow by G/raw ingress[0]",
+                "world -> \(passing) tcp/5432: deny becomes allow by G/raw ingress[0]",
+            ])
+        #expect(lines([closed], [closed, denying], parties: [host]) == [], "what was denied before")
+        #expect(
+            lines([], [denying], parties: [host]) == [
+                "world -> host tcp/5432: allow becomes deny by G/raw ingress[0]",
+                "world -> \(passing) tcp/5432: allow becomes deny by G/raw ingress[0]",
+            ])
+        #expect(lines([], [opening], parties: [host]) == [], "what was allowed before")
     }
 
     /// Every flow of random clusters under random policies, judged one by one before and after.

@@ -240,9 +240,9 @@ static __always_inline int see_dns_packet(struct __sk_buff *skb, int direction)
 	if (!reason && direction == DIRECTION_EGRESS && p.key.local_port == network16(FQDN_PORT) &&
 	    ep->flags & ENDPOINT_NO_SOURCE_CHECK)
 		note_forged(skb, &p);
-	/* What leaves under the host's address for others (masquerading) is not what the host asked. */
-	if (ep->flags & ENDPOINT_HOST && direction == DIRECTION_EGRESS &&
-	    (skb->ingress_ifindex || !owns_address(ep, &p.key.local)))
+	/* What leaves under the host's address for others (masquerading) is not what the host asked, nor is what passes through. */
+	if (ep->flags & ENDPOINT_HOST &&
+	    ((direction == DIRECTION_EGRESS && skb->ingress_ifindex) || !owns_address(ep, &p.key.local)))
 		return TC_ACT_UNSPEC;
 	if (!reason && p.key.remote_port == network16(FQDN_PORT))
 		see_dns(skb, &p, direction == DIRECTION_INGRESS);

@@ -92,7 +92,8 @@ struct LockoutGuard {
     /// flow either, so that an answer which they leave open is judged as one of a connection met mid-stream: like what it
     /// answers.
     private func closingAnswers(
-        _ explainer: Explainer, at host: PolicyCompiler.ExplainedSide, to client: PolicyCompiler.ExplainedSide, from port: UInt16
+        _ explainer: Explainer, at host: PolicyCompiler.ExplainedSide, to client: PolicyCompiler.ExplainedSide,
+        from port: UInt16
     ) -> Explanation.Side? {
         let ahead = explainer.explainAhead(at: host, peer: client, direction: .ingress, proto: .tcp, port: port)
         for clientPort in LockoutGuard.clientPorts {
