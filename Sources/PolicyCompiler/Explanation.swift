@@ -29,7 +29,8 @@ package struct ExplainedSide: Hashable, Sendable {
     package var isEndpoint: Bool
     /// A workload or the host: matched by prefixes only where they include workloads.
     package var isWorkload: Bool
-    /// What it exchanges with the host crosses a device of the host endpoint, where the host's policies are asked.
+    /// What it exchanges with the host crosses a device of the host endpoint, where the host's policies are asked; what
+    /// the host exchanges with itself does not.
     package var crossesHostDevice: Bool
     /// Of the host: what no policy closes.
     package var openPorts: Set<OpenPort> = []
@@ -103,7 +104,7 @@ package struct ExplainedSide: Hashable, Sendable {
     ) -> ExplainedSide {
         ExplainedSide(
             labels: LabelSet(labels + [Label(source: LabelSource.reserved, key: "host")]), address: address,
-            isHost: true, isEndpoint: isEndpoint, isAudited: isAudited)
+            isHost: true, isEndpoint: isEndpoint, crossesHostDevice: false, isAudited: isAudited)
     }
 }
 

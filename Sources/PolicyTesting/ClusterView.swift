@@ -105,7 +105,7 @@ package struct ClusterView {
             Endpoint(
                 name: name, subject: assignment.subject, identity: assignment.identity,
                 addresses: workload.isHostNetwork ? hostAddresses : workload.addresses, isHost: workload.isHostNetwork,
-                isService: workload.isHostNetwork && !workload.processLabels.isEmpty)
+                isService: workload.isService)
         }
     }
 
@@ -117,7 +117,7 @@ package struct ClusterView {
 
     /// Slot of the subject that judges the packets of an end at the host's devices, ahead of flows; nil: nobody does.
     package func untrackedSubject(of end: ProbeEnd) -> UInt16? {
-        end.workload.isHostNetwork ? subject(of: .untracked) : nil
+        end.workload.isHostNetwork && end.crossesHostDevice ? subject(of: .untracked) : nil
     }
 
     private func subject(of stage: HostStage) -> UInt16? {
@@ -151,7 +151,7 @@ package struct ClusterView {
     /// What runs in the node's network is the node, or with labels of a process a service of it.
     private static func name(of workload: PolicyTest.Workload) -> String {
         guard workload.isHostNetwork else { return workload.key }
-        return workload.processLabels.isEmpty ? hostName : "service \(workload.key)"
+        return workload.isService ? "service \(workload.key)" : hostName
     }
 
     /// Room for nearly every test.
@@ -169,7 +169,7 @@ package struct ClusterView {
         allocator.setHost(labels: host.labels.labels, addresses: own.sorted())
         try allocator.setEndpoint(
             hostName, .init(labels: host.labels, addresses: [], namedPorts: host.ports, isHost: true))
-        for workload in onNodes where workload.node == node && !workload.processLabels.isEmpty {
+        for workload in onNodes where workload.node == node && workload.isService {
             let more = LabelSet(host.labels.labels + workload.processLabels)
             try allocator.setEndpoint(
                 name(of: workload), .init(labels: more, addresses: [], namedPorts: host.ports, isHost: true))
@@ -205,6 +205,9 @@ package struct ClusterView {
 }
 
 extension PolicyTest.Workload {
+    /// A service of its node, told apart by its process.
+    var isService: Bool { isHostNetwork && !processLabels.isEmpty }
+
     /// Those that tell processes of the host apart.
     fileprivate var processLabels: [Label] { labels.labels.filter { $0.source == LabelSource.process } }
 }

@@ -25,11 +25,19 @@ package struct ProbeEnd: Hashable, Sendable {
     package var direction: Direction
     /// Of a host that the probe passes through: where it is judged.
     package var stage: HostStage?
+    /// Of a node's own network: the packet comes from or goes to another node, or outside, over a device of the host.
+    ///
+    /// Between a node and its workloads it takes their link, within the node its loopback device: neither is judged for
+    /// the host, and what runs there and is judged at its sockets meets its own policies alone.
+    package var crossesHostDevice: Bool
 
-    package init(workload: PolicyTest.Workload, direction: Direction, stage: HostStage? = nil) {
+    package init(
+        workload: PolicyTest.Workload, direction: Direction, stage: HostStage? = nil, crossesHostDevice: Bool = true
+    ) {
         self.workload = workload
         self.direction = direction
         self.stage = stage
+        self.crossesHostDevice = crossesHostDevice
     }
 }
 
@@ -37,12 +45,17 @@ extension PolicyTest.Probe {
     /// True if the addresses are of two families: nobody can send such a packet.
     package var isImpossible: Bool { source.address.isIPv4 != destination.address.isIPv4 }
 
-    /// The ends that have policies, and the devices of a host on the way between them, in the packet's order; none of
-    /// what cannot be sent.
+    /// The ends whose policies are asked, and the devices of a host on the way between them, in the packet's order;
+    /// none of what cannot be sent.
     func ends(among workloads: [PolicyTest.Workload]) -> [ProbeEnd] {
         guard !isImpossible else { return [] }
         func end(_ end: PolicyTest.End, _ direction: Direction) -> [ProbeEnd] {
-            end.workload.map { [ProbeEnd(workload: workloads[$0], direction: direction)] } ?? []
+            guard let workload = end.workload.map({ workloads[$0] }) else { return [] }
+            let other = (direction == .egress ? destination : source).workload.map { workloads[$0] }
+            let crosses = other?.node != workload.node
+            // The host is judged at its devices; services of it at their sockets, wherever the packet goes.
+            guard crosses || !workload.isHostNetwork || workload.isService else { return [] }
+            return [ProbeEnd(workload: workload, direction: direction, crossesHostDevice: crosses)]
         }
         func device(_ end: PolicyTest.End, _ direction: Direction) -> [ProbeEnd] {
             guard let host = through.map({ workloads[$0] }), end.workload.map({ workloads[$0].node }) != host.node

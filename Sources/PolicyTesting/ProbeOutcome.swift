@@ -66,7 +66,7 @@ package struct ProbeOutcome: Hashable, Sendable {
         /// Of both ends together: denied if either denies, audited if either would.
         package var verdict: PolicyTest.Expectation
         /// In the packet's order: egress at the source, what a host on the way says, ingress at the destination; ends
-        /// outside the cluster judge nothing.
+        /// outside the cluster judge nothing, nor does a host of what stays on its node.
         package var sides: [Side]
 
         /// `isImpossible`: no packet travels between the two addresses, so nobody judges one, and none arrives.
@@ -135,6 +135,6 @@ extension ProbeOutcome.Opinion {
         let causes = sides.map { "\($0.place): \($0.verdict.rawValue) by \($0.causeText)" }
         guard !causes.isEmpty || verdict != .deny else { return "deny (no packet travels between IPv4 and IPv6)" }
         return verdict.rawValue
-            + (causes.isEmpty ? " (neither end is a workload)" : " (\(causes.joined(separator: "; ")))")
+            + (causes.isEmpty ? " (no policy is asked about it)" : " (\(causes.joined(separator: "; ")))")
     }
 }

@@ -173,6 +173,12 @@ import Testing
         let explainer = Explainer(policies: [policy])
         #expect(explainer.explain(from: sides[0].side, to: host.side, proto: .tcp, port: 1).verdict == .deny)
         #expect(explainer.explain(from: sides[1].side, to: host.side, proto: .tcp, port: 1).ingress == nil)
+        // Nor does what it sends to itself cross one, but services are judged at their sockets.
+        var service = host.side
+        service.isService = true
+        #expect(explainer.explain(from: service, to: host.side, proto: .tcp, port: 1).ingress == nil)
+        #expect(
+            explainer.explain(from: .host(nil, isEndpoint: false), to: service, proto: .tcp, port: 1).verdict == .deny)
     }
 
     @Test func `what a stage of the host judges is told by its peers outside`() throws {

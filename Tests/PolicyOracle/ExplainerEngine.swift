@@ -37,7 +37,7 @@ package final class ExplainerEngine: PolicyTestEngine {
                 at: own, peer: peer, direction: asked, proto: probe.proto,
                 port: hasDetail ? request.map { $0 << 8 } ?? probe.port : nil)
             let flow = outcome(of: explanation, at: end)
-            guard end.workload.isHostNetwork, probe.source.address != probe.destination.address,
+            guard end.workload.isHostNetwork, end.crossesHostDevice, probe.source.address != probe.destination.address,
                 let ahead = explainer.explainAhead(
                     at: hostSide(at: nil, isEndpoint: true), peer: peer, direction: end.direction, proto: probe.proto,
                     port: hasDetail ? probe.port : nil)

@@ -15,7 +15,7 @@ package struct ReferenceEvaluator {
 
     private typealias Question = ReferenceQuestion
 
-    /// Verdicts of the ends that are workloads: egress of the source, ingress of the destination.
+    /// Verdicts of the ends whose policies are asked: egress of the source, ingress of the destination.
     package struct Judgement: Hashable {
         package var egress: Verdict?
         package var ingress: Verdict?
@@ -71,12 +71,12 @@ package struct ReferenceEvaluator {
 
     // MARK: - One end
 
-    /// Nil if the end has no policies: it is outside.
+    /// Nil if the end has no policies, as it is outside, or if no policy of it is asked.
     private func judge(
         _ own: ReferenceCluster.End, _ direction: Question.Direction, of other: ReferenceCluster.End,
         _ traffic: ReferenceTraffic, isForwarded: Bool = false
     ) -> Verdict? {
-        guard let node = cluster.node(of: own) else { return nil }
+        guard let node = cluster.node(of: own), !isUnseen(own, other, on: node) else { return nil }
         var question = Question(
             subject: cluster.party(own, from: node), peer: objects.described(cluster.party(other, from: node)),
             direction: direction, traffic: traffic, isForwarded: isForwarded)
@@ -112,6 +112,12 @@ package struct ReferenceEvaluator {
         }
         if isDenied(by: enforced, question, node: node) { return .deny }
         return isRehearsalDenied || isDenied(by: rehearsed, question, node: node) ? .audit : .allow
+    }
+
+    /// What a node exchanges with its own workloads, or with itself, leaves by none of the devices it is judged at.
+    private func isUnseen(_ own: ReferenceCluster.End, _ other: ReferenceCluster.End, on node: String) -> Bool {
+        guard own.workload?.isHostNetwork ?? false, let peer = other.workload else { return false }
+        return peer.node == node
     }
 
     private static func answered(by traffic: ReferenceTraffic) -> Int? {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NetworkModel
+import PolicyModel
 import PolicyReading
 import PolicyTesting
 import Testing
@@ -32,6 +33,10 @@ import Testing
             workloads:
               - {name: a, addresses: [10.1.0.1], node: n1}
               - {name: b, addresses: [10.1.0.2], node: n2}
+              - {name: h, addresses: [198.51.100.1], node: n1, hostNetwork: true}
+              - {name: h2, addresses: [198.51.100.2], node: n1, hostNetwork: true}
+              - {name: s, addresses: [198.51.100.1], node: n1, hostNetwork: true, labels: {"process:user": s}}
+              - {name: r, addresses: [198.51.100.3], node: n2, hostNetwork: true}
             probes: [\(probes)]
             """
         let set = PolicyTestReader().read(bytes: Array(text.utf8), file: "t.yaml")
@@ -53,6 +58,20 @@ import Testing
         let probes = "{from: a, to: b, port: 80, expect: allow}, {from: a, to: b, port: 80, expect: deny}"
         let outcomes = try run([ModelEngine(), Stubborn(.allow)], probes)
         #expect(outcomes.map(\.isMet) == [true, false] && outcomes.allSatisfy { $0.dissent == nil })
+    }
+
+    @Test(arguments: [
+        ("a", "h", [Direction.egress]), ("h", "a", [.ingress]), ("h", "h2", []), ("h", "h", []),
+        ("b", "h", [.egress, .ingress]), ("h", "b", [.egress, .ingress]), ("h", "192.0.2.9", [.egress]),
+        ("s", "a", [.egress, .ingress]), ("a", "s", [.egress, .ingress]), ("h", "r", [.egress, .ingress]),
+    ])
+    func `a host is asked about what crosses its devices, a service of it about everything`(
+        from: String, to: String, asked: [Direction]
+    ) throws {
+        let engine = Stubborn(.deny)
+        let outcome = try #require(try run([engine], "{from: \(from), to: \(to), port: 1, expect: deny}").first)
+        #expect(outcome.sides.map(\.direction) == asked)
+        #expect(outcome.verdict == (asked.isEmpty ? .allow : .deny))
     }
 
     @Test func `a node's policies are loaded once, and an end is judged at its node`() throws {

@@ -19,8 +19,8 @@ extension AgentState {
 
     /// True if what the workload exchanges with the host passes one of those devices: a bridge that it is on.
     func crosses(_ hostDevices: Set<Int32>, _ workload: Workload) -> Bool {
-        workload.isHost
-            || workload.interfaces.contains { interface in
+        !workload.isHost
+            && workload.interfaces.contains { interface in
                 network?.links[Int32(bitPattern: interface.index)]?.master.map(hostDevices.contains) ?? false
             }
     }
