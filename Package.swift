@@ -139,14 +139,14 @@ let unitTests: [Target] = [
     tests("NetworkModelTests", ["NetworkModel"]),
     tests("IdentityModelTests", ["IdentityModel"]),
     tests("PolicyModelTests", ["NetworkModel", "IdentityModel", "PolicyModel"]),
-    tests("PolicyReadingTests", ["NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading"]),
+    tests("PolicyReadingTests", ["LinuxHost", "NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading"]),
     tests("EventModelTests", ["EventModel"]),
     tests("IdentityAllocationTests", ["NetworkModel", "IdentityModel", "PolicyModel", "IdentityAllocation"]),
     tests(
         "PolicyCompilerTests",
         [
-            "NetworkModel", "IdentityModel", "PolicyModel", "IdentityAllocation", "PolicyCompiler", "PolicyOracle",
-            "TableEncoding",
+            "LinuxHost", "NetworkModel", "IdentityModel", "PolicyModel", "IdentityAllocation", "PolicyCompiler",
+            "PolicyOracle", "TableEncoding",
         ]),
     tests(
         "TableEncodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "PolicyCompiler", "TableEncoding"]),
@@ -160,8 +160,8 @@ let unitTests: [Target] = [
     tests(
         "FirewallImportTests",
         [
-            "FirewallImport", "FirewallOracle", "NetworkModel", "IdentityModel", "PolicyCompiler", "PolicyModel",
-            "PolicyReading",
+            "FirewallImport", "FirewallOracle", "LinuxHost", "NetworkModel", "IdentityModel", "PolicyCompiler",
+            "PolicyModel", "PolicyReading",
         ]),
     tests("EventDecodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel", "EventDecoding"]),
     tests("FlowAggregationTests", ["NetworkModel", "IdentityModel", "EventModel", "FlowAggregation"]),

@@ -11,6 +11,8 @@ package struct Explainer: Sendable {
     private let ranks: TierRanks
     private let line: TierLine
     private let groups: [PrefixGroup]
+    /// Where policies are about the host besides its own connections.
+    private let stages: Set<HostStage>
     /// Policies in whose place others are rehearsed.
     private let replaced: Set<PolicyReference>
     private let options: CompileOptions
@@ -21,6 +23,7 @@ package struct Explainer: Sendable {
         ranks = TierRanks(policies)
         line = TierLine(of: policies)
         groups = self.policies.compactMap(\.prefixGroup)
+        stages = policies.stages
         replaced = policies.replaced
     }
 
@@ -30,6 +33,7 @@ package struct Explainer: Sendable {
         ranks = all.ranks
         line = all.line
         groups = all.groups
+        stages = policies.stages
         replaced = all.replaced
         options = all.options
     }
@@ -73,7 +77,7 @@ package struct Explainer: Sendable {
     private func passages(
         from source: ExplainedSide, to destination: ExplainedSide, _ host: ExplainedSide?
     ) -> [(peer: ExplainedSide, direction: Direction)] {
-        guard host != nil, !source.isHost, !destination.isHost, policies.contains(where: { !$0.stages.isEmpty })
+        guard host != nil, !source.isHost, !destination.isHost, !stages.isEmpty
         else { return [] }
         return (source.isEndpoint ? [] : [(source, .ingress)])
             + (destination.isEndpoint ? [] : [(destination, .egress)])
@@ -121,7 +125,7 @@ package struct Explainer: Sendable {
     package func explainAhead(
         at host: ExplainedSide, peer: ExplainedSide, direction: Direction, proto: IPProtocol, port: UInt16?
     ) -> (side: Explanation.Side, isFinal: Bool)? {
-        guard policies.contains(where: { $0.stages.contains(.untracked) }) else { return nil }
+        guard stages.contains(.untracked) else { return nil }
         let peer = peer.asOthersKnowIt
         let subject = host.at(.untracked), ports = direction == .egress ? peer.sharedPorts : NamedPorts()
         var side = side(

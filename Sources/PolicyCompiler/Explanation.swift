@@ -83,7 +83,8 @@ package struct ExplainedSide: Hashable, Sendable {
     /// True if its policies are asked about what it exchanges with that peer.
     func isAsked(about peer: ExplainedSide) -> Bool {
         guard isEndpoint else { return false }
-        if let stage { return stage.isAsked(about: peer) }
+        // A workload's other end is its link, which is no device of the host's.
+        if stage != nil { return !peer.isEndpoint && !peer.isHost }
         return !isHost || isService || peer.crossesHostDevice
     }
 
@@ -105,16 +106,6 @@ package struct ExplainedSide: Hashable, Sendable {
         ExplainedSide(
             labels: LabelSet(labels + [Label(source: LabelSource.reserved, key: "host")]), address: address,
             isHost: true, isEndpoint: isEndpoint, crossesHostDevice: false, isAudited: isAudited)
-    }
-}
-
-extension HostStage {
-    /// True if policies about the stage are asked about what it exchanges with that peer.
-    fileprivate func isAsked(about peer: ExplainedSide) -> Bool {
-        switch self {
-        // A workload's other end is its link, which is no device of the host's.
-        case .forward, .untracked: !peer.isEndpoint && !peer.isHost
-        }
     }
 }
 

@@ -67,3 +67,8 @@ extension Policy {
         return found
     }
 }
+
+extension Sequence<Policy> {
+    /// The stages of the host that any of the policies is about.
+    package var stages: Set<HostStage> { reduce(into: []) { $0.formUnion($1.stages) } }
+}

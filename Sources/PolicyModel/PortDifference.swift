@@ -29,17 +29,8 @@ package struct PortDifference: Hashable, Sendable {
             ranges.map { Int($0.lowerBound)...Int($0.upperBound) }
                 + names.flatMap { numbers($0, isMeant).sorted() }.map { Int($0)...Int($0) }
         }
-        let gaps = all(exceptRanges, exceptNames, false).sorted { $0.lowerBound < $1.lowerBound }
-        return all(ranges, names, true).flatMap { range in
-            var left: [ClosedRange<UInt16>] = []
-            var next = range.lowerBound
-            for gap in gaps where gap.overlaps(range) {
-                if gap.lowerBound > next { left.append(UInt16(next)...UInt16(gap.lowerBound - 1)) }
-                next = max(next, gap.upperBound + 1)
-            }
-            if next <= range.upperBound { left.append(UInt16(next)...UInt16(range.upperBound)) }
-            return left
-        }
+        return PortRanges.subtracting(all(exceptRanges, exceptNames, false), from: all(ranges, names, true))
+            .map { UInt16($0.lowerBound)...UInt16($0.upperBound) }
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
 import IdentityModel
+import LinuxHost
 import NetworkModel
 import PolicyModel
 import Testing
@@ -11,14 +11,9 @@ import Testing
 /// One rule that lists very many prefixes: each that comes or goes is found without a look at the others.
 @Suite(.serialized) struct LargeRuleTests {
     private static func seconds(_ body: () -> Void) -> Double {
-        func now() -> Double {
-            var time = timespec()
-            unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-            return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-        }
-        let start = now()
+        let start = HostClock.threadNanoseconds()
         body()
-        return now() - start
+        return Double(HostClock.threadNanoseconds() - start) / 1e9
     }
 
     private static func prefix(_ number: Int) -> CIDR { CIDR(IPAddress(v4: 0x1400_0000 + UInt32(number)), length: 32) }

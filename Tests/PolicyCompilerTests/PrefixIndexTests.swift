@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
 import IdentityModel
+import LinuxHost
 import NetworkModel
 import PolicyModel
 import Testing
@@ -77,19 +77,13 @@ import Testing
                     labels: LabelSet([Label(source: "reserved", key: "world")]), prefix: prefix))
         }
         return (0..<3).map { _ in
-            let begin = threadNanoseconds()
+            let begin = HostClock.threadNanoseconds()
             let compiler = RuleCompiler()
             compiler.update(to: input)
             // The prefix itself, the host's access, and nobody who is excepted.
             #expect(compiler.mapState().policy.count == 2)
             compiler.update(to: CompileInput.shop([]))
-            return threadNanoseconds() - begin
+            return HostClock.threadNanoseconds() - begin
         }.min() ?? 0
-    }
-
-    private func threadNanoseconds() -> UInt64 {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 }

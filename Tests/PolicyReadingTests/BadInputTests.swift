@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import LinuxHost
 import PolicyModel
 import Testing
 
@@ -129,14 +129,9 @@ import Testing
 
     /// Seconds of this thread, an optimised build being some twenty times faster than a debug one.
     private func seconds(_ body: () -> Void) -> Double {
-        func now() -> Double {
-            var time = timespec()
-            unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-            return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-        }
-        let start = now()
+        let start = HostClock.threadNanoseconds()
         body()
-        return now() - start
+        return Double(HostClock.threadNanoseconds() - start) / 1e9
     }
 
     @Test(

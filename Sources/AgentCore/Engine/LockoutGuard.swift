@@ -70,14 +70,12 @@ struct LockoutGuard {
             policies: policies.values.filter { $0.speaksForHosts || $0.definesSomething }, options: options)
         let own = LabelSet(host.labels + [Label(source: LabelSource.reserved, key: "host")])
         let labels = EndpointGrants(of: policies.values, node: node).applied(labels: own, isHost: true).labels.labels
+        let side = ExplainedSide.host(nil, labels: labels, isEndpoint: true)
         for (port, client) in ways {
-            let explanation = explainer.explain(
-                from: .world(client), to: .host(nil, labels: labels, isEndpoint: true), proto: .tcp, port: port)
+            let explanation = explainer.explain(from: .world(client), to: side, proto: .tcp, port: port)
             let closing =
                 explanation.verdict == .deny
-                ? explanation.ingress
-                : closingAnswers(
-                    explainer, at: .host(nil, labels: labels, isEndpoint: true), to: .world(client), from: port)
+                ? explanation.ingress : closingAnswers(explainer, at: side, to: .world(client), from: port)
             guard let closing else { continue }
             return Lockout(
                 port: port, cause: closing.cause?.text ?? "a policy",
@@ -96,13 +94,15 @@ struct LockoutGuard {
         from port: UInt16
     ) -> Explanation.Side? {
         let ahead = explainer.explainAhead(at: host, peer: client, direction: .ingress, proto: .tcp, port: port)
+        // What the policies about flows say counts only where no flow is begun.
+        let flow =
+            ahead?.isFinal == true
+            ? explainer.explainFlow(at: host, peer: client, direction: .ingress, proto: .tcp, port: port) : nil
         for clientPort in LockoutGuard.clientPorts {
             let answer = explainer.explainAhead(
                 at: host, peer: client, direction: .egress, proto: .tcp, port: clientPort)
             if let answer, answer.side.verdict == .deny { return answer.side }
-            guard ahead?.isFinal == true, answer?.isFinal != true else { continue }
-            let flow = explainer.explainFlow(at: host, peer: client, direction: .ingress, proto: .tcp, port: port)
-            if flow.verdict == .deny { return flow }
+            if let flow, flow.verdict == .deny, answer?.isFinal != true { return flow }
         }
         return nil
     }

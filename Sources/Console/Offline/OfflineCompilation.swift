@@ -46,7 +46,7 @@ struct OfflineCompilation {
         _ imagined: [ImaginedWorkload], _ policies: [Policy]
     ) -> [(name: String, endpoint: IdentityAllocator.Endpoint)] {
         var found: [(name: String, endpoint: IdentityAllocator.Endpoint)] = []
-        let stages = policies.reduce(into: Set<HostStage>()) { $0.formUnion($1.stages) }
+        let stages = policies.stages
         for one in imagined {
             let belongings = one.belongings(by: policies)
             func add(_ place: String, _ labels: LabelSet, _ ports: NamedPorts) {

@@ -190,20 +190,3 @@ struct CalicoPortReading {
 extension PortMatch {
     fileprivate var portName: String? { if case .named(_, let name) = self { name } else { nil } }
 }
-
-/// Ranges of numbers of 16 bits.
-enum PortRanges {
-    /// What is left of some ranges without others, in order.
-    static func subtracting(_ removed: [ClosedRange<Int>], from ranges: [ClosedRange<Int>]) -> [ClosedRange<Int>] {
-        ranges.flatMap { range in
-            var left: [ClosedRange<Int>] = []
-            var next = range.lowerBound
-            for gap in removed.sorted(by: { $0.lowerBound < $1.lowerBound }) where gap.overlaps(range) {
-                if gap.lowerBound > next { left.append(next...gap.lowerBound - 1) }
-                next = max(next, gap.upperBound + 1)
-            }
-            if next <= range.upperBound { left.append(next...range.upperBound) }
-            return left
-        }
-    }
-}
