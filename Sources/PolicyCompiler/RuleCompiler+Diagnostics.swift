@@ -53,11 +53,11 @@ extension RuleCompiler {
         if subjectSlots.isEmpty, rule.subject.labels.isSatisfiable {
             report(
                 .selectsNoEndpoint,
-                rule.subject.kind != .workload
-                    ? "the node selector matches no host endpoint here"
-                    : "the selector matches no endpoint of this host",
-                rule.subject.kind != .workload
-                    ? "enable the host endpoint or correct the labels" : "correct its labels if it should")
+                rule.subject.kind == .workload
+                    ? "the selector matches no endpoint of this host"
+                    : "the \(rule.rule.origin.policy.language == .cilium ? "node " : "")selector matches no host endpoint here",
+                rule.subject.kind == .workload
+                    ? "correct its labels if it should" : "enable the host endpoint or correct the labels")
         }
         let selectedPeers = rule.peerUses.map(members)
         if let selectedPeers, selectedPeers.isEmpty, rule.rule.peers.mayExist {

@@ -162,8 +162,8 @@ extension DiagnosticGuide {
         DiagnosticGuide(
             .unsupportedFQDN,
             "Names are looked up by their ends: what stands before the end of the last label with a `*` inside is matched by an "
-                + "automaton of 64 states. Calico's `domains` are in egress rules that allow, and not in policies on forward: "
-                + "lookups of those behind the host are not read.",
+                + "automaton of 64 states. Calico's `domains` are in egress rules that allow, and not in policies on forward "
+                + "or without flows: lookups of those behind the host are not read.",
             remedy: "Write a wider pattern, or each name by itself."),
         DiagnosticGuide(
             .unsupportedServices,

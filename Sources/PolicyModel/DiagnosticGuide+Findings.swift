@@ -133,7 +133,8 @@ extension DiagnosticGuide {
         DiagnosticGuide(
             .icmpBlocked,
             "A rule with ports covers its protocol only. Errors that belong to a connection (path MTU, unreachable) pass as "
-                + "related; ping does not.", remedy: "Add a rule with `icmps`, if ping is wanted."),
+                + "related; ping does not.",
+            remedy: "Add a rule with `icmps`, in Calico's policies with `protocol: ICMP`, if ping is wanted."),
         DiagnosticGuide(
             .lapsed, "The policy's `bulkhead.dev/validUntil` is over: it is kept, but out of force.",
             remedy: "Delete the policy, or give it a later end."),
@@ -178,7 +179,8 @@ extension DiagnosticGuide {
             "`allowedEgressDomains` of a set are meant by egress rules that allow and ask of the addresses nothing else: whether an "
                 + "address that a name leads to lies in `nets`, or outside of what `notNets` and `notSelector` leave out, is not known "
                 + "beforehand, and a rule must not open more than it says. Names also open nothing for what only passes through the "
-                + "host (`applyOnForward`), because lookups of those behind it are not read. The prefixes of the set are meant.",
+                + "host (`applyOnForward`) and in policies without flows (`doNotTrack`), because lookups of those behind the host "
+                + "are not read. The prefixes of the set are meant.",
             remedy: "Write a rule with the selector alone, or a set of its own for the names.",
             example:
                 "destination: {selector: role == 'partners', notNets: [198.51.100.0/24]}   # means the set's nets only"),

@@ -100,14 +100,19 @@ extension PolicyReview {
                 return namedGroups.names(group)
             }
             guard let first = names.first, told.insert(rule.origin).inserted else { return nil }
-            let isStage = if case .stage = rule.subject { true } else { false }
+            let stage: HostStage? = if case .stage(let stage, _) = rule.subject { stage } else { nil }
+            let place =
+                switch stage {
+                case nil: "in a rule that asks more of the addresses"
+                case .forward: "for what passes through the host"
+                case .untracked: "in a policy without flows (`doNotTrack`)"
+                }
             return finding(
-                policy, isStage ? .note : .warning, .setNamesLeftOut,
-                "it selects a set with names (\(first)\(Set(names).count > 1 ? " …" : "")), which open nothing "
-                    + (isStage ? "for what passes through the host" : "in a rule that asks more of the addresses"),
-                remedy: isStage
-                    ? "list the addresses in `nets` of the set"
-                    : "write a rule with the selector alone, without `nets`, `notNets`, `notSelector` and `ipVersion`",
+                policy, stage == nil ? .warning : .note, .setNamesLeftOut,
+                "it selects a set with names (\(first)\(Set(names).count > 1 ? " …" : "")), which open nothing \(place)",
+                remedy: stage == nil
+                    ? "write a rule with the selector alone, without `nets`, `notNets`, `notSelector` and `ipVersion`"
+                    : "list the addresses in `nets` of the set",
                 at: rule.origin)
         }
     }

@@ -33,7 +33,9 @@ extension PolicyReview {
                 finding(
                     policy, .note, .dnsOverTCPBlocked,
                     "port 53 is open over UDP only: answers that do not fit into one packet come over TCP",
-                    remedy: "add TCP port 53 to the rule", at: rule.origin))
+                    remedy: policy.reference.language == .calico
+                        ? "write the same rule for `protocol: TCP` too" : "add TCP port 53 to the rule",
+                    at: rule.origin))
         }
         return found
     }
@@ -59,10 +61,18 @@ extension PolicyReview {
                 policy, .note, .icmpBlocked,
                 "rules with ports do not cover ICMP, so ping is denied on "
                     + cut.map(\.description).joined(separator: " and ") + "; errors about connections still pass",
-                remedy:
-                    "allow ICMP echo requests with a rule of their own (`icmps` of a Cilium policy) if ping is wanted",
+                remedy: "allow ICMP echo requests with a rule of their own (\(echo(in: policy))) if ping is wanted",
                 at: place)
         ]
+    }
+
+    /// How to write ICMP echo requests; a NetworkPolicy of Kubernetes has no way.
+    private func echo(in policy: Policy) -> String {
+        switch policy.reference.language {
+        case .kubernetes: "`icmps` of a Cilium policy"
+        case .cilium: "`icmps`"
+        case .calico: "`protocol: ICMP` with `icmp: {type: 8}`, `protocol: ICMPv6` with `icmp: {type: 128}`"
+        }
     }
 
     /// Hosts whose ingress is closed to SSH from outside.

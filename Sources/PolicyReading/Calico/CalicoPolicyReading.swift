@@ -67,7 +67,7 @@ struct CalicoPolicyReading {
                     remedy: "add \(direction.description.capitalizedASCII) to types, or delete the rules")
             }
             let reading = CalicoRuleReading(
-                scope: scope, direction: direction, subjects: subjects, isOnForward: stages.isOnForward)
+                scope: scope, direction: direction, subjects: subjects, stages: stages)
             for (index, element) in elements.enumerated() {
                 guard let rule = reading.read(element), isListed else { continue }
                 let origin = header.origin(section: direction.description, index: index, at: element)

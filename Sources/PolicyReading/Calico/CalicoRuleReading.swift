@@ -10,8 +10,8 @@ struct CalicoRuleReading {
     let direction: Direction
     /// Of the policy.
     let subjects: CalicoSubjects
-    /// True if the policy speaks for what passes through the host too.
-    var isOnForward = false
+    /// Where the policy judges packets of hosts, besides the host's own connections.
+    var stages = CalicoStages()
 
     /// What a rule says.
     struct Rule {
@@ -92,16 +92,17 @@ struct CalicoRuleReading {
         guard action == .allow else {
             peer?.error(
                 .unsupportedFQDN, "`domains` in a rule that does not allow",
-                remedy: "deny by address, or by name with toFQDNs in egressDeny of a Cilium policy")
+                remedy: "write `nets`, or allow the names that may be reached and deny the rest")
             return false
         }
         // Lookups of those behind the host are not read: names would open nothing for them.
-        if isOnForward {
-            peer?.error(
-                .unsupportedFQDN, "`domains` in a policy with applyOnForward",
-                remedy: "write `nets`, or put the rule into a policy without applyOnForward")
-        }
-        return !isOnForward
+        guard stages.isOnForward || stages.isUntracked else { return true }
+        let place = stages.isUntracked ? "without flows (doNotTrack)" : "with applyOnForward"
+        let remedy = stages.isUntracked ? "doNotTrack and applyOnForward" : "applyOnForward"
+        peer?.error(
+            .unsupportedFQDN, "`domains` in a policy \(place)",
+            remedy: "write `nets`, or put the rule into a policy without \(remedy)")
+        return false
     }
 
     /// Nil after an error; nil inside for Log.
