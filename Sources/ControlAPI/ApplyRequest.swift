@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Body of `POST /v1/policies/apply`: files that come into force together, as one revision, or not at all.
+/// Body of `POST /v1/policies/apply` and of its plan: files that come into force together, as one revision, or not at all.
 package struct ApplyRequest: Codable, Hashable, Sendable {
     package var documents: [TextDocument]
 

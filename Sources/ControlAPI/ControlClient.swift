@@ -142,7 +142,16 @@ package struct ControlClient: Sendable {
         let item: (String, String)
         var body: [UInt8] = []
         switch change {
-        case .apply(let document): (item, body) = (("name", document.name), document.text)
+        case .apply(let documents) where documents.count != 1:
+            let texts = documents.map { ($0, TextDocument($0)) }
+            // JSON cannot carry what is no text. The agent refuses it with the place.
+            if let broken = texts.first(where: { $0.1 == nil }) {
+                return try await planPolicies(.apply([broken.0]), limit: limit)
+            }
+            return try await call(
+                .post, ["policies", "apply", "plan"], query: [("limit", String(limit))],
+                body: APICoding.encode(ApplyRequest(documents: texts.compactMap(\.1))))
+        case .apply(let documents): (item, body) = (("name", documents[0].name), documents[0].text)
         case .delete(let reference): item = ("delete", reference)
         case .rollBack(let revision): item = ("revision", String(revision))
         }

@@ -31,7 +31,7 @@ package struct ControlRouter: Sendable {
         // Validation, compilation and explanation use POST for their bodies but change nothing.
         let readOnlyPosts: [[String]] = [
             ["policies", "validate"], ["policies", "compile"], ["policies", "diff"], ["policies", "plan"],
-            ["policies", "lint"], ["explain"],
+            ["policies", "apply", "plan"], ["policies", "lint"], ["explain"],
         ]
         let changes = request.method != .get && !readOnlyPosts.contains(path)
         try access.check(request.peer, changes: changes)
@@ -78,9 +78,10 @@ package struct ControlRouter: Sendable {
         switch path {
         case ["policies"]: return try json(await service.applyPolicies(document(request), options: options(request)))
         case ["policies", "apply"]:
-            let documents = try body(ApplyRequest.self, request).documents.map(\.document)
-            guard !documents.isEmpty else { throw APIError(.badRequest, "no document: there is nothing to apply") }
-            return try json(await service.applyPolicies(documents, options: options(request)))
+            return try json(await service.applyPolicies(documents(request), options: options(request)))
+        case ["policies", "apply", "plan"]:
+            let limit = try number(request, "limit") ?? PlanReport.limit
+            return try json(await service.planPolicies(.apply(documents(request)), limit: limit))
         case ["policies", "validate"]: return try json(await service.validatePolicies(document(request)))
         case ["policies", "compile"]: return try json(await service.compilePolicies(document(request)))
         case ["policies", "diff"]:
@@ -154,11 +155,18 @@ extension ControlRouter {
         }
         if let reference { return .delete(reference) }
         if let revision { return .rollBack(try self.revision(revision)) }
-        return .apply(document(request))
+        return .apply([document(request)])
     }
 
     private func document(_ request: APIRequest) -> PolicyDocument {
         PolicyDocument(name: request.value("name") ?? "<request>", text: request.body)
+    }
+
+    /// Several that belong together.
+    private func documents(_ request: APIRequest) throws(APIError) -> [PolicyDocument] {
+        let documents = try body(ApplyRequest.self, request).documents.map(\.document)
+        guard !documents.isEmpty else { throw APIError(.badRequest, "no document: there is nothing to apply") }
+        return documents
     }
 
     private func body<Value: Decodable>(_ type: Value.Type, _ request: APIRequest) throws(APIError) -> Value {

@@ -71,7 +71,8 @@ package struct PolicyDocument: Hashable, Sendable {
 
 /// A change of applied policies to be thought through.
 package enum PlannedChange: Hashable, Sendable {
-    case apply(PolicyDocument)
+    /// All of them together.
+    case apply([PolicyDocument])
     /// By `kind/namespace/name`, `kind/name` or `name`.
     case delete(String)
     /// The revision to bring back.

@@ -16,7 +16,7 @@ enum QueryRules {
             case "policies": ["name", "dry-run", "force", "session", "confirm"]
             case "apply": ["dry-run", "force", "session", "confirm"]
             case "diff": ["name", "limit"]
-            case "plan": ["name", "limit", "delete", "revision"]
+            case "plan": path.count == 2 ? ["name", "limit", "delete", "revision"] : ["limit"]
             case "lint": []
             default: ["name"]
             }

@@ -240,7 +240,7 @@ import Testing
     @Test func `a plan tells what names of a set open, and without resolvers that they open nothing`() async throws {
         let state = try await agent(resolvers: [], policy: Self.toSets)
         let document = PolicyDocument(name: "set.yaml", text: Array(Self.set("'*.b.test'").utf8))
-        let plan = try await state.planPolicies(.apply(document), limit: 20)
+        let plan = try await state.planPolicies(.apply([document]), limit: 20)
         let changes = plan.changes.map { "\($0.from) \($0.to) \($0.traffic) \($0.after)" }
         #expect(changes.contains("shop/web **.b.test tcp/443 allow"), "\(changes)")
         let report = try await state.applyPolicies(document, options: ChangeOptions())

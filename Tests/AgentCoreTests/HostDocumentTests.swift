@@ -231,9 +231,9 @@ extension HostDocumentTests {
         func isClosed(_ changes: [String], _ end: String) -> Bool {
             changes.contains { $0.hasPrefix("world -> host everything but ") && $0.hasSuffix(end) }
         }
-        #expect(isClosed(try await plan(state, .apply(document(Self.endpoint))), "allow becomes deny"))
+        #expect(isClosed(try await plan(state, .apply([document(Self.endpoint)])), "allow becomes deny"))
         #expect(
-            try await plan(state, .apply(document(Self.profile))) == [
+            try await plan(state, .apply([document(Self.profile)])) == [
                 "world -> lab/web everything but tcp/443: allow becomes deny"
             ])
         let reports = try await state.diffPolicies(document(Self.profile), limit: 20)
@@ -246,14 +246,14 @@ extension HostDocumentTests {
         #expect(isClosed(try await plan(state, .delete("HostEndpoint/h")), "deny becomes allow"))
         // Other labels for who is selected by them: the policy is the same one.
         let renamed = Self.endpoint.replacing("role: edge", with: "role: core")
-        #expect(isClosed(try await plan(state, .apply(document(renamed))), "deny becomes allow"))
+        #expect(isClosed(try await plan(state, .apply([document(renamed)])), "deny becomes allow"))
     }
 
     @Test func `a plan counts what passes through the host, by its peer and direction`() async throws {
         let state = try await agent()
         try await apply(state, Self.endpoint)
         let forward = Self.policy.replacing("  selector", with: "  applyOnForward: true\n  selector")
-        let report = try await state.planPolicies(.apply(document(forward)), limit: 20)
+        let report = try await state.planPolicies(.apply([document(forward)]), limit: 20)
         let passing = report.changes.filter { $0.stage != nil }
         #expect(report.total == report.changes.count)
         #expect(

@@ -433,7 +433,7 @@ private let closingHost = """
         let keeper = try await Keeper(try Scratch())
         try await keeper.apply(policy("a", port: 80))
         let document = PolicyDocument(name: "p.yaml", text: Array(policy("a", port: 81).utf8))
-        let plan = try await keeper.state.planPolicies(.apply(document), limit: 9)
+        let plan = try await keeper.state.planPolicies(.apply([document]), limit: 9)
         #expect(plan.changed == ["NetworkPolicy/shop/a"] && plan.refusal == nil && plan.unjudgedPairs == 0)
         #expect(plan.total == plan.changes.count)
         let changes = plan.changes.map { "\($0.from) -> \($0.to) \($0.traffic): \($0.before) becomes \($0.after)" }
@@ -442,14 +442,19 @@ private let closingHost = """
                 "world -> shop/db tcp/80: allow becomes deny", "world -> shop/db tcp/81: deny becomes allow",
             ], "the host reaches all before and after")
         #expect(keeper.ports == [80])
-        #expect(try await keeper.state.planPolicies(.apply(document), limit: 1).changes.count == 1)
+        #expect(try await keeper.state.planPolicies(.apply([document]), limit: 1).changes.count == 1)
         #expect(try await keeper.state.diffPolicies(document, limit: 9).plan == plan)
         try AtomicFile.write(document.text, to: "\(keeper.scratch.path)/watched/a.yaml")
         await keeper.state.update(policyDirectory: DirectoryChange(names: ["a.yaml"]))
-        let refused = try await keeper.state.planPolicies(.apply(document), limit: 9)
+        let refused = try await keeper.state.planPolicies(.apply([document]), limit: 9)
         #expect(refused.refusal?.contains("is defined in") == true)
         let broken = PolicyDocument(name: "p.yaml", text: Array("kind: x".utf8))
-        await #expect(throws: APIError.self) { try await keeper.state.planPolicies(.apply(broken), limit: 9) }
+        await #expect(throws: APIError.self) { try await keeper.state.planPolicies(.apply([broken]), limit: 9) }
+        let more = PolicyDocument(name: "q.yaml", text: Array(policy("b", port: 82).utf8))
+        let both = try await keeper.state.planPolicies(.apply([document, more]), limit: 9)
+        #expect(both.added == ["NetworkPolicy/shop/b"] && both.changes.map(\.traffic).contains("tcp/82"))
+        await #expect(throws: APIError.self) { try await keeper.state.planPolicies(.apply([more, more]), limit: 9) }
+        await #expect(throws: APIError.self) { try await keeper.state.planPolicies(.apply([more, broken]), limit: 9) }
     }
 }
 

@@ -66,7 +66,12 @@ import Testing
         #expect(try await client().history(limit: 5).revisions == [RecordingService.revision])
         #expect(try await client().revision(7).changes.first?.after == "text")
         _ = try await client(userID: 0).rollBack(to: 4, options: ChangeOptions(confirmWithin: .seconds(120)))
-        #expect(try await client().planPolicies(.apply(document), limit: 7).changes == [RecordingService.planned])
+        #expect(try await client().planPolicies(.apply([document]), limit: 7).changes == [RecordingService.planned])
+        let two = [document, PolicyDocument(name: "b.yaml", text: Array("é".utf8))]
+        #expect(try await client().planPolicies(.apply(two), limit: 6).total == 3)
+        let broken = PolicyDocument(name: "c.yaml", text: [0xff])
+        _ = try await client().planPolicies(.apply([document, broken]), limit: 5)
+        await #expect(throws: APIError.self) { _ = try await client().planPolicies(.apply([]), limit: 4) }
         _ = try await client().planPolicies(.delete("NetworkPolicy/shop/web"), limit: 8)
         _ = try await client().planPolicies(.rollBack(3), limit: 9)
         #expect(try await client().diffPolicies(document).lines == ["+ line"])
@@ -79,7 +84,7 @@ import Testing
             service.calls == [
                 "apply web.yaml 7 dry=true force=true", "delete NetworkPolicy/shop/web", "audit podman/web true",
                 "audit namespace shop true", "history 5", "revision 7", "rollback 4 120.0 seconds by 0",
-                "plan web.yaml 7",
+                "plan web.yaml 7", "plan web.yaml,b.yaml 6", "plan c.yaml 5",
                 "plan delete NetworkPolicy/shop/web 8", "plan rollback 3 9", "diff 50", "confirm 9",
                 "confirm 0", "explain a b 443",
                 "dump conntrack 5", "names web *.a.test 9",

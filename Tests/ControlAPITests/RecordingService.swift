@@ -119,7 +119,7 @@ final class RecordingService: ControlService {
 
     func planPolicies(_ change: PlannedChange, limit: Int) async throws(APIError) -> PlanReport {
         switch change {
-        case .apply(let document): note("plan \(document.name) \(limit)")
+        case .apply(let documents): note("plan \(documents.map(\.name).joined(separator: ",")) \(limit)")
         case .delete(let reference): note("plan delete \(reference) \(limit)")
         case .rollBack(let revision): note("plan rollback \(revision) \(limit)")
         }

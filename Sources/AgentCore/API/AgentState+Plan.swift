@@ -12,11 +12,8 @@ extension AgentState {
         var diagnostics: [DiagnosticRecord] = []
         var defined: [PolicyReference] = []
         switch change {
-        case .apply(let document):
-            let bundle = try read(document)
-            guard !bundle.items.isEmpty else {
-                throw APIError(.invalidPolicy, "\(document.name) holds no policy", diagnostics: bundle.records)
-            }
+        case .apply(let documents):
+            let bundle = try read(documents)
             for item in bundle.items { delta[item.policy.reference] = lasting(item.policy) }
             (defined, diagnostics) = (bundle.items.map(\.policy.reference), bundle.records)
         case .delete(let reference): add(try deletion(of: reference), to: &delta)

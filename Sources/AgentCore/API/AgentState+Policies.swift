@@ -66,7 +66,7 @@ extension AgentState {
         let changes = current.changes(to: aside.state)
         var report = DiffReport(
             lines: changes.lines(from: current), legend: aside.legend(MapLegend(changes)), diagnostics: diagnostics)
-        if !document.text.isEmpty { report.plan = try await planPolicies(.apply(document), limit: limit) }
+        if !document.text.isEmpty { report.plan = try await planPolicies(.apply([document]), limit: limit) }
         return report
     }
 }
@@ -96,7 +96,7 @@ extension AgentState {
     }
 
     /// Documents that come into force together; throws what is wrong in any of them.
-    private func read(_ documents: [PolicyDocument]) throws(APIError) -> PolicyBundle {
+    func read(_ documents: [PolicyDocument]) throws(APIError) -> PolicyBundle {
         var all = PolicyBundle(items: [], diagnostics: [])
         var set = PolicySet()
         var failed: [String] = []

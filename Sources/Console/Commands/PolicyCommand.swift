@@ -37,8 +37,7 @@ struct PolicyCommand: AsyncParsableCommand {
                 let report = try await agent.client.applyPolicies(documents, options: change.options)
                 return try agent.output.show(report, PolicyRendering.lines)
             }
-            guard documents.count == 1 else { throw ConsoleFailure(.usage, "--plan takes one file") }
-            try await planning.show(.apply(documents[0]), agent)
+            try await planning.show(.apply(documents), agent)
         }
     }
 
