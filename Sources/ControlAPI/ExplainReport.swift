@@ -116,10 +116,13 @@ package struct ExplainedStep: Codable, Hashable, Sendable {
     package var matched: [ExplainedRule]
     /// Rules that select the endpoint in this direction and did not match, with the reason why not.
     package var unmatched: [ExplainedRule]
+    /// What the verdict does not say and whoever asked should know; absent if nothing.
+    package var hint: String?
 
     package init(
         title: String, direction: String, verdict: String, reason: String?, cause: String, source: String?,
-        tier: String? = nil, passedBy: [String]? = nil, matched: [ExplainedRule], unmatched: [ExplainedRule]
+        tier: String? = nil, passedBy: [String]? = nil, matched: [ExplainedRule], unmatched: [ExplainedRule],
+        hint: String? = nil
     ) {
         self.title = title
         self.direction = direction
@@ -131,6 +134,7 @@ package struct ExplainedStep: Codable, Hashable, Sendable {
         self.passedBy = passedBy
         self.matched = matched
         self.unmatched = unmatched
+        self.hint = hint
     }
 }
 

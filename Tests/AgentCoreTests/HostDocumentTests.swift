@@ -157,6 +157,25 @@ import Testing
         #expect(datapath.withContent { $0.stages }.isEmpty)
     }
 
+    @Test func `a policy without flows is the host's, and what it lets in hints at answers`() async throws {
+        let state = try await agent()
+        try await apply(state, Self.endpoint)
+        let early = Self.policy.replacing("  selector", with: "  applyOnForward: true\n  doNotTrack: true\n  selector")
+        try await apply(state, early)
+        #expect(try await state.policy("GlobalNetworkPolicy/g").endpoints == ["host"])
+        func hints(_ port: UInt16) async throws -> [String?] {
+            try await state.explain(ExplainRequest(from: "198.51.100.7", to: "host", port: port, protocol: "tcp"))
+                .steps.map(\.hint)
+        }
+        let hint = try #require(try await hints(443).first ?? nil)
+        #expect(hint.contains("no flow is kept") && hint.contains("(untracked egress)"))
+        #expect(try await hints(80) == [nil, nil], "left to the policies about flows, which keep one")
+        try await apply(state, early.replacing("action: Allow", with: "action: Deny"))
+        #expect(try await hints(443) == [nil])
+        try await apply(state, early.replacing("role == 'edge'", with: "role == 'core'"))
+        #expect(try await state.policy("GlobalNetworkPolicy/g").endpoints == [])
+    }
+
     @Test func `a HostEndpoint without a profile closes the host, but not SSH`() async throws {
         let state = try await agent()
         try await apply(state, Self.endpoint.replacing(", profiles: [projectcalico-default-allow]", with: ""))

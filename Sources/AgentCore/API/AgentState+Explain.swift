@@ -113,7 +113,10 @@ extension AgentState {
             for part in side.ahead + [side] {
                 var step = step(part, of: subject, peer: peer)
                 if let place { step.title = "\(part.direction) of \(place)" }
-                if part.stage == .untracked { step.title = "untracked \(step.title)" }
+                if part.stage == .untracked {
+                    step.title = "untracked \(step.title)"
+                    step.hint = hintOfAnswers(part)
+                }
                 steps.append(step)
             }
         }
@@ -153,6 +156,15 @@ extension AgentState {
             reason: reason, cause: side.cause?.nameText ?? noCause(side, name),
             source: side.cause?.source?.text, tier: side.tier?.name,
             passedBy: side.passedBy.isEmpty ? nil : side.passedBy.map(\.text), matched: matched, unmatched: unmatched)
+    }
+
+    /// Who lets a packet in without a flow has said nothing about what answers it.
+    private func hintOfAnswers(_ side: Explanation.Side) -> String? {
+        guard side.findings.contains(where: { $0.outcome == .decides && $0.action == .allow }) else { return nil }
+        let answers: Direction = side.direction == .ingress ? .egress : .ingress
+        return
+            "no flow is kept: packets that answer are judged by themselves (untracked \(answers)) and may need a rule "
+            + "of their own"
     }
 
     private func noCause(_ side: Explanation.Side, _ name: String) -> String {

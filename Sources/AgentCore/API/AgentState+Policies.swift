@@ -145,7 +145,9 @@ extension AgentState {
     private func record(_ policy: Policy) -> PolicyRecord {
         let reference = policy.reference
         let selectors = policy.rules.map(\.subject) + policy.defaultDeny.map(\.subject)
-        let endpoints = engine.input.workloads.values.filter { workload in selectors.contains { $0.selects(workload) } }
+        let endpoints = engine.input.workloads.values.filter { workload in
+            selectors.contains { $0.concerns(workload) }
+        }
         return PolicyRecord(
             kind: reference.kind, namespace: reference.namespace, name: reference.name,
             origin: applied.policies[reference] == policy ? "api" : "directory", source: policy.source.text,

@@ -101,4 +101,11 @@ extension SubjectSelector {
         case .stage: false
         }
     }
+
+    /// True if policies with this selector say anything about the workload's traffic: those about a stage of the host
+    /// about the host's.
+    func concerns(_ workload: Workload) -> Bool {
+        guard case .stage(_, let selector) = self else { return selects(workload) }
+        return workload.isHost && !workload.isService && selector.matches(workload.labels)
+    }
 }

@@ -66,6 +66,7 @@ enum PolicyRendering {
         if let passers = step.passedBy { lines.append("  passed on by \(passers.joined(separator: ", "))") }
         if !step.matched.isEmpty { lines += ["  also matched:"] + step.matched.map { "    \(rule($0))" } }
         if !step.unmatched.isEmpty { lines += ["  did not match:"] + step.unmatched.map { "    \(rule($0))" } }
+        if let hint = step.hint { lines.append("  \(hint)") }
         return lines
     }
 
