@@ -176,6 +176,23 @@ import Testing
         #expect(try await state.policy("GlobalNetworkPolicy/g").endpoints == [])
     }
 
+    @Test func `where the host is no endpoint nothing is said about ways into it`() async throws {
+        func codes(isHostEnabled: Bool) async throws -> [String] {
+            let folder = try Scratch()
+            let state = try await AgentState.adopted(in: folder.path, InMemoryDatapath(), awaiting: []) {
+                $0.hostEndpoint.isEnabled = isHostEnabled
+                $0.hostEndpoint.devices = ["eth0"]
+                $0.hostEndpoint.failsafes = []
+            }
+            let text = Self.policy.replacing("role == 'edge'", with: "has(host-endpoint)")
+            let report = try await state.lintPolicies(LintRequest(documents: [.init(name: "p.yaml", text: text)]))
+            return report.findings.map(\.diagnostic.code)
+        }
+        #expect(try await codes(isHostEnabled: true).contains("BH2116"))
+        let off = try await codes(isHostEnabled: false)
+        #expect(off.contains("BH2101") && !off.contains("BH2116"))
+    }
+
     @Test func `a HostEndpoint without a profile closes the host, but not SSH`() async throws {
         let state = try await agent()
         try await apply(state, Self.endpoint.replacing(", profiles: [projectcalico-default-allow]", with: ""))

@@ -166,6 +166,8 @@ import Testing
         }
         #expect(severity(LintSurroundings()) == .note)
         #expect(severity(LintSurroundings(openPorts: [])) == .warning)
+        #expect(severity(LintSurroundings(openPorts: [], isHostEndpoint: true)) == .warning)
+        #expect(severity(LintSurroundings(openPorts: [], isHostEndpoint: false)) == nil, "nothing is in force there")
         #expect(!finds(.hostAccessCut, in: host([(.ingress, .allow, .some([Self.everyoneV4]), ssh)])))
         let workloads = PeerSelection.some([.labels(LabelSelector([Self.namespace]))])
         #expect(finds(.hostAccessCut, in: host([(.ingress, .allow, workloads, ssh)])), "not from outside")

@@ -4,6 +4,7 @@ import ControlAPI
 import KernelDatapath
 import PolicyCompiler
 import PolicyModel
+import PolicyReading
 
 extension AgentState {
     func lintPolicies(_ request: LintRequest) async throws(APIError) -> LintReport {
@@ -23,10 +24,14 @@ extension AgentState {
             focus: nil,
             surroundings: LintSurroundings(
                 workloads: parties,
-                openPorts: openPorts,
+                openPorts: openPorts, isHostEndpoint: configuration.hostEndpoint.isEnabled,
                 now: Timestamp.secondsNow(), readsAnswers: readsAnswers,
                 options: CompileOptions(allowHost: configuration.allowsHostAccess)))
-        guard !request.documents.isEmpty else { return await inputs.review() }
+        guard !request.documents.isEmpty else {
+            inputs.applied = applied.entries.values.filter { directory[$0.reference] == nil }
+            inputs.files = directory.filesInForce
+            return await inputs.review(reader)
+        }
         inputs.focus = Set(set.policies.map(\.reference))
         inputs.policies.removeAll { set[$0.reference] != nil }
         inputs.policies += set.policies
@@ -37,7 +42,7 @@ extension AgentState {
         } catch {
             throw APIError(.commitFailed, "\(error)")
         }
-        return await inputs.review()
+        return await inputs.review(reader)
     }
 }
 
@@ -56,13 +61,18 @@ extension AgentState {
 private struct LintInputs: Sendable {
     var policies: [Policy]
     var reading: [Diagnostic]
+    /// Documents in force of which the reader is to speak too.
+    var applied: [AppliedPolicy] = []
+    var files: PolicyDirectory.FilesInForce?
     var compiled: [RuleDiagnostic]
     var focus: Set<PolicyReference>?
     var surroundings: LintSurroundings
 
     /// Nobody waits for it but who asked.
-    @concurrent func review() async -> LintReport {
-        let result = PolicyReview(policies, surroundings).run(focus: focus, reading: reading, compiled: compiled)
+    @concurrent func review(_ reader: PolicyReader) async -> LintReport {
+        let inForce = applied.flatMap { $0.diagnostics(reader) } + (files?.diagnostics() ?? [])
+        let result = PolicyReview(policies, surroundings).run(
+            focus: focus, reading: reading + inForce, compiled: compiled)
         return LintReport(result, policies: names, workloads: surroundings.workloads?.count { !$0.side.isHost })
     }
 

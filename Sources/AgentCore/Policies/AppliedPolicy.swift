@@ -31,11 +31,23 @@ struct AppliedPolicy: Codable, Hashable, Sendable {
 
     /// Reads it again; its line numbers are those of the file it came from.
     func policy(_ reader: PolicyReader) throws(AgentError) -> Policy {
-        let padding = String(repeating: "\n", count: max(0, (line ?? 1) - 1))
-        let result = reader.read(padding + text, file: file)
+        let result = read(reader)
         guard let policy = result.policies.first(where: { $0.reference == reference }) else {
             throw AgentError(result.diagnostics.first?.description ?? "holds no policy \(reference.text)")
         }
         return policy
+    }
+
+    /// What the reader says of it, at the lines of the file it came from; nothing if it cannot be read any more.
+    func diagnostics(_ reader: PolicyReader) -> [Diagnostic] {
+        let result = read(reader)
+        guard let source = result.policies.first(where: { $0.reference == reference })?.source else { return [] }
+        // The text of one in a list is the whole list: the others have texts of their own.
+        let end = result.policies.map(\.source.line).filter { $0 > source.line }.min() ?? .max
+        return result.diagnostics.filter { (source.line..<end).contains($0.location.line) }
+    }
+
+    private func read(_ reader: PolicyReader) -> PolicyDocumentSet {
+        reader.read(String(repeating: "\n", count: max(0, (line ?? 1) - 1)) + text, file: file)
     }
 }

@@ -121,11 +121,36 @@ struct PolicyDirectory: Sendable {
 
     var count: Int { definitions.count }
 
+    /// The files whose content is in force, to be read again apart from the agent.
+    var filesInForce: FilesInForce {
+        FilesInForce(path: path, reader: reader, fingerprints: files.compactMapValues(\.fingerprint))
+    }
+
     /// What is not in force and why, by file.
     var problems: [String: String] {
         var problems = files.reduce(into: [:]) { $0["\(path)/\($1.key)"] = $1.value.problem }
         if let directoryProblem { problems[path] = directoryProblem }
         return problems
+    }
+}
+
+extension PolicyDirectory {
+    /// The files whose content is in force.
+    struct FilesInForce: Sendable {
+        fileprivate let path: String
+        fileprivate let reader: PolicyReader
+        fileprivate let fingerprints: [String: ContentFingerprint]
+
+        /// What the reader says of them, read anew; nothing of those that are other ones by now.
+        func diagnostics() -> [Diagnostic] {
+            fingerprints.keys.sorted().flatMap { name -> [Diagnostic] in
+                let file = "\(path)/\(name)"
+                guard let bytes = try? readRegularFile(file, bytesMax: PolicyDirectory.fileBytesMax),
+                    ContentFingerprint(bytes) == fingerprints[name]
+                else { return [] }
+                return reader.read(bytes: bytes, file: file).diagnostics
+            }
+        }
     }
 }
 

@@ -9,6 +9,8 @@ package struct LintSurroundings: Sendable {
     package var workloads: [VerdictComparison.Party]?
     /// Ports of the host that no policy closes; nil: unknown.
     package var openPorts: Set<OpenPort>?
+    /// True if the host is an endpoint, so that policies of hosts are in force there; nil: unknown.
+    package var isHostEndpoint: Bool?
     /// Seconds since 1970; nil: unknown.
     package var now: Int64?
     /// True if the agent reads the answers of some resolver; nil: unknown.
@@ -18,12 +20,13 @@ package struct LintSurroundings: Sendable {
     package var questionsMax: Int
 
     package init(
-        workloads: [VerdictComparison.Party]? = nil, openPorts: Set<OpenPort>? = nil,
+        workloads: [VerdictComparison.Party]? = nil, openPorts: Set<OpenPort>? = nil, isHostEndpoint: Bool? = nil,
         now: Int64? = nil, readsAnswers: Bool? = nil, options: CompileOptions = CompileOptions(),
         questionsMax: Int = 20_000
     ) {
         self.workloads = workloads
         self.openPorts = openPorts
+        self.isHostEndpoint = isHostEndpoint
         self.now = now
         self.readsAnswers = readsAnswers
         self.options = options

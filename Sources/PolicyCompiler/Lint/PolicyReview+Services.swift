@@ -78,7 +78,7 @@ extension PolicyReview {
     /// Hosts whose ingress is closed to SSH from outside.
     func hostAccess(of policy: Policy) -> [LintFinding] {
         let ssh = OpenPort(direction: .ingress, proto: .tcp, port: 22)
-        guard surroundings.openPorts?.contains(ssh) != true else { return [] }
+        guard surroundings.openPorts?.contains(ssh) != true, surroundings.isHostEndpoint != false else { return [] }
         for closed in policy.defaultDeny where closed.direction == .ingress && closed.subject.isForHosts {
             let isOpen = services.ssh.contains(for: closed.subject)
             let deny = services.sshDenied.first(for: closed.subject)
