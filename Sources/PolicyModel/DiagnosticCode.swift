@@ -121,6 +121,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
         2016, "a NetworkPolicy about egress alone closes ingress too, for policyTypes is missing")
     package static let everyNamespace = DiagnosticCode(
         2017, "an empty namespaceSelector means every workload of every namespace")
+    package static let addressAsName = DiagnosticCode(2018, "an address where DNS names are meant")
 
     // 21xx: accepted; found by looking at rules together, or at rules and workloads.
     package static let selectsNoEndpoint = DiagnosticCode(2101, "a rule's subject selects no endpoint of this host")
@@ -171,7 +172,7 @@ package struct DiagnosticCode: Hashable, Sendable, CustomStringConvertible {
         .invalidTest,
         .emptyElement, .ownNamespaceOnly, .namespaceOverridden, .directionNotListed, .hostBits, .manyPorts,
         .selectsNothing, .endPortIgnored, .defaultDenyIgnored, .notRecorded, .denyOnly, .emptyFromAllowsAll,
-        .noPolicy, .emptyElementAllowsAll, .emptySectionIgnored, .ingressClosedToo, .everyNamespace,
+        .noPolicy, .emptyElementAllowsAll, .emptySectionIgnored, .ingressClosedToo, .everyNamespace, .addressAsName,
         .selectsNoEndpoint, .peerSelectsNothing, .namedPortUndefined, .namedPortConflicting, .prefixMissesWorkloads,
         .unnumbered, .contradictory, .unreachable, .shadowed, .redundant, .dnsBlocked, .dnsOverTCPBlocked,
         .icmpBlocked, .lapsed, .hostAccessCut, .oneFamilyOnly, .otherEndDenies, .declaredPortClosed, .noEffect,

@@ -75,6 +75,12 @@ extension DiagnosticGuide {
             "`namespaceSelector: {}` is not \"the own namespace\" and not \"everyone\": it is every workload of every "
                 + "namespace, without the host and the world. `podSelector: {}` beside it adds nothing.",
             remedy: "Leave it out for the own namespace; leave the peers out for everyone."),
+        DiagnosticGuide(
+            .addressAsName,
+            "Four numbers and dots are a DNS name by their letters, and every dialect takes them. Nobody asks a resolver for them: "
+                + "the name has no addresses, and the rule opens nothing by it.",
+            remedy: "Write the address where the dialect has prefixes: `nets`, `toCIDR`, `networks`.",
+            example: "spec:\n  allowedEgressDomains: [192.0.2.1]      # a set's `nets` are meant"),
     ]
 
     static let ofRules = [

@@ -56,7 +56,10 @@ enum NameReading {
         let labels = text.split(separator: ".", omittingEmptySubsequences: false)
         let stars = labels.filter { $0.contains("*") }
         let wild = labels.map { $0 == "*" ? "**" : $0 }
-        if stars.isEmpty || stars == ["*"], let selector = NameSelector(wild.joined(separator: ".")) { return selector }
+        if stars.isEmpty || stars == ["*"], let selector = NameSelector(wild.joined(separator: ".")) {
+            warnOfAddress(field, text) { "write it in `nets`, as \($0)" }
+            return selector
+        }
         field.error(
             .invalidDomainName, "\(field.quoted) is not a DNS name or pattern of Calico",
             remedy: "write one like www.example.org; one whole label may be a `*`, as in *.example.org")
@@ -73,7 +76,18 @@ enum NameReading {
                 remedy: "write one like www.example.org, or *.example.org for all names below it")
             return nil
         }
+        warnOfAddress(field, text) { "write it in `networks`, as \($0)" }
         return NameSelector(isPattern ? .deep : .exact, name)
+    }
+
+    /// Says so where the name is an address, which no resolver is asked for.
+    ///
+    /// `remedy`: where the dialect has its prefix.
+    static func warnOfAddress(_ field: Field, _ text: String, remedy: (CIDR) -> String) {
+        guard let address = IPAddress(text) else { return }
+        field.report(
+            .warning, .addressAsName, "\(field.quoted) is an address: as a DNS name it means nobody",
+            remedy: remedy(CIDR(host: address)))
     }
 
     private static func selectors(of rule: PolicyRule) -> [PeerSelector] {

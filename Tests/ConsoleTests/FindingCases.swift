@@ -226,6 +226,18 @@ struct FindingCase: Sendable, CustomTestStringConvertible {
                 "policy.yaml:6:22: note[BH2017]: an empty namespaceSelector means every workload of every namespace, and neither the host nor anyone outside (spec.ingress[0].from[0].namespaceSelector); leave `namespaceSelector` out for the policy's own namespace, or leave the peers out for everyone"
         ),
         FindingCase(
+            code: "BH2018",
+            text: """
+                apiVersion: projectcalico.org/v3
+                kind: NetworkSet
+                metadata: {name: s, namespace: shop}
+                spec: {allowedEgressDomains: [192.0.2.1]}
+
+                """,
+            line:
+                "policy.yaml:4:31: warning[BH2018]: `192.0.2.1` is an address: as a DNS name it means nobody (spec.allowedEgressDomains[0]); write it in `nets`, as 192.0.2.1/32"
+        ),
+        FindingCase(
             code: "BH2101",
             workloads: ["app=c"],
             text: kubernetes + """

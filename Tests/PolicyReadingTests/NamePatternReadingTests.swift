@@ -52,6 +52,23 @@ import Testing
         #expect(!set.policies.isEmpty && set.policies.flatMap(\.rules).allSatisfy { $0.peers == expected })
     }
 
+    @Test func `an address is no name that anybody asks for, and is told as one`() {
+        let set = PolicyReader().read(
+            "apiVersion: projectcalico.org/v3\nkind: GlobalNetworkSet\nmetadata: {name: s}\n"
+                + "spec: {allowedEgressDomains: [a.example, 192.0.2.1, 1.2.3]}\n", file: "p.yaml")
+        #expect(
+            set.diagnostics.map { "\($0.location.line):\($0.location.column) \($0.code) \($0.severity)" } == [
+                "4:42 BH2018 warning"
+            ])
+        #expect(set.diagnostics.first?.remedy == "write it in `nets`, as 192.0.2.1/32")
+        #expect(set.policies.first?.prefixGroup?.names.count == 3, "taken as Calico takes it")
+        #expect(calico("{domains: [192.0.2.1]}").diagnostics.map(\.code.description) == ["BH2018"])
+        let cilium = PolicyReader().read(
+            ciliumPolicy("endpointSelector: {}\negress:\n- toFQDNs: [{matchName: 192.0.2.1}]"), file: "p.yaml")
+        #expect(cilium.diagnostics.map(\.remedy) == ["write an element with `toCIDR: [192.0.2.1/32]`"])
+        #expect(!cilium.hasErrors && cilium.policies.count == 1)
+    }
+
     @Test func `Calico's domains stand alone, in egress rules that allow`() {
         func codes(_ set: PolicyDocumentSet) -> [String] { set.diagnostics.map(\.code.description) }
         for pattern in ["*.*.a", "a*.example", "a b", "", "**.a"] {

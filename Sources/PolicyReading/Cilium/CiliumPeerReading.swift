@@ -60,6 +60,9 @@ struct CiliumPeerReading {
             return []
         }
         let name = mapping["matchName"].map { NameReading.name($0) }
+        if case .some(.some) = name, let field = mapping["matchName"], let text = field.string() {
+            NameReading.warnOfAddress(field, text) { "write an element with `toCIDR: [\($0)]`" }
+        }
         let pattern = mapping["matchPattern"].map { NameReading.pattern($0) }
         guard let found = name ?? pattern else {
             if mapping.pairs.isEmpty {
