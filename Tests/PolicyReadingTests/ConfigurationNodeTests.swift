@@ -9,10 +9,19 @@ import Testing
         #expect(try ConfigurationNode.read(Array(text.utf8), file: "f.yaml") == nil)
     }
 
-    @Test func `a second document is refused with its place`() {
+    @Test(arguments: [
+        ("a: 1\n---\nb: 2\n", 2), ("---\na: 1\n--- # more\n\nb: 2\n", 3), ("a: 1\n...\n---\nb: 2\n", 3),
+        ("a: 1\n---\n---\nb: 2\n", 3),
+    ])
+    func `a second document is refused where it begins`(text: String, line: Int) {
         let error = #expect(throws: ConfigurationError.self) {
-            _ = try ConfigurationNode.read(Array("a: 1\n---\nb: 2\n".utf8), file: "f.yaml")
+            _ = try ConfigurationNode.read(Array(text.utf8), file: "f.yaml")
         }
-        #expect(error?.description.hasPrefix("f.yaml:3:1: a second document") == true)
+        #expect(
+            error?.description.hasPrefix("f.yaml:\(line):1: a second document") == true, "\(String(describing: error))")
+    }
+
+    @Test func `empty documents behind the one that says something are none`() throws {
+        #expect(try ConfigurationNode.read(Array("a: 1\n---\n---\n# end\n".utf8), file: "f.yaml") != nil)
     }
 }

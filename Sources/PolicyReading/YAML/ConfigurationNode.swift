@@ -36,9 +36,12 @@ package struct ConfigurationNode: Sendable {
             let note = { (error: YAMLError) in first = first ?? error }
             let document = try composer.nextDocument(reporting: note)
             if let first { throw first }
-            if let second = try composer.nextDocument(reporting: note), !second.isNull {
-                throw YAMLError(
-                    code: .syntax, start: second.start, message: "a second document", remedy: "keep only one")
+            while let another = try composer.nextDocument(reporting: note) {
+                guard another.isNull else {
+                    throw YAMLError(
+                        code: .syntax, start: composer.documentStart, message: "a second document",
+                        remedy: "keep only one")
+                }
             }
             guard let document, !document.isNull else { return nil }
             return ConfigurationNode(document, file: file)

@@ -17,6 +17,8 @@ struct YAMLComposer {
     private var errors: [YAMLError] = []
     /// After the end libyaml answers nothing for ever.
     private var isAtEnd = false
+    /// Where the last document begins: its `---`, or its first line if it has none.
+    private(set) var documentStart = YAMLMark(line: 1, column: 1)
 
     init(_ bytes: [UInt8], limits: YAMLLimits) throws(YAMLError) {
         self.limits = limits
@@ -34,7 +36,7 @@ struct YAMLComposer {
             switch event.kind {
             case .streamEnd: isAtEnd = true
             case .documentStart:
-                anchors = [:]
+                (anchors, documentStart) = ([:], event.start)
                 let root = try compose(try events.next(), depth: 0)
                 weightOfDocuments += root.weight
                 _ = try events.next()
