@@ -50,6 +50,17 @@ import Testing
         #expect(found.remedy == "list the addresses in `nets` of the set")
     }
 
+    @Test func `exempt from what other documents bring about, a policy alone is not told that it is needless`() throws {
+        let alone = calico("tier: security\nselector: all()\negress: [{action: Pass}]").replacing(
+            "name: p}",
+            with: "name: p, annotations: {bulkhead.dev/lintIgnore: \"BH2124: nets do; BH2123: the tier is elsewhere\"}}"
+        )
+        let tier = "---\napiVersion: projectcalico.org/v3\nkind: Tier\nmetadata: {name: security}\nspec: {order: 1}\n"
+        let document = PolicyDocument(name: "a.yaml", text: Array((alone + tier).utf8))
+        let report = try OfflineLint([.success(document)], workloads: [], now: 0).report()
+        #expect(report.findings.map(\.diagnostic.text) == [])
+    }
+
     @Test(arguments: [
         ("applyOnForward: true", "with applyOnForward", "applyOnForward"),
         ("applyOnForward: true\ndoNotTrack: true", "without flows (doNotTrack)", "doNotTrack and applyOnForward"),

@@ -113,6 +113,7 @@ package struct PolicyReview {
         .unreachable, .shadowed, .redundant, .dnsBlocked, .dnsOverTCPBlocked, .icmpBlocked,
         .selectsNoEndpoint, .peerSelectsNothing, .namedPortUndefined, .namedPortConflicting, .prefixMissesWorkloads,
         .otherEndDenies, .declaredPortClosed, .hostAccessCut, .lapsed, .unnumbered, .namesNotRead,
+        .undefinedTier, .setNamesLeftOut,
     ]
 
     // MARK: Making findings
