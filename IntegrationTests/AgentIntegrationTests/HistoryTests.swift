@@ -35,6 +35,15 @@ import Testing
                 "shop/client -> shop/server tcp/80: allow becomes deny \(closed)",
                 "shop/intruder -> shop/server udp/7001: deny becomes allow by NetworkPolicy/shop/server ingress[0]",
             ] { #expect(plan.output.contains(line), "\(plan.output)\(plan.errors)") }
+            let set = "\(shop.agent.policyDirectory)/.set"
+            try writeFile(
+                set, "{apiVersion: projectcalico.org/v3, kind: GlobalNetworkSet, metadata: {name: s}, spec: {nets: []}}"
+            )
+            let both = try await shop.agent.tool(
+                "policy", "apply", "--plan", "-f", "-", "-f", set, input: Shop.udpOnly(7001))
+            for line in ["GlobalNetworkSet/s would be added", "NetworkPolicy/shop/server would be changed"] {
+                #expect(both.output.contains(line), "\(both.output)\(both.errors)")
+            }
             #expect(try await Self.isOpen(shop))
             // By the agent that runs.
             let applied = try await Self.apply(shop, Shop.udpOnly(7001), "10s").checked()
