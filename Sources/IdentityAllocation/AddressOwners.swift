@@ -29,6 +29,15 @@ struct AddressOwners: Sendable {
 
     func owner(of address: IPAddress) -> String? { winners[address]?.name }
 
+    /// Addresses that more than one endpoint names.
+    var contested: some Sequence<IPAddress> { rivals.values.keys }
+
+    /// The endpoints of other hosts that name an address, whoever has it.
+    func remoteClaimants(of address: IPAddress) -> [String] {
+        let winner = winners[address].map { [$0] } ?? []
+        return (winner + (rivals[address] ?? [])).filter(\.isRemote).map(\.name)
+    }
+
     /// Addresses inside a prefix that endpoints name.
     func inside(_ prefix: CIDR) -> [IPAddress] { sorted.inside(prefix).map(\.address) }
 

@@ -8,6 +8,7 @@ import Testing
 
 @Suite struct IdentityAllocatorTests {
     private let web = LabelSet([Label(source: "k8s", key: "app", value: "web")])
+    private let db = LabelSet([Label(source: "k8s", key: "app", value: "db")])
     private let api = LabelSet([Label(source: "k8s", key: "app", value: "api")])
 
     private func v4(_ bits: UInt32) -> IPAddress { IPAddress(v4: bits) }
@@ -167,6 +168,35 @@ import Testing
         #expect(allocator.mappings[single].flatMap { allocator.records[$0]?.prefix } == single)
         allocator.releasePrefix(prefix, includesWorkloads: false)
         #expect(try allocator.settle().mappingRemovals == [prefix])
+    }
+
+    @Test func `what endpoints of other hosts name in vain is known, unless it stands for their labels anyway`() throws
+    {
+        var allocator = IdentityAllocator()
+        func remote(_ name: String, _ labels: LabelSet, _ addresses: [UInt32]) throws {
+            try allocator.setEndpoint(name, .init(labels: labels, addresses: addresses.map(v4), isRemote: true))
+        }
+        func refused() -> [String] {
+            allocator.refusedAddresses.map { "\($0.address) \($0.name) \($0.owner ?? "host")" }
+        }
+        allocator.setHost(addresses: [v4(9)])
+        try allocator.setEndpoint("here", .init(labels: web, addresses: [v4(1)]))
+        try remote("r1", db, [1, 2, 3, 9])
+        #expect(refused() == ["0.0.0.1 r1 here", "0.0.0.9 r1 host"])
+        // Of two the first by name has it; a third of the owner's labels loses nothing.
+        try remote("r2", web, [1, 2])
+        try remote("r3", db, [2, 9])
+        #expect(refused() == ["0.0.0.1 r1 here", "0.0.0.2 r2 r1", "0.0.0.9 r1 host", "0.0.0.9 r3 host"])
+        // A change that is taken back leaves what was said before it.
+        let before = refused()
+        allocator.revise(.begin)
+        try remote("r1", db, [])
+        #expect(refused() == ["0.0.0.2 r3 r2", "0.0.0.9 r3 host"])
+        allocator.revise(.revert)
+        #expect(refused() == before)
+        allocator.setHost(addresses: [])
+        for name in ["r1", "r2", "here"] { allocator.removeEndpoint(name) }
+        #expect(refused() == [])
     }
 
     @Test func `the host's addresses are the host, also against an endpoint that claims one`() throws {
