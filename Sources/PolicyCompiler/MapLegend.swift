@@ -22,8 +22,11 @@ package struct MapLegend: Hashable, Sendable {
         identities = Set(keys.map(\.peer)).union(changes.mappingSettings.map(\.identity))
     }
 
-    /// Sorted lines: `subject 3 is k8s:app=web`, `identity 257 is k8s:app=db`; reserved identities go by name already.
-    package func lines(subjects known: [CompileSubject], identities records: [ResolvedIdentity]) -> [String] {
+    /// Sorted lines: `subject 3 is k8s:app=web`, `identity 257 is k8s:app=db`, `identity 50331648 is *.example.org`; reserved
+    /// identities go by name already.
+    package func lines(
+        subjects known: [CompileSubject], identities records: [ResolvedIdentity], names: NameWording
+    ) -> [String] {
         let first = known.filter { subjects.contains($0.slot) }.sorted { $0.slot < $1.slot }
             .map { "subject \($0.slot) is \($0.labels)" }
         let second = records.filter { record in
@@ -32,7 +35,8 @@ package struct MapLegend: Hashable, Sendable {
         return first
             + second.sorted { $0.identity < $1.identity }.map { record in
                 let prefix = record.prefix.map { record.isWorkload ? " in \($0)" : " at \($0)" } ?? ""
-                return "identity \(record.identity.rawValue) is \(record.labels)\(prefix)"
+                let what = record.name.map(names.text) ?? "\(record.labels)"
+                return "identity \(record.identity.rawValue) is \(what)\(prefix)"
             }
     }
 }

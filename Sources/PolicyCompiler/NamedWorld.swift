@@ -19,7 +19,7 @@ struct NamedWorld {
     /// `selectors`: to be stood for, of `all` that rules name. `prefixes`: what rules tell apart besides; the address is in
     /// none of them but those of a whole family, for that is where most of the world is.
     static func all(
-        _ selectors: some Sequence<NameSelector>, of all: Set<NameSelector>, prefixes: [CIDR]
+        _ selectors: some Sequence<NameSelector>, of all: Set<NameSelector>, prefixes: [CIDR], words: NameWording
     ) -> [NamedWorld] {
         let whole: Set<CIDR> = [.allIPv4, .allIPv6]
         let narrow = prefixes.filter { !whole.contains($0) }
@@ -31,7 +31,7 @@ struct NamedWorld {
         return selectors.flatMap { selector in
             addresses.map { address, word in
                 NamedWorld(
-                    text: "\(selector)\(word)",
+                    text: words.text(selector) + word,
                     side: .world(address, names: [selector.example(outside: all)].compactMap(\.self)))
             }
         }

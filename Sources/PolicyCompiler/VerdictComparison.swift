@@ -98,6 +98,9 @@ package struct VerdictComparison: Sendable {
         var isNamed = false
 
         var isStage: Bool { sides.before.stage != nil }
+
+        /// The host and none of its services.
+        var isHost: Bool { sides.before.isHost && !sides.before.isService && !isStage }
     }
 
     private var crowds: [Crowd] = []
@@ -149,7 +152,7 @@ package struct VerdictComparison: Sendable {
         }
         addWorld(
             (before + after).compactMap(\.prefixGroup).flatMap(\.prefixes),
-            namesFirst: Set(differing.flatMap(\.names)))
+            namesFirst: Set(differing.flatMap(\.names)), words: NameWording(before + after))
     }
 
     /// What policies are about besides the host's own connections, as parties: what passes through.
@@ -182,7 +185,7 @@ package struct VerdictComparison: Sendable {
     /// Everybody outside, and of the networks and names that rules in question name one address each.
     ///
     /// `namesFirst`: those of policies that differ.
-    private mutating func addWorld(_ inGroups: [CIDR], namesFirst: Set<NameSelector>) {
+    private mutating func addWorld(_ inGroups: [CIDR], namesFirst: Set<NameSelector>, words: NameWording) {
         let rules = crowds.filter { $0.isTouched && $0.sides.before.isEndpoint }.flatMap(\.rules)
         let namesGroups = rules.contains { $0.peers.selectors.contains(where: \.namesGroups) }
         let prefixes = Set(rules.flatMap(\.prefixes) + (namesGroups ? inGroups : [])).sorted()
@@ -207,7 +210,7 @@ package struct VerdictComparison: Sendable {
             networks.append(prefix)
             add("world \(prefix)", .world(address))
         }
-        for named in NamedWorld.all(chosen, of: names, prefixes: Array(prefixes.prefix(1000))) {
+        for named in NamedWorld.all(chosen, of: names, prefixes: Array(prefixes.prefix(1000)), words: words) {
             add(named.text, named.side, isNamed: true)
         }
     }
@@ -220,6 +223,8 @@ package struct VerdictComparison: Sendable {
         var judgements = 0
         for source in crowds where !source.isNamed {
             for destination in crowds where source.isTouched || destination.isTouched {
+                // Another host is somebody outside to this one.
+                guard !source.isHost || !destination.isHost else { continue }
                 let passage = VerdictComparison.passage(source, destination)
                 guard passage != nil || !source.isStage && !destination.isStage else { continue }
                 let pairs = VerdictComparison.pairs(source, destination)

@@ -65,7 +65,7 @@ package struct ClusterView {
                 try allocator.usePrefix(use.prefix, includesWorkloads: use.includesWorkloads)
             }
             if let group = policy.prefixGroup { allocator.useGroup(group) }
-            for name in policy.names { try allocator.useName(name) }
+            for name in policy.names.sorted() { try allocator.useName(name) }
         }
         for workload in test.workloads where !workload.isHostNetwork {
             try allocator.setEndpoint(
@@ -140,7 +140,9 @@ package struct ClusterView {
         var state = MapState(ipcache: allocator.mappings, rules: rules)
         for (key, value) in tables.policy.contents() { state.policy[key] = value }
         for slot in tables.subjects.slots { state.subjects[slot] = tables.subjects.state(of: slot) }
-        return MapLegend(state).lines(subjects: subjects, identities: Array(allocator.records.values)) + state.lines()
+        let legend = MapLegend(state).lines(
+            subjects: subjects, identities: Array(allocator.records.values), names: NameWording(policies))
+        return legend + state.lines()
     }
 
     private static let hostName = "node"

@@ -242,7 +242,7 @@ import Testing
         let document = PolicyDocument(name: "set.yaml", text: Array(Self.set("'*.b.test'").utf8))
         let plan = try await state.planPolicies(.apply([document]), limit: 20)
         let changes = plan.changes.map { "\($0.from) \($0.to) \($0.traffic) \($0.after)" }
-        #expect(changes.contains("shop/web **.b.test tcp/443 allow"), "\(changes)")
+        #expect(changes.contains("shop/web *.b.test tcp/443 allow"), "\(changes)")
         let report = try await state.applyPolicies(document, options: ChangeOptions())
         #expect(!report.diagnostics.contains { $0.severity == "error" })
         let status = try await state.status()
@@ -250,7 +250,7 @@ import Testing
         #expect(status.problems.first?.message.contains("CalicoNetworkPolicy/shop/out egress[0]") == true)
         let lint = try await state.lintPolicies(LintRequest(documents: []))
         let finding = try #require(lint.findings.first { $0.diagnostic.code == "BH2122" }).diagnostic
-        #expect(finding.message.contains("as far as it means names of sets (**.b.test), opens nothing"), "\(finding)")
+        #expect(finding.message.contains("as far as it means names of sets (*.b.test), opens nothing"), "\(finding)")
     }
 
     // MARK: Explain

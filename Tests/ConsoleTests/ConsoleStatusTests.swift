@@ -20,6 +20,7 @@ import Testing
         ("policy diff -f Examples/shop/db.yaml -f Examples/shop/db.yaml", 0),
         ("policy diff -f Examples/shop/db.yaml -f Examples/shop/api.yaml", 1),
         ("policy diff -f Examples/shop/db.yaml --socket /nonexistent/s", 3),
+        ("policy diff -f Examples/shop/db.yaml -f Examples/policies/cilium-host-firewall.yaml", 1),
         ("", 0), ("policy", 0), ("map", 0), ("help policy diff", 0), ("help", 0),
         ("help frob", 2), ("help policy frob", 2), ("help status frob", 2), ("help cleanup", 0), ("endpoint get", 2),
         ("status -o xml", 2),

@@ -186,8 +186,11 @@ final class PolicyEngine {
         var diagnostics: [RuleDiagnostic]
         var subjects: [CompileSubject]
         var identities: [ResolvedIdentity]
+        var names: NameWording
 
-        func legend(_ legend: MapLegend) -> [String] { legend.lines(subjects: subjects, identities: identities) }
+        func legend(_ legend: MapLegend) -> [String] {
+            legend.lines(subjects: subjects, identities: identities, names: names)
+        }
     }
 
     /// Compiles the input with a change from nothing, leaving this engine alone: for dry runs.
@@ -203,14 +206,15 @@ final class PolicyEngine {
         var output = compiler.compileAside(input, workloadAddresses: addresses)
         output.state.ipcache = allocator.mappings
         return Aside(
-            state: output.state, diagnostics: output.diagnostics, subjects: input.subjects, identities: input.peers)
+            state: output.state, diagnostics: output.diagnostics, subjects: input.subjects, identities: input.peers,
+            names: NameWording(next.policies.values))
     }
 
     /// What is in force, in the form of a compilation aside.
     func inForce() -> Aside {
         Aside(
             state: completeState(), diagnostics: diagnostics(), subjects: PolicyEngine.subjects(allocator),
-            identities: Array(allocator.records.values))
+            identities: Array(allocator.records.values), names: NameWording(input.policies.values))
     }
 
     /// Rules in force whose ports by name are nobody's, or ambiguous.

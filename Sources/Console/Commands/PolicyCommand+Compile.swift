@@ -12,8 +12,8 @@ extension PolicyCommand {
             abstract: "Print the map state that policies make, as sorted lines.",
             discussion: """
                 Without a file: what is in force. With one: what would be, if it were applied. Where no agent runs, \
-                the file is compiled for one imagined workload for each selector in it, or for those given with \
-                --workload; that needs no rights.
+                the file is compiled for one imagined workload or host for each selector in it, or for the workloads given \
+                with --workload; that needs no rights.
                 """)
 
         @Option(name: .shortAndLong, help: ArgumentHelp("YAML file; - for standard input.", valueName: "path"))
@@ -58,7 +58,7 @@ extension PolicyCommand {
                 "Print whose verdict and what in the map state changes: by applying a file, or between two files.",
             discussion: """
                 One file: compared with what is in force. Two: the first is the old state, the second the new one, both \
-                compiled for imagined workloads; that needs no agent and no rights. Exit status 0 if nothing would \
+                compiled for imagined workloads and hosts; that needs no agent and no rights. Exit status 0 if nothing would \
                 change, 1 if something would.
                 """)
 
@@ -90,7 +90,7 @@ extension PolicyCommand {
         func run() async throws {
             let report = try await file.count == 1 ? compareWithAgent() : compareFiles()
             try agent.output.show(report, PolicyRendering.lines)
-            if !report.lines.isEmpty { throw ConsoleFailure(.negative) }
+            if report.saysChange { throw ConsoleFailure(.negative) }
         }
 
         private func compareWithAgent() async throws -> DiffReport {
@@ -112,6 +112,14 @@ extension PolicyCommand {
             return try compilation.diff(from: sides[0], to: sides[1], limit: limit)
         }
     }
+}
+
+extension DiffReport {
+    /// True if a verdict or the map state changes.
+    ///
+    /// The one host that the map state knows has no room for what rules say of several imagined ones: there the words alone
+    /// may say it.
+    var saysChange: Bool { !lines.isEmpty || plan.map { $0.total > 0 } ?? false }
 }
 
 /// How to compile without an agent.

@@ -19,13 +19,15 @@ struct OfflineCompilation {
 
     /// Prepares for everything that will be compiled: each state is all policies that count together.
     ///
-    /// `workloads`: none stands for those that the selectors of all policies name.
-    init(for states: [[Policy]], workloads: [LabelSet]) throws {
+    /// `workloads`: none stands for those that the selectors of all policies name. `imaginesHosts`: false leaves those away
+    /// that policies know by their labels alone.
+    init(for states: [[Policy]], workloads: [LabelSet], imaginesHosts: Bool = true) throws {
         var allocator = IdentityAllocator()
         let policies = states.flatMap(\.self)
         imagined =
-            (workloads.isEmpty ? ImaginedWorkloads.labels(for: policies) : workloads).map(ImaginedWorkload.init)
-            + ImaginedWorkloads.hosts(for: policies)
+            (workloads.isEmpty ? ImaginedWorkloads.labels(for: policies) : workloads).map(
+                ImaginedWorkload.init(labels:))
+            + (imaginesHosts ? ImaginedHosts.all(for: states) : ImaginedHosts.known(to: policies))
         // So have those who are somebody else in another state.
         for state in states {
             for (name, endpoint) in OfflineCompilation.endpoints(imagined, state) {
@@ -33,9 +35,9 @@ struct OfflineCompilation {
             }
         }
         // All prefixes have their numbers from here: a number stands for the same in both states of a difference.
-        prefixes = policies.flatMap(\.prefixes)
+        prefixes = policies.flatMap { $0.prefixes.sorted() }
         for use in prefixes { try allocator.usePrefix(use.prefix, includesWorkloads: use.includesWorkloads) }
-        names = policies.flatMap(\.names)
+        names = policies.flatMap { $0.names.sorted() }
         for name in names { try allocator.useName(name) }
         _ = try allocator.settle()
         self.allocator = allocator
@@ -57,13 +59,18 @@ struct OfflineCompilation {
                         .init(labels: labels, addresses: [], namedPorts: ports, isHost: one.isHost)
                     ))
             }
-            add("at", belongings.labels, belongings.ports)
-            for stage in HostStage.allCases where one.isHost && stages.contains(stage) {
+            add(one.isService ? "service" : "at", belongings.labels, belongings.ports)
+            for stage in HostStage.allCases where one.isHost && !one.isService && stages.contains(stage) {
                 // Behind the host, whose labels are those of its identity.
                 add("stage", LabelSet(belongings.labels.labels + [stage.marker]), NamedPorts())
             }
         }
         return found
+    }
+
+    /// The labels of all hosts: they have one number among them, as the one host of an agent has.
+    private static func hostLabels(_ imagined: [ImaginedWorkload], _ policies: [Policy]) -> [Label] {
+        imagined.filter { $0.isHost && !$0.isService }.flatMap { $0.belongings(by: policies).labels.labels }
     }
 
     /// Everybody with what a state gives.
@@ -72,8 +79,11 @@ struct OfflineCompilation {
     ) -> [PolicyCompiler.ExplainedSide] {
         imagined.map { one in
             let belongings = one.belongings(by: policies)
-            return PolicyCompiler.ExplainedSide(
+            var side = PolicyCompiler.ExplainedSide(
                 labels: belongings.labels, namedPorts: belongings.ports, isHost: one.isHost)
+            side.isService = one.isService
+            if one.isService { side.labelsForOthers = belongings.labels.withoutProcess }
+            return side
         }
     }
 
@@ -88,7 +98,7 @@ struct OfflineCompilation {
     mutating func compile(_ policies: [Policy]) throws -> CompileReport {
         let (state, input) = try run(policies)
         return CompileReport(
-            lines: state.lines(), legend: lines(MapLegend(state), input),
+            lines: state.lines(), legend: lines(MapLegend(state), input, policies),
             diagnostics: PolicyLint.diagnostics(policies).map { DiagnosticRecord($0.diagnostic) })
     }
 
@@ -112,7 +122,7 @@ struct OfflineCompilation {
         let known = Set(input.peers.map(\.identity))
         input.peers += oldInput.peers.filter { !known.contains($0.identity) }
         var report = DiffReport(
-            lines: changes.lines(from: before), legend: lines(MapLegend(changes), input),
+            lines: changes.lines(from: before), legend: lines(MapLegend(changes), input, old + new),
             diagnostics: PolicyLint.diagnostics(new).map { DiagnosticRecord($0.diagnostic) })
         let comparison = VerdictComparison(before: old, after: new, parties: parties(from: old, to: new)).run(
             limit: limit)
@@ -130,13 +140,14 @@ struct OfflineCompilation {
         var allocator = self.allocator
         let meant = OfflineCompilation.endpoints(imagined, policies)
         for (name, endpoint) in meant { try allocator.setEndpoint(name, endpoint) }
+        allocator.setHost(labels: OfflineCompilation.hostLabels(imagined, policies), addresses: [])
         for name in Set(allocator.endpoints.keys).subtracting(meant.map(\.name)) { allocator.removeEndpoint(name) }
         for use in policies.flatMap(\.prefixes) {
             try allocator.usePrefix(use.prefix, includesWorkloads: use.includesWorkloads)
         }
         for group in policies.compactMap(\.prefixGroup) { allocator.useGroup(group) }
         for use in prefixes { allocator.releasePrefix(use.prefix, includesWorkloads: use.includesWorkloads) }
-        for name in policies.flatMap(\.names) { try allocator.useName(name) }
+        for name in policies.flatMap({ $0.names.sorted() }) { try allocator.useName(name) }
         for name in names { allocator.releaseName(name) }
         _ = try allocator.settle()
         let input = CompileInput(
@@ -150,7 +161,7 @@ struct OfflineCompilation {
         return (state, input)
     }
 
-    private func lines(_ legend: MapLegend, _ input: CompileInput) -> [String] {
-        legend.lines(subjects: input.subjects, identities: input.peers)
+    private func lines(_ legend: MapLegend, _ input: CompileInput, _ policies: [Policy]) -> [String] {
+        legend.lines(subjects: input.subjects, identities: input.peers, names: NameWording(policies))
     }
 }

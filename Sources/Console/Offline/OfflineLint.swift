@@ -29,12 +29,13 @@ struct OfflineLint {
         var surroundings = LintSurroundings(now: now)
         var compiled: [RuleDiagnostic] = []
         if !workloads.isEmpty {
-            surroundings.workloads = workloads.map(ImaginedWorkload.init).map { one in
+            surroundings.workloads = workloads.map(ImaginedWorkload.init(labels:)).map { one in
                 let belongings = one.belongings(by: files.policies)
                 return .init(
                     name: one.name, side: ExplainedSide(labels: belongings.labels, namedPorts: belongings.ports))
             }
-            var compilation = try OfflineCompilation(for: [files.policies], workloads: workloads)
+            var compilation = try OfflineCompilation(
+                for: [files.policies], workloads: workloads, imaginesHosts: false)
             compiled = try compilation.diagnostics(files.policies)
         }
         let result = PolicyReview(files.policies, surroundings).run(reading: files.diagnostics, compiled: compiled)

@@ -9,7 +9,7 @@ extension PolicyLint {
     ///
     /// `isKnown`: the agent is asked and has no resolvers; else it is not known whether it has, which is worth a note.
     package static func namesNotRead(_ policies: some Sequence<Policy>, isKnown: Bool) -> [RuleDiagnostic] {
-        let groups = NamedGroups(policies)
+        let groups = NamedGroups(policies), words = NameWording(policies)
         return policies.sorted { $0.reference < $1.reference }.flatMap(\.rules).compactMap { rule in
             let names = groups.names(of: rule).sorted()
             guard !names.isEmpty else { return nil }
@@ -20,7 +20,7 @@ extension PolicyLint {
                 case .pass: "passes nothing on"
                 }
             let rest = names.count > 3 ? " and \(names.count - 3) more" : ""
-            let list = names.prefix(3).map(\.description).joined(separator: ", ") + rest
+            let list = names.prefix(3).map(words.text).joined(separator: ", ") + rest
             // Of what selects more than names only these are in question.
             let isByGroup = !rule.peers.selectors.contains { $0.domainName != nil }
             let what =
