@@ -38,6 +38,8 @@ package struct StatusReport: Codable, Hashable, Sendable {
     package var names: NameStatus?
     /// Policies with an end, the next one first, also those that are over; nil: none.
     package var timedPolicies: [TimedPolicyReport]?
+    /// What nobody need mend, but which explains what may surprise; nil: nothing.
+    package var notes: [ProblemReport]?
 
     package init(
         version: String, abiVersion: Int, processID: Int32, startedAt: String, condition: Condition, audit: Bool,

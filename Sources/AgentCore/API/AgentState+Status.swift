@@ -23,6 +23,8 @@ extension AgentState {
             warnings: engine.portNameDiagnostics().map(\.record), confirmation: confirmation,
             timedPolicies: timedPolicyReports())
         report.names = nameStatus()
+        let notes = refusedAddresses().notes
+        report.notes = notes.isEmpty ? nil : notes
         report.auditedNamespaces = auditedNamespaces.isEmpty ? nil : auditedNamespaces.sorted()
         return report
     }
@@ -153,31 +155,8 @@ extension AgentState {
                     subject: "endpoint \(workload.name)", message: message,
                     since: firstSeen("concern \(workload.key)", message)))
         }
-        return reports + refusedAddressesProblem() + namesProblem()
+        return reports + refusedAddresses().problems + namesProblem()
     }
-
-    /// Addresses that workloads of other hosts were written with and do not have: of those of this host each is told with
-    /// its workload.
-    private func refusedAddressesProblem() -> [ProblemReport] {
-        let refused = engine.allocator.refusedAddresses
-        guard !refused.isEmpty else { return [] }
-        let told = refused.prefix(AgentState.refusedAddressesToldMax).map { refusal in
-            let owner = refusal.owner.map { key in
-                "\(engine.input.workloads[key]?.name ?? RemoteWorkload.name(ofKey: key))'s"
-            }
-            return
-                "\(refusal.address) of \(RemoteWorkload.name(ofKey: refusal.name)): it is \(owner ?? "the host's own")"
-        }
-        let more = refused.count - told.count
-        let message =
-            (["refused addresses: rules mean their owners there; name each address once"] + told
-            + (more > 0 ? ["and \(more) more"] : [])).joined(separator: "\n")
-        let subject = "workloads of other hosts"
-        return [ProblemReport(subject: subject, message: message, since: firstSeen(subject, message))]
-    }
-
-    /// So many are named.
-    private static let refusedAddressesToldMax = 10
 
     /// Rules by name that do nothing: where they deny, nobody else would notice.
     private func namesProblem() -> [ProblemReport] {

@@ -103,6 +103,7 @@ extension AgentState {
             return party(workload, text, workload.isService ? Set(hostAddresses) : workload.addresses)
         }
         if let address = IPAddress(text) { return party(address, text) }
+        if let party = elsewhere(text) { return party }
         if text == "world" || text == "reserved:world" { return world(text, [], .world) }
         if text == "host" || text == "reserved:host" { return host(text, hostAddresses) }
         if text.contains("."), let name = DomainName(text) {
@@ -197,7 +198,39 @@ extension AgentState {
         }
         if hostAddresses.contains(address) { return host(text, [address]) }
         let prefix = engine.allocator.mappings.filter { $0.key.contains(address) }.max { $0.key.length < $1.key.length }
-        return world(text, [address], prefix?.value ?? .world)
+        guard let identity = prefix?.value, let record = engine.allocator.records[identity], record.isWorkload else {
+            return world(text, [address], prefix?.value ?? .world)
+        }
+        return elsewhere(text, "address", record.labels, record.namedPorts, identity, [address])
+    }
+
+    /// A workload of another host by its name; nil: there is none.
+    private func elsewhere(_ text: String) -> ExplainedParty? {
+        let key = RemoteWorkload.keyPrefix(source: WorkloadsFileSource.name) + text
+        guard let remote = engine.allocator.endpoints[key]?.remote,
+            let identity = engine.allocator.assignments[key]?.identity
+        else { return nil }
+        let mappings = engine.allocator.mappings
+        // What was refused to it is somebody else's; inside a prefix that policies name it has a number derived from its own.
+        let addresses = remote.addresses.filter { address in
+            guard let mapped = mappings[CIDR(host: address)] else { return false }
+            return mapped == identity || engine.allocator.records[mapped]?.labels == remote.labels
+        }
+        return elsewhere(text, "endpoint", remote.labels, remote.namedPorts, identity, addresses)
+    }
+
+    /// Somebody known who is no endpoint of this host: policies mean the labels, and only this host's are asked.
+    private func elsewhere(
+        _ text: String, _ kind: String, _ labels: LabelSet, _ ports: NamedPorts, _ identity: NumericIdentity,
+        _ addresses: [IPAddress]
+    ) -> ExplainedParty {
+        ExplainedParty(
+            side: PolicyCompiler.ExplainedSide(
+                labels: labels, namedPorts: ports, sharedPorts: engine.allocator.records[identity]?.namedPorts,
+                isEndpoint: false),
+            record: ControlAPI.ExplainedSide(
+                text: text, kind: kind, identity: identity.rawValue, labels: labels.labels.map(\.description)),
+            addresses: addresses)
     }
 
     private func world(_ text: String, _ addresses: [IPAddress], _ identity: NumericIdentity) -> ExplainedParty {

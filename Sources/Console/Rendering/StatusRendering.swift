@@ -11,14 +11,8 @@ enum StatusRendering {
         lines += section("Events", events(report.events))
         if let names = report.names { lines += section("Names", self.names(names)) }
         lines += section("Kernel features", features(report.kernel))
-        if !report.problems.isEmpty {
-            lines += section(
-                "Problems",
-                report.problems.flatMap { problem in
-                    ["\(problem.subject) (since \(problem.since))"]
-                        + problem.message.split(separator: "\n", omittingEmptySubsequences: false).map { "  \($0)" }
-                })
-        }
+        if !report.problems.isEmpty { lines += section("Problems", problems(report.problems)) }
+        if let notes = report.notes { lines += section("Notes", problems(notes)) }
         if let timed = report.timedPolicies {
             lines += section(
                 "Policies with an end",
@@ -26,6 +20,13 @@ enum StatusRendering {
         }
         if !report.warnings.isEmpty { lines += section("Warnings", report.warnings.map(\.text)) }
         return lines
+    }
+
+    private static func problems(_ reports: [ProblemReport]) -> [String] {
+        reports.flatMap { report in
+            ["\(report.subject) (since \(report.since))"]
+                + report.message.split(separator: "\n", omittingEmptySubsequences: false).map { "  \($0)" }
+        }
     }
 
     private static func head(_ report: StatusReport) -> [String] {
