@@ -52,8 +52,10 @@ package final class ModelEngine: PolicyTestEngine {
         let answered = probe.answeredICMPType
         let direction: Direction = answered == nil ? end.direction : end.direction == .egress ? .ingress : .egress
         let isToSelf = probe.source.address == probe.destination.address
-        // What reaches an endpoint from itself it must have sent; a reply's request it has not.
-        if isToSelf, answered == nil || direction == .egress { return side(.allow, "self") }
+        // What reaches an endpoint from itself it must have sent; a reply's request it has not. Services of the host share its
+        // addresses: there that says nothing of who sent it.
+        let isService = view?.endpoint(of: end.workload)?.isService ?? false
+        if isToSelf, !isService, answered == nil || direction == .egress { return side(.allow, "self") }
         if end.stage != nil, view?.subject(of: end) == nil {
             return .init(direction: end.direction, stage: end.stage, verdict: .allow, cause: nil)
         }

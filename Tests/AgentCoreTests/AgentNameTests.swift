@@ -253,6 +253,27 @@ import Testing
         #expect(finding.message.contains("as far as it means names of sets (*.b.test), opens nothing"), "\(finding)")
     }
 
+    @Test func `a rule of several stages that names do nothing for is told once`() async throws {
+        let policy = """
+            apiVersion: projectcalico.org/v3
+            kind: GlobalNetworkPolicy
+            metadata: {name: through}
+            spec:
+              selector: role == 'router'
+              applyOnForward: true
+              types: [Egress]
+              egress: [{action: Allow, destination: {selector: role == 'partner'}}]
+
+            """
+        let state = try await agent(resolvers: [], policy: Self.toSets)
+        let document = PolicyDocument(
+            name: "set.yaml", text: Array((policy + Self.set("'*.b.test'")).utf8))
+        _ = try await state.applyPolicies(document, options: ChangeOptions())
+        let lint = try await state.lintPolicies(LintRequest(documents: []))
+        let told = lint.findings.filter { $0.diagnostic.code == "BH2122" }.map(\.diagnostic.message)
+        #expect(told.count == Set(told).count && !told.isEmpty, "\(told)")
+    }
+
     // MARK: Explain
 
     @Test func `a name is explained at the addresses it was told for, or as such`() async throws {

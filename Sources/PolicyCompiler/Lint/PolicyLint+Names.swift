@@ -10,9 +10,11 @@ extension PolicyLint {
     /// `isKnown`: the agent is asked and has no resolvers; else it is not known whether it has, which is worth a note.
     package static func namesNotRead(_ policies: some Sequence<Policy>, isKnown: Bool) -> [RuleDiagnostic] {
         let groups = NamedGroups(policies), words = NameWording(policies)
+        // A rule of several stages is several here, all of one origin.
+        var told: Set<RuleOrigin> = []
         return policies.sorted { $0.reference < $1.reference }.flatMap(\.rules).compactMap { rule in
             let names = groups.names(of: rule).sorted()
-            guard !names.isEmpty else { return nil }
+            guard !names.isEmpty, told.insert(rule.origin).inserted else { return nil }
             let effect =
                 switch rule.action {
                 case .allow: "opens nothing"
