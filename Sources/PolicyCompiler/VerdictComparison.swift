@@ -69,8 +69,11 @@ package struct VerdictComparison: Sendable {
         package var changes: [Change] = []
         /// How many there are together.
         package var total = 0
-        /// Pairs of parties that were not looked at, because it would have taken too long.
+        /// Pairs of parties that were not looked at, because it would have taken too long: what changes between them is not
+        /// known.
         package var unjudgedPairs = 0
+        /// Questions that it took.
+        package var judgements = 0
     }
 
     /// What somebody is before and after the change.
@@ -101,6 +104,9 @@ package struct VerdictComparison: Sendable {
 
         /// The host and none of its services.
         var isHost: Bool { sides.before.isHost && !sides.before.isService && !isStage }
+
+        /// A workload of another host.
+        var isRemote: Bool { sides.before.isWorkload && !sides.before.isEndpoint && !sides.before.isHost }
     }
 
     private var crowds: [Crowd] = []
@@ -124,10 +130,10 @@ package struct VerdictComparison: Sendable {
         self.judgementsMax = judgementsMax
         groups = Set((before + after).compactMap(\.prefixGroup?.labels)).sorted { "\($0)" < "\($1)" }
         namedGroups = NamedGroups(before + after)
-        let old = Set(before), new = Set(after)
-        let differing = VerdictComparison.differing(old, new)
+        let differing = VerdictComparison.differing(Set(before.map(\.judging)), Set(after.map(\.judging)))
         // Only where addresses of workloads are matched do they tell workloads apart.
         let matchesAddresses = (before + after).contains { $0.rules.contains(where: \.namesWorkloadAddresses) }
+        let old = SubjectUsers(before), new = SubjectUsers(after)
         var indices: [Sides: Int] = [:]
         for party in parties + VerdictComparison.stages(of: parties, before + after) {
             var key = Sides(party)
@@ -138,8 +144,8 @@ package struct VerdictComparison: Sendable {
             }
             indices[key] = crowds.count
             let isEndpoint = key.before.isEndpoint
-            let mine = isEndpoint ? before.filter { $0.concerns(key.before) } : []
-            let later = isEndpoint ? after.filter { $0.concerns(key.after) } : []
+            let mine = isEndpoint ? old.policies(for: key.before) : []
+            let later = isEndpoint ? new.policies(for: key.after) : []
             let rules = mine.flatMap(\.rules).filter { $0.subject.selectsOrMeets(key.before) }
             crowds.append(
                 Crowd(
@@ -167,7 +173,8 @@ package struct VerdictComparison: Sendable {
         }
     }
 
-    /// The policies that differ; where a tier or a group of prefixes does, also those that rely on it.
+    /// The policies that judge otherwise, as `judging`; where a tier or a group of prefixes does, also those that rely on
+    /// it.
     private static func differing(_ old: Set<Policy>, _ new: Set<Policy>) -> [Policy] {
         let changed = old.symmetricDifference(new)
         let replaced = changed.replaced
@@ -215,40 +222,55 @@ package struct VerdictComparison: Sendable {
         }
     }
 
-    /// Looks at every pair.
+    /// Looks at every pair; at those with workloads of other hosts last, for there may be very many.
     package func run(limit: Int) -> Result {
         var result = Result()
         // Each of them would have been a pair with every party, at least.
         result.unjudgedPairs = unjudgedNetworks * crowds.filter(\.isTouched).reduce(0) { $0 + $1.names.count }
-        var judgements = 0
-        for source in crowds where !source.isNamed {
-            for destination in crowds where source.isTouched || destination.isTouched {
-                // Another host is somebody outside to this one.
-                guard !source.isHost || !destination.isHost else { continue }
-                let passage = VerdictComparison.passage(source, destination)
-                guard passage != nil || !source.isStage && !destination.isStage else { continue }
-                let pairs = VerdictComparison.pairs(source, destination)
-                guard !pairs.isEmpty else { continue }
-                let atoms = TrafficAtom.all(keys(source, destination))
-                judgements += atoms.count * 2
-                guard judgements <= judgementsMax else {
-                    result.unjudgedPairs += pairs.count
-                    continue
-                }
-                for group in groups(source, destination, atoms) {
-                    result.total += pairs.count
-                    for (from, to) in pairs.prefix(max(0, limit - result.changes.count)) {
-                        result.changes.append(
-                            Change(
-                                from: from, to: to, traffic: TrafficAtom.text(group.atoms, of: atoms),
-                                atoms: group.atoms,
-                                before: group.before, after: group.after, cause: group.cause,
-                                decider: group.isIngress ? to : from, passage: passage))
-                    }
+        for areRemote in [false, true] where !areRemote || crowds.contains(where: \.isRemote) {
+            for source in crowds where !source.isNamed {
+                for destination in crowds
+                where (source.isTouched || destination.isTouched)
+                    && (source.isRemote || destination.isRemote) == areRemote
+                {
+                    look(source, destination, limit: limit, &result)
                 }
             }
         }
         return result
+    }
+
+    /// Looks at what one crowd sends to another, if there are questions left for it.
+    private func look(_ source: Crowd, _ destination: Crowd, limit: Int, _ result: inout Result) {
+        // Another host is somebody outside to this one; what passes between two of whom none is here it does not judge.
+        guard !source.isHost || !destination.isHost else { return }
+        guard source.sides.before.isEndpoint || destination.sides.before.isEndpoint else { return }
+        let passage = VerdictComparison.passage(source, destination)
+        guard passage != nil || !source.isStage && !destination.isStage else { return }
+        guard result.judgements < judgementsMax else {
+            result.unjudgedPairs += VerdictComparison.pairCount(source, destination)
+            return
+        }
+        let pairs = VerdictComparison.pairs(source, destination)
+        guard !pairs.isEmpty else { return }
+        let atoms = TrafficAtom.all(keys(source, destination))
+        guard result.judgements + atoms.count * 2 <= judgementsMax else {
+            // Nothing smaller is looked at any more either: what is left out would be hard to say.
+            result.judgements = judgementsMax
+            result.unjudgedPairs += pairs.count
+            return
+        }
+        result.judgements += atoms.count * 2
+        for group in groups(source, destination, atoms) {
+            result.total += pairs.count
+            for (from, to) in pairs.prefix(max(0, limit - result.changes.count)) {
+                result.changes.append(
+                    Change(
+                        from: from, to: to, traffic: TrafficAtom.text(group.atoms, of: atoms), atoms: group.atoms,
+                        before: group.before, after: group.after, cause: group.cause,
+                        decider: group.isIngress ? to : from, passage: passage))
+            }
+        }
     }
 
     /// A stage and somebody whom it is asked about; nil: no such pair.
@@ -275,6 +297,12 @@ package struct VerdictComparison: Sendable {
 
     private static func pairs(_ source: Crowd, _ destination: Crowd) -> [(String, String)] {
         source.names.flatMap { from in destination.names.filter { $0 != from }.map { (from, $0) } }
+    }
+
+    /// How many `pairs` there are; nobody is in two crowds.
+    private static func pairCount(_ source: Crowd, _ destination: Crowd) -> Int {
+        let all = source.names.count * destination.names.count
+        return source.sides == destination.sides ? all - source.names.count : all
     }
 
     private struct Group {
@@ -335,11 +363,41 @@ package struct VerdictComparison: Sendable {
     }
 }
 
-extension Policy {
-    /// True if the policy has a say about an endpoint, or about what other policies mean.
-    fileprivate func concerns(_ side: ExplainedSide) -> Bool {
-        definedTier != nil || prefixGroup != nil || standsInFor != nil || selects(side)
+/// Policies by whom they are about: a selector is asked once, however many rules and policies have it.
+private struct SubjectUsers {
+    private let policies: [Policy]
+    private var users: [SubjectSelector: [Int]] = [:]
+    private var always: Set<Int> = []
+
+    init(_ policies: [Policy]) {
+        self.policies = policies
+        for (index, policy) in policies.enumerated() {
+            if policy.concernsOthers { always.insert(index) }
+            for subject in Set(policy.rules.map(\.subject) + policy.defaultDeny.map(\.subject)) {
+                users[subject, default: []].append(index)
+            }
+        }
     }
+
+    /// Those that have a say about an endpoint, or about what other policies mean, in their order.
+    func policies(for side: ExplainedSide) -> [Policy] {
+        var indices = always
+        for (subject, users) in users where subject.selectsOrMeets(side) { indices.formUnion(users) }
+        return indices.sorted().map { policies[$0] }
+    }
+}
+
+extension Policy {
+    /// What it judges by: neither where it stands, nor what its author knows, nor until when it holds.
+    fileprivate var judging: Policy {
+        var judging = meaning
+        judging.lintExemptions = [:]
+        judging.validUntil = nil
+        return judging
+    }
+
+    /// True if the policy has a say about what other policies mean.
+    fileprivate var concernsOthers: Bool { definedTier != nil || prefixGroup != nil || standsInFor != nil }
 
     fileprivate func selects(_ side: ExplainedSide) -> Bool {
         rules.contains { $0.subject.selectsOrMeets(side) } || defaultDeny.contains { $0.subject.selectsOrMeets(side) }

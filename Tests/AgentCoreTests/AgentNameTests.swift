@@ -108,6 +108,8 @@ import Testing
         #expect(status.problems.first?.message.hasPrefix("2 rules by DNS name do nothing") == true)
         #expect(status.names?.selectors == 3 && status.names?.resolvers == [])
         let document = PolicyDocument(name: "p.yaml", text: Array(Self.policy.utf8))
+        let plan = try await state.planPolicies(.apply([document]), limit: 9)
+        #expect(plan.diagnostics == report.diagnostics, "a plan says what applying says")
         let validation = try await state.validatePolicies(document)
         #expect(validation.diagnostics.filter { $0.code == "BH2122" }.count == 2)
         let lint = try await state.lintPolicies(LintRequest(documents: []))

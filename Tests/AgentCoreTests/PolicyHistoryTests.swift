@@ -14,7 +14,7 @@ import Testing
 @testable import LinuxHost
 
 /// An agent without a kernel on a directory that outlives it.
-private struct Keeper {
+struct Keeper {
     let scratch: Scratch
     let datapath = InMemoryDatapath()
     let state: AgentState
@@ -425,63 +425,6 @@ private let closingHost = """
         let rebased = deadline.rebased(.init(wall: 3 * second, boot: 7 * second, bootID: "b"))
         #expect(rebased.remaining(.init(wall: 3 * second, boot: 57 * second, bootID: "b")) == 70 * second)
         #expect(rebased.rebased(.init(wall: 0, boot: 57 * second, bootID: "b")) == rebased)
-    }
-}
-
-@Suite struct PlanTests {
-    @Test func `a plan names the workloads whose verdict changes and changes nothing`() async throws {
-        let keeper = try await Keeper(try Scratch())
-        try await keeper.apply(policy("a", port: 80))
-        let document = PolicyDocument(name: "p.yaml", text: Array(policy("a", port: 81).utf8))
-        let plan = try await keeper.state.planPolicies(.apply([document]), limit: 9)
-        #expect(plan.changed == ["NetworkPolicy/shop/a"] && plan.refusal == nil && plan.unjudgedPairs == 0)
-        #expect(plan.total == plan.changes.count)
-        let changes = plan.changes.map { "\($0.from) -> \($0.to) \($0.traffic): \($0.before) becomes \($0.after)" }
-        #expect(
-            changes == [
-                "world -> shop/db tcp/80: allow becomes deny", "world -> shop/db tcp/81: deny becomes allow",
-            ], "the host reaches all before and after")
-        #expect(keeper.ports == [80])
-        #expect(try await keeper.state.planPolicies(.apply([document]), limit: 1).changes.count == 1)
-        #expect(try await keeper.state.diffPolicies(document, limit: 9).plan == plan)
-        try AtomicFile.write(document.text, to: "\(keeper.scratch.path)/watched/a.yaml")
-        await keeper.state.update(policyDirectory: DirectoryChange(names: ["a.yaml"]))
-        let refused = try await keeper.state.planPolicies(.apply([document]), limit: 9)
-        #expect(refused.refusal?.contains("is defined in") == true)
-        let broken = PolicyDocument(name: "p.yaml", text: Array("kind: x".utf8))
-        await #expect(throws: APIError.self) { try await keeper.state.planPolicies(.apply([broken]), limit: 9) }
-        let more = PolicyDocument(name: "q.yaml", text: Array(policy("b", port: 82).utf8))
-        let both = try await keeper.state.planPolicies(.apply([document, more]), limit: 9)
-        #expect(both.added == ["NetworkPolicy/shop/b"] && both.changes.map(\.traffic).contains("tcp/82"))
-        await #expect(throws: APIError.self) { try await keeper.state.planPolicies(.apply([more, more]), limit: 9) }
-        await #expect(throws: APIError.self) { try await keeper.state.planPolicies(.apply([more, broken]), limit: 9) }
-    }
-}
-
-extension PlanTests {
-    @Test func `deleting and bringing back are planned without a change`() async throws {
-        let keeper = try await Keeper(try Scratch())
-        try await keeper.apply(policy("a", port: 80))
-        try await keeper.apply(policy("a", port: 81))
-        func changes(_ change: PlannedChange) async throws -> [String] {
-            try await keeper.state.planPolicies(change, limit: 9).changes.map {
-                "\($0.from) -> \($0.to) \($0.traffic): \($0.before) becomes \($0.after)"
-            }
-        }
-        let deleted = try await keeper.state.planPolicies(.delete("a"), limit: 9)
-        #expect(deleted.removed == ["NetworkPolicy/shop/a"] && deleted.added + deleted.changed == [])
-        #expect(try await changes(.delete("a")) == ["world -> shop/db everything but tcp/81: deny becomes allow"])
-        #expect(
-            try await changes(.rollBack(1)) == [
-                "world -> shop/db tcp/80: deny becomes allow", "world -> shop/db tcp/81: allow becomes deny",
-            ])
-        #expect(try await keeper.state.planPolicies(.rollBack(1), limit: 9).changed == ["NetworkPolicy/shop/a"])
-        #expect(try await keeper.state.planPolicies(.rollBack(0), limit: 9).removed == ["NetworkPolicy/shop/a"])
-        #expect(keeper.ports == [81], "nothing was changed")
-        #expect(try await keeper.state.history(limit: 9).revisions.count == 2)
-        for wrong in [PlannedChange.delete("b"), .rollBack(2), .rollBack(9)] {
-            await #expect(throws: APIError.self) { try await keeper.state.planPolicies(wrong, limit: 9) }
-        }
     }
 }
 

@@ -18,7 +18,8 @@ import Testing
             PlanRendering.lines(report) == [
                 "NetworkPolicy/shop/db would be added",
                 "shop/web -> shop/db tcp/5432: allow becomes deny by NetworkPolicy/shop/db ingress[0] at db.yaml:3:1",
-                "… 11 more: raise --limit", "3 pairs were not looked at: there are too many of them",
+                "… 11 more: raise --limit",
+                "3 pairs were not looked at, as there are too many: what changes between them is not known",
                 "it would be refused: it would close SSH",
             ])
     }
@@ -38,6 +39,20 @@ import Testing
     @Test func `a plan without a change says so`() {
         #expect(
             PlanRendering.lines(PlanReport(changes: [], total: 0, unjudgedPairs: 0))
-                == ["no verdict changes between the workloads of this host and the world"])
+                == ["no verdict changes between the workloads of this host and others or the world"])
+    }
+
+    @Test func `where pairs were not looked at nobody says that nothing changes`() {
+        let plan = PlanReport(changes: [], total: 0, unjudgedPairs: 7)
+        #expect(
+            PlanRendering.lines(plan) == [
+                "no verdict changes between those that were looked at",
+                "7 pairs were not looked at, as there are too many: what changes between them is not known",
+            ])
+        var report = DiffReport(lines: [], diagnostics: [])
+        report.plan = plan
+        #expect(report.saysChange, "the exit status is not that of no change")
+        report.plan?.unjudgedPairs = 0
+        #expect(!report.saysChange)
     }
 }

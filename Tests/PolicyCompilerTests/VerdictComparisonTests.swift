@@ -127,6 +127,84 @@ import Testing
         #expect(result.unjudgedPairs == 37)
     }
 
+    /// The same, read from another file where it stands further down.
+    private func moved(_ policy: Policy) -> Policy {
+        var moved = policy
+        moved.source = SourceLocation(file: "new.yaml", line: policy.source.line + 7, column: 1)
+        for index in moved.rules.indices {
+            let origin = policy.rules[index].origin
+            moved.rules[index].origin = RuleOrigin(
+                policy: origin.policy, section: origin.section, index: origin.index,
+                source: SourceLocation(file: "new.yaml", line: origin.source.line + 7, column: 3))
+        }
+        return moved
+    }
+
+    @Test func `where a policy stands makes no difference, however many there are`() throws {
+        func one(_ number: Int, port: UInt16) -> Policy {
+            let peers = PeerSelection.some([.labels(.app("web"))])
+            return .test(
+                "p\(number)", for: "app\(number)",
+                rules: [(.ingress, .allow, peers, .some([.range(.tcp, port...port)]))])
+        }
+        let parties =
+            (260..<320).map { Self.party("app\($0)", "app\($0)", UInt32($0)) } + [Self.party("web", "web", 999)]
+        let before = (0..<320).map { one($0, port: 80) }
+        #expect(before[3] != moved(before[3]) && before[3].saysTheSame(as: moved(before[3])))
+        let same = VerdictComparison(before: before, after: before.map(moved), parties: parties).run(limit: 9)
+        #expect(same.judgements == 0 && same.total == 0 && same.unjudgedPairs == 0, "nothing differs")
+        let after = before.dropLast().map(moved) + [moved(one(319, port: 81))]
+        let result = VerdictComparison(before: before, after: after, parties: parties).run(limit: 9)
+        #expect(
+            result.changes.map { "\($0.from) -> \($0.to) \($0.traffic)" } == [
+                "web -> app319 tcp/80", "web -> app319 tcp/81",
+            ])
+        #expect(result.unjudgedPairs == 0)
+        // With everybody, both ways, for each kind of traffic before and after.
+        #expect(result.judgements > 0 && result.judgements < 61 * 2 * 6 * 2, "\(result.judgements)")
+    }
+
+    @Test func `exemptions and ends are no verdicts, other rules and orders are`() {
+        let policy = db([(.ingress, .allow, .some([.labels(.app("web"))]), sql)])
+        var exempt = moved(policy)
+        exempt.lintExemptions = [.duplicatePolicy: "known"]
+        exempt.validUntil = 4_000_000_000
+        #expect(VerdictComparison(before: [policy], after: [exempt], parties: parties).run(limit: 9).judgements == 0)
+        #expect(!policy.saysTheSame(as: exempt))
+        var other = moved(policy)
+        other.rules[0].action = .deny
+        #expect(!policy.saysTheSame(as: other))
+        #expect(lines([policy], [other]).count == 1)
+        other = moved(policy)
+        other.order = .priority(3)
+        #expect(!policy.saysTheSame(as: other))
+    }
+
+    @Test func `workloads of other hosts are peers, judged last and not among each other`() {
+        func remote(_ name: String, _ app: String, _ number: UInt32) -> VerdictComparison.Party {
+            var side = Self.party(name, app, number).side
+            side.isEndpoint = false
+            return .init(name: name, side: side)
+        }
+        let others = [remote("far", "web", 50), remote("far cache", "cache", 51)]
+        let policy = db([(.ingress, .allow, .some([.labels(.app("web"))]), .all)])
+        #expect(
+            lines([], [policy], parties: others + [parties[1]]) == [
+                "world -> db everything: allow becomes deny \(closed)",
+                "far cache -> db everything: allow becomes deny \(closed)",
+            ])
+        // A policy that would select one of them is the other host's business.
+        #expect(lines([], [.test("web", for: "web", rules: [])], parties: others).isEmpty)
+        // Where questions are few, those of this host get them.
+        let all = VerdictComparison(before: [], after: [policy], parties: others + parties)
+        let judgements = VerdictComparison(before: [], after: [policy], parties: parties).run(limit: 0).judgements
+        let short = VerdictComparison(
+            before: [], after: [policy], parties: others + parties, judgementsMax: judgements
+        ).run(limit: 9)
+        #expect(short.changes.map(\.from) == ["cache", "world"] && short.unjudgedPairs == 4)
+        #expect(all.run(limit: 9).changes.map(\.from) == ["cache", "world", "far cache"])
+    }
+
     @Test func `replicas are judged once, named each, and bounded`() {
         let many = (0..<40).map { Self.party("web-\($0)", "web", $0) } + [Self.party("db", "db", 99)]
         let result = VerdictComparison(before: [], after: [db([])], parties: many).run(limit: 5)

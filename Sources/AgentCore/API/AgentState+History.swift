@@ -26,7 +26,9 @@ extension AgentState {
             throw APIError(.notFound, "no revision \(number): `bulkhead policy history` lists those that are kept")
         }
         do throws(AgentError) {
-            let changes = try history.changes(number).map { change in
+            // Not those that only stand elsewhere in their files.
+            let changes = try history.changes(number).filter { $0.before?.document != $0.after?.document }.map {
+                change in
                 RevisionDetail.Change(
                     policy: change.reference?.text ?? "", before: change.before?.document,
                     after: change.after?.document)

@@ -8,21 +8,33 @@ import PolicyModel
 
 extension AgentState {
     func planPolicies(_ change: PlannedChange, limit: Int) async throws(APIError) -> PlanReport {
+        try await planPolicies(change, limit: limit, findings: nil)
+    }
+
+    /// `findings`: what is known to be said of the documents already, the reader's findings among it.
+    func planPolicies(
+        _ change: PlannedChange, limit: Int, findings: [DiagnosticRecord]?
+    ) async throws(APIError) -> PlanReport {
         var delta = desiredChange().policies
         var diagnostics: [DiagnosticRecord] = []
+        var refusal: String?
         var defined: [PolicyReference] = []
         switch change {
         case .apply(let documents):
             let bundle = try read(documents)
             for item in bundle.items { delta[item.policy.reference] = lasting(item.policy) }
-            (defined, diagnostics) = (bundle.items.map(\.policy.reference), bundle.records)
+            defined = bundle.items.map(\.policy.reference)
+            do throws(APIError) {
+                if let findings { diagnostics = findings } else { diagnostics = try compileAside(bundle).diagnostics }
+            } catch {
+                (diagnostics, refusal) = (bundle.records, error.message)
+            }
         case .delete(let reference): add(try deletion(of: reference), to: &delta)
         case .rollBack(let revision):
             let edits = try self.edits(backTo: revision)
             add(edits, to: &delta)
             defined = edits.filter { $0.after != nil }.map(\.reference)
         }
-        var refusal: String?
         do {
             try checkDirectory(defined)
             try checkHostDocuments(delta)
@@ -41,7 +53,7 @@ extension AgentState {
         return report
     }
 
-    /// Whose traffic gets another verdict; the agent goes on while that is worked out.
+    /// Whose traffic gets another verdict, that with workloads of other hosts included; the agent goes on while that is worked out.
     func plan(_ delta: PolicyDelta, limit: Int) async -> PlanReport {
         let before = engine.input.policies
         var after = before
@@ -49,6 +61,8 @@ extension AgentState {
         let inputs = PlanInputs(
             before: Array(before.values), after: Array(after.values),
             parties: planParties(after: EngineChange(policies: delta)),
+            remotes: remoteParties(after: EngineChange(policies: delta)),
+            changed: delta.references.flatMap { [before[$0], after[$0]].compactMap(\.self) },
             options: CompileOptions(allowHost: configuration.allowsHostAccess))
         return await inputs.compare(limit: limit)
     }
@@ -105,12 +119,15 @@ private struct PlanInputs: Sendable {
     var before: [Policy]
     var after: [Policy]
     var parties: [VerdictComparison.Party]
+    var remotes: RemoteParties
+    /// Those that the change names, before and after.
+    var changed: [Policy]
     var options: CompileOptions
 
     /// Nobody waits for it but who asked.
     @concurrent func compare(limit: Int) async -> PlanReport {
         let comparison = VerdictComparison(
-            before: before, after: after, parties: parties, options: options)
+            before: before, after: after, parties: parties + remotes.parties(changed + before), options: options)
         return PlanReport(comparison.run(limit: limit))
     }
 }

@@ -66,7 +66,9 @@ extension AgentState {
         let changes = current.changes(to: aside.state)
         var report = DiffReport(
             lines: changes.lines(from: current), legend: aside.legend(MapLegend(changes)), diagnostics: diagnostics)
-        if !document.text.isEmpty { report.plan = try await planPolicies(.apply([document]), limit: limit) }
+        if !document.text.isEmpty {
+            report.plan = try await planPolicies(.apply([document]), limit: limit, findings: diagnostics)
+        }
         return report
     }
 }
@@ -80,7 +82,13 @@ extension AgentState {
             let inForce = engine.inForce()
             return (inForce, inForce.diagnostics.map(\.record))
         }
-        let bundle = try read(document)
+        return try compileAside(try read(document))
+    }
+
+    /// What would be if all of them were applied, and what `apply` says of them.
+    func compileAside(
+        _ bundle: PolicyBundle
+    ) throws(APIError) -> (aside: PolicyEngine.Aside, diagnostics: [DiagnosticRecord]) {
         var change = desiredChange()
         for item in bundle.items { change.policies[item.policy.reference] = lasting(item.policy) }
         do {

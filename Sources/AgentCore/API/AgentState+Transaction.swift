@@ -102,7 +102,9 @@ extension AgentState {
             switch (applied.entries[edit.reference], edit.after) {
             case (nil, _): revision.added.append(edit.reference.text)
             case (_, nil): revision.removed.append(edit.reference.text)
-            default: revision.changed.append(edit.reference.text)
+            // One that only stands elsewhere in its file is kept with its new place, and not named.
+            case (let old?, let new?):
+                if old.document != new.entry.document { revision.changed.append(edit.reference.text) }
             }
         }
         return revision
@@ -158,13 +160,14 @@ extension AgentState {
         return report
     }
 
-    /// Says which policies a change adds, removes and replaces.
+    /// Says which policies a change adds and removes, and which say something else by it.
     func name(_ delta: PolicyDelta, in report: inout PolicyChangeReport) {
         for reference in delta.references.sorted(by: { $0.text < $1.text }) {
             switch (engine.input.policies[reference], delta[reference]) {
             case (nil, .some): report.added.append(reference.text)
             case (.some, nil): report.removed.append(reference.text)
-            case (let old, let new): if old != new { report.changed.append(reference.text) }
+            case (let old?, let new?): if !new.saysTheSame(as: old) { report.changed.append(reference.text) }
+            case (nil, nil): break
             }
         }
     }

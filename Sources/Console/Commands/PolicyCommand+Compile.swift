@@ -59,7 +59,7 @@ extension PolicyCommand {
             discussion: """
                 One file: compared with what is in force. Two: the first is the old state, the second the new one, both \
                 compiled for imagined workloads and hosts; that needs no agent and no rights. Exit status 0 if nothing would \
-                change, 1 if something would.
+                change, 1 if something would, or if not every pair could be looked at.
                 """)
 
         @Option(
@@ -115,11 +115,11 @@ extension PolicyCommand {
 }
 
 extension DiffReport {
-    /// True if a verdict or the map state changes.
+    /// True if a verdict or the map state changes, or may do so.
     ///
     /// The one host that the map state knows has no room for what rules say of several imagined ones: there the words alone
-    /// may say it.
-    var saysChange: Bool { !lines.isEmpty || plan.map { $0.total > 0 } ?? false }
+    /// may say it. Where not every pair was looked at, that nothing changes is not known.
+    var saysChange: Bool { !lines.isEmpty || plan.map { $0.total > 0 || $0.unjudgedPairs > 0 } ?? false }
 }
 
 /// How to compile without an agent.

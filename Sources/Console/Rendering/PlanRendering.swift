@@ -22,9 +22,13 @@ enum PlanRendering {
         if report.total > report.changes.count {
             lines.append("… \(report.total - report.changes.count) more: raise --limit")
         }
-        if report.total == 0 { lines.append("no verdict changes between the workloads of this host and the world") }
         if report.unjudgedPairs > 0 {
-            lines.append("\(report.unjudgedPairs) pairs were not looked at: there are too many of them")
+            if report.total == 0 { lines.append("no verdict changes between those that were looked at") }
+            lines.append(
+                "\(report.unjudgedPairs) pairs were not looked at, as there are too many: what changes between them is not "
+                    + "known")
+        } else if report.total == 0 {
+            lines.append("no verdict changes between the workloads of this host and others or the world")
         }
         return lines
     }
