@@ -33,7 +33,10 @@ struct DocumentReading {
                 remedy: "write apiVersion: \(versions)")
             return []
         }
-        return readPolicy(field, dialect: dialect).map { [$0] } ?? []
+        guard let policy = readPolicy(field, dialect: dialect) else { return [] }
+        // Only what stands in a list has a path.
+        if field.path != nil { context.listItems[policy.reference] = field.node }
+        return [policy]
     }
 
     /// Reads one policy; nil if it has an error, so that a policy is either whole or not there.

@@ -37,8 +37,14 @@ package struct PolicyReader: Sendable {
     ///
     /// All errors of all documents are collected. A policy with an error is left out; whoever loads a file as a unit
     /// checks `hasErrors` and keeps the old state.
-    package func read(bytes: [UInt8], file: String) -> PolicyDocumentSet {
-        let context = ReadingContext(file: file, bytes: bytes, options: options)
+    ///
+    /// `origin`: where in the file the bytes begin, if they were cut out of it; places are those of the file.
+    package func read(bytes: [UInt8], file: String, origin: TextOrigin = TextOrigin()) -> PolicyDocumentSet {
+        read(bytes: bytes, ReadingContext(file: file, bytes: bytes, options: options, origin: origin))
+    }
+
+    func read(bytes: [UInt8], _ context: ReadingContext) -> PolicyDocumentSet {
+        let file = context.file
         guard !PolicyReader.isBlank(bytes) else {
             context.report(
                 YAMLError(

@@ -113,7 +113,9 @@ import Testing
         let bundle = PolicyBundle(Array(text.utf8), file: "p.yaml", reader: PolicyReader())
         #expect(bundle.items.map(\.policy.reference.name) == ["one", "two"])
         for item in bundle.items {
-            #expect(try AppliedPolicy(item).policy(PolicyReader()) == item.policy)
+            var reading = AppliedPolicyReading(PolicyReader())
+            let again = try reading.read(AppliedPolicy(item)).policy
+            #expect(again == item.policy)
             #expect(AppliedPolicy(item).document.contains("apiVersion"))
         }
     }

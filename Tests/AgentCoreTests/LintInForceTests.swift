@@ -75,6 +75,16 @@ import Testing
         #expect(try await findings() == [])
     }
 
+    @Test func `nothing is said of exemptions in a file that cannot be read again`() async throws {
+        let text = policy("a", #"bulkhead.dev/lintIgnore: "BH2010: an old habit""#)
+        try await watch("w.yaml", text)
+        #expect(try await findings(exempted: true) == ["CalicoNetworkPolicy/shop/a w.yaml:7"])
+        try await watch("w.yaml", text + "  broken: [\n")
+        #expect(try await findings() == [])
+        #expect(try await findings(exempted: true) == [])
+        #expect(try await state.policies().map(\.name) == ["a"], "its old content is in force")
+    }
+
     @Test func `and what its author means so is found, and exempt`() async throws {
         try await apply("p.yaml", policy("a", #"bulkhead.dev/lintIgnore: "BH2010: an old habit""#))
         #expect(try await findings() == [], "no exemption without a finding")

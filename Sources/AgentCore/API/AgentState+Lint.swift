@@ -8,12 +8,7 @@ import PolicyReading
 
 extension AgentState {
     func lintPolicies(_ request: LintRequest) async throws(APIError) -> LintReport {
-        var set = PolicySet()
-        var reading: [Diagnostic] = []
-        for document in request.documents {
-            let bundle = PolicyBundle(Array(document.text.utf8), file: document.name, reader: reader)
-            reading += bundle.diagnostics + set.merge(bundle.items.map(\.policy))
-        }
+        let (set, reading) = await request.policies(reader)
         var change = desiredChange()
         for policy in set.policies { change.policies[policy.reference] = lasting(policy) }
         let parties = planParties(after: EngineChange(policies: change.policies)).map {
@@ -57,6 +52,19 @@ extension AgentState {
     }
 }
 
+extension LintRequest {
+    /// Nobody waits for it but who asked: a text of megabytes takes seconds.
+    @concurrent fileprivate func policies(_ reader: PolicyReader) async -> (set: PolicySet, reading: [Diagnostic]) {
+        var set = PolicySet()
+        var reading: [Diagnostic] = []
+        for document in documents {
+            let result = reader.read(document.text, file: document.name)
+            reading += result.diagnostics + set.merge(result.policies)
+        }
+        return (set, reading)
+    }
+}
+
 /// What a review needs, taken out of the agent's state.
 private struct LintInputs: Sendable {
     var policies: [Policy]
@@ -70,9 +78,19 @@ private struct LintInputs: Sendable {
 
     /// Nobody waits for it but who asked.
     @concurrent func review(_ reader: PolicyReader) async -> LintReport {
-        let inForce = applied.flatMap { $0.diagnostics(reader) } + (files?.diagnostics() ?? [])
+        var owned: [LintFinding] = []
+        var unread: Set<PolicyReference> = []
+        for entry in applied {
+            guard let diagnostics = entry.diagnostics(reader) else {
+                unread.insert(entry.reference)
+                continue
+            }
+            owned += diagnostics.map { LintFinding(policy: entry.reference, diagnostic: $0) }
+        }
+        let files = files?.diagnostics() ?? (found: [], changed: [])
+        unread.formUnion(policies.filter { files.changed.contains($0.source.file) }.map(\.reference))
         let result = PolicyReview(policies, surroundings).run(
-            focus: focus, reading: reading + inForce, compiled: compiled)
+            focus: focus, reading: reading + files.found, owned: owned, unread: unread, compiled: compiled)
         return LintReport(result, policies: names, workloads: surroundings.workloads?.count { !$0.side.isHost })
     }
 

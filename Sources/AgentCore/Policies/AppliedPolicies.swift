@@ -35,13 +35,16 @@ struct AppliedPolicies: Sendable {
         self.history = try PolicyHistory(directory: history, limits: limits)
         do throws(HostError) {
             try createDirectory(directory, mode: 0o700)
+            var reading = AppliedPolicyReading(reader)
             for name in try directoryEntries(directory).sorted() {
                 let path = "\(directory)/\(name)"
                 if name.hasSuffix(AtomicFile.stagedSuffix) { unsafe unlink(path) }
                 guard name.hasSuffix(".json") else { continue }
                 do throws(AgentError) {
                     guard let entry = try StateStorage.read(AppliedPolicy.self, from: path) else { continue }
-                    set(entry.reference, (entry, try entry.policy(reader)))
+                    let kept = try reading.read(entry)
+                    set(entry.reference, kept)
+                    if kept.entry != entry { unwritten.insert(entry.reference) }
                 } catch {
                     fileProblems[path] = error.description
                 }
@@ -57,6 +60,7 @@ struct AppliedPolicies: Sendable {
 
     /// Carries out the revisions that came into force without reaching the files of all their policies.
     private mutating func redo(_ reader: PolicyReader) {
+        var reading = AppliedPolicyReading(reader)
         for number in history.pending.sorted() {
             do throws(AgentError) {
                 for change in try history.changes(number) {
@@ -64,7 +68,7 @@ struct AppliedPolicies: Sendable {
                     unwritten.insert(reference)
                     set(
                         reference,
-                        try change.after.map { entry throws(AgentError) in (entry, try entry.policy(reader)) })
+                        try change.after.map { entry throws(AgentError) in try reading.read(entry) })
                 }
             } catch {
                 fileProblems["\(history.directory)/\(number)"] = error.description
@@ -86,13 +90,15 @@ extension AppliedPolicies {
     /// What brings the policies of an earlier revision back.
     func edits(backTo target: Int, reader: PolicyReader) throws(AgentError) -> [Edit] {
         var edits: [Edit] = []
+        var reading = AppliedPolicyReading(reader)
         for (reference, entry) in try history.undoing(to: target).sorted(by: { $0.key < $1.key }) {
             guard entries[reference] != entry else { continue }
             guard let entry else {
                 edits.append(Edit(reference: reference))
                 continue
             }
-            edits.append(Edit(reference: reference, after: (entry, try entry.policy(reader))))
+            let kept = try reading.read(entry)
+            if entries[reference] != kept.entry { edits.append(Edit(reference: reference, after: kept)) }
         }
         return edits
     }
@@ -123,12 +129,13 @@ extension AppliedPolicies {
     /// What the prepared revision changes; call before `publishDue`.
     func dueEdits(_ reader: PolicyReader) throws(AgentError) -> [Edit] {
         var edits: [Edit] = []
+        var reading = AppliedPolicyReading(reader)
         for change in try history.dueChanges() {
             guard let reference = change.reference else { continue }
             edits.append(
                 Edit(
                     reference: reference,
-                    after: try change.after.map { entry throws(AgentError) in (entry, try entry.policy(reader)) }))
+                    after: try change.after.map { entry throws(AgentError) in try reading.read(entry) }))
         }
         return edits
     }

@@ -13,6 +13,8 @@ struct AppliedPolicy: Codable, Hashable, Sendable {
     var text: String
     /// The line of `file` that `text` begins on; nil: the first (older agents put empty lines in front instead).
     var line: Int?
+    /// The column of that line; nil: the first.
+    var column: Int?
 
     init(_ item: PolicyBundle.Item) {
         let reference = item.policy.reference
@@ -20,34 +22,86 @@ struct AppliedPolicy: Codable, Hashable, Sendable {
         kind = reference.kind
         namespace = reference.namespace
         name = reference.name
-        text = item.text
-        line = item.firstLine > 1 ? item.firstLine : nil
+        text = item.text.text
+        line = item.text.origin.line > 1 ? item.text.origin.line : nil
+        column = item.text.origin.column > 1 ? item.text.origin.column : nil
     }
+
+    /// Where in `file` the text begins.
+    var origin: TextOrigin { TextOrigin(line: line ?? 1, column: column ?? 1) }
 
     var reference: PolicyReference { PolicyReference(kind: kind, namespace: namespace, name: name) }
 
-    /// The text as people wrote it.
-    var document: String { String(text.drop { $0 == "\n" }) }
-
-    /// Reads it again; its line numbers are those of the file it came from.
-    func policy(_ reader: PolicyReader) throws(AgentError) -> Policy {
-        let result = read(reader)
-        guard let policy = result.policies.first(where: { $0.reference == reference }) else {
-            throw AgentError(result.diagnostics.first?.description ?? "holds no policy \(reference.text)")
+    /// The text as people wrote it, an item of a list moved to the first column.
+    var document: String {
+        let lines = text.drop { $0 == "\n" }
+        let indentation = lines.prefix { $0 == " " }.count
+        guard indentation > 0 else { return String(lines) }
+        let isBreak = { (character: Character) in character == "\n" || character == "\r\n" }
+        let moved = lines.split(omittingEmptySubsequences: false, whereSeparator: isBreak).map { line -> Substring? in
+            let own = line.drop { $0 == " " }
+            if own.isEmpty { return "" }
+            return line.count - own.count >= indentation ? line.dropFirst(indentation) : nil
         }
-        return policy
+        // A text in quotes or brackets may go on further left.
+        return moved.contains(nil) ? String(lines) : moved.compactMap(\.self).joined(separator: "\n")
     }
 
-    /// What the reader says of it, at the lines of the file it came from; nothing if it cannot be read any more.
-    func diagnostics(_ reader: PolicyReader) -> [Diagnostic] {
-        let result = read(reader)
-        guard let source = result.policies.first(where: { $0.reference == reference })?.source else { return [] }
-        // The text of one in a list is the whole list: the others have texts of their own.
-        let end = result.policies.map(\.source.line).filter { $0 > source.line }.min() ?? .max
-        return result.diagnostics.filter { (source.line..<end).contains($0.location.line) }
+    /// What the reader says of it, at the places of the file it came from; nil if it cannot be read any more.
+    func diagnostics(_ reader: PolicyReader) -> [Diagnostic]? {
+        let result = reader.read(bytes: Array(text.utf8), file: file, origin: origin)
+        return result.policies.contains { $0.reference == reference } ? result.diagnostics : nil
+    }
+}
+
+/// Reads kept policies again, each text once.
+///
+/// Older agents kept the whole list with each of its items.
+struct AppliedPolicyReading {
+    private struct Text: Hashable {
+        var file: String
+        var text: String
+        var origin: TextOrigin
     }
 
-    private func read(_ reader: PolicyReader) -> PolicyDocumentSet {
-        reader.read(String(repeating: "\n", count: max(0, (line ?? 1) - 1)) + text, file: file)
+    private struct Content {
+        var policies: [PolicyReference: Policy]
+        var items: [PolicyReference: PolicyBundle.Item]
+        var problem: String?
+    }
+
+    private let reader: PolicyReader
+    /// What the texts of more than one policy hold.
+    private var contents: [Text: Content] = [:]
+    /// How many texts were read.
+    private(set) var textsRead = 0
+
+    init(_ reader: PolicyReader) { self.reader = reader }
+
+    /// The policy, at the places of the file it came from, with what is to be kept of it: its own text alone.
+    mutating func read(_ entry: AppliedPolicy) throws(AgentError) -> (entry: AppliedPolicy, policy: Policy) {
+        let text = Text(file: entry.file, text: entry.text, origin: entry.origin)
+        var known = contents[text]
+        if known == nil { known = read(text) }
+        guard let content = known, let policy = content.policies[entry.reference] else {
+            throw AgentError(known?.problem ?? "holds no policy \(entry.reference.text)")
+        }
+        guard content.policies.count > 1 else { return (entry, policy) }
+        contents[text] = content
+        guard let item = content.items[entry.reference] else { return (entry, policy) }
+        return (AppliedPolicy(item), item.policy)
+    }
+
+    private mutating func read(_ text: Text) -> Content {
+        textsRead += 1
+        let bytes = Array(text.text.utf8)
+        let set = reader.read(bytes: bytes, file: text.file, origin: text.origin)
+        var content = Content(
+            policies: Dictionary(set.policies.map { ($0.reference, $0) }) { first, _ in first }, items: [:],
+            problem: set.diagnostics.first?.description)
+        guard content.policies.count > 1 else { return content }
+        let bundle = PolicyBundle(bytes, file: text.file, reader: reader, origin: text.origin)
+        content.items = Dictionary(bundle.items.map { ($0.policy.reference, $0) }) { first, _ in first }
+        return content
     }
 }

@@ -9,9 +9,7 @@ struct PolicyBundle: Sendable {
     /// One policy with the text it was read from.
     struct Item: Sendable {
         var policy: Policy
-        var text: String
-        /// The line of the request that `text` begins on, from 1.
-        var firstLine: Int
+        var text: PolicyText
     }
 
     var items: [Item]
@@ -24,40 +22,12 @@ struct PolicyBundle: Sendable {
         self.diagnostics = diagnostics
     }
 
-    /// Reads a text of one or several documents.
-    init(_ bytes: [UInt8], file: String, reader: PolicyReader) {
-        let result = reader.read(bytes: bytes, file: file)
-        diagnostics = result.diagnostics
-        let documents = PolicyBundle.documents(bytes)
-        items = result.policies.map { policy in
-            let document = documents.last { $0.firstLine <= policy.source.line }
-            return Item(
-                policy: policy, text: document?.text ?? String(decoding: bytes, as: UTF8.self),
-                firstLine: document?.firstLine ?? 1)
+    /// Reads a text of one or several documents, which may be lists.
+    init(_ bytes: [UInt8], file: String, reader: PolicyReader, origin: TextOrigin = TextOrigin()) {
+        let (set, texts) = reader.readApart(bytes: bytes, file: file, origin: origin)
+        diagnostics = set.diagnostics
+        items = set.policies.compactMap { policy in
+            texts[policy.reference].map { Item(policy: policy, text: $0) }
         }
-    }
-
-    private struct Document {
-        var firstLine: Int
-        var lines: [Substring]
-
-        var text: String { lines.joined(separator: "\n") + "\n" }
-    }
-
-    /// Splits at `---` lines; they are document marks wherever they stand at the beginning of a line.
-    private static func documents(_ bytes: [UInt8]) -> [Document] {
-        var documents = [Document(firstLine: 1, lines: [])]
-        let text = String(decoding: bytes, as: UTF8.self)
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        // What follows the last line break is no line.
-        if lines.last?.isEmpty == true { lines.removeLast() }
-        for (index, line) in lines.enumerated() {
-            if line.hasPrefix("---") && (line.count == 3 || line.dropFirst(3).first?.isWhitespace == true) {
-                documents.append(Document(firstLine: index + 1, lines: [line]))
-            } else {
-                documents[documents.count - 1].lines.append(line)
-            }
-        }
-        return documents
     }
 }

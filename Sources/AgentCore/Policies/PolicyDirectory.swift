@@ -141,15 +141,21 @@ extension PolicyDirectory {
         fileprivate let reader: PolicyReader
         fileprivate let fingerprints: [String: ContentFingerprint]
 
-        /// What the reader says of them, read anew; nothing of those that are other ones by now.
-        func diagnostics() -> [Diagnostic] {
-            fingerprints.keys.sorted().flatMap { name -> [Diagnostic] in
+        /// What the reader says of them, read anew, and the paths of those that are other ones by now.
+        func diagnostics() -> (found: [Diagnostic], changed: Set<String>) {
+            var found: [Diagnostic] = []
+            var changed: Set<String> = []
+            for name in fingerprints.keys.sorted() {
                 let file = "\(path)/\(name)"
-                guard let bytes = try? readRegularFile(file, bytesMax: PolicyDirectory.fileBytesMax),
+                if let bytes = try? readRegularFile(file, bytesMax: PolicyDirectory.fileBytesMax),
                     ContentFingerprint(bytes) == fingerprints[name]
-                else { return [] }
-                return reader.read(bytes: bytes, file: file).diagnostics
+                {
+                    found += reader.read(bytes: bytes, file: file).diagnostics
+                } else {
+                    changed.insert(file)
+                }
             }
+            return (found, changed)
         }
     }
 }

@@ -44,9 +44,12 @@ package struct PolicyReview {
 
     /// Looks at the policies.
     ///
-    /// `focus`: the policies to speak of; nil: all. `reading`: what the reader said of their documents; `compiled`: what the compiler said of their rules.
+    /// `focus`: the policies to speak of; nil: all. `reading`: what the reader said of their documents; `owned`: the same
+    /// where it is known of which policy; `unread`: those of which nothing is known that the reader said; `compiled`: what
+    /// the compiler said of their rules.
     package func run(
-        focus: Set<PolicyReference>? = nil, reading: [Diagnostic] = [], compiled: [RuleDiagnostic] = []
+        focus: Set<PolicyReference>? = nil, reading: [Diagnostic] = [], owned: [LintFinding] = [],
+        unread: Set<PolicyReference> = [], compiled: [RuleDiagnostic] = []
     ) -> Result {
         let isMeant = { (policy: Policy) in focus?.contains(policy.reference) ?? true }
         let meant = policies.filter(isMeant)
@@ -54,7 +57,7 @@ package struct PolicyReview {
         let references = Set(meant.map(\.reference))
         var result = Result()
         let files = Dictionary(grouping: meant + over) { $0.source.file }
-        result.findings = reading.map { LintFinding(policy: owner(of: $0, in: files), diagnostic: $0) }
+        result.findings = reading.map { LintFinding(policy: owner(of: $0, in: files), diagnostic: $0) } + owned
         let ofNames =
             surroundings.readsAnswers == true
             ? [] : PolicyLint.namesNotRead(policies, isKnown: surroundings.readsAnswers == false)
@@ -74,7 +77,7 @@ package struct PolicyReview {
         result.unjudgedRules = ends.unjudgedRules
         found += declaredPorts(meant)
         result.findings += found
-        exempt(&result.findings, meant + over)
+        exempt(&result.findings, meant + over, unread: unread)
         result.findings.sort { $0.diagnostic.isPlaced(before: $1.diagnostic) }
         return result
     }
@@ -82,11 +85,13 @@ package struct PolicyReview {
     // MARK: Exemptions
 
     private func owner(of diagnostic: Diagnostic, in files: [String: [Policy]]) -> PolicyReference? {
-        files[diagnostic.location.file]?.filter { $0.source.line <= diagnostic.location.line }
-            .max { $0.source.line < $1.source.line }?.reference
+        // Several may begin on one line.
+        let place = (diagnostic.location.line, diagnostic.location.column)
+        return files[diagnostic.location.file]?.filter { ($0.source.line, $0.source.column) <= place }
+            .max { ($0.source.line, $0.source.column) < ($1.source.line, $1.source.column) }?.reference
     }
 
-    private func exempt(_ findings: inout [LintFinding], _ policies: [Policy]) {
+    private func exempt(_ findings: inout [LintFinding], _ policies: [Policy], unread: Set<PolicyReference>) {
         let exemptions = Dictionary(
             policies.map { ($0.reference, $0.lintExemptions) }, uniquingKeysWith: { first, _ in first })
         var used: Set<String> = []
@@ -96,7 +101,7 @@ package struct PolicyReview {
             findings[index].exemption = exemptions[policy]?[code]
             used.insert("\(policy.text) \(code)")
         }
-        for policy in policies {
+        for policy in policies where !unread.contains(policy.reference) {
             for code in policy.lintExemptions.keys where !used.contains("\(policy.reference.text) \(code)") {
                 // What depends on workloads or other policies may be found elsewhere, or tomorrow.
                 guard !PolicyReview.dependsOnOthers.contains(code) else { continue }

@@ -6,14 +6,18 @@ import PolicyModel
 final class ReadingContext {
     let file: String
     let options: PolicyReader.Options
+    private let origin: TextOrigin
     private var text: SourceText
     private(set) var diagnostics: [Diagnostic] = []
     private(set) var errorCount = 0
     /// The tables of fields that were asked for, with the paths, for the reference; nil: nobody wants to know.
     var visitedTables: [(path: String, table: FieldTable)]?
+    /// The values of policies that stand in lists, for those who cut the lists up.
+    var listItems: [PolicyReference: YAMLNode] = [:]
 
-    init(file: String, bytes: [UInt8], options: PolicyReader.Options) {
+    init(file: String, bytes: [UInt8], options: PolicyReader.Options, origin: TextOrigin = TextOrigin()) {
         self.file = file
+        self.origin = origin
         self.text = SourceText(bytes)
         self.options = options
     }
@@ -22,7 +26,9 @@ final class ReadingContext {
     var isFull: Bool { diagnostics.count >= options.limits.errorCountMax }
 
     func location(_ mark: YAMLMark) -> SourceLocation {
-        SourceLocation(file: file, line: mark.line, column: mark.column)
+        SourceLocation(
+            file: file, line: mark.line + origin.line - 1,
+            column: mark.line == 1 ? mark.column + origin.column - 1 : mark.column)
     }
 
     /// Adds a diagnostic, unless the limit of errors is reached: the first ones say enough.
@@ -35,7 +41,12 @@ final class ReadingContext {
         diagnostics.append(
             Diagnostic(
                 severity: severity, code: code, location: location(start), path: path, message: message,
-                remedy: remedy, excerpt: text.excerpt(from: start, to: end), related: related))
+                remedy: remedy, excerpt: excerpt(from: start, to: end), related: related))
+    }
+
+    /// None where the text begins within a line: its columns count from that line's begin.
+    private func excerpt(from start: YAMLMark, to end: YAMLMark?) -> SourceExcerpt? {
+        start.line == 1 && origin.column > 1 ? nil : text.excerpt(from: start, to: end)
     }
 
     /// Adds an error of the YAML itself.
