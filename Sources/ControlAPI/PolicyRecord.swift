@@ -135,6 +135,8 @@ package struct CompileReport: Codable, Hashable, Sendable {
     /// What the numbers in the lines stand for: `subject 3 is k8s:app=web`.
     package var legend: [String]
     package var diagnostics: [DiagnosticRecord]
+    /// Without an agent: selectors that nobody imagined meets, with the policies they are in; nil: none.
+    package var unimagined: [String]?
 
     package init(lines: [String], legend: [String] = [], diagnostics: [DiagnosticRecord]) {
         self.lines = lines
@@ -152,6 +154,10 @@ package struct DiffReport: Codable, Hashable, Sendable {
     package var diagnostics: [DiagnosticRecord]
     /// The same in words: whose traffic gets another verdict.
     package var plan: PlanReport?
+    /// Without an agent: selectors that nobody imagined meets, with the policies they are in; nil: none.
+    package var unimagined: [String]?
+    /// Without an agent: policies that say something else although no line and no verdict changes; nil: none.
+    package var untold: [String]?
 
     package init(lines: [String], legend: [String] = [], diagnostics: [DiagnosticRecord]) {
         self.lines = lines

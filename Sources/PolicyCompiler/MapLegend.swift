@@ -22,8 +22,8 @@ package struct MapLegend: Hashable, Sendable {
         identities = Set(keys.map(\.peer)).union(changes.mappingSettings.map(\.identity))
     }
 
-    /// Sorted lines: `subject 3 is k8s:app=web`, `identity 257 is k8s:app=db`, `identity 50331648 is *.example.org`; reserved
-    /// identities go by name already.
+    /// Sorted lines: `subject 3 is k8s:app=web`, `identity 257 is k8s:app=db`, `identity 50331648 is *.example.org`,
+    /// `identity 16777216 is node:io.kubernetes.node.name=n1`; reserved identities go by name already.
     package func lines(
         subjects known: [CompileSubject], identities records: [ResolvedIdentity], names: NameWording
     ) -> [String] {
@@ -35,7 +35,10 @@ package struct MapLegend: Hashable, Sendable {
         return first
             + second.sorted { $0.identity < $1.identity }.map { record in
                 let prefix = record.prefix.map { record.isWorkload ? " in \($0)" : " at \($0)" } ?? ""
-                let what = record.name.map(names.text) ?? "\(record.labels)"
+                // What prefixes of groups have in common are these; the rest is the world.
+                let labels =
+                    record.isWorkload || record.prefix != nil || record.groups.isEmpty ? [record.labels] : record.groups
+                let what = record.name.map(names.text) ?? labels.map(\.description).joined(separator: " and ")
                 return "identity \(record.identity.rawValue) is \(what)\(prefix)"
             }
     }

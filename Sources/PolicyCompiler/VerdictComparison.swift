@@ -119,14 +119,18 @@ package struct VerdictComparison: Sendable {
     /// The networks outside that are looked at, each without those inside it.
     package private(set) var networks: [CIDR] = []
     private let judgementsMax: Int
+    /// Hosts are on nodes of their own, and exchange packets as workloads do.
+    private let hostsAreApart: Bool
 
     /// Prepares for the parties of a host and the networks that policies name.
     ///
-    /// `judgementsMax`: questions to the explainer; beyond it pairs are counted and not judged.
+    /// `hostsAreApart`: true if parties that are hosts are different ones, and pairs of them are to be told; else another host
+    /// is somebody outside. `judgementsMax`: questions to the explainer; beyond it pairs are counted and not judged.
     package init(
         before: [Policy], after: [Policy], parties: [Party], options: CompileOptions = CompileOptions(),
-        judgementsMax: Int = 400_000
+        hostsAreApart: Bool = false, judgementsMax: Int = 400_000
     ) {
+        self.hostsAreApart = hostsAreApart
         self.judgementsMax = judgementsMax
         groups = Set((before + after).compactMap(\.prefixGroup?.labels)).sorted { "\($0)" < "\($1)" }
         namedGroups = NamedGroups(before + after)
@@ -243,7 +247,7 @@ package struct VerdictComparison: Sendable {
     /// Looks at what one crowd sends to another, if there are questions left for it.
     private func look(_ source: Crowd, _ destination: Crowd, limit: Int, _ result: inout Result) {
         // Another host is somebody outside to this one; what passes between two of whom none is here it does not judge.
-        guard !source.isHost || !destination.isHost else { return }
+        guard hostsAreApart || !source.isHost || !destination.isHost else { return }
         guard source.sides.before.isEndpoint || destination.sides.before.isEndpoint else { return }
         let passage = VerdictComparison.passage(source, destination)
         guard passage != nil || !source.isStage && !destination.isStage else { return }

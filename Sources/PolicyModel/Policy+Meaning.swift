@@ -25,5 +25,5 @@ extension Policy {
 }
 
 extension SourceLocation {
-    fileprivate static let nowhere = SourceLocation(file: "", line: 0, column: 0)
+    static let nowhere = SourceLocation(file: "", line: 0, column: 0)
 }

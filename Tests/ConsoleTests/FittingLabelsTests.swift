@@ -18,6 +18,14 @@ import Testing
         ([one(.exists), one(.isNotIn([""]))], "k8s:a=any"), ([one(.isNotIn(["x"])), one(.doesNotExist, of: "b")], ""),
         ([one(.exists, of: WellKnownLabel.namespace)], "k8s:io.kubernetes.pod.namespace=default"),
         ([one(.exists), one(.exists, of: "b")], "k8s:a,k8s:b"),
+        ([one(.exists), one(.isNotIn(["", "any"]))], "k8s:a=a"),
+        ([one(.has(.anywhere, "x")), one(.isNotIn(["x"]))], "k8s:a=axa"),
+        ([one(.has(.start, "ab")), one(.isNotIn(["ab"]))], "k8s:a=aba"),
+        ([one(.has(.end, "z")), one(.isNotIn(["z"])), one(.hasNot(.anywhere, "a"))], "k8s:a=bz"),
+        (
+            [one(.exists), one(.isNotIn(["", "any"] + "abcdefghijklmnopqrstuvwxyz0123456789".map(String.init)))],
+            "k8s:a=aa"
+        ),
     ])
     func `the fewest labels are found with which somebody is selected`(requirements: [LabelRequirement], labels: String)
     {

@@ -41,7 +41,8 @@ extension PolicyCommand {
                 } catch let error as ControlClientError where error.isWithoutAgent {
                     guard !agent.isSocketNamed else { throw error }
                     printError("bulkhead: \(error)")
-                    printError("bulkhead: compiled for imagined workloads instead; --offline says so beforehand")
+                    printError(
+                        "bulkhead: compiled for imagined workloads and hosts instead; --offline says so beforehand")
                 }
             }
             let policies = try PolicyFiles(documents).check().policies.inForce(at: Int64(time(nil)))
@@ -59,7 +60,8 @@ extension PolicyCommand {
             discussion: """
                 One file: compared with what is in force. Two: the first is the old state, the second the new one, both \
                 compiled for imagined workloads and hosts; that needs no agent and no rights. Exit status 0 if nothing would \
-                change, 1 if something would, or if not every pair could be looked at.
+                change, 1 if something would, if not every pair could be looked at, or if the two say different things that \
+                concern nobody imagined.
                 """)
 
         @Option(
@@ -115,16 +117,17 @@ extension PolicyCommand {
 }
 
 extension DiffReport {
-    /// True if a verdict or the map state changes, or may do so.
-    ///
-    /// The one host that the map state knows has no room for what rules say of several imagined ones: there the words alone
-    /// may say it. Where not every pair was looked at, that nothing changes is not known.
-    var saysChange: Bool { !lines.isEmpty || plan.map { $0.total > 0 || $0.unjudgedPairs > 0 } ?? false }
+    /// True if a verdict or the map state changes, or may do so: where not every pair was looked at, that nothing changes is
+    /// not known, and policies may say other things that concern nobody who was looked at.
+    var saysChange: Bool {
+        !lines.isEmpty || plan.map { $0.total > 0 || $0.unjudgedPairs > 0 } ?? false
+            || untold.map { !$0.isEmpty } ?? false
+    }
 }
 
 /// How to compile without an agent.
 struct ImaginationOptions: ParsableArguments {
-    @Flag(help: "Do not ask the agent: compile for imagined workloads.")
+    @Flag(help: "Do not ask the agent: compile for imagined workloads and hosts.")
     var offline = false
 
     @Option(
@@ -140,6 +143,12 @@ struct ImaginationOptions: ParsableArguments {
     /// `k8s:app=web,k8s:tier=front`; without a source a label is a Kubernetes label, without a namespace in `default`.
     static func labels(_ text: String) throws -> LabelSet {
         let labels = try text.split(separator: ",").map { part in
+            // No label of a workload has any: it is a slip of the pen, and nothing would fit it.
+            guard !part.contains(where: \.isWhitespace) else {
+                throw ConsoleFailure(
+                    .usage,
+                    "--workload: \"\(part)\" is not a label: there is a space in it; write k8s:app=web,k8s:tier=front")
+            }
             do throws(LabelSyntaxError) {
                 return try Label.parse(String(part), defaultSource: LabelSource.kubernetes)
             } catch {

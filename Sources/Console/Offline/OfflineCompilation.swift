@@ -15,6 +15,14 @@ struct OfflineCompilation {
     private let prefixes: [PolicyPrefix]
     private let names: [NameSelector]
     private let imagined: [ImaginedWorkload]
+    /// Nodes that rules select and no document describes.
+    private let nodes: [Policy]
+    /// Of hosts whose labels differ: to each other, and to workloads, they are not the same.
+    ///
+    /// Empty: all have the same.
+    private let hostNumbers: [LabelSet: NumericIdentity]
+    /// Whom nobody imagined is.
+    private let unimagined: [String]
     private var registry = RuleRegistry()
 
     /// Prepares for everything that will be compiled: each state is all policies that count together.
@@ -23,11 +31,17 @@ struct OfflineCompilation {
     /// that policies know by their labels alone.
     init(for states: [[Policy]], workloads: [LabelSet], imaginesHosts: Bool = true) throws {
         var allocator = IdentityAllocator()
+        nodes = imaginesHosts ? ImaginedNodes.all(for: states) : []
+        let states = states.map { [nodes] in $0 + nodes }
         let policies = states.flatMap(\.self)
-        imagined =
+        let imagined =
             (workloads.isEmpty ? ImaginedWorkloads.labels(for: policies) : workloads).map(
                 ImaginedWorkload.init(labels:))
             + (imaginesHosts ? ImaginedHosts.all(for: states) : ImaginedHosts.known(to: policies))
+        self.imagined = imagined
+        hostNumbers = OfflineCompilation.hostNumbers(
+            states.map { OfflineCompilation.hosts(imagined, $0).map(\.labels) })
+        unimagined = Unimagined.texts(states, among: imagined, onlyHosts: !workloads.isEmpty || !imaginesHosts)
         // So have those who are somebody else in another state.
         for state in states {
             for (name, endpoint) in OfflineCompilation.endpoints(imagined, state) {
@@ -68,9 +82,33 @@ struct OfflineCompilation {
         return found
     }
 
-    /// The labels of all hosts: they have one number among them, as the one host of an agent has.
-    private static func hostLabels(_ imagined: [ImaginedWorkload], _ policies: [Policy]) -> [Label] {
-        imagined.filter { $0.isHost && !$0.isService }.flatMap { $0.belongings(by: policies).labels.labels }
+    /// Hosts with what a state gives, but not their services.
+    private static func hosts(_ imagined: [ImaginedWorkload], _ policies: [Policy]) -> [EndpointGrants.Belongings] {
+        imagined.filter { $0.isHost && !$0.isService }.map { $0.belongings(by: policies) }
+    }
+
+    /// Numbers outside those of workloads, prefixes and names; none where the one reserved number will do in every state.
+    private static func hostNumbers(_ states: [[LabelSet]]) -> [LabelSet: NumericIdentity] {
+        guard states.contains(where: { Set($0).count > 1 }) else { return [:] }
+        let all = Set(states.joined()).sorted { $0.description < $1.description }
+        return Dictionary(
+            uniqueKeysWithValues: all.enumerated().map {
+                ($1, NumericIdentity(rawValue: NumericIdentity.localRange.upperBound + 1 + UInt32($0)))
+            })
+    }
+
+    /// Peers with each host as one of its own.
+    private func peers(_ records: some Collection<ResolvedIdentity>, _ policies: [Policy]) -> [ResolvedIdentity] {
+        guard !hostNumbers.isEmpty else { return Array(records) }
+        let hosts = OfflineCompilation.hosts(imagined, policies)
+        return records.filter { $0.identity != .host }
+            + hostNumbers.compactMap { labels, number in
+                let same = hosts.filter { $0.labels == labels }
+                guard !same.isEmpty else { return nil }
+                return ResolvedIdentity(
+                    identity: number, labels: labels, isWorkload: true,
+                    namedPorts: same.reduce(NamedPorts()) { $0.union($1.ports) })
+            }
     }
 
     /// Everybody with what a state gives.
@@ -93,13 +131,16 @@ struct OfflineCompilation {
             OfflineCompilation.sides(imagined, old), OfflineCompilation.sides(imagined, new)
         )
         return imagined.indices.map { .init(name: imagined[$0].name, side: before[$0], after: after[$0]) }
+            + ImaginedNodes.parties(nodes)
     }
 
     mutating func compile(_ policies: [Policy]) throws -> CompileReport {
         let (state, input) = try run(policies)
-        return CompileReport(
+        var report = CompileReport(
             lines: state.lines(), legend: lines(MapLegend(state), input, policies),
             diagnostics: PolicyLint.diagnostics(policies).map { DiagnosticRecord($0.diagnostic) })
+        report.unimagined = unimagined.isEmpty ? nil : unimagined
+        return report
     }
 
     /// What the compiler says of the rules and the workloads together.
@@ -124,8 +165,10 @@ struct OfflineCompilation {
         var report = DiffReport(
             lines: changes.lines(from: before), legend: lines(MapLegend(changes), input, old + new),
             diagnostics: PolicyLint.diagnostics(new).map { DiagnosticRecord($0.diagnostic) })
-        let comparison = VerdictComparison(before: old, after: new, parties: parties(from: old, to: new)).run(
-            limit: limit)
+        report.unimagined = unimagined.isEmpty ? nil : unimagined
+        let comparison = VerdictComparison(
+            before: old + nodes, after: new + nodes, parties: parties(from: old, to: new), hostsAreApart: true
+        ).run(limit: limit)
         report.plan = PlanReport(
             changes: comparison.changes.map { change in
                 PlanReport.Change(
@@ -133,14 +176,20 @@ struct OfflineCompilation {
                     after: change.after.rawValue, reason: change.reason, source: change.cause?.source?.text,
                     stage: change.passage?.stage.rawValue, direction: change.passage.map { "\($0.direction)" })
             }, total: comparison.total, unjudgedPairs: comparison.unjudgedPairs)
+        if !report.saysChange {
+            let differing = PolicyMeaning.differing(old, new).map(\.text)
+            report.untold = differing.isEmpty ? nil : differing
+        }
         return report
     }
 
-    private mutating func run(_ policies: [Policy]) throws -> (MapState, CompileInput) {
+    private mutating func run(_ stated: [Policy]) throws -> (MapState, CompileInput) {
+        let policies = stated + nodes
         var allocator = self.allocator
         let meant = OfflineCompilation.endpoints(imagined, policies)
         for (name, endpoint) in meant { try allocator.setEndpoint(name, endpoint) }
-        allocator.setHost(labels: OfflineCompilation.hostLabels(imagined, policies), addresses: [])
+        let hosts = OfflineCompilation.hosts(imagined, policies)
+        allocator.setHost(labels: hosts.flatMap(\.labels.labels), addresses: [])
         for name in Set(allocator.endpoints.keys).subtracting(meant.map(\.name)) { allocator.removeEndpoint(name) }
         for use in policies.flatMap(\.prefixes) {
             try allocator.usePrefix(use.prefix, includesWorkloads: use.includesWorkloads)
@@ -155,7 +204,7 @@ struct OfflineCompilation {
                 CompileSubject(
                     slot: slot, identity: .unmanaged, labels: key.labels, isHost: key.isHost,
                     namedPorts: key.namedPorts)
-            }, peers: Array(allocator.records.values), policies: policies)
+            }, peers: peers(allocator.records.values, policies), policies: policies)
         var state = RuleCompiler.compile(input, registry: &registry).state
         state.ipcache = allocator.mappings
         return (state, input)

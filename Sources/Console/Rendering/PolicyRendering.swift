@@ -28,13 +28,21 @@ enum PolicyRendering {
     }
 
     static func lines(_ report: CompileReport) -> [String] {
-        report.diagnostics.map(\.text) + report.legend.map { "# \($0)" }
+        report.diagnostics.map(\.text) + unimagined(report.unimagined) + report.legend.map { "# \($0)" }
             + (report.lines.isEmpty ? ["no entries: everything is open"] : report.lines)
     }
 
     static func lines(_ report: DiffReport) -> [String] {
-        report.diagnostics.map(\.text) + (report.plan.map { PlanRendering.changes($0) + [""] } ?? [])
-            + report.legend.map { "# \($0)" } + (report.lines.isEmpty ? ["no difference"] : report.lines)
+        let same = report.untold.map { untold in
+            "these policies differ, but nobody imagined here is concerned: " + untold.joined(separator: ", ")
+        }
+        return report.diagnostics.map(\.text) + unimagined(report.unimagined)
+            + (report.plan.map { PlanRendering.changes($0) + [""] } ?? [])
+            + report.legend.map { "# \($0)" } + (report.lines.isEmpty ? [same ?? "no difference"] : report.lines)
+    }
+
+    private static func unimagined(_ selectors: [String]?) -> [String] {
+        (selectors ?? []).map { "nobody could be imagined for \($0): what is said of such is not told" }
     }
 
     static func lines(_ report: ExplainReport) -> [String] {
