@@ -14,7 +14,7 @@ package struct NameWording: Hashable, Sendable {
     package init(_ policies: some Sequence<Policy>) {
         var ofCilium: Set<NameSelector> = [], ofOthers: Set<NameSelector> = []
         for policy in policies {
-            if policy.reference.kind.hasPrefix("Cilium") {
+            if policy.reference.language == .cilium {
                 ofCilium.formUnion(policy.names)
             } else {
                 ofOthers.formUnion(policy.names)

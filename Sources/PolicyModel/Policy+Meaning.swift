@@ -25,5 +25,6 @@ extension Policy {
 }
 
 extension SourceLocation {
-    static let nowhere = SourceLocation(file: "", line: 0, column: 0)
+    /// Of what no document says.
+    package static let nowhere = SourceLocation(file: "", line: 0, column: 0)
 }

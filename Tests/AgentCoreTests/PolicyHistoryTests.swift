@@ -67,19 +67,6 @@ struct Keeper {
     }
 }
 
-/// Lets anyone reach one port of the database.
-private func policy(_ name: String, port: Int) -> String {
-    """
-    apiVersion: networking.k8s.io/v1
-    kind: NetworkPolicy
-    metadata: {name: \(name), namespace: shop}
-    spec:
-      podSelector: {matchLabels: {app: db}}
-      ingress: [{ports: [{port: \(port)}]}]
-
-    """
-}
-
 private let closingHost = """
     apiVersion: cilium.io/v2
     kind: CiliumClusterwideNetworkPolicy
@@ -97,9 +84,11 @@ private let closingHost = """
 
     @Test func `each change is a revision that says who, what and what was before`() async throws {
         let keeper = try await Keeper(scratch)
-        #expect(try await keeper.apply(policy("a", port: 1) + "---\n" + policy("b", port: 2), userID: 7).revision == 1)
-        #expect(try await keeper.apply(policy("a", port: 3), userID: 8).revision == 2)
-        #expect(try await keeper.apply(policy("a", port: 3)).revision == nil, "nothing changed")
+        #expect(
+            try await keeper.apply(databasePolicy("a", port: 1) + "---\n" + databasePolicy("b", port: 2), userID: 7)
+                .revision == 1)
+        #expect(try await keeper.apply(databasePolicy("a", port: 3), userID: 8).revision == 2)
+        #expect(try await keeper.apply(databasePolicy("a", port: 3)).revision == nil, "nothing changed")
         _ = try await keeper.state.deletePolicy("b", options: ChangeOptions(userID: 9))
         for agent in [keeper, try await Keeper(scratch)] {
             let report = try await agent.state.history(limit: 10)
@@ -112,7 +101,7 @@ private let closingHost = """
             #expect(report.oldestReachable == 0 && report.kept == 3 && report.confirmation == nil)
             #expect(try await agent.state.history(limit: 1).revisions.map(\.number) == [3])
             let change = try #require(try await agent.state.revision(2).changes.first)
-            #expect(change.before == policy("a", port: 1) && change.after == policy("a", port: 3))
+            #expect(change.before == databasePolicy("a", port: 1) && change.after == databasePolicy("a", port: 3))
         }
         let missing = await #expect(throws: APIError.self) { try await keeper.state.revision(4) }
         #expect(missing?.code == .notFound)
@@ -122,7 +111,7 @@ private let closingHost = """
         let ending = String(repeating: "n", count: 252)
         for names in [["a", "b"].map { $0 + ending }, ["a", "b"].map { ending + $0 }] {
             let keeper = try await Keeper(scratch)
-            for (number, name) in names.enumerated() { try await keeper.apply(policy(name, port: 1 + number)) }
+            for (number, name) in names.enumerated() { try await keeper.apply(databasePolicy(name, port: 1 + number)) }
             #expect(try await keeper.state.status().problems.isEmpty)
             let next = try await Keeper(scratch)
             #expect(next.ports == [1, 2])
@@ -136,8 +125,8 @@ private let closingHost = """
 
     @Test func `a rollback brings all policies of a revision back, as a new revision`() async throws {
         let keeper = try await Keeper(scratch)
-        try await keeper.apply(policy("a", port: 1))
-        try await keeper.apply(policy("a", port: 2) + "---\n" + policy("b", port: 3))
+        try await keeper.apply(databasePolicy("a", port: 1))
+        try await keeper.apply(databasePolicy("a", port: 2) + "---\n" + databasePolicy("b", port: 3))
         _ = try await keeper.state.deletePolicy("a", options: ChangeOptions())
         #expect(keeper.ports == [3])
         let commits = try await keeper.state.status().state.commits
@@ -147,8 +136,8 @@ private let closingHost = """
         _ = try await keeper.state.rollBack(to: 1, options: ChangeOptions())
         #expect(keeper.ports == [1])
         #expect(try await keeper.state.status().state.commits == commits + 2, "one transaction each")
-        #expect(try await keeper.documents() == ["a": policy("a", port: 1)])
-        #expect(try await Keeper(scratch).documents() == ["a": policy("a", port: 1)])
+        #expect(try await keeper.documents() == ["a": databasePolicy("a", port: 1)])
+        #expect(try await Keeper(scratch).documents() == ["a": databasePolicy("a", port: 1)])
         _ = try await keeper.state.rollBack(to: 0, options: ChangeOptions())
         #expect(keeper.ports.isEmpty)
         let newest = try #require(try await keeper.state.history(limit: 2).revisions.last)
@@ -160,7 +149,7 @@ private let closingHost = """
 
     @Test func `a rollback that changes nothing is no revision`() async throws {
         let keeper = try await Keeper(scratch)
-        try await keeper.apply(policy("a", port: 80))
+        try await keeper.apply(databasePolicy("a", port: 80))
         _ = try await keeper.state.deletePolicy("a", options: ChangeOptions())
         let report = try await keeper.state.rollBack(to: 0, options: ChangeOptions())
         #expect(report.revision == nil && report.added + report.changed + report.removed == [])
@@ -172,8 +161,8 @@ private let closingHost = """
         func documents(_ texts: [String]) -> [PolicyDocument] {
             texts.enumerated().map { PolicyDocument(name: "\($0 + 1).yaml", text: Array($1.utf8)) }
         }
-        let first = policy("a", port: 80)
-        for wrong in [first, policy("b", port: 99_999), "# nothing\n", "kind: x"] {
+        let first = databasePolicy("a", port: 80)
+        for wrong in [first, databasePolicy("b", port: 99_999), "# nothing\n", "kind: x"] {
             await #expect {
                 try await keeper.state.applyPolicies(documents([first, wrong]), options: ChangeOptions())
             } throws: { error in
@@ -185,7 +174,7 @@ private let closingHost = """
         #expect(keeper.ports.isEmpty)
         #expect(try await keeper.state.history(limit: 9).revisions.isEmpty)
         let report = try await keeper.state.applyPolicies(
-            documents([first, policy("b", port: 81)]), options: ChangeOptions())
+            documents([first, databasePolicy("b", port: 81)]), options: ChangeOptions())
         #expect(report.revision == 1 && report.added.count == 2 && keeper.ports == [80, 81])
         #expect(try await keeper.state.policies().map(\.source) == ["1.yaml:1:1", "2.yaml:1:1"])
     }
@@ -193,7 +182,7 @@ private let closingHost = """
     @Test func `a rollback meets the checks of apply`() async throws {
         let keeper = try await Keeper(scratch, host: true)
         _ = try await keeper.state.applyPolicies(
-            PolicyDocument(name: "h.yaml", text: Array((closingHost + "---\n" + policy("a", port: 1)).utf8)),
+            PolicyDocument(name: "h.yaml", text: Array((closingHost + "---\n" + databasePolicy("a", port: 1)).utf8)),
             options: ChangeOptions(isForced: true))
         _ = try await keeper.state.rollBack(to: 0, options: ChangeOptions())
         let lockout = await #expect(throws: APIError.self) {
@@ -201,7 +190,7 @@ private let closingHost = """
         }
         #expect(lockout?.code == .refused && lockout?.message.contains("--force") == true)
         #expect(try await keeper.state.history(limit: 9).revisions.count == 2, "a refused change is no revision")
-        try AtomicFile.write(Array(policy("a", port: 9).utf8), to: "\(scratch.path)/watched/a.yaml")
+        try AtomicFile.write(Array(databasePolicy("a", port: 9).utf8), to: "\(scratch.path)/watched/a.yaml")
         await keeper.state.update(policyDirectory: DirectoryChange(names: ["a.yaml"]))
         let conflict = await #expect(throws: APIError.self) {
             try await keeper.state.rollBack(to: 1, options: ChangeOptions(isForced: true))
@@ -216,8 +205,8 @@ private let closingHost = """
 
     @Test func `a file of the directory stays in force when the applied policy it covers goes`() async throws {
         let keeper = try await Keeper(scratch)
-        try await keeper.apply(policy("a", port: 1))
-        try AtomicFile.write(Array(policy("a", port: 9).utf8), to: "\(scratch.path)/watched/a.yaml")
+        try await keeper.apply(databasePolicy("a", port: 1))
+        try AtomicFile.write(Array(databasePolicy("a", port: 9).utf8), to: "\(scratch.path)/watched/a.yaml")
         await keeper.state.update(policyDirectory: DirectoryChange(names: ["a.yaml"]))
         #expect(keeper.ports == [9])
         _ = try await keeper.state.rollBack(to: 0, options: ChangeOptions())
@@ -226,7 +215,7 @@ private let closingHost = """
 
     @Test func `only so many revisions are kept, and of the rest none can be brought back`() async throws {
         let keeper = try await Keeper(scratch, limits: .init(revisions: 3))
-        for port in 1...9 { try await keeper.apply(policy("a", port: port)) }
+        for port in 1...9 { try await keeper.apply(databasePolicy("a", port: port)) }
         #expect(try await keeper.state.history(limit: 99).revisions.map(\.number) == [9, 8, 7])
         let error = await #expect(throws: APIError.self) {
             try await keeper.state.rollBack(to: 5, options: ChangeOptions())
@@ -235,14 +224,14 @@ private let closingHost = """
         _ = try await keeper.state.rollBack(to: 6, options: ChangeOptions())
         #expect(keeper.ports == [6])
         let small = try await Keeper(scratch, limits: .init(bytes: 1))
-        try await small.apply(policy("a", port: 20))
+        try await small.apply(databasePolicy("a", port: 20))
         #expect(try await small.state.history(limit: 99).revisions.map(\.number) == [11], "the newest is kept")
         #expect(try directoryEntries("\(scratch.path)/state/history") == ["11.json"])
     }
 
     @Test func `a damaged revision keeps nobody from working and is named`() async throws {
         let keeper = try await Keeper(scratch)
-        for port in 1...3 { try await keeper.apply(policy("a", port: port)) }
+        for port in 1...3 { try await keeper.apply(databasePolicy("a", port: port)) }
         try AtomicFile.write(Array("{\"number\": 2}\nnonsense".utf8), to: "\(scratch.path)/state/history/2.json")
         let next = try await Keeper(scratch)
         #expect(next.ports == [3])
@@ -252,16 +241,20 @@ private let closingHost = """
         #expect(error?.message.contains("history/2.json") == true)
         _ = try await next.state.rollBack(to: 2, options: ChangeOptions())
         #expect(next.ports == [2])
-        #expect(try await next.apply(policy("a", port: 4)).revision == 5)
+        #expect(try await next.apply(databasePolicy("a", port: 4)).revision == 5)
     }
 
     /// Every mixture of old and new files that a kill can leave behind, before and after the revision was published.
     @Test func `a kill between any two steps leaves the old policies or the new ones`() async throws {
         let keeper = try await Keeper(scratch)
-        try await keeper.apply(policy("a", port: 1) + "---\n" + policy("b", port: 1) + "---\n" + policy("c", port: 1))
+        try await keeper.apply(
+            databasePolicy("a", port: 1) + "---\n" + databasePolicy("b", port: 1) + "---\n"
+                + databasePolicy("c", port: 1))
         let directory = "\(scratch.path)/state/policies", history = "\(scratch.path)/state/history"
         let old = try contents(of: directory), first = try contents(of: history)
-        try await keeper.apply(policy("a", port: 2) + "---\n" + policy("b", port: 2) + "---\n" + policy("d", port: 2))
+        try await keeper.apply(
+            databasePolicy("a", port: 2) + "---\n" + databasePolicy("b", port: 2) + "---\n"
+                + databasePolicy("d", port: 2))
         let new = try contents(of: directory), second = try contents(of: history)
         let names = Set(old.keys).union(new.keys).sorted()
         let revision = try #require(second["2.json"])
@@ -275,8 +268,9 @@ private let closingHost = """
             #expect(after.ports == [1, 2], "\(written)")
             #expect(
                 try await after.documents() == [
-                    "a": policy("a", port: 2), "b": policy("b", port: 2), "c": policy("c", port: 1),
-                    "d": policy("d", port: 2),
+                    "a": databasePolicy("a", port: 2), "b": databasePolicy("b", port: 2),
+                    "c": databasePolicy("c", port: 1),
+                    "d": databasePolicy("d", port: 2),
                 ])
             #expect(try contents(of: directory) == new && contents(of: history) == second)
         }
@@ -306,14 +300,14 @@ private let closingHost = """
 
     @Test func `what nobody confirms is taken back, what somebody confirms stays`() async throws {
         let keeper = try await Keeper(scratch)
-        try await keeper.apply(policy("a", port: 1))
+        try await keeper.apply(databasePolicy("a", port: 1))
         let report = try await keeper.apply(
-            policy("a", port: 2) + "---\n" + policy("b", port: 2), confirm: .seconds(60))
+            databasePolicy("a", port: 2) + "---\n" + databasePolicy("b", port: 2), confirm: .seconds(60))
         #expect(report.confirmation?.revision == 2 && report.confirmation?.rollbackTo == 1)
         #expect(keeper.ports == [2])
         let waiting = try #require(try await keeper.state.status().confirmation)
         #expect(waiting.secondsLeft > 50 && waiting.secondsLeft <= 60)
-        let refused = await #expect(throws: APIError.self) { try await keeper.apply(policy("c", port: 3)) }
+        let refused = await #expect(throws: APIError.self) { try await keeper.apply(databasePolicy("c", port: 3)) }
         #expect(refused?.code == .refused && refused?.message.contains("bulkhead policy confirm 2") == true)
         await #expect(throws: APIError.self) { try await keeper.state.confirm(1) }
         #expect(try await keeper.state.confirm(2).number == 2)
@@ -322,26 +316,28 @@ private let closingHost = """
         let late = await #expect(throws: APIError.self) { try await keeper.state.confirm(nil) }
         #expect(late?.code == .notFound)
 
-        try await keeper.apply(policy("a", port: 3) + "---\n" + policy("c", port: 3), confirm: .milliseconds(5))
+        try await keeper.apply(
+            databasePolicy("a", port: 3) + "---\n" + databasePolicy("c", port: 3), confirm: .milliseconds(5))
         #expect(keeper.ports == [2, 3])
         try await Task.sleep(for: .milliseconds(10))
         await #expect(throws: APIError.self, "too late") { try await keeper.state.confirm(3) }
         await keeper.state.rollBackUnconfirmed()
         #expect(keeper.ports == [2])
         for agent in [keeper, try await Keeper(scratch)] {
-            #expect(try await agent.documents() == ["a": policy("a", port: 2), "b": policy("b", port: 2)])
+            #expect(
+                try await agent.documents() == ["a": databasePolicy("a", port: 2), "b": databasePolicy("b", port: 2)])
             let newest = try #require(try await agent.state.history(limit: 1).revisions.first)
             #expect(newest.number == 4 && newest.action == .unconfirmed && newest.target == 2 && newest.userID == nil)
             #expect(newest.removed == ["NetworkPolicy/shop/c"] && newest.changed == ["NetworkPolicy/shop/a"])
             #expect(try await agent.state.status().confirmation == nil)
         }
-        #expect(try await keeper.apply(policy("a", port: 7)).revision == 5)
+        #expect(try await keeper.apply(databasePolicy("a", port: 7)).revision == 5)
     }
 
     @Test func `a restart keeps the time, and takes back what is overdue before anything else`() async throws {
         let keeper = try await Keeper(scratch)
-        try await keeper.apply(policy("a", port: 1))
-        try await keeper.apply(policy("a", port: 2), confirm: .milliseconds(400))
+        try await keeper.apply(databasePolicy("a", port: 1))
+        try await keeper.apply(databasePolicy("a", port: 2), confirm: .milliseconds(400))
         let early = try await Keeper(scratch)
         #expect(early.ports == [2])
         #expect(try await early.state.status().confirmation?.revision == 2)
@@ -355,14 +351,14 @@ private let closingHost = """
 
     @Test func `a rollback by hand ends the wait, also one that changes nothing`() async throws {
         let keeper = try await Keeper(scratch)
-        try await keeper.apply(policy("a", port: 1))
-        try await keeper.apply(policy("a", port: 2), confirm: .seconds(60))
+        try await keeper.apply(databasePolicy("a", port: 1))
+        try await keeper.apply(databasePolicy("a", port: 2), confirm: .seconds(60))
         _ = try await keeper.state.rollBack(to: 1, options: ChangeOptions())
         #expect(keeper.ports == [1])
         #expect(try await keeper.state.status().confirmation == nil)
         #expect(try await Keeper(scratch).state.status().confirmation == nil)
-        #expect(try await keeper.apply(policy("a", port: 2)).revision == 4)
-        try await keeper.apply(policy("a", port: 1), confirm: .seconds(60))
+        #expect(try await keeper.apply(databasePolicy("a", port: 2)).revision == 4)
+        try await keeper.apply(databasePolicy("a", port: 1), confirm: .seconds(60))
         _ = try await keeper.state.rollBack(to: 3, options: ChangeOptions())
         #expect(try await keeper.state.status().confirmation == nil)
         #expect(keeper.ports == [1])
@@ -370,8 +366,8 @@ private let closingHost = """
 
     @Test func `what a kill left of a change that never came into force undoes nothing`() async throws {
         let keeper = try await Keeper(scratch)
-        try await keeper.apply(policy("a", port: 1))
-        try await keeper.apply(policy("a", port: 2), confirm: .milliseconds(1))
+        try await keeper.apply(databasePolicy("a", port: 1))
+        try await keeper.apply(databasePolicy("a", port: 2), confirm: .milliseconds(1))
         let history = "\(scratch.path)/state/history"
         // As if killed between publishing the undo and publishing the revision.
         unsafe unlink("\(history)/2.json")
@@ -397,8 +393,8 @@ private let closingHost = """
 
     @Test func `a rollback that the kernel refuses is a problem and tried again`() async throws {
         let keeper = try await Keeper(scratch)
-        try await keeper.apply(policy("a", port: 1))
-        try await keeper.apply(policy("a", port: 2), confirm: .milliseconds(5))
+        try await keeper.apply(databasePolicy("a", port: 1))
+        try await keeper.apply(databasePolicy("a", port: 2), confirm: .milliseconds(5))
         try await Task.sleep(for: .milliseconds(10))
         keeper.datapath.withContent { $0.nextError = .incomplete }
         await keeper.state.rollBackUnconfirmed()
@@ -435,11 +431,12 @@ private let closingHost = """
 
     @Test func `documents are judged with what is in force, and only they are spoken of`() async throws {
         let keeper = try await Keeper(try Scratch())
-        try await keeper.apply(policy("a", port: 80))
+        try await keeper.apply(databasePolicy("a", port: 80))
         let inForce = try await lint(keeper, [])
         #expect(inForce.policies == ["NetworkPolicy/shop/a"])
         #expect(inForce.workloads == 1, "the host is none")
-        let same = policy("b", port: 80), nobody = policy("c", port: 82).replacing("app: db", with: "app: none")
+        let same = databasePolicy("b", port: 80),
+            nobody = databasePolicy("c", port: 82).replacing("app: db", with: "app: none")
         let report = try await lint(
             keeper, [.init(name: "b.yaml", text: same), .init(name: "c.yaml", text: nobody)])
         #expect(report.policies == ["NetworkPolicy/shop/b", "NetworkPolicy/shop/c"])
@@ -454,7 +451,7 @@ private let closingHost = """
         let report = try await lint(
             keeper,
             [
-                .init(name: "a.yaml", text: "kind: x\n"), .init(name: "b.yaml", text: policy("b", port: 80)),
+                .init(name: "a.yaml", text: "kind: x\n"), .init(name: "b.yaml", text: databasePolicy("b", port: 80)),
                 .init(name: "c.yaml", text: "a: [\n"),
             ])
         #expect(Set(report.findings.map(\.diagnostic.file)) == ["a.yaml", "c.yaml"])
@@ -465,14 +462,14 @@ private let closingHost = """
 @Suite struct TimedPolicyTests {
     private func timed(_ name: String, port: Int, in seconds: Int64) -> String {
         let end = Timestamp.text(seconds: Timestamp.secondsNow() + seconds)
-        return policy(name, port: port).replacing(
+        return databasePolicy(name, port: port).replacing(
             "namespace: shop}", with: "namespace: shop, annotations: {bulkhead.dev/validUntil: \"\(end)\"}}")
     }
 
     @Test func `a policy is out of force from its end on, named, and can be deleted`() async throws {
         let scratch = try Scratch()
         let keeper = try await Keeper(scratch)
-        try await keeper.apply(policy("a", port: 1))
+        try await keeper.apply(databasePolicy("a", port: 1))
         try await keeper.apply(timed("b", port: 2, in: 1))
         try AtomicFile.write(Array(timed("c", port: 3, in: 3600).utf8), to: "\(scratch.path)/watched/c.yaml")
         try AtomicFile.write(Array(timed("d", port: 4, in: -5).utf8), to: "\(scratch.path)/watched/d.yaml")
@@ -496,7 +493,7 @@ private let closingHost = """
         // Brought back by a rollback, its time is still over; replaced by one without an end, it is in force.
         _ = try await keeper.state.rollBack(to: 2, options: ChangeOptions())
         #expect(keeper.ports == [1, 3])
-        try await keeper.apply(policy("b", port: 2))
+        try await keeper.apply(databasePolicy("b", port: 2))
         #expect(keeper.ports == [1, 2, 3])
         #expect(try await keeper.state.status().timedPolicies?.count == 2)
     }

@@ -8,24 +8,11 @@ import Testing
 @testable import AgentCore
 @testable import LinuxHost
 
-/// Lets anyone reach one port of the database.
-private func policy(_ name: String, port: Int) -> String {
-    """
-    apiVersion: networking.k8s.io/v1
-    kind: NetworkPolicy
-    metadata: {name: \(name), namespace: shop}
-    spec:
-      podSelector: {matchLabels: {app: db}}
-      ingress: [{ports: [{port: \(port)}]}]
-
-    """
-}
-
 @Suite struct PlanTests {
     @Test func `a plan names the workloads whose verdict changes and changes nothing`() async throws {
         let keeper = try await Keeper(try Scratch())
-        try await keeper.apply(policy("a", port: 80))
-        let document = PolicyDocument(name: "p.yaml", text: Array(policy("a", port: 81).utf8))
+        try await keeper.apply(databasePolicy("a", port: 80))
+        let document = PolicyDocument(name: "p.yaml", text: Array(databasePolicy("a", port: 81).utf8))
         let plan = try await keeper.state.planPolicies(.apply([document]), limit: 9)
         #expect(plan.changed == ["NetworkPolicy/shop/a"] && plan.refusal == nil && plan.unjudgedPairs == 0)
         #expect(plan.total == plan.changes.count)
@@ -43,7 +30,7 @@ private func policy(_ name: String, port: Int) -> String {
         #expect(refused.refusal?.contains("is defined in") == true)
         let broken = PolicyDocument(name: "p.yaml", text: Array("kind: x".utf8))
         await #expect(throws: APIError.self) { try await keeper.state.planPolicies(.apply([broken]), limit: 9) }
-        let more = PolicyDocument(name: "q.yaml", text: Array(policy("b", port: 82).utf8))
+        let more = PolicyDocument(name: "q.yaml", text: Array(databasePolicy("b", port: 82).utf8))
         let both = try await keeper.state.planPolicies(.apply([document, more]), limit: 9)
         #expect(both.added == ["NetworkPolicy/shop/b"] && both.changes.map(\.traffic).contains("tcp/82"))
         await #expect(throws: APIError.self) { try await keeper.state.planPolicies(.apply([more, more]), limit: 9) }
@@ -54,7 +41,7 @@ private func policy(_ name: String, port: Int) -> String {
 extension PlanTests {
     @Test func `a policy that only stands elsewhere is not told as changed`() async throws {
         let keeper = try await Keeper(try Scratch())
-        let two = policy("a", port: 80) + "---\n" + policy("b", port: 81)
+        let two = databasePolicy("a", port: 80) + "---\n" + databasePolicy("b", port: 81)
         try await keeper.apply(two)
         let below = "# A note.\n# Another one.\n" + two
         let documents = [PolicyDocument(name: "moved.yaml", text: Array(below.utf8))]
@@ -91,14 +78,14 @@ extension PlanTests {
                 "remote:t/cache": remote("cache", 0x0a80_0003),
             ]))
         func plan(_ from: String) async throws -> [String] {
-            let text = policy("a", port: 80).replacing("ingress: [{", with: "ingress: [{from: [\(from)], ")
+            let text = databasePolicy("a", port: 80).replacing("ingress: [{", with: "ingress: [{from: [\(from)], ")
             let document = PolicyDocument(name: "p.yaml", text: Array(text.utf8))
             let report = try await keeper.state.planPolicies(.apply([document]), limit: 9)
             #expect(try await keeper.state.diffPolicies(document, limit: 9).plan == report)
             return report.changes.map { "\($0.from) -> \($0.to) \($0.traffic): \($0.before) becomes \($0.after)" }
         }
         try await keeper.apply(
-            policy("a", port: 80).replacing("ingress: [{", with: "ingress: [{from: [{podSelector: {}}], "))
+            databasePolicy("a", port: 80).replacing("ingress: [{", with: "ingress: [{from: [{podSelector: {}}], "))
         #expect(
             try await plan("{podSelector: {matchLabels: {app: web}}}") == [
                 "shop/cache (another host) -> shop/db tcp/80: allow becomes deny"
@@ -116,8 +103,8 @@ extension PlanTests {
 
     @Test func `deleting and bringing back are planned without a change`() async throws {
         let keeper = try await Keeper(try Scratch())
-        try await keeper.apply(policy("a", port: 80))
-        try await keeper.apply(policy("a", port: 81))
+        try await keeper.apply(databasePolicy("a", port: 80))
+        try await keeper.apply(databasePolicy("a", port: 81))
         func changes(_ change: PlannedChange) async throws -> [String] {
             try await keeper.state.planPolicies(change, limit: 9).changes.map {
                 "\($0.from) -> \($0.to) \($0.traffic): \($0.before) becomes \($0.after)"

@@ -13,7 +13,8 @@ import PolicyModel
 
 extension AgentState {
     func status() async throws(APIError) -> StatusReport {
-        let problems = problemReports()
+        let refused = refusedAddresses()
+        let problems = problemReports() + refused.problems
         let isStarting = !isAdopted || !areFirstEndpointsAttached
         let condition: StatusReport.Condition = !problems.isEmpty ? .degraded : isStarting ? .starting : .ready
         var report = StatusReport(
@@ -23,8 +24,7 @@ extension AgentState {
             warnings: engine.portNameDiagnostics().map(\.record), confirmation: confirmation,
             timedPolicies: timedPolicyReports())
         report.names = nameStatus()
-        let notes = refusedAddresses().notes
-        report.notes = notes.isEmpty ? nil : notes
+        report.notes = refused.notes.isEmpty ? nil : refused.notes
         report.auditedNamespaces = auditedNamespaces.isEmpty ? nil : auditedNamespaces.sorted()
         return report
     }
@@ -155,7 +155,7 @@ extension AgentState {
                     subject: "endpoint \(workload.name)", message: message,
                     since: firstSeen("concern \(workload.key)", message)))
         }
-        return reports + refusedAddresses().problems + namesProblem()
+        return reports + namesProblem()
     }
 
     /// Rules by name that do nothing: where they deny, nobody else would notice.

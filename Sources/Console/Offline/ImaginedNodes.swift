@@ -18,8 +18,7 @@ enum ImaginedNodes {
         let addresses = addresses(found.count, outside: policies.flatMap(\.prefixes).map(\.prefix))
         return zip(found, addresses).map { labels, address in
             let reference = PolicyReference(kind: "Node", namespace: "", name: name(labels))
-            var node = Policy(
-                reference: reference, source: SourceLocation(file: "", line: 0, column: 0), rules: [], defaultDeny: [])
+            var node = Policy(reference: reference, source: .nowhere, rules: [], defaultDeny: [])
             node.prefixGroup = PrefixGroup(labels: labels, prefixes: [CIDR(host: address)], includesWorkloads: true)
             return node
         }
