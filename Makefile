@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help bootstrap build run demo test test-unit test-datapath test-integration verify bench fuzz fmt check docs package clean
+.PHONY: help bootstrap build run demo demo-shield test test-unit test-datapath test-integration verify bench fuzz fmt check docs package clean
 
 help: ## print this list
 	@printf 'Bulkhead: verbs of this repository (root = asks for root or sudo)\n\n'
@@ -24,6 +24,10 @@ run: ## run the agent on this machine's own containers, in audit mode: nothing i
 demo: ## the tour: a shop of real containers, audited, enforced, explained; ONCE=1 runs unattended (root)
 	@scripts/bootstrap --quiet
 	@ONCE=$(ONCE) scripts/demo
+
+demo-shield: ## the shield: a server flooded, scanned and infected, with its users served; ONCE=1 runs unattended (root)
+	@scripts/bootstrap --quiet
+	@ONCE=$(ONCE) scripts/demo-shield
 
 test: ## every test there is, ends with "N passed, N failed" (root)
 	@scripts/bootstrap --quiet

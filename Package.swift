@@ -39,6 +39,7 @@ let valueTargets: [Target] = [
     module("IdentityModel", ["NetworkModel"]),
     module("PolicyModel", ["NetworkModel", "IdentityModel"]),
     module("EventModel", ["NetworkModel", "IdentityModel"]),
+    module("DetectionModel", ["NetworkModel"]),
 ]
 
 let logicTargets: [Target] = [
@@ -53,9 +54,18 @@ let logicTargets: [Target] = [
             "NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading", "IdentityAllocation", "PolicyCompiler",
             "TableEncoding",
         ]),
+    module("PrefixTables", ["CDatapathABI", "NetworkModel"]),
+    .target(
+        name: "CSensors", cSettings: [.headerSearchPath("../../bpf/lib"), .headerSearchPath("../../bpf/abi")]),
+    module("Sensing", ["CSensors", "CDatapathABI", "NetworkModel", "DetectionModel"]),
+    module("FeedReading", ["NetworkModel", "PrefixTables"]),
+    module("CaptureReading"),
     module("FirewallImport", ["NetworkModel", "PolicyModel", "PolicyReading"]),
+    module("Detectors", ["NetworkModel", "DetectionModel"]),
     module("EventDecoding", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel"]),
     module("FlowAggregation", ["NetworkModel", "IdentityModel", "PolicyModel", "EventModel"]),
+    module("AlertPipeline", ["NetworkModel", "DetectionModel"]),
+    module("ResponseActions", ["NetworkModel", "DetectionModel"]),
 ]
 
 let edgeTargets: [Target] = [
@@ -69,7 +79,8 @@ let edgeTargets: [Target] = [
         "KernelDatapath",
         [
             "BPFRuntime", "KernelPrograms", "CLinuxShim", "CDatapathABI", "NetworkModel", "IdentityModel",
-            "PolicyModel", "PolicyCompiler", "TableEncoding", "EventModel", "EventDecoding",
+            "PolicyModel", "PolicyCompiler", "PrefixTables", "TableEncoding", "EventModel", "EventDecoding",
+            "DetectionModel", "Sensing",
         ]),
     module(
         "KernelPolicyTesting",
@@ -81,17 +92,23 @@ let edgeTargets: [Target] = [
     module(
         "ContainerRuntimes", ["NetworkModel", "IdentityModel", "LinuxHost", "LocalHTTP", nioCore, nioHTTP1, logging]),
     module("LocalHTTP", ["CLinuxShim", "LinuxHost", nioCore, nioPosix, nioHTTP1]),
+    module("AlertSinks", ["CLinuxShim", "NetworkModel", "DetectionModel", "AlertPipeline", "LinuxHost", "LocalHTTP"]),
 ]
 
 let compositionTargets: [Target] = [
     module(
-        "ControlAPI", ["NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "LocalHTTP", nioCore, nioHTTP1]),
+        "ControlAPI",
+        [
+            "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "DetectionModel", "AlertPipeline",
+            "ResponseActions", "LocalHTTP", nioCore, nioHTTP1,
+        ]),
     module(
         "AgentCore",
         [
             "CDatapathABI", "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading",
-            "IdentityAllocation",
-            "PolicyCompiler", "TableEncoding", "FlowAggregation", "KernelDatapath", "LinuxHost", "ContainerRuntimes",
+            "DetectionModel", "Detectors", "FeedReading", "IdentityAllocation", "PrefixTables", "AlertPipeline",
+            "ResponseActions", "AlertSinks", "PolicyCompiler", "TableEncoding", "FlowAggregation", "KernelDatapath",
+            "LinuxHost", "ContainerRuntimes",
             "LocalHTTP", "ControlAPI", "CLinuxShim", nioCore, nioHTTP1, logging, serviceLifecycle, unixSignals,
         ]),
     module(
@@ -104,8 +121,8 @@ let compositionTargets: [Target] = [
         "Console",
         [
             "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading", "IdentityAllocation",
-            "PolicyCompiler", "PolicyTesting", "FirewallImport", "KernelPolicyTesting", "ControlAPI", "LocalHTTP",
-            "LinuxHost",
+            "PolicyCompiler", "PolicyTesting", "FirewallImport", "KernelPolicyTesting", "ControlAPI", "DetectionModel",
+            "AlertPipeline", "ResponseActions", "LocalHTTP", "LinuxHost", "CaptureReading", "Detectors", "Sensing",
             "KernelDatapath", argumentParser,
         ]),
 ]
@@ -128,7 +145,7 @@ let benchmarkTargets: [Target] = [
             "CBenchSupport", "CDatapathABI", "CLinuxShim", "NetworkModel", "IdentityModel", "PolicyModel",
             "PolicyCompiler", "TableEncoding", "EventModel", "EventDecoding", "FlowAggregation", "KernelPrograms",
             "BPFRuntime", "LinuxHost", "PolicyReading", "PolicyTesting", "KernelPolicyTesting", "KernelDatapath",
-            "AgentCore", argumentParser,
+            "AgentCore", "FeedReading", "PrefixTables", argumentParser,
         ],
         path: "Benchmarks/bulkhead-bench", exclude: ["BPF"], swiftSettings: strict,
         plugins: ["CompileKernelPrograms"]),
@@ -150,6 +167,11 @@ let unitTests: [Target] = [
         ]),
     tests(
         "TableEncodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "PolicyCompiler", "TableEncoding"]),
+    tests("PrefixTablesTests", ["NetworkModel", "PrefixTables"]),
+    tests("SensingTests", ["CDatapathABI", "DetectionModel", "NetworkModel", "Sensing"]),
+    tests("DetectorsTests", ["DetectionModel", "Detectors", "NetworkModel", "Sensing"]),
+    tests("FeedReadingTests", ["FeedReading", "NetworkModel", "PrefixTables"]),
+    tests("CaptureReadingTests", ["CaptureReading"]),
     tests(
         "PolicyTestingTests",
         ["NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading", "PolicyTesting"]),
@@ -165,9 +187,16 @@ let unitTests: [Target] = [
         ]),
     tests("EventDecodingTests", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel", "EventDecoding"]),
     tests("FlowAggregationTests", ["NetworkModel", "IdentityModel", "EventModel", "FlowAggregation"]),
-    tests("ControlAPITests", ["ControlAPI", "LocalHTTP", "NetworkModel"]),
+    tests("AlertPipelineTests", ["AlertPipeline", "DetectionModel", "NetworkModel"]),
+    tests("ResponseActionsTests", ["DetectionModel", "NetworkModel", "ResponseActions"]),
+    tests(
+        "ControlAPITests",
+        ["AlertPipeline", "ControlAPI", "DetectionModel", "LocalHTTP", "NetworkModel", "ResponseActions"]),
     tests("LinuxHostTests", ["LinuxHost", "NetworkModel"]),
     tests("LocalHTTPTests", ["LocalHTTP", "LinuxHost"]),
+    tests(
+        "AlertSinksTests",
+        ["AlertSinks", "AlertPipeline", "DetectionModel", "LinuxHost", "LocalHTTP", "NetworkModel"]),
     tests("ContainerRuntimesTests", ["ContainerRuntimes", "IdentityModel", "LinuxHost", "NetworkModel"]),
     tests(
         "ExamplesTests",
@@ -176,14 +205,20 @@ let unitTests: [Target] = [
     tests(
         "AgentCoreTests",
         [
-            "AgentCore", "ContainerRuntimes", "LinuxHost", "ControlAPI", "FlowAggregation", "IdentityAllocation",
+            "AgentCore", "AlertPipeline", "AlertSinks", "ContainerRuntimes", "DetectionModel", "Detectors",
+            "FeedReading",
+            "LinuxHost", "ControlAPI", "FlowAggregation", "ResponseActions",
+            "IdentityAllocation",
             "IdentityModel",
             "KernelDatapath", "NetworkModel",
             "PolicyModel", "PolicyCompiler", "PolicyOracle", "PolicyReading", "EventModel", "TableEncoding", logging,
         ]),
     tests(
         "ConsoleTests",
-        ["Console", "ControlAPI", "IdentityModel", "PolicyReading", "PolicyTesting", argumentParser]),
+        [
+            "AlertPipeline", "CaptureReading", "Console", "ControlAPI", "DetectionModel", "Detectors", "IdentityModel",
+            "NetworkModel", "PolicyReading", "PolicyTesting", argumentParser,
+        ]),
     tests("ProgramVerificationTests", ["ProgramVerification"]),
     tests("TidyTests", []),
 ]
@@ -196,8 +231,9 @@ let kernelTests: [Target] = [
     tests(
         "DatapathTests", path: "DatapathTests",
         [
-            "BPFRuntime", "CDatapathABI", "CLinuxShim", "CParserHarness", "EventDecoding", "EventModel",
-            "IdentityModel", "KernelPrograms", "NetworkModel", "PolicyCompiler", "TableEncoding",
+            "BPFRuntime", "CDatapathABI", "CLinuxShim", "CParserHarness", "DetectionModel", "EventDecoding",
+            "EventModel", "FeedReading", "IdentityModel", "KernelDatapath", "KernelPrograms", "KernelTesting",
+            "NetworkModel", "PolicyCompiler", "PrefixTables", "Sensing", "TableEncoding",
         ]),
     .target(
         name: "KernelTesting", dependencies: ["BPFRuntime", "CLinuxShim"], path: "Tests/KernelTesting",
@@ -235,7 +271,9 @@ let integrationTests: [Target] = [
     tests("TestBedTests", path: "IntegrationTests/TestBedTests", ["TestBed"]),
     tests(
         "AgentIntegrationTests", path: "IntegrationTests/AgentIntegrationTests",
-        ["BPFRuntime", "CDatapathABI", "ControlAPI", "TestBed"]),
+        [
+            "AlertPipeline", "BPFRuntime", "CDatapathABI", "ControlAPI", "KernelPrograms", "LinuxHost", "TestBed",
+        ]),
     tests(
         "ContainerRuntimesIntegrationTests", path: "IntegrationTests/ContainerRuntimesIntegrationTests",
         ["ContainerRuntimes", "IdentityModel", "LinuxHost", "NetworkModel", "TestBed", logging]),
@@ -265,6 +303,8 @@ let fuzzTargets: [Target] =
         fuzz("fuzz-event-decoder", "EventDecoder", "EventDecoding"),
         fuzz("fuzz-policy-reader", "PolicyReader", "PolicyReading"),
         fuzz("fuzz-firewall-import", "FirewallImport", "FirewallImport"),
+        fuzz("fuzz-feed-reader", "FeedReader", "FeedReading"),
+        fuzz("fuzz-capture-reader", "CaptureReader", "CaptureReading"),
     ]
 
 let package = Package(

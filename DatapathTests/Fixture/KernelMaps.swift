@@ -3,6 +3,7 @@ import BPFRuntime
 import CDatapathABI
 import EventDecoding
 import EventModel
+import KernelDatapath
 import KernelPrograms
 import NetworkModel
 import Synchronization
@@ -21,6 +22,8 @@ final class KernelMaps: Sendable {
     private let untrackedReports: BPFMap<UInt32, UInt64>
     let serviceConfig: BPFMap<UInt32, service_config>
     let serviceUsers: BPFMap<UInt32, endpoint_entry>
+    let synSettings: MappedArray
+    let synGates: BPFMap<syn_gate_key, syn_gate>
     let config: MappedArray
     private let metricsMap: BPFMap<UInt32, metric>
     private let ruleStats: BPFMap<UInt32, rule_stats>
@@ -38,6 +41,7 @@ final class KernelMaps: Sendable {
     private let toSocket: BPFProgram
     /// Held: the kernel empties a table of programs that nobody has open.
     private let hostPrograms: BPFMap<UInt32, Int32>
+    private let sensePrograms: BPFMap<UInt32, Int32>
 
     init(conntrackSize: Int = Fixture.conntrackSize) throws(BPFError) {
         let object = try BPFObject(.endpoint)
@@ -68,6 +72,8 @@ final class KernelMaps: Sendable {
         untrackedReports = try object.map("untracked_report_map")
         serviceConfig = try object.map("service_config_map")
         serviceUsers = try object.map("service_user_map")
+        synSettings = try MappedArray(object.mapDescriptor("syn_settings_map"), name: "syn_settings_map")
+        synGates = try object.map("syn_gates_map")
         config = try MappedArray(object.mapDescriptor("config_map"), name: "config_map")
         subjects = try MappedArray(object.mapDescriptor("subject_map"), name: "subject_map")
         policyHeads = try MappedArray(object.mapDescriptor("policy_heads_map"), name: "policy_heads_map")
@@ -78,6 +84,7 @@ final class KernelMaps: Sendable {
             doorbell: object.mapDescriptor(EventRings.doorbellName))
         names = try NameMaps(object)
         hostPrograms = try object.map("host_programs_map")
+        sensePrograms = try object.map("sense_programs_map")
         fromEndpoint = try object.program(Hook.fromEndpoint.rawValue)
         toEndpoint = try object.program(Hook.toEndpoint.rawValue)
         fromNetwork = try object.program(Hook.fromNetwork.rawValue)
@@ -93,12 +100,26 @@ final class KernelMaps: Sendable {
         try KernelMaps.empty(failsafe)
         try KernelMaps.empty(kept)
         try KernelMaps.empty(serviceUsers)
+        try KernelMaps.empty(synGates)
+        synSettings.storeReleasingDoubleWord(0, at: MemoryLayout<syn_settings>.offset(of: \.armed_until) ?? 0)
         try serviceConfig.update(0, to: service_config())
         conntrack.clear()
         try KernelMaps.empty(fragments)
         try untrackedReports.update((0..<UInt32(1024)).map { (key: $0, value: 0) })
         try names.clear()
         for endpoint in [0, UInt32(Fixture.endpoint), 8] { try endpointFlows.update(endpoint, to: 0) }
+    }
+
+    /// Puts the prefilter's programs where the endpoints' look for them, as the agent does.
+    func fillSensePrograms(_ prefilter: borrowing BPFObject) throws(BPFError) {
+        for (index, name) in ShieldSensors.programs.enumerated() {
+            let program = try prefilter.program(name)
+            try sensePrograms.update(UInt32(index), to: program.descriptor.rawValue)
+        }
+    }
+
+    func emptySensePrograms() throws(BPFError) {
+        for index in ShieldSensors.programs.indices { try sensePrograms.remove(UInt32(index)) }
     }
 
     static func empty<Key, Value>(_ map: borrowing BPFMap<Key, Value>) throws(BPFError) {

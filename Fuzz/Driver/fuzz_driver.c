@@ -21,3 +21,13 @@ int fuzz_firewall_import_main(int count, char **arguments)
 {
 	return LLVMFuzzerRunDriver(&count, &arguments, LLVMFuzzerTestOneInput);
 }
+
+int fuzz_feed_reader_main(int count, char **arguments)
+{
+	return LLVMFuzzerRunDriver(&count, &arguments, LLVMFuzzerTestOneInput);
+}
+
+int fuzz_capture_reader_main(int count, char **arguments)
+{
+	return LLVMFuzzerRunDriver(&count, &arguments, LLVMFuzzerTestOneInput);
+}

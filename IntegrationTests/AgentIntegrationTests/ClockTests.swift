@@ -93,7 +93,7 @@ import Testing
     ///
     /// For the process that the bed starts, not by way of a shell: the library sets a variable in the first process it
     /// is in, and where that is a Swift program the runtime no longer finds its arguments. Here it is `nsenter`.
-    private static func fakedWallClock(file: String) throws -> [String: String] {
+    static func fakedWallClock(file: String) throws -> [String: String] {
         let folders = try directoryEntries("/usr/lib").map { "/usr/lib/\($0)/faketime" }
         let library = try #require(
             folders.map { "\($0)/libfaketimeMT.so.1" }.first { (try? readFile($0, bytesMax: 1 << 20)) != nil },

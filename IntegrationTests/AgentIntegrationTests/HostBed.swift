@@ -24,8 +24,10 @@ struct HostBed {
     /// Builds it all, without starting the agent.
     ///
     /// `failsafes`: nil for the usual ones. `services`: entries of the list of services. `devices`: of the host endpoint.
+    /// `more`: lines of the configuration.
     init(
-        _ bed: TestBed, failsafes: [String]? = nil, services: [String] = [], devices: [String] = ["up0"]
+        _ bed: TestBed, failsafes: [String]? = nil, services: [String] = [], devices: [String] = ["up0"],
+        more: String = ""
     ) async throws {
         self.bed = bed
         host = try await bed.host()
@@ -33,7 +35,7 @@ struct HostBed {
         let named = services.isEmpty ? "" : ", services: [\(services.joined(separator: ", "))]"
         agent = try await host.agent(
             configuration:
-                "hostEndpoint: {enabled: true, devices: [\(devices.joined(separator: ", "))]\(ports)\(named)}")
+                "hostEndpoint: {enabled: true, devices: [\(devices.joined(separator: ", "))]\(ports)\(named)}\n\(more)")
         client = try await bed.namespace("out")
         let (range4, range6) = ("100.\(64 + bed.subnet).7", "fdbb:\(bed.subnet):7:")
         hostAddresses = ["\(range4).1", "\(range6):1"]

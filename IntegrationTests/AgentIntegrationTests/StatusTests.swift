@@ -7,7 +7,7 @@ import Testing
 @Suite(.serialized) struct StatusTests {
     private static let features: Set = [
         "capabilities", "bpf-file-system", "ring-buffer", "memory-mapped-arrays", "compiled-programs", "tcx",
-        "membarrier",
+        "membarrier", "request-sockets",
     ]
 
     @Test func `a filter of observe that cannot be meant is wrong usage`() async throws {

@@ -22,6 +22,14 @@ package struct BPFError: Error, Sendable {
     }
 }
 
+extension BPFError {
+    /// Somebody else's program is where this one was to go.
+    package var isDeviceBusy: Bool { errno == EBUSY || errno == EEXIST }
+
+    /// A table has no room left.
+    package var isFull: Bool { errno == E2BIG }
+}
+
 extension BPFError: CustomStringConvertible {
     package var description: String {
         var text = "cannot \(operation): \(errorText(errno))"

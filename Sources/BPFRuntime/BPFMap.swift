@@ -87,4 +87,4 @@ package struct BPFMap<Key: BitwiseCopyable & Sendable, Value: BitwiseCopyable & 
 }
 
 /// Number of CPUs that this kernel may ever bring up: the length of every per-CPU value.
-func possibleCPUCount() throws(BPFError) -> Int { try Int(check(libbpf_num_possible_cpus(), "count the CPUs")) }
+package func possibleCPUCount() throws(BPFError) -> Int { try Int(check(libbpf_num_possible_cpus(), "count the CPUs")) }

@@ -88,6 +88,20 @@ package import KernelPrograms
             unsafe bpf_map__set_max_entries(mapPointer(name), count), "resize \(name) to \(entryCountMax) entries")
     }
 
+    /// Leaves out the programs that need what this kernel does not have, and returns their names; only before `load()`.
+    @discardableResult
+    package func omitUnsupportedPrograms() throws(BPFError) -> Set<String> {
+        var omitted: Set<String> = []
+        for name in programNames {
+            guard let feature = KernelFeature.needed(byProgram: name), feature.explanationIfMissing() != nil else {
+                continue
+            }
+            try check(unsafe bpf_program__set_autoload(programPointer(name), false), "leave out \(name)")
+            omitted.insert(name)
+        }
+        return omitted
+    }
+
     /// Makes the object use a map that exists already; only before `load()`.
     package func reuse(_ existing: borrowing FileDescriptor, asMap name: String) throws(BPFError) {
         try check(unsafe bpf_map__reuse_fd(mapPointer(name), existing.rawValue), "reuse \(name)")

@@ -14,6 +14,7 @@ package enum KernelFeature: String, Hashable, Sendable, CaseIterable {
     case compiledPrograms = "compiled-programs"
     case tcx
     case membarrier
+    case requestSockets = "request-sockets"
 
     /// What goes wrong without it.
     package var cost: String {
@@ -24,6 +25,8 @@ package enum KernelFeature: String, Hashable, Sendable, CaseIterable {
         case .mappedArrays: "policy cannot be switched in one step: the agent does not start"
         case .compiledPrograms: "programs are interpreted: each packet costs several times as much CPU"
         case .tcx: "programs hang on clsact: another tool that deletes the qdisc or its filters also removes them"
+        case .requestSockets:
+            "while listeners are defended against forged SYNs, connections have no window scale, SACK and timestamps"
         case .membarrier: "each policy change takes 0.2 s longer to settle"
         }
     }
@@ -41,6 +44,7 @@ package enum KernelFeature: String, Hashable, Sendable, CaseIterable {
                 BPF_MAP_TYPE_ARRAY, valueSize: 8, keySize: 4, entries: 1, flags: UInt32(BPF_F_MMAPABLE), since: "5.5")
         case .compiledPrograms: missingCompiler()
         case .tcx: missingTCX()
+        case .requestSockets: missingKernelFunction("bpf_sk_assign_tcp_reqsk", since: "6.9")
         case .membarrier:
             bulkhead_membarrier_global() == 0 ? nil : "membarrier(2) is refused (a kernel with full-dynticks CPUs)"
         }
@@ -85,6 +89,20 @@ package enum KernelFeature: String, Hashable, Sendable, CaseIterable {
         return "\(KernelRelease.current) refuses it: \(errorText(-result)) (requires Linux >= \(since))"
     }
 
+    /// What a program cannot be loaded without, of what not every supported kernel has.
+    static func needed(byProgram name: String) -> KernelFeature? {
+        ["tc_syn_listener", "tc_syn_uplink", "xdp_syn_front"].contains(name) ? .requestSockets : nil
+    }
+
+    private func missingKernelFunction(_ name: String, since: String) -> String? {
+        let function: UInt32 = 12  // BTF_KIND_FUNC
+        let (types, _) = unsafe LibbpfLog.collect { unsafe btf__load_vmlinux_btf() }
+        guard let types = unsafe types else { return "the kernel does not describe its types" }
+        defer { unsafe btf__free(types) }
+        guard unsafe btf__find_by_name_kind(types, name, function) < 0 else { return nil }
+        return "\(KernelRelease.current) has no \(name) (requires Linux >= \(since))"
+    }
+
     /// Kernels built to always compile have the switch too, and it cannot be set to 0 there.
     private func missingCompiler() -> String? {
         let path = "/proc/sys/net/core/bpf_jit_enable"
@@ -110,7 +128,7 @@ package enum KernelFeature: String, Hashable, Sendable, CaseIterable {
         guard loaded.result >= 0 else { return "no tc program can be loaded: \(errorText(-loaded.result))" }
         let program = FileDescriptor(owning: loaded.result)
         let noSuchDevice = UInt32(Int32.max)
-        let result = bulkhead_tcx_link_create(program.rawValue, noSuchDevice, TrafficHook.ingress.tcxAttachType)
+        let result = bulkhead_tcx_link_create(program.rawValue, noSuchDevice, TrafficHook.ingress.tcxAttachType, false)
         guard result >= 0 || result == -ENODEV else {
             return "\(KernelRelease.current) has no tcx (requires Linux >= 6.6)"
         }

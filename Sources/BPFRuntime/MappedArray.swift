@@ -127,6 +127,13 @@ import Glibc
         unsafe body(bytes.assumingMemoryBound(to: Value.self))
     }
 
+    /// All elements, for code that checks its accesses itself.
+    package func withUnsafeMutableBytes<Result>(_ body: (UnsafeMutableRawBufferPointer) throws -> Result) rethrows
+        -> Result
+    {
+        unsafe try body(UnsafeMutableRawBufferPointer(start: address(0, byteCount: byteCount), count: byteCount))
+    }
+
     /// A copy of a range of bytes.
     package func bytes(in range: Range<Int>) -> [UInt8] {
         unsafe Array(

@@ -22,14 +22,16 @@ package struct TrafficLink: ~Copyable, Sendable {
 
     package init(descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
 
-    /// Attaches before the programs that are there already.
+    /// Attaches before the programs that are there already, or behind them.
     ///
     /// `EINVAL` before Linux 6.6.
     ///
-    /// First, because a program that ends the chain with a verdict of its own would hide packets from those after it;
+    /// Usually first, because a program that ends the chain with a verdict of its own would hide packets from those after it;
     /// ours passes a packet by handing it on.
-    package init(attaching program: borrowing BPFProgram, to ifindex: UInt32, at hook: TrafficHook) throws(BPFError) {
-        let result = bulkhead_tcx_link_create(program.descriptor.rawValue, ifindex, hook.tcxAttachType)
+    package init(
+        attaching program: borrowing BPFProgram, to ifindex: UInt32, at hook: TrafficHook, isLast: Bool = false
+    ) throws(BPFError) {
+        let result = bulkhead_tcx_link_create(program.descriptor.rawValue, ifindex, hook.tcxAttachType, isLast)
         let operation = "attach \(program.name) to interface \(ifindex) at tcx \(hook.rawValue)"
         descriptor = try FileDescriptor(owning: check(result, operation))
     }

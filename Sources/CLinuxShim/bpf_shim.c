@@ -46,16 +46,16 @@ static int result(long value)
 	return value < 0 ? -errno : (int)value;
 }
 
-int bulkhead_tcx_link_create(int program_fd, __u32 ifindex, __u32 attach_type)
+int bulkhead_tcx_link_create(int program_fd, __u32 ifindex, __u32 attach_type, bool is_last)
 {
-	const __u32 before_all = 1 << 3; /* BPF_F_BEFORE without naming another program */
+	const __u32 before_all = 1 << 3, after_all = 1 << 4; /* BPF_F_BEFORE, BPF_F_AFTER without naming another program */
 	/* linux/bpf.h of the build machine may be older than tcx: the layout of the kernel's ABI, spelt out. */
 	struct {
 		__u32 program_fd, ifindex, attach_type, flags;
 		__u32 relative, padding;
 		__u64 expected_revision;
 	} attributes = {
-		.program_fd = (__u32)program_fd, .ifindex = ifindex, .attach_type = attach_type, .flags = before_all,
+		.program_fd = (__u32)program_fd, .ifindex = ifindex, .attach_type = attach_type, .flags = is_last ? after_all : before_all,
 	};
 
 	return result(syscall(__NR_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes)));

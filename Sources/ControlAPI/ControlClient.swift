@@ -181,11 +181,32 @@ package struct ControlClient: Sendable {
         try await call(.get, ["maps", map.rawValue], query: [("limit", String(limit))])
     }
 
+    package func shieldReport() async throws -> ShieldReport { try await call(.get, ["shield"]) }
+
+    package func block(_ request: ShieldBlockRequest) async throws -> ShieldReport {
+        try await call(.post, ["shield", "block"], body: APICoding.encode(request))
+    }
+
+    package func unblock(_ request: ShieldBlockRequest) async throws -> ShieldReport {
+        try await call(.post, ["shield", "unblock"], body: APICoding.encode(request))
+    }
+
+    package func accept(_ request: ShieldFeedRequest) async throws -> ShieldReport {
+        try await call(.post, ["shield", "accept"], body: APICoding.encode(request))
+    }
+
     package func detach() async throws -> DetachReport { try await call(.post, ["detach"]) }
 
     /// Hands over each line of the flow stream until it ends or `body` returns false.
     package func flows(_ query: FlowQuery, _ body: ([UInt8]) throws -> Bool) async throws {
-        let response = try await transport.send(OutgoingRequest(.get, ["v1", "flows"], query: query.items))
+        try await lines(["flows"], query: query.items, body)
+    }
+
+    /// Hands over each line of a stream until it ends or `body` returns false.
+    func lines(
+        _ path: [String], query: [(name: String, value: String)] = [], _ body: ([UInt8]) throws -> Bool
+    ) async throws {
+        let response = try await transport.send(OutgoingRequest(.get, ["v1"] + path, query: query))
         try await check(response)
         var splitter = LineSplitter()
         switch response.body {
@@ -206,7 +227,7 @@ extension ControlClient {
             + (options.confirmWithin.map { [("confirm", String($0.components.seconds))] } ?? [])
     }
 
-    private func call<Value: Decodable>(
+    func call<Value: Decodable>(
         _ method: APIMethod, _ path: [String], query: [(name: String, value: String)] = [], body: [UInt8] = []
     ) async throws -> Value {
         // It would name another route.

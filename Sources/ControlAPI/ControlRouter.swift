@@ -2,7 +2,7 @@
 
 /// Turns requests into calls of a `ControlService` and its answers into JSON.
 package struct ControlRouter: Sendable {
-    private let service: any ControlService
+    let service: any ControlService
     private let access: AccessRule
 
     package init(service: any ControlService, access: AccessRule) {
@@ -36,6 +36,10 @@ package struct ControlRouter: Sendable {
         let changes = request.method != .get && !readOnlyPosts.contains(path)
         try access.check(request.peer, changes: changes)
         try QueryRules.check(request, path)
+        if path.first == "alerts" || path.first == "response" {
+            guard let answer = try await alertRoute(path, request) else { throw notFound(request) }
+            return answer
+        }
         switch request.method {
         case .get: return try await get(path, request)
         case .post: return try await post(path, request)
@@ -64,6 +68,7 @@ package struct ControlRouter: Sendable {
                 endpoint: request.value("endpoint"), name: request.value("name"),
                 limit: try number(request, "limit") ?? 10_000)
             return try json(await service.learntNames(query))
+        case "shield" where path.count == 1: return try json(await service.shieldReport())
         case "maps" where path.count == 2:
             guard let map = MapName(rawValue: path[1]) else {
                 let names = MapName.allCases.map(\.rawValue).joined(separator: ", ")
@@ -96,6 +101,9 @@ package struct ControlRouter: Sendable {
             let target = try revision(request.value("revision") ?? "")
             return try json(await service.rollBack(to: target, options: options(request)))
         case ["explain"]: return try json(await service.explain(try body(ExplainRequest.self, request)))
+        case ["shield", "block"]: return try json(await service.block(try body(ShieldBlockRequest.self, request)))
+        case ["shield", "unblock"]: return try json(await service.unblock(try body(ShieldBlockRequest.self, request)))
+        case ["shield", "accept"]: return try json(await service.accept(try body(ShieldFeedRequest.self, request)))
         case ["detach"]: return try json(await service.detach())
         case ["config", "audit"]: return try json(await service.setAudit(try onOrOff(request)))
         case let path where path.count == 3 && path[0] == "namespaces" && path[2] == "audit":
@@ -116,7 +124,7 @@ extension ControlRouter {
     /// What follows the first segment: a name may itself hold slashes.
     private func rest(_ path: some Sequence<String>) -> String { path.dropFirst().joined(separator: "/") }
 
-    private func json(_ value: some Encodable) throws -> APIResponse {
+    func json(_ value: some Encodable) throws -> APIResponse {
         APIResponse(status: 200, contentType: "application/json", body: .bytes(try APICoding.encode(value)))
     }
 
@@ -169,7 +177,7 @@ extension ControlRouter {
         return documents
     }
 
-    private func body<Value: Decodable>(_ type: Value.Type, _ request: APIRequest) throws(APIError) -> Value {
+    func body<Value: Decodable>(_ type: Value.Type, _ request: APIRequest) throws(APIError) -> Value {
         do {
             return try APICoding.decode(type, from: request.body)
         } catch {

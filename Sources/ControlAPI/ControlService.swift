@@ -3,7 +3,7 @@
 /// What stands behind the API: the agent.
 ///
 /// Every error it throws is an `APIError`.
-package protocol ControlService: Sendable {
+package protocol ControlService: AlertService {
     func status() async throws(APIError) -> StatusReport
     func endpoints() async throws(APIError) -> [EndpointRecord]
     /// By number or name.
@@ -46,6 +46,12 @@ package protocol ControlService: Sendable {
     /// What DNS has told workloads.
     func learntNames(_ query: NameQuery) async throws(APIError) -> NameReport
     func dump(_ map: MapName, limit: Int) async throws(APIError) -> MapDump
+    func shieldReport() async throws(APIError) -> ShieldReport
+    /// Drops what an address or net sends, for a time.
+    func block(_ request: ShieldBlockRequest) async throws(APIError) -> ShieldReport
+    func unblock(_ request: ShieldBlockRequest) async throws(APIError) -> ShieldReport
+    /// Takes what a feed's file says now, however much it shrank.
+    func accept(_ request: ShieldFeedRequest) async throws(APIError) -> ShieldReport
     /// Takes every program off; the agent then removes the pins and ends.
     func detach() async throws(APIError) -> DetachReport
 }
@@ -111,8 +117,13 @@ package struct ChangeOptions: Hashable, Sendable {
 package struct DetachReport: Codable, Hashable, Sendable {
     /// Interfaces from which the programs were taken; the pins go when the agent ends.
     package var interfaces: Int
+    /// The directory of the pins; nil if there was none.
+    package var pins: String?
 
-    package init(interfaces: Int) { self.interfaces = interfaces }
+    package init(interfaces: Int, pins: String? = nil) {
+        self.interfaces = interfaces
+        self.pins = pins
+    }
 }
 
 /// Who may do what: root and the members of one group may change; whoever can open the socket may read.

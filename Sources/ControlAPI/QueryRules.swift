@@ -11,6 +11,8 @@ enum QueryRules {
         case (.get, "maps"): ["limit"]
         case (.get, "names"): ["endpoint", "name", "limit"]
         case (.get, "rules"): ["since"]
+        case (.get, "alerts") where path.count == 1: ["state", "severity", "detector", "incident", "limit"]
+        case (.get, "response"): ["all"]
         case (.post, "policies"):
             switch path.last {
             case "policies": ["name", "dry-run", "force", "session", "confirm"]

@@ -40,6 +40,10 @@ package struct StatusReport: Codable, Hashable, Sendable {
     package var timedPolicies: [TimedPolicyReport]?
     /// What nobody need mend, but which explains what may surprise; nil: nothing.
     package var notes: [ProblemReport]?
+    /// Detectors; nil: they do not run.
+    package var detection: DetectionStatus?
+    /// Alerts, sinks and responses; nil: of an agent that has none.
+    package var alerts: AlertStatus?
 
     package init(
         version: String, abiVersion: Int, processID: Int32, startedAt: String, condition: Condition, audit: Bool,

@@ -87,5 +87,37 @@ extension DropReason {
         Text(
             "link-payload", "ARP, neighbour discovery or group membership carries more than such a message needs",
             remedy: "a sign of a hidden channel; for routers and VMs that forward set `sourceCheck: false`"),
+        Text(
+            "shield-feed", "the source is in a deny feed of the shield, and in no allow feed",
+            remedy: "`bulkhead shield feeds` counts by feed; put the address into an allow feed if it is wanted"),
+        Text(
+            "shield-block", "the source is blocked for a time", remedy: "`bulkhead shield unblock` lifts it"),
+        Text(
+            "shield-martian", "a source address that no packet on a wire has",
+            remedy: "somebody forges; if it is your own network, set `shield.martians: false`"),
+        Text(
+            "shield-land", "source and destination are the same address",
+            remedy: "forged: no host sends to itself over a wire"),
+        Text(
+            "shield-transport", "lengths or ports of the TCP or UDP header are impossible",
+            remedy: "look for a broken sender or a scanner at the source address"),
+        Text(
+            "shield-reflector", "an answer of a service that amplifies, which nobody here has asked for",
+            remedy: "if clients use that source port with a service of yours, add its port to `shield.servedPorts`"),
+        Text(
+            "shield-packets", "more packets than the limit of source, network or destination allows",
+            remedy: "raise the limit in `shield.limits`, or put the source into an allow feed"),
+        Text(
+            "shield-bytes", "more bytes than the limit of source, network or destination allows",
+            remedy: "raise the limit in `shield.limits`, or put the source into an allow feed"),
+        Text(
+            "shield-connections", "more new connections than the limit of source, network or destination allows",
+            remedy: "raise the limit in `shield.limits`, or put the source into an allow feed"),
+        Text(
+            "shield-fragments", "more fragments than the limit of source, network or destination allows",
+            remedy: "lower the senders' MTU so that they need not fragment, or raise the limit"),
+        Text(
+            "shield-icmp", "more ICMP messages than the limit of source, network or destination allows",
+            remedy: "raise the limit in `shield.limits`, or put the source into an allow feed"),
     ]
 }

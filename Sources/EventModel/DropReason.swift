@@ -28,6 +28,17 @@ package enum DropReason: UInt8, Hashable, Sendable, CaseIterable {
     case destinationAddress = 21
     case conntrackShare = 22
     case linkPayload = 23
+    case shieldFeed = 24
+    case shieldBlock = 25
+    case shieldMartian = 26
+    case shieldLand = 27
+    case shieldTransport = 28
+    case shieldReflector = 29
+    case shieldPackets = 30
+    case shieldBytes = 31
+    case shieldConnections = 32
+    case shieldFragments = 33
+    case shieldIcmp = 34
 
     /// The C constant in kebab-case without its prefix: `DROP_POLICY_DEFAULT_DENY` is `policy-default-deny`.
     package var name: String { DropReason.texts[Int(rawValue)].name }

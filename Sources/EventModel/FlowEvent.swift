@@ -75,6 +75,9 @@ package struct FlowEvent: Hashable, Sendable {
 }
 
 extension FlowEvent {
+    /// Rules from here on are feeds of the shield: this + the feed's number (`PREFILTER_RULE_FIRST`).
+    package static let firstFeedRule: UInt32 = 65_536
+
     /// The peer's address: the destination of what the endpoint sends, the source of what reaches it.
     package var peerAddress: IPAddress { direction == .egress ? destination : source }
 

@@ -18,8 +18,15 @@ package final class FlowAggregator: Sendable {
 
     /// Replaces the name tables for the flows that follow.
     package func setNames(_ names: FlowNames) {
-        state.withLock { $0.names = names }
+        state.withLock { state in
+            var names = names
+            names.keepFeeds(of: state.names)
+            state.names = names
+        }
     }
+
+    /// Names the shield's feeds, for good.
+    package func setFeedNames(_ feeds: [RuleName]) { state.withLock { $0.names.setFeeds(feeds) } }
 
     /// Changes the name tables, in place, for the flows that follow.
     package func updateNames(_ change: (inout FlowNames) -> Void) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import EventModel
 package import IdentityModel
 package import NetworkModel
 package import PolicyModel
@@ -46,6 +47,8 @@ package struct FlowNames: Sendable {
     private var workloads: [ResolvedIdentity?] = []
     private var otherIdentities: [UInt32: ResolvedIdentity] = [:]
     private var rules: [RuleName?] = []
+    /// The shield's, by number.
+    private var feeds: [RuleName?] = []
 
     package init() {}
 
@@ -81,6 +84,14 @@ package struct FlowNames: Sendable {
     /// Names a rule slot.
     package mutating func setRule(_ rule: RuleName) { FlowNames.set(&rules, Int(rule.slot), rule) }
 
+    /// Names the shield's feeds.
+    mutating func setFeeds(_ names: [RuleName]) {
+        for name in names { FlowNames.set(&feeds, Int(name.slot - FlowEvent.firstFeedRule), name) }
+    }
+
+    /// Takes over the names of feeds, which no state of the policies brings.
+    mutating func keepFeeds(of other: borrowing FlowNames) { feeds = other.feeds }
+
     /// The endpoint of that number.
     package func endpoint(_ number: UInt16) -> EndpointName? { FlowNames.get(endpoints, Int(number)) }
 
@@ -94,7 +105,10 @@ package struct FlowNames: Sendable {
     }
 
     /// The rule in that slot.
-    package func rule(_ slot: UInt32) -> RuleName? { FlowNames.get(rules, Int(slot)) }
+    package func rule(_ slot: UInt32) -> RuleName? {
+        slot < FlowEvent.firstFeedRule
+            ? FlowNames.get(rules, Int(slot)) : FlowNames.get(feeds, Int(slot - FlowEvent.firstFeedRule))
+    }
 
     private static func set<Name>(_ table: inout [Name?], _ index: Int, _ name: Name) {
         if index >= table.count { table += Array(repeating: nil, count: max(index + 1, 2 * table.count) - table.count) }

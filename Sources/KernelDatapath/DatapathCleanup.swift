@@ -45,6 +45,10 @@ extension Datapath {
                 }
             }
         }
+        try kernel { () throws(BPFError) in
+            _ = try Shield.remove(directory: directory)
+            _ = try SynDefence.remove(directory: directory)
+        }
         try directory.removeAll()
         return interfaces.count
     }

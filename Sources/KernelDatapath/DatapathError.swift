@@ -20,6 +20,13 @@ package enum DatapathError: Error, Sendable {
     case incomplete
 }
 
+extension DatapathError {
+    /// A table of the kernel has no room left.
+    package var isFull: Bool {
+        if case .kernel(let error) = self { error.isFull } else { false }
+    }
+}
+
 extension DatapathError: CustomStringConvertible {
     package var description: String {
         switch self {

@@ -39,3 +39,25 @@ struct KernelClock: ~Copyable {
         return UInt32((1_000_000_000 + resolution.tv_nsec / 2) / resolution.tv_nsec)
     }
 }
+
+/// CLOCK_MONOTONIC as the kernel has it, by which the shield's blocks end.
+///
+/// Not this process's, which a time namespace moves.
+struct KernelMonotonicClock: ~Copyable {
+    private let program: BPFProgram
+    private let memory: MappedArray
+
+    init() throws(BPFError) {
+        let object = try BPFObject(.clock)
+        try object.load()
+        let memory = try MappedArray(object.mapDescriptor("clock_map"), name: "clock_map")
+        program = try object.program("read_monotonic")
+        self.memory = memory
+    }
+
+    /// Nanoseconds.
+    func now() throws(BPFError) -> UInt64 {
+        _ = try program.testRun(packet: [UInt8](repeating: 0, count: 64))
+        return memory.loadAcquiringDoubleWord(at: 0)
+    }
+}

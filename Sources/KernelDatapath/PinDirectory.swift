@@ -4,7 +4,7 @@ import CDatapathABI
 import CLinuxShim
 import Glibc
 
-/// Where the datapath's kernel objects are pinned: `<root>/v<ABI version>/{maps,programs,links}`.
+/// Where the datapath's kernel objects are pinned: `<root>/v<ABI version>/{maps,programs,links,shield,syn}`.
 package struct PinDirectory: Hashable, Sendable {
     /// The usual root, on the BPF file system that systemd mounts.
     package static let defaultRoot = "/sys/fs/bpf/bulkhead"
@@ -33,7 +33,7 @@ package struct PinDirectory: Hashable, Sendable {
     /// The link on the root of the cgroup hierarchy.
     func link(_ hook: CgroupHook) -> String { "\(path)/links/cgroup-\(hook.rawValue)" }
 
-    private var folders: [String] { ["", "/maps", "/programs", "/links"].map { path + $0 } }
+    private var folders: [String] { ["", "/maps", "/programs", "/links", "/shield", "/syn"].map { path + $0 } }
 
     /// Makes the folders, mounting the BPF file system at `/sys/fs/bpf` if nobody has.
     func create() throws(DatapathError) {
@@ -103,7 +103,7 @@ package struct PinDirectory: Hashable, Sendable {
         unsafe rmdir((path.split(separator: "/").dropLast().map { "/" + $0 }).joined())
     }
 
-    private func names(in folder: String) -> [String] {
+    fileprivate func names(in folder: String) -> [String] {
         guard let stream = unsafe opendir(folder) else { return [] }
         defer { unsafe closedir(stream) }
         var names: [String] = []
@@ -115,4 +115,16 @@ package struct PinDirectory: Hashable, Sendable {
         }
         return names.sorted()
     }
+}
+
+/// What the prefilter leaves: `<path>/shield/<map>`, and links as `<mode or hook>-<interface>`.
+extension PinDirectory {
+    func shield(_ name: String) -> String { "\(path)/shield/\(name)" }
+
+    func shieldNames() -> [String] { names(in: path + "/shield") }
+
+    /// A link of the defence of listeners.
+    func syn(_ name: String) -> String { "\(path)/syn/\(name)" }
+
+    func synNames() -> [String] { names(in: path + "/syn") }
 }

@@ -62,6 +62,9 @@ package struct RouteTable: Hashable, Sendable {
                 .flatMap(\.hops).map(\.device))
     }
 
+    /// Whoever passes packets on for the host, to anywhere.
+    package var gateways: Set<IPAddress> { Set(routes.flatMap { $0.hops.compactMap(\.gateway) }) }
+
     /// Those to whom the host sends what it knows no better way for.
     package var defaultGateways: Set<IPAddress> {
         Set(routes.lazy.filter { $0.destination.length == 0 }.flatMap(\.hops).compactMap(\.gateway))

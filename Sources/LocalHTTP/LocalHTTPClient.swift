@@ -4,7 +4,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// Asks an HTTP/1.1 server behind a Unix socket; one connection for each request.
+/// Asks an HTTP/1.1 server behind a Unix socket, or behind a TCP port; one connection for each request.
 package struct LocalHTTPClient: Sendable {
     /// A whole answer.
     package struct Answer: Sendable {
@@ -12,7 +12,10 @@ package struct LocalHTTPClient: Sendable {
         package let body: [UInt8]
     }
 
+    /// The socket's path, or `HOST:PORT`.
     package let socketPath: String
+    /// Nil: a Unix socket.
+    private let internet: (host: String, port: Int)?
     /// For `request`: until the whole answer is there; for `open`: until its head is there.
     package var timeout: Duration
     /// An answer longer than this is an error, not a memory problem.
@@ -21,6 +24,15 @@ package struct LocalHTTPClient: Sendable {
     /// Makes a client; nothing is opened yet.
     package init(socketPath: String, timeout: Duration = .seconds(10), bodyBytesMax: Int = 64 << 20) {
         self.socketPath = socketPath
+        self.internet = nil
+        self.timeout = timeout
+        self.bodyBytesMax = bodyBytesMax
+    }
+
+    /// Makes a client of a server on the network; `host` is a name or an address.
+    package init(host: String, port: Int, timeout: Duration = .seconds(10), bodyBytesMax: Int = 64 << 20) {
+        self.socketPath = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        self.internet = (host, port)
         self.timeout = timeout
         self.bodyBytesMax = bodyBytesMax
     }
@@ -74,7 +86,7 @@ package struct LocalHTTPClient: Sendable {
         let limit = timeout
         let channel: any Channel
         do {
-            channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                 .connectTimeout(TimeAmount(limit))
                 // Reading only what the consumer asks for is the back-pressure.
                 .channelOption(.autoRead, value: false)
@@ -84,13 +96,17 @@ package struct LocalHTTPClient: Sendable {
                         try channel.pipeline.syncOperations.addHandler(ResponseHandler(reader))
                     }
                 }
-                .connect(unixDomainSocketPath: socketPath).get()
+            if let internet {
+                channel = try await bootstrap.connect(host: internet.host, port: internet.port).get()
+            } else {
+                channel = try await bootstrap.connect(unixDomainSocketPath: socketPath).get()
+            }
         } catch {
             throw LocalHTTPError.connecting(error, socketPath: socketPath)
         }
         reader.attach(channel)
-        // A host name is required by the protocol and means nothing here.
-        var headers = HTTPHeaders([("Host", "localhost"), ("Connection", "close")])
+        // A host name is required by the protocol and means nothing to a Unix socket.
+        var headers = HTTPHeaders([("Host", internet == nil ? "localhost" : socketPath), ("Connection", "close")])
         if let contentType { headers.add(name: "Content-Type", value: contentType) }
         if !body.isEmpty || method != "GET" { headers.add(name: "Content-Length", value: String(body.count)) }
         let head = HTTPRequestHead(

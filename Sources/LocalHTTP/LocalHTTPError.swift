@@ -3,6 +3,7 @@
 import Glibc
 import LinuxHost
 import NIOCore
+import NIOPosix
 
 /// A request over a Unix socket that got no usable answer, or a socket that cannot be served.
 package struct LocalHTTPError: Error, Hashable, CustomStringConvertible {
@@ -37,9 +38,17 @@ package struct LocalHTTPError: Error, Hashable, CustomStringConvertible {
     /// `cannot use socket <path>: <cause>; <remedy>`.
     package var description: String { "cannot use socket \(socketPath): \(reason)" }
 
+    /// What became of each address that a name stands for; the last one tells enough.
+    private static func connecting(_ error: NIOConnectionError, socketPath: String) -> LocalHTTPError {
+        if let last = error.connectionErrors.last { return connecting(last.error, socketPath: socketPath) }
+        let cause = error.dnsAError ?? error.dnsAAAAError
+        return LocalHTTPError(.absent, socketPath: socketPath, reason: "no such host" + (cause.map { ": \($0)" } ?? ""))
+    }
+
     /// Turns what connecting threw into a failure with a remedy.
     static func connecting(_ error: any Error, socketPath: String) -> LocalHTTPError {
         if let error = error as? LocalHTTPError { return error }
+        if let error = error as? NIOConnectionError { return connecting(error, socketPath: socketPath) }
         guard let code = (error as? IOError)?.errnoCode else {
             return LocalHTTPError(.broken, socketPath: socketPath, reason: "\(error)")
         }

@@ -39,16 +39,19 @@ package struct ProgramReport: Hashable, Sendable {
 /// Loads every program of an object and reports what the verifier says of each; throws its complaint.
 package func verifyPrograms(of program: KernelProgram) throws(BPFError) -> [ProgramReport] {
     let object = try BPFObject(program)
+    let omitted = try object.omitUnsupportedPrograms()
     let statistics: [String: String]
     do throws(BPFError) {
         statistics = try object.loadCollectingStatistics()
     } catch {
         // Statistics come without the verifier's walk; load once more for the place where it stumbled.
-        try BPFObject(program).load()
+        let again = try BPFObject(program)
+        try again.omitUnsupportedPrograms()
+        try again.load()
         throw error
     }
     var reports: [ProgramReport] = []
-    for name in object.programNames {
+    for name in object.programNames where !omitted.contains(name) {
         let info = try object.program(name).info()
         let text = statistics[name] ?? ""
         // Kernels before 5.16 do not keep the number; the log has it everywhere.

@@ -3,6 +3,7 @@
 import ControlAPI
 import IdentityModel
 import KernelDatapath
+import LinuxHost
 import NetworkModel
 import PolicyCompiler
 import PolicyModel

@@ -24,6 +24,8 @@ final class Scratch {
 
     deinit { Scratch.remove(path) }
 
+    static func removeAll(_ path: String) { remove(path) }
+
     private static func remove(_ path: String) {
         for name in (try? directoryEntries(path)) ?? [] { remove("\(path)/\(name)") }
         if unsafe rmdir(path) != 0 { unsafe unlink(path) }

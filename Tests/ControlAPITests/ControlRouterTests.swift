@@ -30,6 +30,18 @@ import Testing
         #expect(try await client().endpoint("podman/web") == RecordingService.endpointRecord)
     }
 
+    @Test func `the shield is asked, and changed by those who may`() async throws {
+        #expect(try await client().shieldReport().mode == "enforce")
+        _ = try await client().block(ShieldBlockRequest(prefix: "192.0.2.1", seconds: 60))
+        _ = try await client().unblock(ShieldBlockRequest(prefix: "192.0.2.1"))
+        _ = try await client().accept(ShieldFeedRequest(feed: "drop"))
+        #expect(service.calls == ["shield", "block 192.0.2.1 60", "unblock 192.0.2.1", "accept drop"])
+        await #expect(throws: APIError.self) {
+            _ = try await client(userID: 1000).block(ShieldBlockRequest(prefix: "192.0.2.1", seconds: 60))
+        }
+        #expect(service.calls.count == 4)
+    }
+
     @Test func `an empty name is refused before it becomes another route`() async {
         let asked = client()
         await #expect(throws: APIError.self) { _ = try await asked.endpoint("") }

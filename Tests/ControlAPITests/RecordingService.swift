@@ -9,7 +9,7 @@ final class RecordingService: ControlService {
 
     var calls: [String] { log.withLock { $0 } }
 
-    private func note(_ call: String) { log.withLock { $0.append(call) } }
+    func note(_ call: String) { log.withLock { $0.append(call) } }
 
     static let endpointRecord = EndpointRecord(
         id: 7, name: "podman/web", source: "podman", condition: .enforced, identity: 300, labels: ["k8s:app=web"],
@@ -50,6 +50,26 @@ final class RecordingService: ControlService {
     func setAudit(_ isOn: Bool) async throws(APIError) -> StatusReport {
         note("audit \(isOn)")
         return Self.statusReport
+    }
+
+    func shieldReport() async throws(APIError) -> ShieldReport {
+        note("shield")
+        return ShieldReport(mode: "enforce")
+    }
+
+    func block(_ request: ShieldBlockRequest) async throws(APIError) -> ShieldReport {
+        note("block \(request.prefix) \(request.seconds ?? 0)")
+        return ShieldReport(mode: "enforce")
+    }
+
+    func unblock(_ request: ShieldBlockRequest) async throws(APIError) -> ShieldReport {
+        note("unblock \(request.prefix)")
+        return ShieldReport(mode: "enforce")
+    }
+
+    func accept(_ request: ShieldFeedRequest) async throws(APIError) -> ShieldReport {
+        note("accept \(request.feed)")
+        return ShieldReport(mode: "enforce")
     }
 
     func identities() async throws(APIError) -> [IdentityRecord] { [] }

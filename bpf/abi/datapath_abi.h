@@ -16,6 +16,10 @@
 #include "ipcache.h"
 #include "metrics.h"
 #include "policy.h"
+#include "prefilter.h"
+#include "range_trie.h"
+#include "sensors.h"
 #include "service.h"
+#include "syn_defence.h"
 
 #endif

@@ -31,7 +31,18 @@ enum {
 	DROP_DESTINATION_ADDRESS = 21,   /* a packet for one address, which is not the endpoint's own, has reached it */
 	DROP_CONNTRACK_SHARE = 22,       /* the endpoint holds its share of the conntrack table: no room for a new flow of it */
 	DROP_LINK_PAYLOAD = 23,          /* ARP, neighbour discovery or group membership that is more than such a message needs */
-	DROP_REASON_COUNT = 24,
+	DROP_SHIELD_FEED = 24,           /* the source is in a deny feed of the shield, and in no allow feed */
+	DROP_SHIELD_BLOCK = 25,          /* the source is blocked for a time */
+	DROP_SHIELD_MARTIAN = 26,        /* a source address that no packet on a wire has */
+	DROP_SHIELD_LAND = 27,           /* source and destination are the same address */
+	DROP_SHIELD_TRANSPORT = 28,      /* lengths or ports of the TCP or UDP header are impossible */
+	DROP_SHIELD_REFLECTOR = 29,      /* an answer of a service that amplifies, which nobody has asked for */
+	DROP_SHIELD_PACKETS = 30,        /* more packets than the limit of source, network or destination allows */
+	DROP_SHIELD_BYTES = 31,          /* the same for bytes */
+	DROP_SHIELD_CONNECTIONS = 32,    /* new connections */
+	DROP_SHIELD_FRAGMENTS = 33,      /* fragments */
+	DROP_SHIELD_ICMP = 34,           /* ICMP messages */
+	DROP_REASON_COUNT = 35,
 };
 
 #endif

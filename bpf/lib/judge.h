@@ -19,6 +19,7 @@
 #include "related.h"
 #include "rule.h"
 #include "service.h"
+#include "syn_judge.h"
 
 /* Adds the flow, or begins it anew where its key is in the table already. */
 static __attribute__((noinline)) int create_entry(struct scene *s, int direction, int opener, const struct ruling *r,
@@ -45,7 +46,8 @@ static __attribute__((noinline)) int create_entry(struct scene *s, int direction
 	flags |= r->audited ? CONNTRACK_AUDITED : 0;
 	e = entry_of(n);
 	e->packets[0] = !reply;
-	e->packets[1] = reply;
+	/* Our answer with the cookie counts as the other side's. */
+	e->packets[1] = reply || s->met & MET_COOKIE;
 	e->bytes[0] = reply ? 0 : s->p.length;
 	e->bytes[1] = reply ? s->p.length : 0;
 	e->last_seen = s->now;
@@ -56,7 +58,7 @@ static __attribute__((noinline)) int create_entry(struct scene *s, int direction
 	e->epoch = s->subject->epoch;
 	/* Last, and in one store, what makes it count: state, flags, reason, tcp_flags, icmp_type. */
 	asm volatile("" ::: "memory");
-	*(volatile __u64 *)&e->state = first_state(&s->p) | (__u64)flags << 8 |
+	*(volatile __u64 *)&e->state = (s->met & MET_COOKIE ? CONNTRACK_ESTABLISHED : first_state(&s->p)) | (__u64)flags << 8 |
 				       (__u64)(r->audited ? r->reason : DROP_NONE) << 16 |
 				       (__u64)s->p.tcp_flags << (reply ? 32 : 24) |
 				       (__u64)opening_icmp_type(&s->p) << 40;
@@ -88,10 +90,15 @@ static __always_inline bool is_routed(const struct __sk_buff *skb, const struct 
 
 static __attribute__((noinline)) int judge_first(struct scene *s, int direction, __u32 is_host)
 {
-	int opening = opening_of(&s->p, direction, s->met), opener = opening & 1, reason = DROP_NONE;
 	struct ruling r = { .rule = RULE_NONE, .peer = IDENTITY_UNKNOWN };
-	__u8 flags = opening >> 8;
+	int opening, opener, reason = DROP_NONE;
+	__u8 flags;
 
+	if (direction == DIRECTION_INGRESS && !(s->met & ~MET_SENSED) && has_cookie(s->skb, &s->p))
+		s->met |= MET_COOKIE;
+	opening = opening_of(&s->p, direction, s->met);
+	opener = opening & 1;
+	flags = opening >> 8;
 	if (is_host == IS_HOST && is_forwarded(s, direction)) {
 		if (direction == DIRECTION_INGRESS && is_routed(s->skb, s->config))
 			return IS_OF_OTHERS;
@@ -126,9 +133,14 @@ static __attribute__((noinline)) int judge_first(struct scene *s, int direction,
 			reason = keep_flow(&s->p, reason, &r);
 		if (reason && s->p.flags & PACKET_ICMP_ERROR && reason == DROP_POLICY_DEFAULT_DENY)
 			reason = DROP_ICMP_UNRELATED;
-		if (reason)
+		if (reason) {
+			is_stateless(&s->p, direction, true);
 			return drop_packet(s, direction, reason, r.rule, r.peer);
+		}
 	}
+	/* Whose key is in the table already takes no more room there. */
+	if (!(s->met & ~MET_SENSED) && is_stateless(&s->p, direction, r.rule != RULE_NONE && r.rule != RULE_FAILSAFE))
+		return pass_packet(s, direction, r.rule);
 	if (!(s->met & MET_BESIDE))
 		reason = create_entry(s, direction, opener, &r, flags);
 	if (reason && !is_host)
@@ -221,6 +233,8 @@ static __always_inline int judge_tracked(struct scene *s, int direction, __u32 i
 	}
 	if (side) {
 		e->packets[1] += 1;
+		if (e->packets[1] == 1)
+			s->met = MET_SENSED;
 		e->bytes[1] += s->p.length;
 		e->tcp_flags[1] |= s->p.tcp_flags;
 	} else {
@@ -240,7 +254,7 @@ static __always_inline int judge_tracked(struct scene *s, int direction, __u32 i
 		remember_fragment(s, direction);
 	return pass_packet(s, direction, e->rule);
 first:
-	s->met = met;
+	s->met = met | MET_SENSED;
 	return judge_first(s, direction, is_host);
 }
 

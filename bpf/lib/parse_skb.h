@@ -6,7 +6,8 @@
 #ifndef BULKHEAD_PARSE_SKB_H
 #define BULKHEAD_PARSE_SKB_H
 
-#include "maps.h"
+#include "kernel_types.h"
+#include <bpf/bpf_helpers.h>
 #include "parse_usual.h"
 
 /* Headers deeper than this are not parsed; most packets have theirs in the linear part already. */

@@ -40,6 +40,8 @@ enum {
 	MET_BESIDE = 1 << 1,              /* a live one, which stays what it is */
 	MET_OPENED_EGRESS = 1 << 2,       /* an expired one that saw who opened the flow */
 	MET_OPENED_INGRESS = 1 << 3,
+	MET_COOKIE = 1 << 4,              /* nothing, but the packet proves that it was invited (bpf/lib/syn_judge.h) */
+	MET_SENSED = 1 << 7,              /* not of the lookup: the sensors want this packet */
 };
 
 static __always_inline __u32 met_expired(const struct conntrack_entry *e)
@@ -199,6 +201,8 @@ static __always_inline int opener_of(const struct packet *p, int direction, __u3
 	bool known = met & (MET_OPENED_EGRESS | MET_OPENED_INGRESS);
 	int remembered = met & MET_OPENED_INGRESS ? DIRECTION_INGRESS : DIRECTION_EGRESS;
 
+	if (met & MET_COOKIE)
+		return DIRECTION_INGRESS;
 	if (p->flags & PACKET_ICMP_REPLY)
 		return reverse_of(direction);
 	if (p->key.protocol == PROTOCOL_SCTP && p->sctp_chunk != SCTP_INIT && known)
@@ -219,7 +223,7 @@ static __always_inline __u8 doubts_about(const struct packet *p, __u32 met)
 {
 	bool same_kind = (host16(p->key.local_port) >= CLIENT_PORT_MIN) == (host16(p->key.remote_port) >= CLIENT_PORT_MIN);
 
-	if (p->key.protocol != PROTOCOL_TCP || (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+	if (p->key.protocol != PROTOCOL_TCP || (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN || met & MET_COOKIE)
 		return 0;
 	if (p->tcp_flags & TCP_SYN || !same_kind || met & (MET_OPENED_EGRESS | MET_OPENED_INGRESS))
 		return CONNTRACK_GUESSED;

@@ -13,6 +13,7 @@
 #include "kernel_types.h"
 #include <bpf/bpf_helpers.h>
 #include "judge.h"
+#include "sense_programs.h"
 #include "untracked.h"
 
 int tc_dns_query(struct __sk_buff *skb);
@@ -80,6 +81,7 @@ static __always_inline int judge_packet(struct __sk_buff *skb, int direction, __
 	int action;
 
 	s.skb = skb;
+	s.met = MET_NOTHING;
 	__builtin_memset(&s.p, 0, sizeof(s.p));
 	s.config = bpf_map_lookup_elem(&config_map, &zero);
 	if (!s.config || !(s.config->flags & CONFIG_READY))
@@ -117,6 +119,12 @@ static __always_inline int judge_packet(struct __sk_buff *skb, int direction, __
 	     (!is_host && direction == DIRECTION_EGRESS && s.p.key.local_port == network16(FQDN_PORT))))
 		bpf_tail_call(*(struct __sk_buff *volatile *)&s.skb, &dns_programs_map, direction);
 judged:
+	if (is_sensed(&s, is_host, action)) {
+		struct __sk_buff *sensed = *(struct __sk_buff *volatile *)&s.skb;
+
+		sensed->cb[0] = s.ep->flags & ENDPOINT_NO_LINK_LAYER;
+		bpf_tail_call(sensed, &sense_programs_map, 2 * direction + (action == TC_ACT_SHOT));
+	}
 	if (is_host == IS_HOST && direction == DIRECTION_INGRESS && action == IS_OF_OTHERS) {
 		bpf_tail_call(*(struct __sk_buff *volatile *)&s.skb, &host_programs_map, HAND_TO_FORWARDED_IN);
 		return TC_ACT_UNSPEC;
@@ -246,6 +254,8 @@ static __always_inline int see_dns_packet(struct __sk_buff *skb, int direction)
 		return TC_ACT_UNSPEC;
 	if (!reason && p.key.remote_port == network16(FQDN_PORT))
 		see_dns(skb, &p, direction == DIRECTION_INGRESS);
+	if (!reason)
+		sense_names(skb, ep, &p, direction);
 	return TC_ACT_UNSPEC;
 }
 

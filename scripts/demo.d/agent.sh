@@ -34,14 +34,6 @@ kill_agent() {
     agent=
 }
 
-await_end() { # process
-    for _ in {1..50}; do
-        kill -0 "$1" 2>/dev/null || return 0
-        sleep 0.1
-    done
-    return 1
-}
-
 stop_agent() {
     [ -n "${state:-}" ] && [ -d "${state:-}" ] || return 0
     if [ -n "$agent" ] && kill -0 "$agent" 2>/dev/null; then

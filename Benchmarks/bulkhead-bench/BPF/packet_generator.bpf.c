@@ -12,12 +12,6 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-enum { XDP_ABORTED = 0, XDP_PASS = 2 };
-
-struct xdp_md {
-	__u32 data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex;
-};
-
 #define SOURCE_PORT_OFFSET 34         /* Ethernet 14, IPv4 20 */
 #define DESTINATION_PORT_OFFSET 36
 
@@ -27,6 +21,37 @@ struct {
 	__type(key, __u32);
 	__type(value, struct generator_settings);
 } generator_map SEC(".maps");
+
+/* Network order. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, 1 << 10); /* BPF_F_MMAPABLE */
+	__uint(max_entries, GENERATOR_SOURCES / 2);
+	__type(key, __u32);
+	__type(value, __u64);
+} generator_sources_map SEC(".maps");
+
+#define HEADER_CHECKSUM_OFFSET 24
+#define SOURCE_OFFSET 26
+
+/* False if there is no such address. */
+static __always_inline int put_source(__u8 *data, struct generator_settings *settings)
+{
+	__u32 number = settings->sent++ & (GENERATOR_SOURCES - 1), index = number / 2;
+	const __u64 *pair = bpf_map_lookup_elem(&generator_sources_map, &index);
+	__u32 source, sum;
+
+	if (!pair)
+		return 0;
+	source = number & 1 ? *pair >> 32 : *pair;
+	sum = settings->header_sum + (source & 0xffff) + (source >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	*(__u16 *)(data + SOURCE_OFFSET) = source;
+	*(__u16 *)(data + SOURCE_OFFSET + 2) = source >> 16;
+	*(__u16 *)(data + HEADER_CHECKSUM_OFFSET) = ~sum;
+	return 1;
+}
 
 SEC("xdp")
 int generate_packet(struct xdp_md *context)
@@ -38,6 +63,10 @@ int generate_packet(struct xdp_md *context)
 	if (!settings || data + GENERATOR_FRAME_BYTES > (__u8 *)(long)context->data_end)
 		return XDP_ABORTED;
 	__builtin_memcpy(data, settings->frame, GENERATOR_FRAME_BYTES);
+	if (settings->has_sources && !put_source(data, settings))
+		return XDP_ABORTED;
+	if (settings->redirect)
+		return bpf_redirect(settings->redirect, 0);
 	if (settings->flows <= 1)
 		return XDP_PASS;
 

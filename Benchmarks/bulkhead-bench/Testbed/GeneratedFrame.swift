@@ -21,6 +21,15 @@ struct GeneratedFrame {
             destination: Topology.clientAddress, sourcePort: port, destinationPort: UInt16(GENERATOR_FIRST_PORT))
     }
 
+    /// Sum of the IPv4 header's words as the machine reads them, without source and checksum.
+    var headerSum: UInt32 {
+        var sum: UInt32 = 0
+        for offset in stride(from: 14, to: 34, by: 2) where offset != 24 && offset != 26 && offset != 28 {
+            sum += UInt32(bytes[offset]) | UInt32(bytes[offset + 1]) << 8
+        }
+        return sum
+    }
+
     private init(
         sourceMAC: String, destinationMAC: String, source: String, destination: String, sourcePort: UInt16,
         destinationPort: UInt16

@@ -16,13 +16,44 @@ final class PacketGenerator {
     private let program: BPFProgram
     private let settings: BPFMap<UInt32, generator_settings>
     private let clock: PacketClock
+    private let sources: MappedArray
 
     init() throws {
         let object = try BPFObject(.packet_generator)
         try object.load()
-        program = try object.program("generate_packet")
+        let sources = try MappedArray(object.mapDescriptor("generator_sources_map"), name: "generator_sources_map")
+        let clock = try PacketClock(cpu: BenchThread.measuringCPU)
         settings = try object.map("generator_map")
-        clock = try PacketClock(cpu: BenchThread.measuringCPU)
+        program = try object.program("generate_packet")
+        self.sources = sources
+        self.clock = clock
+    }
+
+    /// IPv4 addresses that frames with sources have, in turn; as many as the generator wants, from the beginning again.
+    func setSources(_ addresses: [UInt32]) {
+        for index in 0..<Int(GENERATOR_SOURCES) {
+            sources.write(addresses[index % addresses.count].bigEndian, at: 4 * index)
+        }
+    }
+
+    /// CPU nanoseconds of one frame's path, the least of `chunks`; `redirect`: the device whose other end it comes in at,
+    /// by way of the driver.
+    func pathCost(
+        _ frame: GeneratedFrame, from interface: UInt32, redirect: UInt32 = 0, hasSources: Bool, count: Int, chunks: Int
+    ) throws -> Double {
+        var settings = Self.settings(frame, flows: 1)
+        settings.redirect = redirect
+        settings.has_sources = hasSources ? 1 : 0
+        settings.header_sum = frame.headerSum
+        try self.settings.update(0, to: settings)
+        var samples = Samples()
+        for _ in 0..<chunks {
+            let begin = try clock.nanoseconds
+            try program.testRunLiveFrames(
+                frame: frame.bytes, arrivingOn: interface, repeatCount: Int32(count), batchSize: Self.batch)
+            samples.add(Double(try clock.nanoseconds - begin) / Double(count))
+        }
+        return samples.least
     }
 
     /// Sends `count` packets in one call and returns the CPU time of their whole path, nanoseconds.

@@ -6,5 +6,7 @@
 int fuzz_event_decoder_main(int count, char **arguments);
 int fuzz_policy_reader_main(int count, char **arguments);
 int fuzz_firewall_import_main(int count, char **arguments);
+int fuzz_feed_reader_main(int count, char **arguments);
+int fuzz_capture_reader_main(int count, char **arguments);
 
 #endif

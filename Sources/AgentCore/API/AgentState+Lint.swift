@@ -2,6 +2,7 @@
 
 import ControlAPI
 import KernelDatapath
+import LinuxHost
 import PolicyCompiler
 import PolicyModel
 import PolicyReading

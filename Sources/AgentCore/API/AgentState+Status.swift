@@ -25,6 +25,8 @@ extension AgentState {
             timedPolicies: timedPolicyReports())
         report.names = nameStatus()
         report.notes = refused.notes.isEmpty ? nil : refused.notes
+        report.detection = await detection?.status
+        report.alerts = await alerts?.status()
         report.auditedNamespaces = auditedNamespaces.isEmpty ? nil : auditedNamespaces.sorted()
         return report
     }

@@ -2,6 +2,7 @@
 
 import ControlAPI
 import KernelDatapath
+import LinuxHost
 import Logging
 import PolicyCompiler
 import PolicyModel

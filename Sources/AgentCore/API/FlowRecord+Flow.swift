@@ -4,6 +4,7 @@ import ControlAPI
 import EventModel
 import FlowAggregation
 import IdentityModel
+import LinuxHost
 import NetworkModel
 import PolicyModel
 

@@ -68,6 +68,11 @@ package struct AgentConfiguration: Sendable {
     var historyLimits = PolicyHistory.Limits()
     /// Whether the host reaches its workloads unless a rule denies it.
     package var allowsHostAccess = true
+    /// Off unless somebody switches it on.
+    var shield = ShieldConfiguration()
+    var alerts = AlertsConfiguration()
+    /// Nothing is done unless somebody switches it on; what would be done is written down.
+    var response = ResponseConfiguration()
     package var logLevel: Logger.Level = .info
     package var logFormat: LogFormat = .text
 
@@ -80,6 +85,10 @@ package struct AgentConfiguration: Sendable {
     var rulesPath: String { "\(stateDirectory)/rules.json" }
     var numberLogPath: String { "\(stateDirectory)/numbers.log" }
     var ruleUsagePath: String { "\(stateDirectory)/rule-usage.json" }
+    var learntPath: String { "\(stateDirectory)/detection.json" }
+    var feedDirectory: String { "\(stateDirectory)/feeds" }
+    var blockStore: BlockStore { BlockStore(path: "\(stateDirectory)/blocks") }
+    var alertDirectory: String { "\(stateDirectory)/alerts" }
     var historyDirectory: String { "\(stateDirectory)/history" }
     var appliedPolicyDirectory: String { "\(stateDirectory)/policies" }
 }

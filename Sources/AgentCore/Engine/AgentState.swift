@@ -42,6 +42,15 @@ actor AgentState {
     var workloads: [String: Workload] = [:]
     var endpointNumbers: NumberPool<String>
     var isAudit: Bool
+    /// Nil while the shield is off.
+    private(set) var shield: ShieldKeeper?
+    /// Nil where the sensors are off.
+    private(set) var detection: DetectionKeeper?
+    /// Nil where they could not be started.
+    private(set) var alerts: AlertKeeper?
+    private(set) var responses: ResponseKeeper?
+    /// Nil while listeners are not defended.
+    private(set) var synKeeper: SynKeeper?
     /// Policies that close the host's SSH were put in force by somebody who insisted.
     var isLockoutForced: Bool
     /// The failsafe ports as the kernel has them; nil before they were written.
@@ -158,6 +167,21 @@ actor AgentState {
         firstSeen[subject] = (message, Timestamp.now())
         return firstSeen[subject]?.since ?? ""
     }
+
+    /// Answers about the shield from now on.
+    func use(_ shield: ShieldKeeper) { self.shield = shield }
+
+    /// Takes findings and answers about alerts from now on.
+    func use(_ alerts: AlertKeeper, _ responses: ResponseKeeper?) {
+        (self.alerts, self.responses) = (alerts, responses)
+    }
+
+    func use(_ keeper: SynKeeper) { synKeeper = keeper }
+
+    /// Lets go of who acts through this state: they hold it, and it holds the datapath.
+    func dismiss() { (shield, detection, alerts, responses, synKeeper) = (nil, nil, nil, nil, nil) }
+
+    func use(_ detection: DetectionKeeper) { self.detection = detection }
 
     /// Calls back once `detach` was carried out.
     func onDetach(_ body: @escaping @Sendable () -> Void) { onDetach = body }

@@ -61,6 +61,10 @@ extension Agent {
                 }
             }
             group.addTask { await every(AgentState.usageInterval) { await state.noteRuleUsage() } }
+            group.addTask { await every(.seconds(1)) { await state.shield?.tick() } }
+            group.addTask { await every(.seconds(1)) { await state.alerts?.tick() } }
+            group.addTask { await detect(state) }
+            group.addTask { await every(.seconds(1)) { await state.followListeners() } }
             group.addTask { await every(.seconds(5)) { await state.retryCommit() } }
             group.addTask { await every(.seconds(1)) { await state.retryEndpoints() } }
             group.addTask { await every(.seconds(1)) { await state.retryServices() } }

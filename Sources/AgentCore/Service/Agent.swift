@@ -7,6 +7,7 @@ import KernelDatapath
 import LinuxHost
 import LocalHTTP
 package import Logging
+import ResponseActions
 import UnixSignals
 
 /// The agent from start to end.
@@ -58,6 +59,10 @@ package struct Agent: Sendable {
         HeapMemory.giveBack()
         await state.checkPins()
         await state.checkSizes()
+        await startShield(state)
+        await startAlerts(state)
+        await startSynDefence(state)
+        await state.responses?.start()
         let reader = try datapath.readEvents { batch in
             aggregator.consume(batch.flows, wallClockOffset: HostClock.wallMinusMonotonicNanosecondsSigned())
             if batch.malformed > 0 { aggregator.countUndecodable(UInt64(batch.malformed)) }
@@ -72,6 +77,7 @@ package struct Agent: Sendable {
         try await serve(state, server, opening)
         notifier.stopping()
         aggregator.endAllFollowers()
+        await state.dismiss()
         return await state.isDetached
     }
 
@@ -102,6 +108,79 @@ package struct Agent: Sendable {
         return try Datapath(
             directory: PinDirectory(root: configuration.bpfDirectory), sizes: configuration.sizes,
             settings: configuration.settings)
+    }
+
+    /// What an earlier agent left of the shield goes on, or goes if it is off now.
+    private func startShield(_ state: AgentState) async {
+        guard !configuration.isDryRun else { return }
+        let directory = PinDirectory(root: configuration.bpfDirectory)
+        do {
+            guard configuration.shield.settings.mode != .off else {
+                try Shield.remove(directory: directory)
+                configuration.blockStore.remove()
+                return
+            }
+            let keeper = try ShieldKeeper(
+                configuration.shield, directory: directory, feedDirectory: configuration.feedDirectory,
+                blocks: configuration.blockStore, logger: logger)
+            state.aggregator.setFeedNames(ShieldKeeper.feedNames(configuration.shield))
+            await keeper.start()
+            await state.use(keeper)
+        } catch {
+            await state.report("shield", "the shield is not in force: \(error)")
+        }
+    }
+
+    /// Behind the shield, by which responses act.
+    ///
+    /// Alerts that cannot be kept keep nobody from enforcing.
+    private func startAlerts(_ state: AgentState) async {
+        let (response, directory) = (configuration.response, configuration.alertDirectory)
+        do {
+            let sessions = SessionWatch()
+            var responses: ResponseKeeper?
+            if !configuration.isDryRun {
+                responses = try ResponseKeeper(
+                    response.settings, directory: directory,
+                    actuator: AgentActuator(state: state, configuration: response), logger: logger
+                ) {
+                    var rails = await state.guardRails(response.settings.protected)
+                    rails.sessions = await sessions.clients()
+                    return rails
+                }
+            }
+            let alerts = try AlertKeeper(
+                configuration.alerts, directory: directory, host: state.node, responses: responses, logger: logger
+            ) { await state.endpointNames($0) }
+            await state.use(alerts, responses)
+        } catch {
+            await state.report("alerts", "alerts are not kept: \(error)")
+        }
+    }
+
+    /// The same for the defence of listeners, which does not need the rest of the shield.
+    ///
+    /// What responses want defended is so from the first moment.
+    private func startSynDefence(_ state: AgentState) async {
+        guard !configuration.isDryRun else { return }
+        let demands = await state.responses?.demands ?? []
+        switch Result(catching: { try openSynDefence(demands) }) {
+        case .success(let keeper?): await state.use(keeper)
+        case .success(nil): break
+        case .failure(let error):
+            await state.report("syn defence", "listeners are not defended against forged SYNs: \(error)")
+        }
+    }
+
+    /// Nil where nothing asks for the defence: what an earlier agent left of it goes.
+    private func openSynDefence(_ demands: Set<SynDemand>) throws -> SynKeeper? {
+        let directory = PinDirectory(root: configuration.bpfDirectory)
+        let wanted = configuration.shield.synDefence
+        guard wanted.mode != .off || !wanted.ports.isEmpty || !demands.isEmpty else {
+            try SynDefence.remove(directory: directory)
+            return nil
+        }
+        return try SynKeeper(configuration.shield, directory: directory, demands: demands, logger: logger)
     }
 
     private var mode: String { configuration.isDryRun ? "dry run" : configuration.isAudit ? "audit" : "enforce" }
@@ -138,6 +217,7 @@ package struct Agent: Sendable {
         signals.cancel()
         work.cancel()
         state.aggregator.endAllFollowers()
+        await state.alerts?.endWatchers()
         await server.shutDown(within: .seconds(2))
         api.cancel()
         _ = await work.value

@@ -20,8 +20,8 @@ enum {
 	BULKHEAD_LINK_TYPE_CGROUP = 3,
 };
 
-/* BPF_LINK_CREATE for tcx; the program goes to the head of the chain. Returns the link's descriptor. */
-int bulkhead_tcx_link_create(int program_fd, __u32 ifindex, __u32 attach_type);
+/* BPF_LINK_CREATE for tcx; the program goes to the head of the chain, or to its end. Returns the link's descriptor. */
+int bulkhead_tcx_link_create(int program_fd, __u32 ifindex, __u32 attach_type, bool is_last);
 
 struct bulkhead_link_info {
 	__u32 type;

@@ -4,6 +4,7 @@
 #include "bpf_shim.h"
 #include "credentials_shim.h"
 #include "netlink_shim.h"
+#include "spawn_shim.h"
 
 /* Gives back to the kernel what the heap holds and nobody uses. */
 void bulkhead_trim_heap(void);

@@ -14,9 +14,9 @@ package struct BulkheadCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             StatusCommand.self, EndpointCommand.self, IdentityCommand.self, PolicyCommand.self, ExplainCommand.self,
-            ObserveCommand.self, FQDNCommand.self, MapCommand.self, AuditCommand.self, DetachCommand.self,
-            CompletionsCommand.self,
-            ReferenceCommand.self,
+            ObserveCommand.self, FQDNCommand.self, ShieldCommand.self, AlertsCommand.self, ResponseCommand.self,
+            ReplayCommand.self, MapCommand.self, AuditCommand.self,
+            DetachCommand.self, CompletionsCommand.self, ReferenceCommand.self,
         ])
 
     package init() {}

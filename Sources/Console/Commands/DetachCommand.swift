@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import ControlAPI
+import Glibc
 import KernelDatapath
 
 struct DetachCommand: AsyncParsableCommand {
@@ -22,7 +23,7 @@ struct DetachCommand: AsyncParsableCommand {
     func run() async throws {
         do {
             let report = try await agent.client.detach()
-            await waitForEnd()
+            try await waitForEnd(report.pins)
             try agent.output.show(report) {
                 ["\(DetachCommand.count($0)) detached, pins removed, the agent has ended"]
             }
@@ -36,11 +37,17 @@ struct DetachCommand: AsyncParsableCommand {
     }
 
     /// The agent answers first and takes its pins away while it ends.
-    private func waitForEnd() async {
-        for _ in 0..<50 {
+    private func waitForEnd(_ pins: String?) async throws {
+        for _ in 0..<100 {
             try? await Task.sleep(for: .milliseconds(100))
-            guard (try? await agent.client.status()) != nil else { return }
+            // Who may not look into the directory believes the agent.
+            let isGone = pins.map { unsafe access($0, F_OK) != 0 } ?? true
+            if isGone, (try? await agent.client.status()) == nil { return }
         }
+        throw ConsoleFailure(
+            .failed,
+            "the agent took \(pins ?? "its pins") not away within 10 s, so programs may still be in force: its log says why; "
+                + "once it has ended, `bulkhead detach` as root takes them off")
     }
 
     private static func count(_ report: DetachReport) -> String {

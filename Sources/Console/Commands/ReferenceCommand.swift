@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Detectors
 import PolicyReading
 
 /// Prints pages of the reference that are made from the code; `make docs` writes them.
@@ -21,6 +22,10 @@ struct ReferenceCommand: ParsableCommand {
     private static let pages: [String: @Sendable () -> [String]] = {
         var pages: [String: @Sendable () -> [String]] = ["diagnostics": DiagnosticReference.page]
         for page in DialectPage.all { pages["dialects/\(page.name)"] = { DialectReference.page(page) } }
+        pages["detectors/README"] = DetectorReference.index
+        for guide in DetectorCatalogue.guides {
+            pages["detectors/\(guide.name)"] = { DetectorReference.page(guide) }
+        }
         return pages
     }()
 }

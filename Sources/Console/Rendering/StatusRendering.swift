@@ -10,6 +10,8 @@ enum StatusRendering {
         lines += section("Sources", sources(report.sources))
         lines += section("Events", events(report.events))
         if let names = report.names { lines += section("Names", self.names(names)) }
+        if let detection = report.detection { lines += section("Detection", self.detection(detection)) }
+        if let alerts = report.alerts { lines += section("Alerts", AlertRendering.status(alerts)) }
         lines += section("Kernel features", features(report.kernel))
         if !report.problems.isEmpty { lines += section("Problems", problems(report.problems)) }
         if let notes = report.notes { lines += section("Notes", problems(notes)) }
@@ -19,6 +21,17 @@ enum StatusRendering {
                 timed.map { "\($0.policy) \($0.inForce ? "until" : "is out of force since") \($0.validUntil)" })
         }
         if !report.warnings.isEmpty { lines += section("Warnings", report.warnings.map(\.text)) }
+        return lines
+    }
+
+    private static func detection(_ status: DetectionStatus) -> [String] {
+        let found = status.findings.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+        var lines = [
+            "\(status.detectors.count) detectors over \(status.reports) reports of the sensors; \(status.forgotten) records "
+                + "given up, \(status.rememberedWorkloads) workloads known from before",
+            "findings: \(found.isEmpty ? "none" : found.joined(separator: ", "))",
+        ]
+        if let problem = status.problem { lines.append(problem) }
         return lines
     }
 

@@ -29,4 +29,10 @@ int foreign_count(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
+SEC("xdp")
+int foreign_frames(struct xdp_md *ctx)
+{
+	return 2; /* XDP_PASS */
+}
+
 char _license[] SEC("license") = "Dual BSD/GPL";

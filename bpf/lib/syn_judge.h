@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the defence of listeners (bpf/abi/syn_defence.h) means to those who judge. Policy has its say first; but of a SYN
+ * that is answered with a cookie, and of the answer, nothing is remembered: a flood makes no flows. The flow begins with
+ * the ACK that brings the cookie back.
+ */
+#ifndef BULKHEAD_SYN_JUDGE_H
+#define BULKHEAD_SYN_JUDGE_H
+
+#include "syn_cookie.h"
+#include "syn_maps.h"
+
+/*
+ * True for a SYN to a defended listener, and for a SYN-ACK from one. `is_restricted`: policy has a say in who may
+ * connect, which a front is told. A global function, like the next: the verifier proves it once.
+ */
+__attribute__((noinline)) int is_stateless(const struct packet *p, __u32 direction, __u32 is_restricted)
+{
+	struct syn_settings *settings;
+	struct syn_gate *gate;
+	__u32 flags;
+
+	if (!p || p->key.protocol != PROTOCOL_TCP || p->flags & PACKET_LATER_FRAGMENT)
+		return 0;
+	flags = p->tcp_flags & (TCP_SYN | TCP_ACK);
+	if (flags != (direction == DIRECTION_INGRESS ? TCP_SYN : TCP_SYN | TCP_ACK))
+		return 0;
+	settings = syn_settings();
+	if (!settings || !is_armed(settings))
+		return 0;
+	gate = syn_gate_of(&p->key.local, p->key.local_port);
+	if (!gate)
+		return 0;
+	if (is_restricted && direction == DIRECTION_INGRESS)
+		gate->restricted = bpf_ktime_get_coarse_ns();
+	return gate->engaged != 0;
+}
+
+/* True for an ACK with a cookie of ours that is valid: its bearer has received our SYN-ACK. */
+__attribute__((noinline)) int has_cookie(struct __sk_buff *skb, const struct packet *p)
+{
+	__u32 numbers[2], cookie, isn, step;
+	struct syn_settings *settings;
+	struct keyed_hash source;
+	__u64 now;
+
+	if (!p || p->key.protocol != PROTOCOL_TCP || p->flags & PACKET_FRAGMENT ||
+	    (p->tcp_flags & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK)
+		return 0;
+	settings = syn_settings();
+	if (!settings || !is_armed(settings) || bpf_skb_load_bytes(skb, p->l4_offset + 4, numbers, sizeof(numbers)))
+		return 0;
+	now = bpf_ktime_get_coarse_ns();
+	isn = network32(numbers[0]) - 1;
+	cookie = network32(numbers[1]) - 1;
+	step = syn_step_of(cookie, now);
+	source = syn_source(syn_key_of(settings, step), &p->key.remote, p->key.remote_port, p->family == 6);
+	return syn_cookie(source, isn, step, cookie & SYN_OPTION_MASK) == cookie;
+}
+
+#endif
