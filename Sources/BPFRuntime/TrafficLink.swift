@@ -50,6 +50,25 @@ package struct TrafficLink: ~Copyable, Sendable {
         try check(bpf_link_detach(descriptor.rawValue), "detach a link")
     }
 
+    /// Puts a program on a device and pins the link, or puts it into the link that is pinned already, so that no packet passes
+    /// unseen.
+    ///
+    /// A pinned link whose device is gone is replaced: another device may have its number.
+    package static func keep(
+        _ program: borrowing BPFProgram, pinnedAt path: String, on ifindex: UInt32, at hook: TrafficHook,
+        isLast: Bool = false
+    ) throws(BPFError) {
+        if let pinned = try FileDescriptor.pinned(at: path) {
+            let link = TrafficLink(descriptor: pinned)
+            if try link.interfaceIndex() == ifindex {
+                if try link.programID() != program.info().id { try link.replaceProgram(with: program) }
+                return
+            }
+            try unpin(path)
+        }
+        try TrafficLink(attaching: program, to: ifindex, at: hook, isLast: isLast).descriptor.pin(at: path)
+    }
+
     /// Detaches the link that is pinned at a path, if there is one, and removes the pin.
     ///
     /// True if a program was on a device until now.

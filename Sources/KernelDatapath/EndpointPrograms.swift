@@ -51,17 +51,7 @@ struct EndpointPrograms: ~Copyable {
             try ClsactFilter.attach(program, to: interface, at: hook)
             return
         }
-        let path = directory.link(interface, hook)
-        if let pinned = try FileDescriptor.pinned(at: path) {
-            let link = TrafficLink(descriptor: pinned)
-            if try link.interfaceIndex() == interface {
-                if try link.programID() != program.info().id { try link.replaceProgram(with: program) }
-                return
-            }
-            // The device this link was made for is gone, and another has its number.
-            try unpin(path)
-        }
-        try TrafficLink(attaching: program, to: interface, at: hook).descriptor.pin(at: path)
+        try TrafficLink.keep(program, pinnedAt: directory.link(interface, hook), on: interface, at: hook)
     }
 }
 

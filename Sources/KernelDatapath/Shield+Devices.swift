@@ -93,14 +93,6 @@ extension Shield {
         throws(BPFError)
     {
         let path = directory.shield("\(hook.rawValue)-\(interface)")
-        if let pinned = try FileDescriptor.pinned(at: path) {
-            let link = TrafficLink(descriptor: pinned)
-            if try link.interfaceIndex() == interface {
-                if try link.programID() != program.info().id { try link.replaceProgram(with: program) }
-                return
-            }
-            try unpin(path)
-        }
-        try TrafficLink(attaching: program, to: interface, at: hook).descriptor.pin(at: path)
+        try TrafficLink.keep(program, pinnedAt: path, on: interface, at: hook)
     }
 }

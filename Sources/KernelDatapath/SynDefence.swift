@@ -66,25 +66,12 @@ package final class SynDefence: Sendable {
     ///
     /// `number` names the place: the device itself, or the host's end of a workload's link.
     package func attach(to interface: UInt32, number: UInt32, isUplink: Bool) throws(BPFError) {
-        if isUplink {
-            try attach(uplink, to: interface, number: number)
-        } else {
-            try attach(listener, to: interface, number: number)
-        }
-    }
-
-    private func attach(_ program: borrowing BPFProgram, to interface: UInt32, number: UInt32) throws(BPFError) {
         let path = directory.syn("\(number)")
-        if let pinned = try FileDescriptor.pinned(at: path) {
-            let link = TrafficLink(descriptor: pinned)
-            if try link.interfaceIndex() == interface {
-                if try link.programID() != program.info().id { try link.replaceProgram(with: program) }
-                return
-            }
-            // The device this link was made for is gone, and another has its number.
-            try unpin(path)
+        if isUplink {
+            try TrafficLink.keep(uplink, pinnedAt: path, on: interface, at: .ingress, isLast: true)
+        } else {
+            try TrafficLink.keep(listener, pinnedAt: path, on: interface, at: .ingress, isLast: true)
         }
-        try TrafficLink(attaching: program, to: interface, at: .ingress, isLast: true).descriptor.pin(at: path)
     }
 
     /// True if this version's program is on the workload's device of this number.
