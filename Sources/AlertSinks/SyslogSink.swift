@@ -80,12 +80,13 @@ package struct SyslogSink: AlertSink {
 
     /// A value between quotes: backslash, quote and bracket are escaped, and nothing ends the line.
     private static func escaped(_ text: String) -> String {
-        var result = ""
-        for character in oneLine(text) {
-            if "\\\"]".contains(character) { result.append("\\") }
-            result.append(character)
+        var result = String.UnicodeScalarView()
+        // Cut before it is escaped: half an escape would take the closing quote along. By scalars: a quote with an accent is one.
+        for scalar in AlertText.cut(oneLine(text), bytes: 255).unicodeScalars {
+            if scalar == "\\" || scalar == "\"" || scalar == "]" { result.append("\\") }
+            result.append(scalar)
         }
-        return AlertText.cut(result, bytes: 255)
+        return String(result)
     }
 
     private static func oneLine(_ text: String) -> String {

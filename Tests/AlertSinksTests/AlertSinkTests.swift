@@ -88,6 +88,11 @@ func scratchPath() -> String { "/tmp/bulkhead-sink-\(getpid())-\(UInt64.random(i
         #expect(text.contains("targetName=\"x\\\"\\] forged \\\\  <0>1\""))
         #expect(text.hasPrefix("<83>1 2026-01-01T00:00:00.100000Z ab bulkhead 7 "))
         #expect(!text.contains("\n") && message.count <= 2048)
+        // Half an escape would escape the closing quote; a quote with an accent is a quote.
+        record.alert.targetName = String(repeating: "a", count: 254) + "\"" + "b"
+        #expect(String(decoding: sink.message(record), as: UTF8.self).contains("a\\\"\" port="))
+        record.alert.targetName = "x\"\u{301}]"
+        #expect(String(decoding: sink.message(record), as: UTF8.self).contains("=\"x\\\"\u{301}\\]\" port="))
     }
 
     @Test func `datagrams reach a Unix socket, and a socket without a reader is a failure`() async throws {
