@@ -4,15 +4,12 @@ import FoundationEssentials
 import Glibc
 
 /// Takes away everything that agents have pinned below a folder of the BPF file system, also where one still runs.
+///
+/// What stayed would be adopted by the next agent there, with all that its sensors have seen.
 func removePins(below root: String) {
-    let files = FileManager.default
-    for version in (try? files.contentsOfDirectory(atPath: root)) ?? [] {
-        for folder in ["links", "programs", "maps"] {
-            let path = "\(root)/\(version)/\(folder)"
-            for name in (try? files.contentsOfDirectory(atPath: path)) ?? [] { unsafe unlink("\(path)/\(name)") }
-            unsafe rmdir(path)
-        }
-        unsafe rmdir("\(root)/\(version)")
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? [] {
+        let path = "\(root)/\(name)"
+        if unsafe unlink(path) != 0 { removePins(below: path) }
     }
     unsafe rmdir(root)
 }
