@@ -80,6 +80,15 @@ import Testing
         #expect(try !words(machine.bootstrap("--dry-run", "build").output).contains("podman"))
     }
 
+    @Test func `a peer whose package wants a mail server is only unpacked`() throws {
+        let machine = try Machine(osRelease: Self.bookworm)
+        try machine.add("curl", "exit 0")
+        let lines = try machine.bootstrap("--dry-run").output.split(separator: "\n")
+        let installed = lines.filter { $0.contains("would install") }.flatMap { words(String($0)) }
+        #expect(installed.contains("fastnetmon") && installed.contains("libiptables-parse-perl"), "\(lines)")
+        #expect(!installed.contains("psad"), "\(lines)")
+    }
+
     @Test func `an absent Swift comes from the official installer, in the release that one file names`() throws {
         let machine = try Machine(osRelease: Self.noble)
         try machine.add("curl", "exit 0")

@@ -39,13 +39,13 @@ struct Row: Encodable {
         pass = samples.ratios.median <= bound || samples.leastRatio <= bound
     }
 
-    /// A figure with a bound of its own.
-    init(_ name: String, unit: String, ours: Double, bound: Double) {
+    /// A figure with a bound of its own; `beside`: what peers made of the same.
+    init(_ name: String, unit: String, ours: Double, bound: Double, beside: String? = nil) {
         self.name = name
         self.unit = unit
         self.ours = ours
         peer = nil
-        peerName = nil
+        peerName = beside
         ratio = nil
         bestRatio = nil
         self.bound = bound

@@ -47,18 +47,8 @@ final class SynFlood {
     }
 
     private static func open(_ interface: String) throws -> Int32 {
-        let packetFamily: Int32 = 17  // AF_PACKET
-        let descriptor = socket(packetFamily, Int32(SOCK_RAW.rawValue), 0)
-        var address = [UInt8](repeating: 0, count: 20)  // struct sockaddr_ll: family, protocol, index …
-        address[0] = UInt8(packetFamily)
-        let index = unsafe if_nametoindex(interface)
-        for byte in 0..<4 { address[4 + byte] = UInt8(truncatingIfNeeded: index >> UInt32(8 * byte)) }
-        let bound = unsafe address.withUnsafeBytes { bytes in
-            unsafe bytes.withMemoryRebound(to: sockaddr.self) { pointer in
-                unsafe pointer.baseAddress.map { unsafe bind(descriptor, $0, 20) } ?? -1
-            }
-        }
-        guard bound == 0 else { throw BenchError("cannot send frames on \(interface): errno \(errno)") }
+        let descriptor = socket(PacketSocket.family, Int32(SOCK_RAW.rawValue), 0)
+        try PacketSocket.bind(descriptor, to: interface, protocol: 0)
         return descriptor
     }
 

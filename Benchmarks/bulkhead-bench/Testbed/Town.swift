@@ -14,20 +14,12 @@ final class Town {
         let script: String
     }
 
-    let topology: Topology
-    private let tool: String
-    private let pins: String
-    private let scratch: ScratchDirectory
-    private var agent: AgentProcess?
+    let host: SensedHost
     private var servers: [pid_t] = []
     private var running: [pid_t] = []
 
     init(agentPath: String, tool: String) throws {
-        topology = try Topology()
-        self.tool = tool
-        pins = "/sys/fs/bpf/bulkhead-bench-\(getpid())"
-        scratch = try ScratchDirectory()
-        try start(agentPath)
+        host = try SensedHost(agentPath: agentPath, tool: tool)
         for namespace in [topology.client, topology.router, topology.server] { try serve(namespace) }
         Clocks.sleep(nanoseconds: 500_000_000)
     }
@@ -35,40 +27,12 @@ final class Town {
     deinit {
         for process in running + servers { kill(process, SIGTERM) }
         for process in running + servers { while waitpid(process, nil, 0) < 0, errno == EINTR {} }
-        agent?.kill()
-        removePins(below: pins)
     }
 
     // MARK: - Who is there
 
-    private func start(_ agentPath: String) throws {
-        let path = scratch.path
-        for folder in ["policies", "state", "run"] {
-            try FileManager.default.createDirectory(atPath: "\(path)/\(folder)", withIntermediateDirectories: false)
-        }
-        try "workloads: [{name: shop, netns: /run/netns/\(topology.server), labels: {app: shop}}]\n"
-            .write(toFile: "\(path)/workloads.yaml", atomically: false, encoding: .utf8)
-        try """
-        policyDirectory: \(path)/policies
-        workloadsFile: \(path)/workloads.yaml
-        stateDirectory: \(path)/state
-        runDirectory: \(path)/run
-        bpfDirectory: \(pins)
-        podmanSocket: ""
-        dockerSocket: ""
-        apiGroup: ""
-        shield: {mode: monitor, sensors: true, devices: [n0]}
-
-        """.write(toFile: "\(path)/agent.yaml", atomically: false, encoding: .utf8)
-        let listener = try ReadinessListener(path: path + "/notify")
-        agent = try AgentProcess(
-            ["nsenter", "--net=/run/netns/\(topology.router)", agentPath, "--config", path + "/agent.yaml"],
-            environment: ["NOTIFY_SOCKET=\(listener.path)"], output: path + "/agent.log")
-        guard try listener.waitUntilReady(seconds: 60) else {
-            let log = (try? String(contentsOfFile: path + "/agent.log", encoding: .utf8)) ?? ""
-            throw BenchError("the agent was not ready within a minute; its log ends: \(log.suffix(600))")
-        }
-    }
+    var topology: Topology { host.topology }
+    private var scratch: ScratchDirectory { host.scratch }
 
     /// Web pages, names and a sink for bandwidth at each of the three.
     private func serve(_ namespace: String) throws {
@@ -161,18 +125,12 @@ final class Town {
 
     /// What was found so far, a line each.
     func alerts() throws -> [String] {
-        let list = try JSONDecoder().decode(AlertList.self, from: Data(try ask("alerts", "list").utf8))
+        let list = try JSONDecoder().decode(AlertList.self, from: Data(try host.ask("alerts", "list").utf8))
         return list.alerts.map { "\($0.detector): \($0.summary)" }
     }
 
     /// What the detectors were told so far.
     func reports() throws -> UInt64 {
-        try JSONDecoder().decode(Status.self, from: Data(try ask("status").utf8)).detection?.reports ?? 0
-    }
-
-    private func ask(_ arguments: String...) throws -> String {
-        let socket = "BULKHEAD_SOCKET=\(scratch.path)/run/bulkhead.sock"
-        // `status` leaves with 1 where it has something to say.
-        return try Command.run(["env", socket, tool] + arguments + ["-o", "json"], acceptingFailure: true).output
+        try JSONDecoder().decode(Status.self, from: Data(try host.ask("status").utf8)).detection?.reports ?? 0
     }
 }
