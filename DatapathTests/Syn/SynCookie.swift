@@ -40,9 +40,9 @@ struct SynCookie {
             v[0] ^= word
         }
 
-        func finished() -> UInt64 {
+        func finished(_ purpose: UInt64) -> UInt64 {
             var copy = self
-            copy.v[2] ^= 0xff
+            copy.v[2] ^= purpose
             for _ in 0..<3 { copy.round() }
             return copy.v.reduce(0, ^)
         }
@@ -51,13 +51,11 @@ struct SynCookie {
     private var source: SipHash {
         var hash = SipHash(key)
         // Ports and addresses are hashed as they are in memory on a little-endian machine.
-        let port = UInt64(remotePort.byteSwapped)
         if remote.isIPv4 {
-            hash.add(UInt64(UInt32(truncatingIfNeeded: remote.low).byteSwapped) << 32 | port)
+            hash.add(UInt64(UInt32(truncatingIfNeeded: remote.low).byteSwapped) << 32 | 0xffff_0000)
         } else {
             hash.add(remote.high.byteSwapped)
             hash.add(remote.low.byteSwapped)
-            hash.add(1 << 32 | port)
         }
         return hash
     }
@@ -65,13 +63,13 @@ struct SynCookie {
     /// `options`: window scale 4 bits, SACK, ECN, index of the MSS 3 bits.
     func value(step: UInt64, options: UInt32) -> UInt32 {
         var hash = source
-        let low = UInt32(truncatingIfNeeded: step) << 9 | options
+        let low = UInt32(remotePort.byteSwapped) << 16 | UInt32(step & 127) << 9 | options
         hash.add(UInt64(sequence) << 32 | UInt64(low))
-        return UInt32(truncatingIfNeeded: hash.finished()) << 10 | UInt32(step & 1) << 9 | options
+        return UInt32(truncatingIfNeeded: hash.finished(0xff)) << 10 | UInt32(step & 1) << 9 | options
     }
 
     /// The clock of the source's timestamps, in milliseconds, at a time of CLOCK_MONOTONIC.
     func timestamp(atNanoseconds now: UInt64) -> UInt32 {
-        UInt32(truncatingIfNeeded: source.finished()) &+ UInt32(truncatingIfNeeded: now / 1_000_000)
+        UInt32(truncatingIfNeeded: source.finished(0xee)) &+ UInt32(truncatingIfNeeded: now / 1_000_000)
     }
 }

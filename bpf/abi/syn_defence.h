@@ -9,7 +9,8 @@
  * not in it: it may be translated between where a SYN is answered and where the listener is.
  *
  * Time is CLOCK_MONOTONIC in steps of 2^36 ns (69 s). A cookie is valid in its step and in the next. The key of step n is
- * keys[n % SYN_KEY_COUNT]; whoever rotates them writes those of steps to come. Nobody has to: the step itself is hashed.
+ * keys[n % SYN_KEY_COUNT]; whoever rotates them writes those of steps to come. Nobody has to: the step itself is hashed (its
+ * low seven bits, so that without rotation who received a cookie could use it once more after two and a half hours).
  */
 #ifndef BULKHEAD_ABI_SYN_DEFENCE_H
 #define BULKHEAD_ABI_SYN_DEFENCE_H

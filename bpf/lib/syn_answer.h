@@ -83,10 +83,11 @@ static __always_inline bool make_answer(const struct syn_settings *settings, con
 #pragma unroll
 	for (int i = 1; i < 8; i++)
 		index += s->mss >= sizes[i];
-	source = syn_source(syn_key_of(settings, step), &p->key.remote, p->key.remote_port, p->family == 6);
+	source = syn_source(syn_key_of(settings, step), &p->key.remote, p->family == 6);
 	a->acknowledged = isn + 1;
 	a->flags = TCP_SYN | TCP_ACK | (ecn ? TCP_ECE : 0);
-	a->sequence = syn_cookie(source, isn, step, syn_options(s->window_scale, s->has_sack, ecn, index));
+	a->sequence = syn_cookie(source, isn, p->key.remote_port, step,
+				 syn_options(s->window_scale, s->has_sack, ecn, index));
 	a->window = offered->window_bytes;
 	write_options(s, a, offered->mss, syn_timestamp(source, now), offered->window_scale);
 	return true;

@@ -54,8 +54,8 @@ __attribute__((noinline)) int has_cookie(struct __sk_buff *skb, const struct pac
 	isn = network32(numbers[0]) - 1;
 	cookie = network32(numbers[1]) - 1;
 	step = syn_step_of(cookie, now);
-	source = syn_source(syn_key_of(settings, step), &p->key.remote, p->key.remote_port, p->family == 6);
-	return syn_cookie(source, isn, step, cookie & SYN_OPTION_MASK) == cookie;
+	source = syn_source(syn_key_of(settings, step), &p->key.remote, p->family == 6);
+	return syn_cookie(source, isn, p->key.remote_port, step, cookie & SYN_OPTION_MASK) == cookie;
 }
 
 #endif

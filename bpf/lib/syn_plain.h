@@ -7,7 +7,7 @@
 
 /* What the cookie of an ACK is checked by, straight from the packet. */
 struct ack_facts {
-	__u64 address_high, address_low;  /* as in an ip_address; high: IPv6 only */
+	__u64 address_high, address_low;  /* as in an ip_address */
 	__u32 sequence, acknowledged;     /* network order */
 	__u16 port;
 	bool is_ipv6;
@@ -28,7 +28,7 @@ static __always_inline bool read_ack(const struct __sk_buff *skb, struct ack_fac
 			return false;
 		f->is_ipv6 = false;
 		f->address_high = 0;
-		f->address_low = (__u64)*(const __u32 *)(at + 26) << 32;
+		f->address_low = (__u64)*(const __u32 *)(at + 26) << 32 | 0xffff0000;
 		tcp = at + 34;
 	} else {
 		if (at + 74 > end || *(const __u16 *)(at + 12) != network16(ETHERTYPE_IPV6) || at[20] != PROTOCOL_TCP)
@@ -67,8 +67,8 @@ static __always_inline bool is_plain_ack(const struct __sk_buff *skb, const stru
 	cookie = network32(f.acknowledged) - 1;
 	isn = network32(f.sequence) - 1;
 	step = syn_step_of(cookie, now);
-	source = syn_source(syn_key_of(settings, step), &from, f.port, f.is_ipv6);
-	return syn_cookie(source, isn, step, cookie & SYN_OPTION_MASK) != cookie;
+	source = syn_source(syn_key_of(settings, step), &from, f.is_ipv6);
+	return syn_cookie(source, isn, f.port, step, cookie & SYN_OPTION_MASK) != cookie;
 }
 
 #endif

@@ -129,8 +129,8 @@ static __attribute__((noinline)) bool read_cookie(struct __sk_buff *skb, const s
 	cookie = network32(n.acknowledged) - 1;
 	isn = network32(n.sequence) - 1;
 	step = syn_step_of(cookie, now);
-	source = syn_source(syn_key_of(settings, step), &p->key.remote, p->key.remote_port, p->family == 6);
-	if (syn_cookie(source, isn, step, cookie & SYN_OPTION_MASK) != cookie ||
+	source = syn_source(syn_key_of(settings, step), &p->key.remote, p->family == 6);
+	if (syn_cookie(source, isn, p->key.remote_port, step, cookie & SYN_OPTION_MASK) != cookie ||
 	    !read_options(skb, false, p, header_bytes(&n), &s))
 		return false;
 	clock = syn_timestamp(source, now);
