@@ -203,20 +203,27 @@ extension DatapathTests {
         }
 
         @Test(arguments: Family.allCases)
-        func `a listener is defended by order, whatever the load, for as long as it says`(family: Family) async throws {
+        func `a listener is defended by order from its first SYN on, and none beside it`(family: Family) async throws {
             try await SynFixture.run { fixture in
-                try fixture.listen()
+                for port: UInt16 in [SynFixture.port, 80] { try fixture.listen(port: port) }
                 fixture.configure {
                     $0.mode = .auto
                     $0.hold = .milliseconds(100)
                 }
-                try fixture.expectLeft(.syn(family), "no load, and now it is known")
-                try fixture.tables.order(family.own, for: .seconds(60), isAgain: false)
-                #expect(try fixture.run(.syn(family)).verdict == 7)
-                try fixture.tables.order(family.own, for: .zero, isAgain: false)
+                try fixture.tables.order(family.own, port: SynFixture.port, for: .seconds(60), isAgain: false)
+                #expect(try fixture.run(.syn(family)).verdict == 7, "nobody had met it")
+                try fixture.expectLeft(.syn(family, port: 80), "another listener of the address")
+                let other: Family = family == .v4 ? .v6 : .v4
+                try fixture.expectLeft(.syn(other), "another address of the listener")
+                try fixture.tables.order(family.own, port: SynFixture.port, for: .zero, isAgain: false)
                 _ = poll(nil, 0, 200)
                 try fixture.expectLeft(.syn(family), "the order was taken back")
                 #expect(try fixture.count(.switchedOn) == 1 && fixture.count(.switchedOff) == 1)
+                try fixture.tables.order(family.own, port: 0, for: .seconds(60), isAgain: true)
+                for port: UInt16 in [SynFixture.port, 80] {
+                    #expect(try fixture.run(.syn(family, port: port)).verdict == 7, "all that are known")
+                }
+                try fixture.expectLeft(.syn(other))
             }
         }
 

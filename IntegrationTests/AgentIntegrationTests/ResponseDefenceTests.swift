@@ -18,7 +18,7 @@ import Testing
     }
 
     @Test
-    func `a flood of SYNs arms the flooded port where the defence was off, and users are served without the agent`()
+    func `a flood of SYNs arms the flooded listener where the defence was off, and users are served without the agent`()
         async throws
     {
         try await withTestBed(subnet: 61) { bed in
@@ -37,6 +37,12 @@ import Testing
             try await eventually("cookies answer") {
                 try await field.host.control.shieldReport().synDefence.map { $0.answered > 1000 } == true
             }
+            // It listens on any address: the other ones of that port are not flooded.
+            let others = WebUsers(address: field.host.hostAddresses[1], port: 80)
+            let beside = try await others.visit(from: field.host.client, for: .seconds(1), countMax: 5)
+            #expect(beside.served == 5, "\(beside)")
+            let listeners = try #require(try await field.host.control.shieldReport().synDefence?.listeners)
+            #expect(listeners.filter(\.isDefended).map { "\($0.address) \($0.port)" } == ["\(field.target) 80"])
             await agent.kill()
             let users = WebUsers(address: field.target, port: 80)
             let alone = try await users.visit(from: field.host.client, for: .seconds(2))

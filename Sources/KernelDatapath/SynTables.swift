@@ -113,27 +113,41 @@ package struct SynTables: ~Copyable, Sendable {
 
     private func write(_ value: UInt32, at offset: Int?) { settings.storeReleasing(value, at: offset ?? 0) }
 
+    /// No SYN is answered any more; the cookies under way still count.
+    static func switchOff(_ settings: borrowing MappedArray) {
+        settings.storeReleasing(UInt32(SYN_DEFENCE_OFF), at: MemoryLayout<syn_settings>.offset(of: \.mode) ?? 0)
+    }
+
     /// Until when ACKs are looked at, in nanoseconds of CLOCK_MONOTONIC; 0: never yet.
     package var armedUntil: UInt64 {
         settings.loadAcquiringDoubleWord(at: MemoryLayout<syn_settings>.offset(of: \.armed_until) ?? 0)
     }
 
-    /// Defends the listeners of an address that are known, whatever the load, for so long from now.
+    /// Defends a listener whatever the load, for so long from now; zero: by load again.
     ///
-    /// `isAgain`: those only that this was not done to yet.
-    package func order(_ address: IPAddress, for duration: Duration, isAgain: Bool) throws(BPFError) {
+    /// Port 0: all of the address that are known. `isAgain`: only where no order is in force.
+    package func order(_ address: IPAddress, port: UInt16, for duration: Duration, isAgain: Bool) throws(BPFError) {
         let now = SynTables.now(), end = duration > .zero ? now + duration.wholeNanoseconds : 0
-        var found: [syn_gate_key] = []
-        try gates.forEach { key, gate in
-            guard IPAddress(key.address) == address, !isAgain || gate.ordered < now else { return }
-            found.append(key)
-        }
-        for key in found {
+        for key in try orderedKeys(address, port) {
             // What programs count between these two is lost; it is a few SYNs.
-            guard var gate = try gates.value(for: key) else { continue }
+            var gate = try gates.value(for: key)
+            if gate == nil, port > 0, end > 0 {
+                // Not met yet: its first SYN is answered too. Whose it is the program asks then.
+                gate = syn_gate()
+            }
+            guard var gate, !isAgain || gate.ordered < now else { continue }
             gate.ordered = end
-            try gates.update(key, to: gate, mode: .onlyExisting)
+            try gates.update(key, to: gate)
         }
+    }
+
+    private func orderedKeys(_ address: IPAddress, _ port: UInt16) throws(BPFError) -> [syn_gate_key] {
+        guard port == 0 else { return [syn_gate_key(address: ip_address(address), port: port.bigEndian, pad: 0)] }
+        var keys: [syn_gate_key] = []
+        try gates.forEach { key, _ in
+            if IPAddress(key.address) == address { keys.append(key) }
+        }
+        return keys
     }
 
     /// Those that were ever under load, or kept from being defended; most often defended first.

@@ -70,20 +70,20 @@ import Testing
 @Suite struct SynDemandTests {
     private let address = IPAddress(v4: 0xc633_6401)
 
-    @Test func `a response arms a port, also where the defence is off, and nothing else then`() {
+    @Test func `a response has a port looked at where the defence is off, and nothing else then`() {
         let settings = SynKeeper.settings(SynSettings(), [SynDemand(address: address, port: 443)])
-        #expect(settings.mode == .off && settings.ports == [443: .always])
+        #expect(settings.mode == .off && settings.ports == [443: .auto])
         var configured = SynSettings()
         configured.mode = .auto
         let auto = SynKeeper.settings(configured, [SynDemand(address: address, port: 443)])
-        #expect(auto.mode == .auto && auto.ports == [443: .always])
+        #expect(auto.mode == .auto && auto.ports.isEmpty, "listeners of other addresses stay with their load")
     }
 
     @Test func `many ports are all, but for those that the operator has off, and nothing is as configured`() {
         var configured = SynSettings()
         configured.ports = [25: .off]
         let all = SynKeeper.settings(configured, [SynDemand(address: address, port: 0)])
-        #expect(all.mode == .always && all.ports == [25: .off])
+        #expect(all.mode == .auto && all.ports == [25: .off])
         #expect(SynKeeper.settings(configured, []).mode == .off)
         let off = SynKeeper.settings(configured, [SynDemand(address: address, port: 25)])
         #expect(off.ports[25] == .off)

@@ -16,7 +16,7 @@ struct SynPlace: Hashable, Sendable {
     var interfaces: Set<UInt32>
 }
 
-/// A listener, or with port 0 every listener, that is to be defended whatever its load.
+/// A listener, or with port 0 every listener of an address, that is to be defended whatever its load.
 struct SynDemand: Hashable, Sendable {
     var address: IPAddress
     var port: UInt16
@@ -40,8 +40,6 @@ actor SynKeeper {
     }
 
     private var places: [UInt32: KnownPlace] = [:]
-    /// Addresses to be defended whatever the load, and until when.
-    private var orders: [IPAddress: ContinuousClock.Instant] = [:]
     private var problems: [String: String] = [:]
     private var rotatedIn = SynTables.step()
     /// What responses want defended.
@@ -57,32 +55,56 @@ actor SynKeeper {
         thread = try NamespaceThread()
         defence = try SynDefence(directory: directory)
         defence.tables.configure(SynKeeper.settings(configuration.synDefence, demands))
+        for demand in demands { try SynKeeper.order(demand, isOn: true, defence) }
     }
 
-    /// Defends a listener from its next SYN on, or as configured again.
-    ///
-    /// The settings know ports: listeners of other addresses on that port are defended along.
+    /// Defends a listener from its next SYN on, or by load as configured again.
     func demand(_ demand: SynDemand, isOn: Bool) throws(APIError) {
         if isOn, demand.port > 0, configuration.synDefence.ports[demand.port] == .off {
             throw APIError(.refused, "`shield.synDefence.ports` says that port \(demand.port) is never defended")
         }
         if isOn { demands.insert(demand) } else { demands.remove(demand) }
         defence.tables.configure(SynKeeper.settings(configuration.synDefence, demands))
+        do throws(BPFError) {
+            if !isOn { try SynKeeper.order(demand, isOn: false, defence) }
+            for demand in demands { try SynKeeper.order(demand, isOn: true, defence) }
+        } catch {
+            throw APIError(.commitFailed, "cannot defend listeners: \(error)")
+        }
     }
 
-    /// The operator's settings with what responses want; what is off by port stays off.
+    /// The operator's settings, with the ports of what responses want looked at; what is off by port stays off.
+    ///
+    /// Which of the listeners on them are defended whatever the load their gates say.
     static func settings(_ configured: SynSettings, _ demands: Set<SynDemand>) -> SynSettings {
         var settings = configured
         if let text = try? readTextFile("/proc/sys/net/core/rmem_max"), let bytes = UInt32(text.trimmedNumber) {
             settings.receiveBufferMax = bytes
         }
-        guard !demands.isEmpty else { return settings }
-        if demands.contains(where: { $0.port == 0 }) {
-            settings.mode = .always
-            return settings
+        guard configured.mode == .off else { return settings }
+        if demands.contains(where: { $0.port == 0 }) { settings.mode = .auto }
+        for demand in demands where demand.port > 0 && configured.ports[demand.port] == nil {
+            settings.ports[demand.port] = .auto
         }
-        for demand in demands where configured.ports[demand.port] != .off { settings.ports[demand.port] = .always }
         return settings
+    }
+
+    /// How long an order goes on where no agent renews it.
+    private static let orderTime: Duration = .seconds(86_400)
+
+    private static func order(_ demand: SynDemand, isOn: Bool, _ defence: SynDefence) throws(BPFError) {
+        try defence.tables.order(
+            demand.address, port: demand.port, for: isOn ? orderTime : .zero, isAgain: isOn)
+    }
+
+    /// Listeners that were not known when the order came, and gates that had to make room.
+    private func followDemands() {
+        do throws(BPFError) {
+            for demand in demands { try SynKeeper.order(demand, isOn: true, defence) }
+            note("orders", nil)
+        } catch {
+            note("orders", "cannot defend listeners by order: \(error)")
+        }
     }
 
     func note(_ subject: String, _ message: String?) {
@@ -112,7 +134,7 @@ actor SynKeeper {
         } catch {
             note("detach", "cannot take programs off: \(error)")
         }
-        followOrders()
+        followDemands()
     }
 
     private func listLinks() -> ([NetworkLink], areKnown: Bool) {
@@ -212,7 +234,7 @@ actor SynKeeper {
     private static func limitsHere() -> [String] {
         let costs = [
             ("tcp_syncookies", "not defended"), ("tcp_window_scaling", "no window scale"), ("tcp_sack", "no SACK"),
-            ("tcp_timestamps", "no timestamps"),
+            ("tcp_timestamps", "no timestamps"), ("tcp_ecn", "no ECN"),
         ]
         return costs.compactMap { name, cost in
             // The thread's own: /proc/sys/net shows the namespace of who opens it.
@@ -220,37 +242,6 @@ actor SynKeeper {
                 return nil
             }
             return "\(name) = 0: \(cost)"
-        }
-    }
-
-    // MARK: - Orders
-
-    /// Defends the listeners of an address, whatever the load, for so long; a shorter time than before counts too.
-    ///
-    /// Those that open meanwhile are included within a second of their first SYN. Zero: by load again.
-    func defend(_ address: IPAddress, for duration: Duration) {
-        orders[address] = duration > .zero ? .now + duration : nil
-        do throws(BPFError) {
-            try defence.tables.order(address, for: duration, isAgain: false)
-            note("orders", nil)
-        } catch {
-            note("orders", "cannot defend \(address): \(error)")
-        }
-    }
-
-    /// Listeners that were not known when the order came.
-    private func followOrders() {
-        let now = ContinuousClock.now
-        for (address, end) in orders {
-            guard end > now else {
-                orders[address] = nil
-                continue
-            }
-            do throws(BPFError) {
-                try defence.tables.order(address, for: end - now, isAgain: true)
-            } catch {
-                note("orders", "cannot defend \(address): \(error)")
-            }
         }
     }
 
