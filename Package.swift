@@ -114,8 +114,8 @@ let compositionTargets: [Target] = [
     module(
         "ProgramVerification",
         [
-            "BPFRuntime", "KernelPrograms", "CDatapathABI", "NetworkModel", "IdentityModel", "PolicyCompiler",
-            "TableEncoding",
+            "BPFRuntime", "KernelPrograms", "CDatapathABI", "CLinuxShim", "NetworkModel", "IdentityModel",
+            "PolicyCompiler", "TableEncoding", "KernelDatapath",
         ]),
     module(
         "Console",

@@ -7,23 +7,30 @@ import Glibc
 ///
 /// Outlives every process by itself.
 package enum ClsactFilter {
-    /// Our filters' handle, which tells them from other people's.
-    private static let handle: UInt32 = 0xb1d
-    /// The first to be asked: a filter before ours could end the matter with a verdict of its own.
-    ///
-    /// Programs of one priority are asked in turn, so another tool's at the same priority stays in force.
-    private static let priority: UInt32 = 1
+    /// When a filter of ours is asked.
+    package enum Turn: Sendable, CaseIterable {
+        /// Before all: a filter before ours could end the matter with a verdict of its own.
+        ///
+        /// Programs of one priority are asked in turn, so another tool's at the same priority stays in force.
+        case first
+        /// After what those who judge let pass.
+        case last
+
+        /// Tells our filters from other people's.
+        var handle: UInt32 { self == .first ? 0xb1d : 0xb1e }
+        var priority: UInt32 { self == .first ? 1 : 0xfff0 }
+    }
 
     /// Attaches the program, in place of an earlier one of ours; makes the queueing discipline if need be.
     package static func attach(
-        _ program: borrowing BPFProgram, to ifindex: UInt32, at hook: TrafficHook
+        _ program: borrowing BPFProgram, to ifindex: UInt32, at hook: TrafficHook, _ turn: Turn = .first
     ) throws(BPFError) {
         let fd = program.descriptor.rawValue
         let (result, log) = LibbpfLog.collect { () -> Int32 in
             var hook = hookOptions(ifindex, hook)
             let created = unsafe bpf_tc_hook_create(&hook)
             guard created == 0 || created == -EEXIST else { return created }
-            var options = filterOptions
+            var options = filterOptions(turn)
             options.prog_fd = fd
             options.flags = UInt32(BPF_TC_F_REPLACE.rawValue)
             return unsafe bpf_tc_attach(&hook, &options)
@@ -33,17 +40,20 @@ package enum ClsactFilter {
                 errno: -result,
                 operation: "attach \(program.name) to interface \(ifindex) at clsact \(hook.rawValue)",
                 remedy: result == -EEXIST || result == -EINVAL
-                    ? "another tool may have a filter of another kind at priority 1: see tc filter show" : nil,
+                    ? "another tool may have a filter of another kind at priority \(turn.priority): see tc filter show"
+                    : nil,
                 log: log)
         }
     }
 
     /// The kernel's number of our attached program; nil if none is attached.
-    package static func programID(on ifindex: UInt32, at hook: TrafficHook) throws(BPFError) -> UInt32? {
+    package static func programID(
+        on ifindex: UInt32, at hook: TrafficHook, _ turn: Turn = .first
+    ) throws(BPFError) -> UInt32? {
         let name = hook.rawValue
         let (answer, log) = LibbpfLog.collect { () -> (Int32, UInt32) in
             var hook = hookOptions(ifindex, hook)
-            var options = filterOptions
+            var options = filterOptions(turn)
             let result = unsafe bpf_tc_query(&hook, &options)
             return (result, options.prog_id)
         }
@@ -59,12 +69,14 @@ package enum ClsactFilter {
     ///
     /// True if there was one.
     @discardableResult
-    package static func detach(from ifindex: UInt32, at hook: TrafficHook) throws(BPFError) -> Bool {
+    package static func detach(
+        from ifindex: UInt32, at hook: TrafficHook, _ turn: Turn = .first
+    ) throws(BPFError) -> Bool {
         let name = hook.rawValue
         var wasThere = false
         let (result, log) = LibbpfLog.collect { () -> Int32 in
             var hookOptions = hookOptions(ifindex, hook)
-            var options = filterOptions
+            var options = filterOptions(turn)
             let result = unsafe bpf_tc_detach(&hookOptions, &options)
             wasThere = result == 0
             guard result == 0, bulkhead_clsact_filter_count(ifindex) == 0 else { return result }
@@ -85,11 +97,11 @@ package enum ClsactFilter {
         return options
     }
 
-    private static var filterOptions: bpf_tc_opts {
+    private static func filterOptions(_ turn: Turn) -> bpf_tc_opts {
         var options = bpf_tc_opts()
         options.sz = optionsSize(upTo: \bpf_tc_opts.priority)
-        options.handle = handle
-        options.priority = priority
+        options.handle = turn.handle
+        options.priority = turn.priority
         return options
     }
 }

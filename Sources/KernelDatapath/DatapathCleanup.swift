@@ -77,7 +77,7 @@ extension Datapath {
         return interfaces
     }
 
-    private static func allInterfaces() -> Set<UInt32> {
+    static func allInterfaces() -> Set<UInt32> {
         guard let list = unsafe if_nameindex() else { return [] }
         defer { unsafe if_freenameindex(list) }
         var interfaces: Set<UInt32> = []

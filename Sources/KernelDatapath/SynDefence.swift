@@ -2,6 +2,7 @@
 package import BPFRuntime
 import CDatapathABI
 import KernelPrograms
+import Synchronization
 
 /// The defence of TCP listeners against forged SYNs, in this machine's kernel.
 ///
@@ -20,16 +21,21 @@ package final class SynDefence: Sendable {
     let directory: PinDirectory
     /// False where the stack makes the cookies (before Linux 6.9).
     package let hasOwnCookies: Bool
+    private let attachment: AttachmentKind
+    /// Filters of this process, by the number of their place; nothing is pinned of them.
+    private let filters = Mutex<[UInt32: Filter]>([:])
+
+    private struct Filter {
+        var interface: UInt32
+        var isUplink: Bool
+    }
 
     /// Loads the programs over the tables that the datapath has pinned; `attach` puts them in force.
     ///
-    /// Needs tcx (Linux 6.6).
-    package init(directory: PinDirectory) throws(DatapathError) {
+    /// `attachment` forces clsact where tcx would do.
+    package init(directory: PinDirectory, attachment: AttachmentKind? = nil) throws(DatapathError) {
         try directory.create()
         do throws(BPFError) {
-            if let missing = KernelFeature.tcx.explanationIfMissing() {
-                throw BPFError(errno: 95, operation: "defend listeners", remedy: missing)
-            }
             let object = try BPFObject(.syn_defence)
             let omitted = try object.omitUnsupportedPrograms()
             for name in [SynTables.settingsName, SynTables.gatesName] {
@@ -57,6 +63,7 @@ package final class SynDefence: Sendable {
             self.metrics = metrics
             self.directory = directory
             self.hasOwnCookies = hasOwnCookies
+            self.attachment = attachment ?? (KernelFeature.tcx.explanationIfMissing() == nil ? .tcx : .clsact)
         } catch {
             throw .kernel(error)
         }
@@ -66,16 +73,31 @@ package final class SynDefence: Sendable {
     ///
     /// `number` names the place: the device itself, or the host's end of a workload's link.
     package func attach(to interface: UInt32, number: UInt32, isUplink: Bool) throws(BPFError) {
-        let path = directory.syn("\(number)")
         if isUplink {
-            try TrafficLink.keep(uplink, pinnedAt: path, on: interface, at: .ingress, isLast: true)
+            try attach(uplink, to: interface, number: number)
         } else {
-            try TrafficLink.keep(listener, pinnedAt: path, on: interface, at: .ingress, isLast: true)
+            try attach(listener, to: interface, number: number)
+        }
+        guard attachment == .clsact else { return }
+        filters.withLock { $0[number] = Filter(interface: interface, isUplink: isUplink) }
+    }
+
+    private func attach(_ program: borrowing BPFProgram, to interface: UInt32, number: UInt32) throws(BPFError) {
+        guard attachment == .clsact else {
+            try TrafficLink.keep(
+                program, pinnedAt: directory.syn("\(number)"), on: interface, at: .ingress, isLast: true)
+            return
+        }
+        if try ClsactFilter.programID(on: interface, at: .ingress, .last) != program.info().id {
+            try ClsactFilter.attach(program, to: interface, at: .ingress, .last)
         }
     }
 
     /// True if this version's program is on the workload's device of this number.
+    ///
+    /// Over clsact: if this process has put it there.
     package func isAttached(number: UInt32) throws(BPFError) -> Bool {
+        guard attachment == .tcx else { return filters.withLock { $0[number]?.isUplink == false } }
         guard let pinned = try FileDescriptor.pinned(at: directory.syn("\(number)")) else { return false }
         let link = TrafficLink(descriptor: pinned)
         guard try link.interfaceIndex() != nil else { return false }
@@ -83,7 +105,15 @@ package final class SynDefence: Sendable {
     }
 
     /// Takes the programs off every place that is not named.
+    ///
+    /// Over clsact off the host's devices only: a workload's goes with its namespace.
     package func detachAll(besides kept: Set<UInt32> = []) throws(BPFError) {
+        let gone = filters.withLock { filters in
+            let gone = filters.filter { !kept.contains($0.key) }
+            for number in gone.keys { filters[number] = nil }
+            return gone.values.filter(\.isUplink).map(\.interface)
+        }
+        for interface in gone { try ClsactFilter.detach(from: interface, at: .ingress, .last) }
         for name in directory.synNames() {
             if let number = SynDefence.frameNumber(name) {
                 if !kept.contains(number) { try SynDefence.detachFrames(directory, number) }
@@ -110,6 +140,19 @@ package final class SynDefence: Sendable {
             }
         }
         try leavePrefilter(directory)
-        return !names.isEmpty
+        return try removeFilters(directory) || !names.isEmpty
+    }
+
+    /// Over clsact: those of workloads stay in their namespaces, and do nothing any more.
+    private static func removeFilters(_ directory: PinDirectory) throws(BPFError) -> Bool {
+        if let pinned = try FileDescriptor.pinned(at: directory.map(SynTables.settingsName)) {
+            try SynTables.switchOff(MappedArray(pinned, name: SynTables.settingsName))
+        }
+        var wasThere = false
+        for interface in Datapath.allInterfaces()
+        where try ClsactFilter.programID(on: interface, at: .ingress, .last) != nil {
+            wasThere = try ClsactFilter.detach(from: interface, at: .ingress, .last) || wasThere
+        }
+        return wasThere
     }
 }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import BPFRuntime
+import CLinuxShim
 import Glibc
 
 /// The smoke test's network: this namespace as the host, one workload namespace behind a link, a server on two ports.
 struct SmokeBed {
     static let workload4 = "10.219.7.2"
     static let workload6 = "fdbb:219:7::2"
+    static let workloadMAC = "02:00:0a:db:07:02"
     static let openPort: UInt16 = 8080
     static let closedPort: UInt16 = 9090
     private let name = "bhsmoke"
@@ -14,7 +17,7 @@ struct SmokeBed {
     func build() throws {
         remove()
         try run("/sbin/ip netns add \(name)")
-        try run("/sbin/ip link add \(name)0 type veth peer name \(name)1 netns \(name)")
+        try run("/sbin/ip link add \(name)0 type veth peer name \(name)1 netns \(name) address \(Self.workloadMAC)")
         try run("/sbin/ip addr add 10.219.7.1/24 dev \(name)0 && /sbin/ip link set \(name)0 up")
         try run("/sbin/ip -6 addr add fdbb:219:7::1/64 dev \(name)0 nodad")
         try run(
@@ -69,6 +72,37 @@ struct SmokeBed {
 
     func pings(_ address: String) -> Bool {
         (try? run("busybox ping -c 1 -W 1 \(address) >/dev/null 2>&1")) != nil
+    }
+
+    /// Runs in the workload's namespace.
+    func inside<Value>(_ body: () throws -> Value) throws -> Value {
+        let own = FileDescriptor(owning: unsafe open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC))
+        let other = FileDescriptor(owning: unsafe open("/run/netns/\(name)", O_RDONLY | O_CLOEXEC))
+        guard own.rawValue >= 0, bulkhead_enter_network_namespace(other.rawValue) == 0 else {
+            throw SmokeFailure(reason: "cannot enter the namespace \(name)")
+        }
+        defer { precondition(bulkhead_enter_network_namespace(own.rawValue) == 0, "the way back is open") }
+        return try body()
+    }
+
+    func runInside(_ command: String) throws { try run("/sbin/ip netns exec \(name) " + command) }
+
+    /// A packet socket on this side of the link.
+    func packetSocket() throws -> FileDescriptor {
+        let descriptor = socket(17, Int32(SOCK_RAW.rawValue), 0)  // AF_PACKET
+        guard descriptor >= 0 else { throw SmokeFailure(reason: "no packet socket: errno \(errno)") }
+        let socket = FileDescriptor(owning: descriptor)
+        // struct sockaddr_ll: family, protocol, index; the rest is for receivers.
+        var address = [UInt8](repeating: 0, count: 20)
+        address[0] = 17
+        for byte in 0..<4 { address[4 + byte] = UInt8(truncatingIfNeeded: ifindex >> UInt32(8 * byte)) }
+        let bound = unsafe address.withUnsafeBytes { bytes in
+            unsafe bytes.withMemoryRebound(to: sockaddr.self) { pointer in
+                unsafe pointer.baseAddress.map { unsafe bind(socket.rawValue, $0, 20) } ?? -1
+            }
+        }
+        guard bound == 0 else { throw SmokeFailure(reason: "cannot send frames: errno \(errno)") }
+        return socket
     }
 
     private func run(_ command: String) throws {

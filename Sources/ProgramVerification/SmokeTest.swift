@@ -40,7 +40,8 @@ package func runSmokeTest() throws -> [String] {
     let rules: BPFMap<UInt32, rule_stats> = try object.map("rule_stats_map")
     let passed = try rules.valuesPerCPU(for: smokeRule)?.reduce(0) { $0 + $1.packets.1 } ?? 0
     try expect(passed >= 2, "the rule counted what it let pass")
-    return held
+    for hook in TrafficHook.allCases { try ClsactFilter.detach(from: bed.ifindex, at: hook) }
+    return try held + SynSmoke(bed).run()
 }
 
 private let smokeRule: UInt32 = 100
