@@ -31,12 +31,27 @@ struct AttackField {
         try await bed.ipBatch(host.client, numbers.map { "address add \(source($0))/24 dev eth0" })
     }
 
+    /// `fdbb:S:9NN::10`, behind the client's link: each in a /64 of its own.
+    func source6(_ number: Int) -> String { "fdbb:\(bed.subnet):\(900 + number)::10" }
+
+    func network6(_ number: Int) -> String { "fdbb:\(bed.subnet):\(900 + number)::/64" }
+
+    /// The host reaches each by the client, which so is one of its gateways.
+    func addSources6(_ numbers: some Sequence<Int>) async throws {
+        try await bed.ipBatch(host.client, numbers.map { "address add \(source6($0))/128 dev eth0 nodad" })
+        try await bed.ipBatch(
+            host.host.namespace, numbers.map { "route add \(network6($0)) via \(host.clientAddresses[1])" })
+    }
+
+    /// The host's address of the family that a source has.
+    func target(of source: String) -> String { host.hostAddresses[source.contains(":") ? 1 : 0] }
+
     var target: String { host.hostAddresses[0] }
 
     /// Connects to each port, one after the other.
     func scan(from source: String, ports: ClosedRange<Int> = 100...300) async throws {
         try await host.client.run(
-            ["python3", bed.path("scan.py"), source, target, "\(ports.lowerBound)", "\(ports.upperBound)"],
+            ["python3", bed.path("scan.py"), source, target(of: source), "\(ports.lowerBound)", "\(ports.upperBound)"],
             within: .seconds(60)
         ).checked()
     }
@@ -44,14 +59,23 @@ struct AttackField {
     /// Short, equal talks with a login port, as of somebody who guesses passwords.
     func guess(from source: String, count: Int = 30, port: Int = 22) async throws {
         try await host.client.run(
-            ["python3", bed.path("guess.py"), source, target, "\(port)", "\(count)"], within: .seconds(60)
+            ["python3", bed.path("guess.py"), source, target(of: source), "\(port)", "\(count)"], within: .seconds(60)
         ).checked()
+    }
+
+    /// Forged SYNs from the client's link to the web server.
+    func synFlood(_ target: String) async throws -> SynFlood {
+        let link = try await host.host.namespace.shell("ip -o link show up0").text
+        let address = link.split(separator: " ").drop { $0 != "link/ether" }.dropFirst().first ?? ""
+        return SynFlood(
+            target: networkBytes(target), port: 80,
+            hardwareAddress: address.split(separator: ":").compactMap { UInt8($0, radix: 16) }, interface: "eth0")
     }
 
     /// True if the host's web server answers this source within a second.
     func isServed(_ source: String, port: Int = 80) async throws -> Bool {
         let result = try await host.client.run(
-            ["nc", "-z", "-w", "1", "-s", source, target, "\(port)"], within: .seconds(5))
+            ["nc", "-z", "-w", "1", "-s", source, target(of: source), "\(port)"], within: .seconds(5))
         return result.status == 0
     }
 
@@ -90,7 +114,7 @@ struct AttackField {
         import socket, sys
         source, target, first, last = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
         for port in range(first, last + 1):
-            s = socket.socket()
+            s = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET)
             s.settimeout(0.3)
             s.bind((source, 0))
             s.connect_ex((target, port))
@@ -102,7 +126,7 @@ struct AttackField {
         import socket, sys, time
         source, target, port, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
         for attempt in range(count):
-            s = socket.socket()
+            s = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET)
             s.settimeout(1)
             s.bind((source, 0))
             if s.connect_ex((target, port)) == 0:

@@ -9,14 +9,6 @@ import Testing
 
 /// Answers that cut nobody off but attackers: cookies, limits, quarantine; and what becomes of them without the agent.
 @Suite(.serialized) struct ResponseDefenceTests {
-    private static func flood(_ field: AttackField) async throws -> SynFlood {
-        let link = try await field.host.host.namespace.shell("ip -o link show up0").text
-        let address = link.split(separator: " ").drop { $0 != "link/ether" }.dropFirst().first ?? ""
-        return SynFlood(
-            target: networkBytes(field.target), port: 80,
-            hardwareAddress: address.split(separator: ":").compactMap { UInt8($0, radix: 16) }, interface: "eth0")
-    }
-
     @Test
     func `a flood of SYNs arms the flooded listener where the defence was off, and users are served without the agent`()
         async throws
@@ -30,7 +22,7 @@ import Testing
             try await field.host.host.namespace.shell("echo 1 > /proc/sys/net/ipv4/tcp_no_metrics_save")
             let agent = try await field.host.startAgent()
             #expect(try await field.host.control.shieldReport().synDefence == nil)
-            let flood = try await Self.flood(field)
+            let flood = try await field.synFlood(field.target)
             async let first = flood.send(from: field.host.client, rate: 5000, for: .seconds(8))
             let action = try await field.awaitAction(.active, field.target, "syn-defence")
             #expect(action.port == 80 && action.detector == "syn-flood", "\(action)")
@@ -139,12 +131,18 @@ import Testing
                 try await field.host.control.status().state.attachedEndpoints >= 3
             }
             let (outside, allowed) = (field.host.clientAddresses[0], field.source(40))
-            #expect(try await bad.canConnect(to: outside, port: 8080))
+            let outside6 = field.host.clientAddresses[1]
+            _ = try good.namespace.start(["socat", "TCP6-LISTEN:8080,ipv6only=0,fork,reuseaddr", "EXEC:cat"])
+            let others = [outside, outside6, good.address4, good.address6]
+            for address in others {
+                try await eventually("\(address) answers") { try await bad.canConnect(to: address, port: 8080) }
+            }
             _ = try await bad.namespace.run(
                 ["python3", bed.path("scan.py"), bad.address4, outside, "100", "400"], within: .seconds(60))
             let action = try await field.awaitAction(.active, bad.address4, "quarantine")
-            #expect(try await bad.canConnect(to: outside, port: 8080) == false)
-            #expect(try await bad.canConnect(to: good.address4, port: 80) == false)
+            for address in others {
+                #expect(try await bad.canConnect(to: address, port: 8080) == false, "\(address)")
+            }
             #expect(try await bad.canConnect(to: allowed, port: 8080), "whom the operator names")
             #expect(try await good.canConnect(to: outside, port: 8080), "nobody else is cut off")
             await agent.kill()
@@ -153,7 +151,9 @@ import Testing
             #expect(try await bad.canConnect(to: outside, port: 8080) == false)
             let undo = try await field.host.agent.tool("response", "undo", "\(action.id)")
             #expect(undo.status == 0, "\(undo.errors)")
-            try await eventually("it is free") { try await bad.canConnect(to: outside, port: 8080) }
+            for address in [outside, outside6] {
+                try await eventually("it is free") { try await bad.canConnect(to: address, port: 8080) }
+            }
             #expect(try await field.host.agent.tool("policy", "history").output.contains("quarantine"))
         }
     }

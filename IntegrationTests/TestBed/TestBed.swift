@@ -106,6 +106,20 @@ package final class TestBed: Sendable {
         return process
     }
 
+    /// Processes that ended by a fault of their own, with the end of what they wrote; nil: none.
+    ///
+    /// An agent that crashed shows elsewhere only as a connection that was reset.
+    package var crashes: String? {
+        let faults: Set<Int32> = [
+            128 + SIGILL, 128 + SIGTRAP, 128 + SIGABRT, 128 + SIGBUS, 128 + SIGFPE, 128 + SIGSEGV,
+        ]
+        let fallen = started.withLock { $0 }.filter { $0.exitStatus.map(faults.contains) == true }
+        guard !fallen.isEmpty else { return nil }
+        return fallen.map { process in
+            "status \(process.exitStatus ?? 0) of \(process.command):\n\(process.errors.suffix(20_000))"
+        }.joined(separator: "\n")
+    }
+
     /// Removes everything, newest first.
     ///
     /// What is gone already is no error.
@@ -152,11 +166,14 @@ package func withTestBed<Result>(subnet: Int, _ body: (TestBed) async throws -> 
     let bed = try await TestBed(subnet: subnet)
     do {
         let result = try await body(bed)
+        if bed.crashes != nil { throw TestBedError("nobody noticed that it crashed") }
         await bed.removeAll()
         return result
     } catch {
+        let crashes = bed.crashes
         await bed.removeAll()
-        throw error
+        guard let crashes else { throw error }
+        throw TestBedError("\(error)\n\(crashes)")
     }
 }
 

@@ -88,6 +88,12 @@ extension Alert {
         raisedBecause = []
     }
 
+    /// Takes in that another detector has found the same, and says less of it.
+    mutating func goOn(now: UInt64) {
+        findings += 1
+        lastSeen = max(lastSeen, now)
+    }
+
     /// Takes one more finding in.
     mutating func add(_ finding: Finding, now: UInt64) {
         findings += 1

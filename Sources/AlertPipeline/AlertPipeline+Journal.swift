@@ -7,7 +7,7 @@ extension AlertPipeline {
     /// Continues what a journal holds; mutes of the configuration are not part of it.
     package init(_ settings: AlertSettings, continuing journal: [AlertChange]) {
         self.init(settings)
-        for change in journal {
+        for change in journal where change.isSound {
             switch change {
             case .alert(let alert): alerts[alert.id] = alert
             case .incident(let incident): incidents[incident.id] = incident
@@ -58,5 +58,20 @@ extension AlertPipeline {
         [.numbers(numbers)] + incidents.values.sorted { $0.id < $1.id }.map(AlertChange.incident)
             + alerts.values.sorted { $0.id < $1.id }.map(AlertChange.alert)
             + mutes.values.filter { !$0.isConfigured }.sorted { $0.id < $1.id }.map(AlertChange.mute)
+    }
+}
+
+extension AlertChange {
+    /// False for numbers that nobody can have given out: they are damage, and leave none to be given out.
+    fileprivate var isSound: Bool {
+        let numbers =
+            switch self {
+            case .alert(let alert): [alert.id, alert.incident, alert.findings, alert.reopened]
+            case .incident(let incident): [incident.id, incident.alertCount]
+            case .mute(let mute): [mute.id]
+            case .forgotAlert, .forgotIncident, .forgotMute: [Int]()
+            case .numbers(let next): [next.alert, next.incident, next.mute, next.notice]
+            }
+        return numbers.allSatisfy { (0...Int.max / 2).contains($0) }
     }
 }

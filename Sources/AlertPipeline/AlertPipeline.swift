@@ -49,10 +49,16 @@ package struct AlertPipeline: Sendable {
         let now = advance(to: now)
         return findings.map { finding in
             counters.findings += 1
+            if let id = covering(finding) {
+                alerts[id]?.goOn(now: now)
+                dirty.alerts.insert(id)
+                return id
+            }
             let id = alert(for: finding, now: now, names)
             alerts[id]?.add(finding, now: now)
             correlate(id, now: now)
             settle(id, now: now)
+            cover(by: id, now: now)
             dirty.alerts.insert(id)
             return id
         }

@@ -48,7 +48,12 @@ package struct NoticeSpool: Sendable {
         {
             self.counts = counts
         }
-        for first in try directoryEntries(directory).compactMap({ Int($0) }).sorted() { try adopt(first) }
+        // What nobody can have written: a number that leaves no room for more counts as damaged.
+        if counts.next < 0 || counts.next > Int.max / 2 { counts.next = 0 }
+        let names = try directoryEntries(directory).filter { name in
+            Int(name).map { "\($0)" == name && $0 >= 0 } == true
+        }
+        for first in names.compactMap({ Int($0) }).sorted() where first <= Int.max / 2 { try adopt(first) }
         counts.next = max(counts.next, segments.first?.first ?? counts.next)
     }
 
@@ -62,6 +67,13 @@ package struct NoticeSpool: Sendable {
             return
         }
         segments.append(Segment(first: first, lines: lines, bytes: whole))
+    }
+
+    /// Lines of a segment that somebody took away are lost, and those behind it go on.
+    private mutating func skipMissing() {
+        guard let first = segments.first?.first, first > counts.next else { return }
+        counts.lost += first - counts.next
+        counts.next = first
     }
 
     private func path(_ first: Int) -> String { "\(directory)/\(first)" }
@@ -155,6 +167,7 @@ package struct NoticeSpool: Sendable {
         while let segment = segments.first, segment.first + segment.lines <= counts.next {
             segments.removeFirst()
             unsafe unlink(path(segment.first))
+            skipMissing()
         }
     }
 

@@ -90,11 +90,13 @@ package struct ShieldFeedReport: Codable, Hashable, Sendable {
     package var firstFaults: [String]
     /// Why the newest text is not in force.
     package var problem: String?
+    /// Whom it names and does not cut off, for the host needs them: its own addresses, gateways, resolvers, SSH clients.
+    package var spared: [String]?
 
     package init(
         name: String, action: String, path: String, prefixes: Int, packets: UInt64 = 0, bytes: UInt64 = 0,
         loadedAt: String? = nil, isRemembered: Bool? = nil, faults: Int = 0, firstFaults: [String] = [],
-        problem: String? = nil
+        problem: String? = nil, spared: [String]? = nil
     ) {
         self.name = name
         self.action = action
@@ -107,6 +109,7 @@ package struct ShieldFeedReport: Codable, Hashable, Sendable {
         self.faults = faults
         self.firstFaults = firstFaults
         self.problem = problem
+        self.spared = spared
     }
 }
 

@@ -48,16 +48,27 @@ package struct GuardRails: Hashable, Sendable {
         if let special = GuardRails.special.first(where: { GuardRails.overlap($0, prefix) }) {
             return "\(prefix) lies in \(special), which is nobody in particular"
         }
-        for (name, addresses) in [
-            ("this host's own", own), ("a gateway", gateways), ("a resolver", resolvers),
-            ("a workload of this host: quarantine is for those", workloads),
-            ("in a session of administration", sessions),
-        ] {
-            if let address = addresses.filter(prefix.contains).min() { return "\(address) is \(name)" }
+        if let need = need(of: prefix) { return need }
+        if let address = workloads.filter(prefix.contains).min() {
+            return "\(address) is a workload of this host: quarantine is for those"
         }
         if let network = protected.first(where: { GuardRails.overlap($0, prefix) }) { return "\(network) is protected" }
         return nil
     }
+
+    /// Whom of a prefix the host cannot do without, and why; nil: nobody.
+    package func need(of prefix: CIDR) -> String? {
+        for (name, addresses) in [
+            ("this host's own", own), ("a gateway", gateways), ("a resolver", resolvers),
+            ("in a session of administration", sessions),
+        ] {
+            if let address = addresses.filter(prefix.contains).min() { return "\(address) is \(name)" }
+        }
+        return nil
+    }
+
+    /// Everybody whom the host cannot do without.
+    package var needed: Set<IPAddress> { own.union(gateways).union(resolvers).union(sessions) }
 
     /// Why an address may not be put in quarantine; nil: it may.
     package func refusal(toQuarantine address: IPAddress) -> String? {

@@ -30,6 +30,8 @@ package struct ResponsePlan: Sendable {
     private var pardons: [ResponseAction: UInt64] = [:]
     /// When refusals of the same were last written down.
     private var refusals: [ResponseAction: UInt64] = [:]
+    /// Networks that cannot be blocked whole, as one in which somebody is allowed.
+    private var shared: Set<CIDR> = []
     private var begins: [UInt64] = []
     private var dirty: Set<Int> = []
     private var clock: UInt64 = 0
@@ -42,7 +44,10 @@ package struct ResponsePlan: Sendable {
     /// Continues with what an earlier agent wrote down.
     package init(_ settings: ResponseSettings, continuing journal: [ResponseRecord] = []) {
         self.settings = settings
-        for record in journal { store(record) }
+        // Numbers that nobody can have given out are damage.
+        for record in journal where (1...Int.max / 2).contains(record.id) && record.repetition <= Int.max / 2 {
+            store(record)
+        }
         next = (records.keys.max() ?? 0) + 1
         for record in records.values.sorted(by: { $0.id < $1.id }) {
             if record.isInForce || record.state == .wouldAct { current[record.action] = record.id }
@@ -67,9 +72,9 @@ package struct ResponsePlan: Sendable {
         let rule = settings.rule(for: finding.detector)
         guard rule.mode != .off, severity >= settings.severity else { return [] }
         var decided: [ResponseRecord] = []
-        for action in ResponsePlan.actions(finding, rails) {
+        for action in ResponsePlan.actions(finding, rails).map({ widened($0, rails, rule.mode, now) }) {
             guard rule.kinds?.contains(action.kind) ?? (action.kind != .quarantine) else { continue }
-            guard !isCurrent(action, mode: rule.mode, now), (pardons[action] ?? 0) <= now else { continue }
+            guard !isCurrent(action, mode: rule.mode, now), !isPardoned(action, now) else { continue }
             let refusal = refusal(action, finding, rule, rails) ?? ceiling(action, rule.mode, now)
             var record = record(action, finding, alert: alert, severity: severity, now: now)
             if let refusal {
@@ -115,6 +120,22 @@ package struct ResponsePlan: Sendable {
                 finding.detector.hasPrefix("syn") ? .synDefence(target, port: finding.port) : .rateLimit(target))
         }
         return actions
+    }
+
+    /// Who comes back by IPv6 is blocked with the /64 it has, if that hits nobody whom the host needs.
+    private func widened(
+        _ action: ResponseAction, _ rails: GuardRails, _ mode: ResponseSettings.Mode, _ now: UInt64
+    ) -> ResponseAction {
+        guard case .block(let prefix) = action, !isCurrent(action, mode: mode, now) else { return action }
+        let whole = Offenders.whole(prefix)
+        let isBack = offenders.count(prefix, now: now, memory: settings.memoryTime) > 0
+        return isBack && !shared.contains(whole) && rails.refusal(toBlock: whole) == nil ? .block(whole) : action
+    }
+
+    private func isPardoned(_ action: ResponseAction, _ now: UInt64) -> Bool {
+        if pardons[action] ?? 0 > now { return true }
+        guard case .block(let prefix) = action else { return false }
+        return pardons[.block(Offenders.whole(prefix))] ?? 0 > now
     }
 
     private func isCurrent(_ action: ResponseAction, mode: ResponseSettings.Mode, _ now: UInt64) -> Bool {
@@ -208,6 +229,7 @@ package struct ResponsePlan: Sendable {
             // It was none, so that it does not count as one.
             if case .block(let prefix) = record.action {
                 offenders.note(prefix, count: record.repetition - 1, until: clock)
+                if failure?.isFinal == true, shared.count < ResponsePlan.keepMax { shared.insert(prefix) }
             }
         }
         put(record)
@@ -255,7 +277,7 @@ package struct ResponsePlan: Sendable {
             if pardons.count < ResponsePlan.keepMax { pardons[record.action] = clock &+ settings.pardonTime }
             if case .block(let prefix) = record.action { offenders.forgive(prefix) }
         } else if case .block(let prefix) = record.action {
-            offenders.note(prefix, count: record.repetition, until: clock)
+            offenders.extend(prefix, count: record.repetition, until: clock)
         }
         put(record)
     }

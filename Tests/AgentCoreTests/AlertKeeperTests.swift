@@ -23,6 +23,7 @@ final class TestClocks: Sendable {
 
     func pass(_ seconds: UInt64) { state.withLock { $0 = ($0.monotonic + seconds, $0.wall + seconds) } }
     func setWall(ahead seconds: UInt64) { state.withLock { $0.wall += seconds } }
+    func setWall(back seconds: UInt64) { state.withLock { $0.wall -= seconds } }
 
     /// CLOCK_MONOTONIC.
     var monotonic: UInt64 { state.withLock { $0.monotonic * 1_000_000_000 } }
@@ -205,6 +206,62 @@ final class RecordingActuator: ResponseActuator {
         await keeper.tick()
         #expect(await responses.inForce == 0)
         #expect(actuator.calls.last == "undo block 192.0.2.1/32")
+    }
+
+    @Test func `a wall clock that goes to and fro by an hour makes nothing shorter, longer or told twice`() async throws
+    {
+        let scratch = try Scratch()
+        var responses = try await responses(scratch.path)
+        var keeper = try keeper(scratch.path, responses)
+        await keeper.consume([finding()])
+        let id = await responses.report(isWhole: false).actions.map(\.id)
+        for round in 0..<50 {
+            if round % 2 == 0 { clocks.setWall(back: 3600) } else { clocks.setWall(ahead: 3600) }
+            clocks.pass(10)
+            if round % 10 == 3 { await keeper.consume([finding()]) }
+            await keeper.tick()
+            #expect(await keeper.list(AlertQuery()).alerts.map(\.state) == [.open], "\(round)")
+            #expect(await responses.report(isWhole: true).actions.map(\.id) == id, "\(round)")
+            // The agent is killed while the clock is an hour behind.
+            guard round == 20 else { continue }
+            responses = try await self.responses(scratch.path)
+            keeper = try self.keeper(scratch.path, responses)
+            #expect(actuator.calls.last?.hasPrefix("block 192.0.2.1/32 390s") == true, "\(actuator.calls)")
+        }
+        #expect(actuator.calls.count == 2, "\(actuator.calls)")
+        clocks.pass(90)
+        await keeper.tick()
+        #expect(actuator.calls.last?.hasPrefix("block") == true)
+        clocks.pass(20)
+        await keeper.tick()
+        #expect(actuator.calls.last == "undo block 192.0.2.1/32")
+    }
+
+    @Test func `times that no clock can show end nothing`() async throws {
+        let scratch = try Scratch()
+        let keeper = try keeper(scratch.path)
+        for time in [UInt64.max, UInt64.max / 2, 0] {
+            var odd = finding()
+            (odd.time, odd.since) = (time, time)
+            await keeper.consume([odd])
+        }
+        #expect(await keeper.list(AlertQuery()).alerts.count == 1)
+    }
+
+    @Test func `numbers in a journal that nobody can have given out are damage`() async throws {
+        let scratch = try Scratch()
+        let first = try keeper(scratch.path, try await responses(scratch.path))
+        await first.consume([finding()])
+        for name in ["alerts", "responses"] {
+            let path = "\(scratch.path)/\(name).journal"
+            let text = String(decoding: try readFile(path), as: UTF8.self)
+            let damaged = text.replacing("\"id\":1,", with: "\"id\":\(Int.max),")
+            try #require(damaged != text)
+            try AtomicFile.write(Array(damaged.utf8), to: path)
+        }
+        let keeper = try keeper(scratch.path, try await responses(scratch.path))
+        await keeper.consume([finding("192.0.2.2")])
+        #expect(await keeper.list(AlertQuery()).alerts.map(\.source) == ["192.0.2.2"])
     }
 
     @Test func `a machine that starts without the time ends blocks all the same, when it learns the time`() async throws

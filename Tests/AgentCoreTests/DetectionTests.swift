@@ -89,6 +89,51 @@ import Testing
         #expect(Set(await log.findings.map(\.detector)) == ["first-contact", "volume-out"])
     }
 
+    /// A second in which so many datagrams that nobody answers reach a server.
+    private func datagrams(_ count: UInt64, to host: UInt32, at seconds: UInt64) -> Activity {
+        let begin = seconds * 1_000_000_000
+        var target = TargetActivity(
+            target: IPAddress(v4: host), isInside: true, since: begin, time: begin + 1_000_000_000, isWhole: true)
+        (target.udp, target.packets, target.topPort) = (count, count, 514)
+        return .target(target)
+    }
+
+    @Test func `what is usual at a target outlives the agent: neither a false alarm nor a new warm-up`() async throws {
+        let scratch = try Scratch()
+        let store = LearntStore(path: "\(scratch.path)/detection.json")
+        let log = FindingLog()
+        let (busy, quiet): (UInt32, UInt32) = (0x0a00_0050, 0x0a00_0051)
+        let first = DetectionKeeper(DetectorConfiguration(), store: store) { await log.add($0) }
+        for second in 0..<700 as Range<UInt64> {
+            await first.take([
+                datagrams(950 + second % 20, to: busy, at: 90_000 + second),
+                datagrams(10, to: quiet, at: 90_000 + second),
+            ])
+        }
+        let (stream, continuation) = AsyncStream.makeStream(of: [Activity].self)
+        continuation.finish()
+        await first.follow(stream)
+        #expect(await log.findings.isEmpty)
+        // The machine's clock begins anew.
+        let second = DetectionKeeper(DetectorConfiguration(), store: store) { await log.add($0) }
+        for index in 0..<20 as Range<UInt64> { await second.take([datagrams(1200, to: busy, at: 10 + index)]) }
+        #expect(await log.findings.isEmpty, "more than the fixed limit, and usual")
+        for index in 20..<26 as Range<UInt64> { await second.take([datagrams(700, to: quiet, at: 10 + index)]) }
+        #expect(await log.findings.first?.target == IPAddress(v4: quiet), "less than the fixed limit, and not usual")
+    }
+
+    @Test func `a file of an agent that kept no rates of floods is read`() throws {
+        let scratch = try Scratch()
+        let store = LearntStore(path: "\(scratch.path)/detection.json")
+        try AtomicFile.write(Array("{\"version\":1,\"learnt\":{\"peers\":[],\"volumes\":[]}}".utf8), to: store.path)
+        #expect(try store.read()?.isEmpty == true)
+        let broken =
+            "{\"version\":1,\"learnt\":{\"peers\":[],\"volumes\":[],\"floods\":[{\"detector\":\"udp-flood\","
+            + "\"target\":\"10.0.0.1\",\"mean\":-1,\"deviation\":0,\"windows\":9}]}}"
+        try AtomicFile.write(Array(broken.utf8), to: store.path)
+        #expect(throws: AgentError.self) { try store.read() }
+    }
+
     @Test(arguments: ["{", "{\"version\":2}", "{\"version\":1,\"learnt\":{\"peers\":7}}"])
     func `a file that cannot be used is reported and ignored`(text: String) async throws {
         let scratch = try Scratch()

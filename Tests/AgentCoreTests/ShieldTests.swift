@@ -100,6 +100,7 @@ import Testing
         func accept(_ name: String) -> Bool { feeds.accept(name) }
         var storeProblem: String? { feeds.storeProblem }
         var entries: [ShieldFeeds.Entry] { feeds.entries }
+        func spare(_ addresses: Set<IPAddress>) -> Bool { feeds.spare(addresses) }
         var table: FeedTable { feeds.table }
     }
 
@@ -127,6 +128,24 @@ import Testing
         try write("list", ["192.0.2.1", "192.0.2.2"])
         #expect(feeds.refresh(now: "t3"))
         #expect(feeds.table.ipv4.count == 2)
+    }
+
+    @Test func `whom the host needs is not cut off by a list that names him, whichever came first`() throws {
+        let feeds = feeds()
+        try write("list", ["10.0.0.0/8", "2001:db8::/32", "192.0.2.1"])
+        #expect(feeds.refresh(now: ""))
+        let needed = try ["10.0.0.1", "2001:db8::53", "203.0.113.1"].map { try #require(IPAddress($0)) }
+        #expect(feeds.spare(Set(needed)) && !feeds.spare(Set(needed)))
+        #expect(feeds.entries[0].spared == [needed[0], needed[1]])
+        #expect(feeds.table.ipv4.count == 1 + 24 && feeds.table.ipv6.count == 96)
+        try write("list", ["10.0.0.0/8", "203.0.113.0/24", "192.0.2.1"])
+        #expect(feeds.refresh(now: ""))
+        #expect(feeds.entries[0].spared == [needed[0], needed[2]])
+        #expect(feeds.entries[0].prefixes.count == 3, "the feed itself is what its file says")
+        #expect(feeds.spare([]) && feeds.table.ipv4.count == 3)
+        // An allow feed cuts nobody off.
+        let allowing = self.feeds { $0.action = .allow }
+        #expect(allowing.refresh(now: "") && !allowing.spare(Set(needed)))
     }
 
     @Test func `all files of a directory are one feed`() throws {

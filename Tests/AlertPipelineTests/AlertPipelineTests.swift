@@ -64,6 +64,40 @@ func finding(
         #expect(watch.alerts.map(\.id) == [1, 2])
     }
 
+    @Test func `a workload that fans out is one alert: that it also scans a network says less`() {
+        var watch = Watch()
+        let scan = finding("network-scan", from: "10.0.0.5", port: 22, severity: .medium)
+        let other = finding("network-scan", from: "10.0.0.6", port: 22, severity: .medium)
+        let fanOut = finding("fan-out", from: "10.0.0.5", port: 22, severity: .critical, technique: "T1210")
+        // It scans first, and is told of; then it is known for what it is.
+        #expect(watch.find(scan, other).map(\.kind) == [.opened, .opened])
+        let notices = watch.find(fanOut)
+        #expect(notices.map { "\($0.kind) \($0.alert.detector)" } == ["opened fan-out", "closed network-scan"])
+        #expect(watch.alerts[0].comment == "alert 3, fan-out, says more")
+        for _ in 0..<10 {
+            watch.now += 60
+            #expect(watch.find(scan, fanOut).isEmpty)
+        }
+        #expect(watch.alerts.map(\.state) == [.closed, .open, .open], "another source's scan is its own")
+        #expect(watch.alerts[2].findings == 21 && watch.pipeline.incidents[watch.alerts[2].incident]?.alertCount == 2)
+        // Where both come at once nobody hears of the scan.
+        var late = Watch()
+        #expect(late.find(scan, fanOut).map(\.alert.detector) == ["fan-out"])
+        #expect(late.pass(301).map(\.alert.detector) == ["fan-out"], "closed")
+        late.now += 10
+        #expect(late.find(scan).map(\.alert.detector) == ["network-scan"], "nothing covers it any more")
+    }
+
+    @Test func `a muted alert covers nothing`() {
+        var watch = Watch()
+        _ = watch.pipeline.add(AlertMute(detector: "fan-out"), now: watch.nanoseconds)
+        let fanOut = finding("fan-out", from: "10.0.0.5", severity: .critical, technique: "T1210")
+        let scan = finding("network-scan", from: "10.0.0.5", severity: .medium)
+        #expect(watch.find(scan, fanOut).map(\.alert.detector) == ["network-scan"])
+        #expect(watch.find(fanOut, scan).isEmpty)
+        #expect(watch.alerts.map(\.state) == [.open, .open])
+    }
+
     @Test func `what is quiet is over, and what comes back soon is the same alert`() {
         var watch = Watch()
         let scan = finding("port-scan", from: "192.0.2.1")

@@ -142,6 +142,39 @@ final class ScriptedSink: AlertSink {
         #expect(await after.report().lost == report.lost, "also after a restart")
     }
 
+    @Test func `a segment that somebody took away is lost and counted, and those behind it are delivered`() async throws
+    {
+        defer { remove() }
+        let sink = ScriptedSink()
+        sink.setAway(true)
+        await (try queue(sink, bytes: 32_768)).add(try notices(30).map(\.record))
+        let segments = try directoryEntries(directory).compactMap { Int($0) }.sorted()
+        try #require(segments.count >= 3 && segments[0] == 0, "\(segments)")
+        let lost = segments[2] - segments[1]
+        unsafe unlink("\(directory)/\(segments[1])")
+        sink.setAway(false)
+        let queue = try queue(sink, bytes: 32_768)
+        await queue.pump()
+        #expect(sink.seen == Array(1...segments[1]) + Array((segments[2] + 1)...30))
+        let report = await queue.report()
+        #expect(report.lost == lost && report.pending == 0 && report.problem == nil, "\(report)")
+    }
+
+    @Test(arguments: ["{\"next\":-7}", "{\"next\":9223372036854775807,\"delivered\":1,\"refused\":0,\"lost\":0}", "["])
+    func `a damaged cursor ends nothing`(text: String) async throws {
+        defer { remove() }
+        let sink = ScriptedSink()
+        sink.setAway(true)
+        await (try queue(sink)).add(try notices(2).map(\.record))
+        try AtomicFile.write(Array(text.utf8), to: "\(directory)/cursor")
+        try AtomicFile.write([], to: "\(directory)/-3")
+        sink.setAway(false)
+        let queue = try queue(sink)
+        await queue.add(try notices(3).map(\.record))
+        await queue.pump()
+        #expect(sink.seen == [1, 2, 1, 2, 3])
+    }
+
     @Test func `a torn or damaged spool costs its line and no more`() async throws {
         defer { remove() }
         let sink = ScriptedSink()

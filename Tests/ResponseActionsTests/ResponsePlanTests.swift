@@ -90,6 +90,38 @@ func finding(
         #expect(desk.minutes == 10 && desk.last?.repetition == 1)
     }
 
+    @Test func `another address of the same 64 bits is no way round a block, nor does the time begin anew`() {
+        var desk = Desk()
+        let (first, second) = (finding(from: "2001:db8:9::1"), finding(from: "2001:db8:9::2"))
+        #expect(desk.answer(first).map(\.action.subject.description) == ["2001:db8:9::1/128"])
+        #expect(desk.answer(first).isEmpty, "what was under way names him again")
+        #expect(desk.answer(second).map(\.action.subject.description) == ["2001:db8:9::/64"])
+        #expect(desk.minutes == 40 && desk.last?.repetition == 2)
+        #expect(desk.answer(second).isEmpty && desk.answer(finding(from: "2001:db8:9::3")).isEmpty)
+        #expect(desk.answer(finding(from: "2001:db8:8::1")).first?.action.subject.length == 128, "a neighbour")
+        // Who is let off by hand is let off with all that he has.
+        if let whole = desk.plan.inForce.first(where: { $0.action.subject.length == 64 }) {
+            desk.plan.finish(whole.id, by: "root", failure: nil)
+        }
+        #expect(desk.answer(finding(from: "2001:db8:9::4")).isEmpty)
+        desk.pass(86_400)
+        #expect(desk.answer(second).first?.action.subject.length == 128, "as if it had not been")
+    }
+
+    @Test func `a network that holds somebody else is not blocked whole`() {
+        var desk = Desk()
+        for (index, source) in ["2001:db8:1::a", "2001:db8:1::b"].enumerated() {
+            #expect(
+                desk.answer(finding(from: source)).map(\.action.subject.length) == [128], "\(index): the host is there")
+        }
+        _ = desk.answer(finding(from: "2001:db8:9::1"))
+        let whole = desk.plan.answer(
+            finding(from: "2001:db8:9::2"), alert: 1, severity: .high, rails: desk.rails, now: desk.nanoseconds)
+        #expect(whole.map(\.action.subject.length) == [64])
+        desk.plan.settle(whole[0].id, failure: ResponseFailure("an allow feed names one", isFinal: true))
+        #expect(desk.answer(finding(from: "2001:db8:9::2")).map(\.action.subject.length) == [128])
+    }
+
     @Test func `growth does not overflow`() {
         var desk = Desk {
             $0.growth = .max

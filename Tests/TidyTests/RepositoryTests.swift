@@ -19,6 +19,9 @@ import Testing
     @Test("no banned construct")
     func banned() { expectNone(BannedConstruct.findings(in: repository)) }
 
+    @Test("nothing is open for writing while something is waited for")
+    func awaitedWrites() { expectNone(AwaitedWrites.findings(in: repository)) }
+
     @Test("Foundation stays out of the static binary")
     func imports() { expectNone(ImportRules.findings(in: repository)) }
 

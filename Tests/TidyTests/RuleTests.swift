@@ -45,6 +45,22 @@ import Testing
         #expect(banned(path, text).isEmpty)
     }
 
+    @Test("finds what is written to while it waits, and leaves what waits first alone")
+    func awaitedWrites() {
+        for line in [
+            "places[number]?.limits = await limits(of: place)", "for a in b { b[a]?.c.d = try await e() }",
+            "a?.count += await b",
+        ] {
+            #expect(AwaitedWrites.isAwaitedWrite(line), "\(line)")
+        }
+        for line in [
+            "let a = await b?.c()", "places[number] = await place()", "a?.b = c", "if let a = b?.c, await d() {",
+            "self.a = await b?.c",
+        ] {
+            #expect(!AwaitedWrites.isAwaitedWrite(line), "\(line)")
+        }
+    }
+
     private let manifest = """
         let valueTargets: [Target] = [
             module("Values"),

@@ -28,7 +28,7 @@ extension AgentState {
     }
 
     func block(_ request: ShieldBlockRequest) async throws(APIError) -> ShieldReport {
-        try await requireShield().block(request, own: hostAddresses)
+        try await requireShield().block(request, rails: await railsWithSessions())
     }
 
     func unblock(_ request: ShieldBlockRequest) async throws(APIError) -> ShieldReport {

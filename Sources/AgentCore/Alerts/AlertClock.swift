@@ -26,7 +26,12 @@ struct AlertClock: Sendable {
     var now: UInt64 { time(monotonic()) }
 
     /// A moment of the monotonic clock.
-    func time(_ moment: UInt64) -> UInt64 { UInt64(max(0, Int64(clamping: moment) + offset)) }
+    ///
+    /// What others report may be any number: beyond the end it is the end.
+    func time(_ moment: UInt64) -> UInt64 {
+        let (time, overflow) = Int64(clamping: moment).addingReportingOverflow(offset)
+        return overflow ? UInt64(Int64.max) : UInt64(max(0, time))
+    }
 
     /// By how much the wall clock was set since the last call; nil: it was not.
     mutating func takeStep() -> Int64? {

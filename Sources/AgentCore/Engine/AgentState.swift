@@ -49,6 +49,8 @@ actor AgentState {
     /// Nil where they could not be started.
     private(set) var alerts: AlertKeeper?
     private(set) var responses: ResponseKeeper?
+    /// Who administers this host just now.
+    let sessions = SessionWatch()
     /// Nil while listeners are not defended.
     private(set) var synKeeper: SynKeeper?
     /// Policies that close the host's SSH were put in force by somebody who insisted.

@@ -16,7 +16,7 @@ struct AgentActuator: ResponseActuator {
             case .block(let prefix):
                 let seconds = min(duration.components.seconds, ShieldBlockRequest.secondsRange.upperBound)
                 try await state.requireShield().answer(
-                    prefix, seconds: seconds, cause: cause, own: await state.hostAddresses)
+                    prefix, seconds: seconds, cause: cause, rails: await state.railsWithSessions())
             case .rateLimit(let address): try await limit(address)
             case .synDefence(let address, let port):
                 try await state.defend(SynDemand(address: address, port: port), isOn: true)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ControlAPI
+import FeedReading
 import IdentityModel
 import KernelDatapath
 import LinuxHost
@@ -10,7 +11,20 @@ import ResponseActions
 
 extension AgentState {
     /// Whom no action may hit, as of now.
-    func guardRails(_ protected: [CIDR]) -> GuardRails {
+    func railsWithSessions(_ protected: [CIDR] = []) async -> GuardRails {
+        let clients = await sessions.clients()
+        var rails = guardRails(protected)
+        rails.sessions = clients
+        return rails
+    }
+
+    /// Nobody whom the host needs is cut off by a list.
+    func spareInFeeds() async {
+        guard let shield, configuration.shield.feeds.contains(where: { $0.action == .deny }) else { return }
+        await shield.spare(await railsWithSessions().needed)
+    }
+
+    private func guardRails(_ protected: [CIDR]) -> GuardRails {
         var rails = GuardRails(protected: protected, areKnown: network != nil && !hostAddresses.isEmpty)
         rails.own = Set(hostAddresses)
         rails.gateways = network?.routes.gateways ?? []

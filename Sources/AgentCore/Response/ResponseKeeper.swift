@@ -39,10 +39,10 @@ actor ResponseKeeper {
         self.rails = rails
         self.clock = clock
         var journal = ChangeJournal<ResponseRecord>(path: "\(directory)/responses.journal")
-        let records = journal.read()
-        plan = ResponsePlan(settings, continuing: records)
-        // A clock that is behind what was written last, as of a machine without a battery, makes nothing longer.
-        let newest = records.map { max($0.since, $0.endedAt ?? 0) }.max() ?? 0
+        plan = ResponsePlan(settings, continuing: journal.read())
+        // A clock that is behind what was written last, as of a machine without a battery, makes nothing longer. The journal
+        // itself may hold times of before the clock was set.
+        let newest = plan.records.values.map { max($0.since, $0.endedAt ?? 0) }.max() ?? 0
         if newest > clock.now { plan.shift(by: Int64(clamping: clock.now) - Int64(clamping: newest)) }
         if let problem = journal.problem { logger.warning("response: \(problem)") }
         self.journal = journal
@@ -81,9 +81,10 @@ actor ResponseKeeper {
     }
 
     private func carryOut(_ record: ResponseRecord) async {
-        let rest = record.until - min(record.until, clock.now)
+        let rest = (record.until - min(record.until, clock.now)).quotientAndRemainder(
+            dividingBy: ResponseSettings.second)
         // Whole seconds, and not none.
-        let seconds = Int64(clamping: max(1, (rest + ResponseSettings.second - 1) / ResponseSettings.second))
+        let seconds = Int64(clamping: max(1, rest.quotient + (rest.remainder > 0 ? 1 : 0)))
         do throws(ResponseFailure) {
             try await actuator.carryOut(record.action, for: .seconds(seconds), cause: ResponseKeeper.cause(record))
             plan.settle(record.id, failure: nil)

@@ -62,6 +62,7 @@ extension Agent {
             }
             group.addTask { await every(AgentState.usageInterval) { await state.noteRuleUsage() } }
             group.addTask { await every(.seconds(1)) { await state.shield?.tick() } }
+            group.addTask { await every(.seconds(10)) { await state.spareInFeeds() } }
             group.addTask { await every(.seconds(1)) { await state.alerts?.tick() } }
             group.addTask { await detect(state) }
             group.addTask { await every(.seconds(1)) { await state.followListeners() } }

@@ -124,6 +124,7 @@ package struct Agent: Sendable {
                 configuration.shield, directory: directory, feedDirectory: configuration.feedDirectory,
                 blocks: configuration.blockStore, logger: logger)
             state.aggregator.setFeedNames(ShieldKeeper.feedNames(configuration.shield))
+            await keeper.spare(await state.railsWithSessions().needed)
             await keeper.start()
             await state.use(keeper)
         } catch {
@@ -137,17 +138,12 @@ package struct Agent: Sendable {
     private func startAlerts(_ state: AgentState) async {
         let (response, directory) = (configuration.response, configuration.alertDirectory)
         do {
-            let sessions = SessionWatch()
             var responses: ResponseKeeper?
             if !configuration.isDryRun {
                 responses = try ResponseKeeper(
                     response.settings, directory: directory,
                     actuator: AgentActuator(state: state, configuration: response), logger: logger
-                ) {
-                    var rails = await state.guardRails(response.settings.protected)
-                    rails.sessions = await sessions.clients()
-                    return rails
-                }
+                ) { await state.railsWithSessions(response.settings.protected) }
             }
             let alerts = try AlertKeeper(
                 configuration.alerts, directory: directory, host: state.node, responses: responses, logger: logger

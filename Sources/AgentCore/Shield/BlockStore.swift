@@ -34,7 +34,8 @@ struct BlockStore: Sendable {
         guard let bytes = try? readFile(path, bytesMax: BlockStore.bytesMax) else { return [] }
         return bytes.split(separator: UInt8(ascii: "\n")).compactMap { text in
             guard let line = try? APICoding.decode(Line.self, from: Array(text)), line.until > now else { return nil }
-            let seconds = min(Int64(clamping: (line.until - now + 999_999_999) / 1_000_000_000), line.left)
+            let (whole, rest) = (line.until - now).quotientAndRemainder(dividingBy: 1_000_000_000)
+            let seconds = min(Int64(clamping: whole) + (rest > 0 ? 1 : 0), line.left)
             return seconds > 0 ? Rest(prefix: line.prefix, seconds: seconds, cause: line.cause) : nil
         }
     }
@@ -42,8 +43,9 @@ struct BlockStore: Sendable {
     func write(_ blocks: [ShieldBlock], now: UInt64) throws {
         var bytes: [UInt8] = []
         for block in blocks {
-            let left = block.remaining.components.seconds + (block.remaining.components.attoseconds > 0 ? 1 : 0)
-            let until = now &+ UInt64(clamping: Int64(block.remaining / .nanoseconds(1)))
+            let (seconds, rest) = block.remaining.components
+            let left = seconds + (rest > 0 ? 1 : 0)
+            let until = now &+ UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: rest / 1_000_000_000)
             bytes += try APICoding.encode(Line(prefix: block.prefix, until: until, left: left, cause: block.cause))
             bytes.append(UInt8(ascii: "\n"))
         }

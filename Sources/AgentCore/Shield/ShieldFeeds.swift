@@ -16,6 +16,8 @@ struct ShieldFeeds {
         var stamp: FeedFiles.Stamp?
         /// In force; sorted, without repetitions.
         var prefixes: [CIDR] = []
+        /// Whom it names and does not cut off, for the host needs them.
+        var spared: [IPAddress] = []
         /// They were kept from before the start, and the file has not confirmed them.
         var isRemembered = false
         /// The next text counts however much it shrank.
@@ -30,6 +32,8 @@ struct ShieldFeeds {
     /// The first allowing class is the configuration's own list.
     private let allowed: [CIDR]
     private let store: FeedStore?
+    /// Whom no feed cuts off.
+    private var needed: Set<IPAddress> = []
     /// Why a feed would not survive a restart.
     private(set) var storeProblem: String?
 
@@ -66,6 +70,19 @@ struct ShieldFeeds {
                 storeProblem = "\(error)"
             }
         }
+    }
+
+    /// Says whom the host needs; true if that changes what is in force.
+    mutating func spare(_ addresses: Set<IPAddress>) -> Bool {
+        guard addresses != needed else { return false }
+        needed = addresses
+        let before = entries.map(\.spared)
+        for index in entries.indices { noteSpared(index) }
+        return entries.map(\.spared) != before
+    }
+
+    private mutating func noteSpared(_ index: Int) {
+        entries[index].spared = entries[index].feed.action == .deny ? entries[index].prefixes.names(of: needed) : []
     }
 
     /// Takes the present text of a feed in spite of the shrink limit, at the next refresh; false if there is no such feed.
@@ -131,6 +148,7 @@ struct ShieldFeeds {
         entries[index].isRemembered = false
         guard prefixes != entries[index].prefixes else { return false }
         entries[index].prefixes = prefixes
+        noteSpared(index)
         do throws(AgentError) {
             try store?.write(prefixes, of: feed.name)
             storeProblem = nil
@@ -159,7 +177,7 @@ struct ShieldFeeds {
     var table: FeedTable {
         FeedTable(
             [.init(number: ShieldFeeds.allowListNumber, prefixes: allowed)]
-                + entries.map { .init(number: $0.number, prefixes: $0.prefixes) },
+                + entries.map { .init(number: $0.number, prefixes: $0.prefixes.sparing($0.spared)) },
             firstAllowing: UInt8(FEED_ALLOW_FIRST))
     }
 }

@@ -4,22 +4,23 @@ import ControlAPI
 import KernelDatapath
 import Logging
 import NetworkModel
+import ResponseActions
 
 /// Shutting sources out for a time: for people through the API, and for whatever answers attacks by itself.
 extension ShieldKeeper {
     /// Drops what a source, a /24 or a /64 sends, from now on; one that is blocked already is made longer or shorter.
     ///
-    /// `cause`: for people, 96 bytes of UTF-8 are kept, over restarts too. `own`: addresses of this host. How long a second
-    /// block lasts is the caller's choice: `blocks()` says what is there. Throws `.refused` for the host's own addresses and
+    /// `cause`: for people, 96 bytes of UTF-8 are kept, over restarts too. `rails`: whom the host needs. How long a second
+    /// block lasts is the caller's choice: `blocks()` says what is there. Throws `.refused` for whom the host needs and
     /// for what an allow feed names, `.badRequest` for other prefixes and times, `.commitFailed` if there is no room.
-    func block(_ prefix: CIDR, seconds: Int64, cause: String, own: [IPAddress]) throws(APIError) {
-        try checkHarmless(prefix, own: own, session: nil)
+    func block(_ prefix: CIDR, seconds: Int64, cause: String, rails: GuardRails) throws(APIError) {
+        try checkHarmless(prefix, rails: rails, session: nil)
         try put(prefix, seconds: seconds, cause: cause)
     }
 
     /// What a response blocks: what somebody else has blocked for longer stays as it is.
-    func answer(_ prefix: CIDR, seconds: Int64, cause: String, own: [IPAddress]) throws(APIError) {
-        try checkHarmless(prefix, own: own, session: nil)
+    func answer(_ prefix: CIDR, seconds: Int64, cause: String, rails: GuardRails) throws(APIError) {
+        try checkHarmless(prefix, rails: rails, session: nil)
         if let block = try blocks().first(where: { $0.prefix == prefix }), block.remaining > .seconds(seconds),
             !block.isBecause(of: cause)
         {
@@ -88,14 +89,14 @@ extension ShieldKeeper {
         }
     }
 
-    /// `own`: addresses of this host.
-    func block(_ request: ShieldBlockRequest, own: [IPAddress]) throws(APIError) -> ShieldReport {
+    /// `rails`: whom the host needs.
+    func block(_ request: ShieldBlockRequest, rails: GuardRails) throws(APIError) -> ShieldReport {
         let prefix = try parse(request.prefix)
         guard let seconds = request.seconds else {
             throw APIError(.badRequest, "say for how long: a second to 30 days")
         }
         if request.force != true {
-            try checkHarmless(prefix, own: own, session: request.session.flatMap { IPAddress($0) })
+            try checkHarmless(prefix, rails: rails, session: request.session.flatMap { IPAddress($0) })
         }
         try put(prefix, seconds: seconds, cause: request.cause ?? "by hand")
         return try report()
@@ -129,12 +130,12 @@ extension ShieldKeeper {
             "shield: blocked", metadata: ["prefix": "\(prefix)", "seconds": "\(seconds)", "cause": "\(cause)"])
     }
 
-    private func checkHarmless(_ prefix: CIDR, own: [IPAddress], session: IPAddress?) throws(APIError) {
+    private func checkHarmless(_ prefix: CIDR, rails: GuardRails, session: IPAddress?) throws(APIError) {
         if let session, prefix.contains(session) {
             throw APIError(.refused, "refused: you sit at \(session); --force blocks it all the same")
         }
-        if let address = own.first(where: prefix.contains) {
-            throw APIError(.refused, "refused: \(address) is this host's own; --force blocks it all the same")
+        if let need = rails.need(of: prefix) {
+            throw APIError(.refused, "refused: \(need); --force blocks it all the same")
         }
         if feeds.allowsSome(of: prefix) {
             throw APIError(.refused, "refused: an allow feed names \(prefix), or part of it, and would beat the block")

@@ -77,7 +77,8 @@ extension ShieldKeeper {
                     name: entry.feed.name, action: entry.feed.action.rawValue, path: entry.feed.path,
                     prefixes: entry.prefixes.count, packets: hits.packets, bytes: hits.bytes, loadedAt: entry.loadedAt,
                     isRemembered: entry.isRemembered ? true : nil, faults: entry.faultCount,
-                    firstFaults: entry.firstFaults, problem: entry.problem))
+                    firstFaults: entry.firstFaults, problem: entry.problem,
+                    spared: entry.spared.isEmpty ? nil : entry.spared.map { "\($0)" }))
         }
         return reports
     }

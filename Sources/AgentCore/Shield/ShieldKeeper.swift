@@ -110,6 +110,19 @@ actor ShieldKeeper {
 
     // MARK: - Feeds
 
+    /// Whom no feed may cut off, as of now.
+    func spare(_ addresses: Set<IPAddress>) {
+        guard feeds.spare(addresses) else { return }
+        for entry in feeds.entries where !entry.spared.isEmpty {
+            logger.notice(
+                "shield: a feed names whom this host needs, and does not cut them off",
+                metadata: ["feed": "\(entry.feed.name)", "addresses": "\(entry.spared)"])
+        }
+        guard !inForce.isEmpty else { return }
+        refreshFeeds(isFirst: true)
+    }
+
+    /// `isFirst`: also if no file is another one.
     func refreshFeeds(isFirst: Bool) {
         guard feeds.refresh(now: Timestamp.now()) || isFirst else { return noteFeeds() }
         let table = feeds.table

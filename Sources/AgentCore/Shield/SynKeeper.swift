@@ -255,7 +255,11 @@ actor SynKeeper {
     }
 
     func report() async -> SynDefenceReport {
-        for (number, place) in places { places[number]?.report.limits = await limits(of: place) }
+        for (number, place) in places {
+            // Not in one statement: the place would stay open for writing while others write, and that ends the agent.
+            let limits = await limits(of: place)
+            places[number]?.report.limits = limits
+        }
         var report = SynDefenceReport(
             mode: configuration.synDefence.mode.rawValue, hasOwnCookies: defence.hasOwnCookies)
         report.places = places.values.map(\.report).sorted {

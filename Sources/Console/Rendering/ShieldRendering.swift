@@ -82,7 +82,10 @@ enum ShieldRendering {
         let notes = feeds.flatMap { feed in
             (feed.problem.map { ["\(feed.name): \($0)"] } ?? []) + feed.firstFaults
         }
-        return table.lines(none: "no feeds: name them in `shield.feeds` of the agent's configuration")
+        let spared = feeds.compactMap { feed in
+            feed.spared.map { "\(feed.name) names \($0.joined(separator: ", ")), which this host needs: not cut off" }
+        }
+        return table.lines(none: "no feeds: name them in `shield.feeds` of the agent's configuration") + spared
             + (notes.isEmpty ? [] : ["", "Problems"] + notes.map { "  \($0)" })
     }
 

@@ -4,7 +4,7 @@ package import DetectionModel
 import NetworkModel
 
 /// Segments that belong to no connection, in quantity.
-package struct AckFlood: Detector {
+package struct AckFlood: FloodDetector {
     static let perSecond = FloodGuide.absolute(2000, "stray segments")
     static let relativePerSecond = FloodGuide.relative(1000, "stray segments")
 
@@ -35,7 +35,7 @@ package struct AckFlood: Detector {
         capacity: FloodWatch.capacity)
 
     private let thresholds: Thresholds
-    private var watch: FloodWatch
+    package var watch: FloodWatch
     private var announcer = Announcer()
     private var begin: UInt64?
     private static let grace: UInt64 = 30_000_000_000

@@ -4,7 +4,7 @@ package import DetectionModel
 import NetworkModel
 
 /// Answers of reflectors that nobody here asked for.
-package struct Amplification: Detector {
+package struct Amplification: FloodDetector {
     static let perSecond = FloodGuide.absolute(200, "unasked datagrams from reflectors' ports")
     static let relativePerSecond = FloodGuide.relative(100, "unasked datagrams from reflectors' ports")
 
@@ -38,7 +38,7 @@ package struct Amplification: Detector {
         limits: ["Reflectors on ports that are not in the list count as a UDP flood."],
         capacity: FloodWatch.capacity)
 
-    private var watch: FloodWatch
+    package var watch: FloodWatch
     private var announcer = Announcer()
 
     package init(_ thresholds: Thresholds) {

@@ -8,7 +8,7 @@ import NetworkModel
 /// A window (one second) is over the limit if its signal reaches `absolute`, or the learnt upper bound if that is higher; a
 /// window that is not over yet must reach the double. Once warm, `lasting` windows in a row over the baseline and over
 /// `relative` do as well. While it is over, and ten seconds after, nothing is learnt.
-struct FloodWatch: Sendable {
+package struct FloodWatch: Sendable {
     struct Limits: Sendable {
         var absolute: Double
         var relative: Double
@@ -53,6 +53,24 @@ struct FloodWatch: Sendable {
 
     var forgotten: UInt64 { states.forgotten }
 
+    /// What is usual at the targets that were seen last.
+    func learnt(by detector: String) -> [LearntState.Flood] {
+        states.latest(LearntState.workloadsMax).filter { $0.value.baseline.windows > 0 }.map { target, state in
+            LearntState.Flood(
+                detector: detector, target: target, mean: state.baseline.mean, deviation: state.baseline.deviation,
+                windows: state.baseline.windows)
+        }
+    }
+
+    /// Goes on with what was usual before; the pause between is not learnt.
+    mutating func recall(_ learnt: [LearntState.Flood], at time: UInt64) {
+        for known in learnt.reversed() {
+            var state = State(touched: time)
+            state.baseline = Baseline(mean: known.mean, deviation: known.deviation, windows: known.windows)
+            states.update(known.target, at: time, initial: { state }) { $0 = state }
+        }
+    }
+
     /// Judges one report.
     ///
     /// `isPlausible` says whether the window's other figures allow a flood: if not, it is none, and
@@ -93,6 +111,19 @@ struct FloodWatch: Sendable {
     }
 }
 
+/// A detector whose signal a `FloodWatch` judges: what that has learnt is kept over restarts.
+package protocol FloodDetector: Detector {
+    var watch: FloodWatch { get set }
+}
+
+extension FloodDetector {
+    package func note(_ learnt: inout LearntState, at time: UInt64) { learnt.floods += watch.learnt(by: Self.name) }
+
+    package mutating func recall(_ learnt: LearntState, at time: UInt64) {
+        watch.recall(learnt.floods.filter { $0.detector == Self.name }, at: time)
+    }
+}
+
 /// Thresholds that all floods have, and their evidence.
 enum FloodGuide {
     static let deviations = Threshold(
@@ -125,7 +156,7 @@ enum FloodGuide {
         mean. Mean and deviation are exponential averages over about ten minutes, far values cut before they are learnt; \
         nothing is learnt while a flood goes on and ten seconds after. Where more than `perSecond` was learnt as usual, the \
         learnt bound takes its place. A window that is not over yet is a flood at twice the limit, so that a strong one is \
-        found within a fraction of a second.
+        found within a fraction of a second. What was learnt outlives the agent.
         """
 
     static let sources = [

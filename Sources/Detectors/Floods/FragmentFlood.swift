@@ -4,7 +4,7 @@ package import DetectionModel
 import NetworkModel
 
 /// Fragments in quantity, which cost memory for reassembly.
-package struct FragmentFlood: Detector {
+package struct FragmentFlood: FloodDetector {
     static let perSecond = FloodGuide.absolute(1000, "fragments")
     static let relativePerSecond = FloodGuide.relative(500, "fragments")
 
@@ -31,7 +31,7 @@ package struct FragmentFlood: Detector {
         capacity: FloodWatch.capacity)
 
     private let thresholds: Thresholds
-    private var watch: FloodWatch
+    package var watch: FloodWatch
     private var announcer = Announcer()
 
     package init(_ thresholds: Thresholds) {

@@ -4,7 +4,7 @@ package import DetectionModel
 import NetworkModel
 
 /// Echo requests and other ICMP in quantity.
-package struct ICMPFlood: Detector {
+package struct ICMPFlood: FloodDetector {
     static let perSecond = FloodGuide.absolute(1000, "ICMP packets")
     static let relativePerSecond = FloodGuide.relative(500, "ICMP packets")
 
@@ -29,7 +29,7 @@ package struct ICMPFlood: Detector {
         capacity: FloodWatch.capacity)
 
     private let thresholds: Thresholds
-    private var watch: FloodWatch
+    package var watch: FloodWatch
     private var announcer = Announcer()
 
     package init(_ thresholds: Thresholds) {

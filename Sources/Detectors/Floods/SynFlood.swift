@@ -4,7 +4,7 @@ package import DetectionModel
 import NetworkModel
 
 /// Handshakes that are begun and not completed, more than a listener can hold.
-package struct SynFlood: Detector {
+package struct SynFlood: FloodDetector {
     static let perSecond = FloodGuide.absolute(1000, "handshakes begun and not completed")
     static let relativePerSecond = FloodGuide.relative(500, "handshakes begun and not completed")
     static let unfinishedShare = Threshold(
@@ -45,7 +45,7 @@ package struct SynFlood: Detector {
         capacity: FloodWatch.capacity)
 
     private let thresholds: Thresholds
-    private var watch: FloodWatch
+    package var watch: FloodWatch
     private var announcer = Announcer()
 
     package init(_ thresholds: Thresholds) {

@@ -4,7 +4,7 @@ package import DetectionModel
 import NetworkModel
 
 /// Datagrams nobody waits for, in quantity.
-package struct UDPFlood: Detector {
+package struct UDPFlood: FloodDetector {
     static let perSecond = FloodGuide.absolute(1000, "unanswered datagrams")
     static let relativePerSecond = FloodGuide.relative(500, "unanswered datagrams")
 
@@ -32,7 +32,7 @@ package struct UDPFlood: Detector {
         capacity: FloodWatch.capacity)
 
     private let thresholds: Thresholds
-    private var watch: FloodWatch
+    package var watch: FloodWatch
     private var announcer = Announcer()
 
     package init(_ thresholds: Thresholds) {

@@ -41,7 +41,7 @@ package struct FirstContact: Detector {
         ],
         limits: [
             "What a workload does in its learning time is taken for good.",
-            "Peers are kept in memory: after a restart of the agent they are learnt anew.",
+            "What a killed agent learnt since it last wrote it down, five minutes at most, it learns anew.",
         ],
         capacity: capacity)
 
