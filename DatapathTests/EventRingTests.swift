@@ -8,7 +8,7 @@ import Glibc
 import Testing
 
 /// Runs `body` on the calling thread, on one CPU; afterwards the thread may run on any.
-private func onCPU(_ number: Int32, _ body: () throws -> Void) rethrows {
+func onCPU(_ number: Int32, _ body: () throws -> Void) rethrows {
     #expect(bulkhead_test_run_on_cpu(number) == 0, "CPU \(number)")
     defer { _ = bulkhead_test_run_on_cpu(-1) }
     try body()

@@ -15,8 +15,8 @@ _Thread_local struct sense_tables *sense_current;
 struct bulkhead_sensors {
 	struct sense_tables tables;
 	struct packet packet, quoted;
-	__u32 number;
-	bool is_read, has_quoted;
+	struct sense_numbers numbers;
+	bool is_read, has_quoted, has_begun;
 	__u32 message_length;
 	__u8 message[SENSE_DNS_BYTES];
 };
@@ -118,7 +118,7 @@ struct bulkhead_frame bulkhead_sensors_read(struct bulkhead_sensors *sensors, co
 		sensors->is_read = false;
 		return frame;
 	}
-	sensors->number = sense_read_number(&c, p);
+	sensors->numbers = sense_read_numbers(&c, p);
 	if (p->key.protocol == PROTOCOL_UDP && !(p->flags & PACKET_LATER_FRAGMENT))
 		read_message(sensors, &c);
 	if (sense_is_unreachable(p)) {
@@ -143,6 +143,10 @@ void bulkhead_sensors_sense(struct bulkhead_sensors *sensors, bool source_inside
 
 	if (!sensors->is_read)
 		return;
+	/* What was asked before nobody has looked at. */
+	if (!sensors->has_begun)
+		sensors->tables.settings.load = now & ~(__u64)SENSE_LOAD_BITS;
+	sensors->has_begun = true;
 	sense_current = &sensors->tables;
 	sense_current->now = now;
 	if (sense_is_within(p)) {
@@ -158,7 +162,7 @@ void bulkhead_sensors_sense(struct bulkhead_sensors *sensors, bool source_inside
 		flags |= SENSE_UNCHOSEN;
 	else
 		return;
-	sense_view(&sense_scratch_of()->view, p, flags, sensors->number, now);
+	sense_view(&sense_scratch_of()->view, p, flags, sensors->numbers, now);
 	if (sense_packet(p, flags) && sensors->message_length) {
 		struct sense_question *q = &sense_scratch_of()->question;
 
@@ -167,7 +171,7 @@ void bulkhead_sensors_sense(struct bulkhead_sensors *sensors, bool source_inside
 		sense_name();
 	}
 	if (sensors->has_quoted) {
-		sense_view(&sense_scratch_of()->view, &sensors->quoted, flags, 0, now);
+		sense_view(&sense_scratch_of()->view, &sensors->quoted, flags, (struct sense_numbers){ 0 }, now);
 		sense_quoted();
 	}
 }
@@ -214,6 +218,11 @@ uint64_t bulkhead_sensors_metric(const struct bulkhead_sensors *sensors, uint32_
 void bulkhead_sensors_limit(struct bulkhead_sensors *sensors, uint32_t budget)
 {
 	sensors->tables.settings.budget = budget;
+}
+
+void bulkhead_sensors_move(struct bulkhead_sensors *sensors, uint32_t cpu)
+{
+	sensors->tables.cpu = cpu % SENSE_NATIVE_CPUS;
 }
 
 void bulkhead_sensors_watch(struct bulkhead_sensors *sensors, bool is_watching)

@@ -70,6 +70,8 @@ package struct ShieldSensors: ~Copyable {
         value.note_cost = ShieldSensors.noteCost
         value.note_burst = ShieldSensors.noteBurst
         value.budget = budget ?? ShieldSensors.budget
+        // What was asked before nobody has looked at.
+        if value.flags & UInt32(SENSE_ON) == 0 { value.load = ShieldSensors.now() & ~15 }
         settings.write(value, at: 0)
         settings.storeReleasing(UInt32(SENSE_ON) | (hasEndpoints ? UInt32(SENSE_ENDPOINTS) : 0), at: 0)
     }
@@ -114,7 +116,8 @@ package struct ShieldSensors: ~Copyable {
             + Int(SENSE_TARGET_SETS) * MemoryLayout<sense_target_set>.stride
             + Int(SENSE_PAIR_SETS) * MemoryLayout<sense_pair_set>.stride
             + Int(SENSE_ZONE_SETS) * MemoryLayout<sense_zone_set>.stride
-            + Int(SENSE_FLOW_SETS) * MemoryLayout<sense_flow_set>.stride + Int(SENSE_HANDSHAKE_CELLS) * 4
+            + Int(SENSE_FLOW_SETS) * MemoryLayout<sense_flow_set>.stride
+            + Int(SENSE_HANDSHAKE_CELLS) * MemoryLayout<UInt64>.stride
     }
 
     /// Nanoseconds of the kernel programs' clock.

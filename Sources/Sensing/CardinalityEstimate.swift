@@ -24,7 +24,8 @@ enum CardinalityEstimate {
         }
         let alpha = registers.count >= 128 ? 0.7213 / (1 + 1.079 / count) : 0.709
         let estimate = alpha * count * count / sum
-        guard estimate <= 2.5 * count, empty > 0 else { return UInt32(estimate.rounded()) }
+        // Registers that nobody filled by counting may say more than there are addresses.
+        guard estimate <= 2.5 * count, empty > 0 else { return UInt32(min(estimate, Double(UInt32.max)).rounded()) }
         return UInt32((count * log(count / Double(empty))).rounded())
     }
 }

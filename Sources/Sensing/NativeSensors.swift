@@ -63,6 +63,9 @@ package final class NativeSensors {
         }
     }
 
+    /// What is sensed next comes to this processor, of two; for tests.
+    package func move(toProcessor number: UInt32) { unsafe bulkhead_sensors_move(records.sensors, number) }
+
     /// What a reader of the kernel's tables would have seen in a pause: after two seconds there is nothing more to see.
     private func catchUp(to time: UInt64) {
         var left = 8

@@ -88,7 +88,8 @@ import Testing
             let client = 0xc000_0000 | UInt32(number / 1000), port = UInt16(20_000 + number % 1000 * 40)
             sensors.see(Frames.tcp(client, port, server, 443, Frames.syn), at: time)
             sensors.see(Frames.tcp(server, 443, client, port, Frames.syn | Frames.ack), at: time + 100)
-            sensors.see(Frames.tcp(client, port, server, 443, Frames.ack, number: 2), at: time + 200)
+            sensors.see(
+                Frames.tcp(client, port, server, 443, Frames.ack, number: 2, acknowledged: 2), at: time + 200)
             if number % 10_000 == 0 { sensors.sweep(time: time) }
         }
         sensors.sweep(time: start + 5 * second)

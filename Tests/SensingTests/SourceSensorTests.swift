@@ -65,7 +65,8 @@ import Testing
             let port = UInt16(20_000 + number)
             sensors.see(Frames.tcp(stranger, port, server, 443, Frames.syn, number: 7), at: time)
             sensors.see(Frames.tcp(server, 443, stranger, port, Frames.syn | Frames.ack), at: time + 1000)
-            sensors.see(Frames.tcp(stranger, port, server, 443, Frames.ack, number: 8), at: time + 2000)
+            sensors.see(
+                Frames.tcp(stranger, port, server, 443, Frames.ack, number: 8, acknowledged: 2), at: time + 2000)
             sensors.see(Frames.tcp(stranger, port, server, 443, Frames.fin | Frames.ack, number: 99), at: time + 3000)
         }
         sensors.sweep(time: start + 20 * second)

@@ -39,7 +39,7 @@ import Testing
             let user = stranger + UInt32(number % 50), port = UInt16(20_000 + number)
             sensors.see(Frames.tcp(user, port, server, 80, Frames.syn), at: time)
             sensors.see(Frames.tcp(server, 80, user, port, Frames.syn | Frames.ack), at: time + 100)
-            sensors.see(Frames.tcp(user, port, server, 80, Frames.ack), at: time + 200)
+            sensors.see(Frames.tcp(user, port, server, 80, Frames.ack, acknowledged: 2), at: time + 200)
         }
         sensors.sweep(time: start + 3 * second)
         let whole = try firstWhole()

@@ -43,8 +43,10 @@ struct sense_settings {
 	__u64 note_burst;                 /* ns */
 	__u32 watching;                   /* more handshakes than usual begin: each acknowledgement is looked at */
 	__u32 budget;                     /* packets that a CPU looks at whole in a SENSE_LOAD_SHIFT; 0: all of them */
+	/* ns until which one in 2^(its last four bits) of the flows is followed; 0: all have been, and for a while. */
+	__u64 load;
 };
-_Static_assert(sizeof(struct sense_settings) == 80, "sense_settings");
+_Static_assert(sizeof(struct sense_settings) == 88, "sense_settings");
 
 /* Kinds of probes: packets that open or try something. */
 enum {
@@ -270,13 +272,13 @@ struct sense_cpu {
 	__u32 number;                     /* see sense_forget */
 	__u32 seen, whole;                /* packets since load_tick, and those of them that were looked at whole */
 	__u32 load_tick;
-	__u32 shift;                      /* one in 2^shift is looked at */
-	__u32 padding;
+	__u32 shift;                      /* one in 2^shift is looked at: of sense_settings.load */
+	__u32 jiffies;                    /* when that was read */
 	__u64 lottery;
 };
 
 #define SENSE_LOAD_SHIFT 23               /* 8.4 ms */
-#define SENSE_LOAD_SHIFT_MAX 12
+#define SENSE_LOAD_SHIFT_MAX 12           /* below 16, see sense_settings.load */
 
 /* Index of sense_programs_map: what the endpoints' programs hand packets to off their short path. skb->cb[0]: no link layer. */
 enum {

@@ -107,14 +107,14 @@ SENSE_FUNCTION sense_udp(__u32 what)
 	v = &x->view;
 	is_from_reflector = sense_is_reflector(v->source_port) && v->source_port != v->target_port &&
 			    host16(v->target_port) >= SENSE_PORT_PRIVILEGED && !v->source_inside;
-	state = sense_note_flow(!is_from_reflector && !(v->flags & SENSE_NO_PROBES));
+	state = sense_note_flow(!is_from_reflector);
 	is_answered = state == SENSE_FLOW_MORE || state == SENSE_FLOW_ANSWER;
 	asks = v->target_port == network16(SENSE_PORT_DNS) && !(v->flags & (SENSE_NO_PROBES | SENSE_POLICY_DENIED));
 	answers = v->source_port == network16(SENSE_PORT_DNS) && !(v->flags & SENSE_NO_OUTCOMES) &&
 		  is_answered;
 	/* What is answered, or begins, is known of flows that are followed; else this is a packet, no more. */
 	if (v->flags & SENSE_UNCHOSEN && (is_answered || state == SENSE_FLOW_FIRST) && !is_from_reflector)
-		return sense_weigh(1, 0) && false;
+		return v->flags & SENSE_NO_PROBES ? 0 : sense_weigh(1, 0) && false;
 	if (state == SENSE_FLOW_ANSWER)
 		sense_come_back(true, SENSE_ANSWERED);
 	else if (v->flags & SENSE_POLICY_DENIED || (state == SENSE_FLOW_FIRST && !is_from_reflector))

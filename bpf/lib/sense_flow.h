@@ -8,6 +8,16 @@
 
 #include "sense_view.h"
 
+#define SENSE_LOAD_MEMORY (60 * SENSE_SECOND) /* as long as flows of datagrams are remembered */
+
+/* True if what this packet answers may not have been looked at, for there was load or the sensors had not begun. */
+static __always_inline bool sense_has_missed(const struct sense_settings *s, __u64 now)
+{
+	__u64 load = *(const volatile __u64 *)&s->load;
+
+	return load && (__s64)(now - load) < (__s64)SENSE_LOAD_MEMORY;
+}
+
 /* The same for both directions, and which of the two ends the packet's sender is. */
 struct sense_flow_hash {
 	__u64 hash;
@@ -49,7 +59,8 @@ SENSE_FUNCTION sense_note_flow(bool may_begin)
 	if (!s || !x)
 		return SENSE_FLOW_CROWDED;
 	flags = x->view.flags;
-	is_kept = flags & SENSE_SOURCE_INSIDE;
+	/* What was translated on its way looks here as if somebody inside began it. */
+	is_kept = flags & SENSE_SOURCE_INSIDE && !(flags & SENSE_NO_PROBES);
 	tick = x->view.now >> SENSE_FLOW_TICK_SHIFT;
 	f = sense_hash_flow(s, &x->view);
 	tag = f.hash >> 48;
@@ -95,8 +106,18 @@ SENSE_FUNCTION sense_note_flow(bool may_begin)
 	/* Never 0: that is a way that is nobody's. */
 	w->flags = (f.is_low ? SENSE_FLOW_OPENED_LOW : 0) | (is_kept ? SENSE_FLOW_KEPT : 0) | 1 << 7;
 	sense_count(SENSE_COUNT_FLOWS);
-	return SENSE_FLOW_FIRST;
+	/* The answer to a question that was not looked at tries nobody. */
+	return !sense_is_client(&x->view) && sense_has_missed(s, x->view.now) ? SENSE_FLOW_AGAIN : SENSE_FLOW_FIRST;
 }
+
+/* Of a handshake's cell the half that says whose it is; `is_low`: of the opener. The other half is the answer's sequence number. */
+static __always_inline __u64 sense_handshake_owner(const struct sense_flow_hash *f, bool is_low)
+{
+	return (f->hash & ~0x1ffffffffull) | (__u64)is_low << 32;
+}
+
+/* How far the opener may have got in what the other side sends: a forger's number is that near once in 256 times. */
+#define SENSE_HANDSHAKE_WINDOW (1u << 24)
 
 /* A SYN is answered: its handshake waits for the opener's next packet. */
 SENSE_FUNCTION sense_await_handshake(void)
@@ -104,33 +125,36 @@ SENSE_FUNCTION sense_await_handshake(void)
 	const struct sense_settings *s = sense_settings_at(0);
 	struct sense_scratch *x = sense_scratch_of();
 	struct sense_flow_hash f;
-	__u32 *cell;
+	__u64 *cell;
 
 	if (!s || !x)
 		return 0;
 	f = sense_hash_flow(s, &x->view);
 	cell = sense_handshake_at((__u32)f.hash & (SENSE_HANDSHAKE_CELLS - 1));
 	if (cell)
-		*(volatile __u32 *)cell = ((__u32)(f.hash >> 32) & ~1u) | !f.is_low;
+		*(volatile __u64 *)cell = sense_handshake_owner(&f, !f.is_low) | x->view.number;
 	return 0;
 }
 
-/* 1, once: this is the opener's first packet after the answer. */
+/* 1, once: this is the opener's first packet after the answer, and it acknowledges that. Who guesses has one guess. */
 SENSE_FUNCTION sense_end_handshake(void)
 {
 	const struct sense_settings *s = sense_settings_at(0);
 	struct sense_scratch *x = sense_scratch_of();
 	struct sense_flow_hash f;
-	__u32 *cell;
+	__u64 *cell, waiting;
 
 	if (!s || !x)
 		return 0;
 	f = sense_hash_flow(s, &x->view);
 	cell = sense_handshake_at((__u32)f.hash & (SENSE_HANDSHAKE_CELLS - 1));
-	if (!cell || *(volatile __u32 *)cell != (((__u32)(f.hash >> 32) & ~1u) | f.is_low))
+	if (!cell)
 		return 0;
-	*(volatile __u32 *)cell = 0;
-	return 1;
+	waiting = *(volatile __u64 *)cell;
+	if ((waiting & ~0xffffffffull) != sense_handshake_owner(&f, f.is_low))
+		return 0;
+	*(volatile __u64 *)cell = 0;
+	return x->view.acknowledged - (__u32)waiting - 1 < SENSE_HANDSHAKE_WINDOW;
 }
 
 #endif

@@ -47,7 +47,7 @@ static __always_inline int sense_take(struct cursor *c, struct packet *p, __u32 
 	if (p->flags & (PACKET_ARP | PACKET_LINK_MAINTENANCE) &&
 	    !(flags & SENSE_EGRESS ? sense_read_link(c, p, DIRECTION_EGRESS) : sense_read_link(c, p, DIRECTION_INGRESS)))
 		return false;
-	sense_view(&x->view, p, flags, sense_read_number(c, p), sense_now());
+	sense_view(&x->view, p, flags, sense_read_numbers(c, p), sense_now());
 	return true;
 }
 
@@ -56,7 +56,7 @@ static __always_inline int sense_take_quoted(const struct packet *quoted, __u32 
 	struct sense_scratch *x = sense_scratch_of();
 
 	if (x)
-		sense_view(&x->view, quoted, flags, 0, sense_now());
+		sense_view(&x->view, quoted, flags, (struct sense_numbers){}, sense_now());
 	return !!x;
 }
 

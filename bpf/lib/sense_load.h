@@ -3,26 +3,51 @@
  * What the sensors do under load. A CPU looks at so many packets whole in 8.4 ms. Where more come, one in 2^shift of the flows
  * is followed, chosen by a secret hash, so that both directions of it are: what a probe brought is known as before. Rates
  * are counted from a lottery of all packets, as one flow may be the flood. Either stands for 2^shift.
+ *
+ * A question and its answer may be another CPU's and another moment's business. So the share is the same for all CPUs, that of
+ * the one that needs the least, and grows again only when nobody has needed that for two seconds.
  */
 #ifndef BULKHEAD_SENSE_LOAD_H
 #define BULKHEAD_SENSE_LOAD_H
 
-#include "sense_view.h"
+#include "sense_flow.h"
 
-/* Sets the share by what came since the last time. */
-static __always_inline void sense_measure(const struct sense_settings *s, struct sense_cpu *cpu)
+#define SENSE_LOAD_HOLD (2 * SENSE_SECOND)
+#define SENSE_LOAD_BITS 15                /* of sense_settings.load: the shift */
+
+/* The share that this CPU needs, by what came since the last time. */
+static __always_inline __u32 sense_needed_shift(const struct sense_settings *s, struct sense_cpu *cpu, __u32 tick)
 {
-	__u32 tick = sense_now() >> SENSE_LOAD_SHIFT, ticks = tick - cpu->load_tick, shift = 0;
-	__u64 allowed = (__u64)s->budget * ticks;
+	__u64 allowed = (__u64)s->budget * (__u32)(tick - cpu->load_tick);
+	__u32 shift = 0;
 
-	if (!ticks)
-		return;
 #pragma clang loop unroll(full)
 	for (int i = 0; i < SENSE_LOAD_SHIFT_MAX; i++)
 		shift += (__u64)cpu->seen >> i > allowed;
-	cpu->shift = shift;
 	cpu->seen = cpu->whole = 0;
 	cpu->load_tick = tick;
+	return sense_forget(shift);
+}
+
+/* Sets the share. CPUs that write at once write nearly the same, and again with their next tick. */
+static __always_inline void sense_measure(struct sense_settings *s, struct sense_cpu *cpu)
+{
+	__u64 now = sense_now(), load = *(volatile __u64 *)&s->load;
+	__u32 tick = now >> SENSE_LOAD_SHIFT, current = (__s64)(now - load) < 0 ? load & SENSE_LOAD_BITS : 0;
+
+	if (tick != cpu->load_tick) {
+		__u32 needed = sense_needed_shift(s, cpu, tick);
+
+		if (needed && needed >= current) {
+			current = needed;
+			load = ((now + SENSE_LOAD_HOLD) & ~(__u64)SENSE_LOAD_BITS) | needed;
+			*(volatile __u64 *)&s->load = load;
+		}
+		if (load && !sense_has_missed(s, now))
+			*(volatile __u64 *)&s->load = 0;
+	}
+	cpu->shift = current;
+	cpu->jiffies = sense_jiffies();
 }
 
 static __always_inline __u64 sense_mix_end(const struct sense_settings *s, const struct ip_address *address, __u16 port)
@@ -43,7 +68,7 @@ static __always_inline __u32 sense_draw(const struct sense_settings *s, struct s
 /* Flags that say for what this packet stands; -1: others stand for it. */
 SENSE_FUNCTION sense_choose(const struct packet *p)
 {
-	const struct sense_settings *s = sense_settings_at(0);
+	struct sense_settings *s = sense_settings_at(0);
 	struct sense_cpu *cpu = sense_cpu_at(0);
 	__u32 shift, mask, flags;
 	bool is_chosen;
@@ -53,8 +78,9 @@ SENSE_FUNCTION sense_choose(const struct packet *p)
 		return -1;
 	if (!s->budget)
 		return 0;
-	/* A clock is dearer than the count. */
-	if (!(++cpu->seen & 15))
+	cpu->seen++;
+	/* The clock is dearer, and says nothing new until then. */
+	if (sense_jiffies() != cpu->jiffies)
 		sense_measure(s, cpu);
 	shift = cpu->shift;
 	if (!shift)

@@ -62,21 +62,30 @@ static __always_inline bool sense_read_link(struct cursor *c, struct packet *p, 
 	return true;
 }
 
-/* TCP: the sequence number. ARP and neighbour discovery: the operation. Else 0. */
-static __always_inline __u32 sense_read_number(struct cursor *c, const struct packet *p)
+struct sense_numbers {
+	__u32 own;                        /* TCP: the sequence number. ARP and neighbour discovery: the operation */
+	__u32 acknowledged;               /* TCP */
+};
+
+/* What is not there is 0. */
+static __always_inline struct sense_numbers sense_read_numbers(struct cursor *c, const struct packet *p)
 {
+	struct sense_numbers n = {};
 	__u8 *at;
 
-	if (p->flags & PACKET_ARP && p->family == 6)
-		return p->icmp_type == SENSE_NEIGHBOR_SOLICITATION ? SENSE_ARP_REQUEST : SENSE_ARP_REPLY;
-	if (p->flags & PACKET_ARP) {
+	if (p->flags & PACKET_ARP && p->family == 6) {
+		n.own = p->icmp_type == SENSE_NEIGHBOR_SOLICITATION ? SENSE_ARP_REQUEST : SENSE_ARP_REPLY;
+	} else if (p->flags & PACKET_ARP) {
 		at = bytes_at(c, p->l3_offset + 6, 2);
-		return at ? load16(at) : 0;
+		n.own = at ? load16(at) : 0;
+	} else if (p->key.protocol == PROTOCOL_TCP && !(p->flags & PACKET_LATER_FRAGMENT)) {
+		at = bytes_at(c, p->l4_offset + 4, 8);
+		if (at) {
+			n.own = network32(*(__u32 *)at);
+			n.acknowledged = network32(*(__u32 *)(at + 4));
+		}
 	}
-	if (p->key.protocol != PROTOCOL_TCP || p->flags & PACKET_LATER_FRAGMENT)
-		return 0;
-	at = bytes_at(c, p->l4_offset + 4, 4);
-	return at ? network32(*(__u32 *)at) : 0;
+	return n;
 }
 
 /* How many bytes of a datagram's DNS message are wanted, from behind its header; 0: there is none. */

@@ -30,7 +30,7 @@ SENSE_ARRAY(sense_targets_map, SENSE_TARGET_SETS, struct sense_target_set);
 SENSE_ARRAY(sense_pairs_map, SENSE_PAIR_SETS, struct sense_pair_set);
 SENSE_ARRAY(sense_zones_map, SENSE_ZONE_SETS, struct sense_zone_set);
 SENSE_ARRAY(sense_flows_map, SENSE_FLOW_SETS, struct sense_flow_set);
-SENSE_ARRAY(sense_handshakes_map, SENSE_HANDSHAKE_CELLS, __u32);
+SENSE_ARRAY(sense_handshakes_map, SENSE_HANDSHAKE_CELLS, __u64);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -64,7 +64,7 @@ SENSE_AT(sense_target_set_at, sense_targets_map, struct sense_target_set)
 SENSE_AT(sense_pair_set_at, sense_pairs_map, struct sense_pair_set)
 SENSE_AT(sense_zone_set_at, sense_zones_map, struct sense_zone_set)
 SENSE_AT(sense_flow_set_at, sense_flows_map, struct sense_flow_set)
-SENSE_AT(sense_handshake_at, sense_handshakes_map, __u32)
+SENSE_AT(sense_handshake_at, sense_handshakes_map, __u64)
 SENSE_AT(sense_cpu_at, sense_cpu_map, struct sense_cpu)
 
 static __always_inline void sense_count(__u32 index)
@@ -83,6 +83,12 @@ static __always_inline __u32 sense_random(void)
 static __always_inline __u64 sense_now(void)
 {
 	return bpf_ktime_get_coarse_ns();
+}
+
+/* Of what sense_now() counts in: as long as it is the same, so is that. */
+static __always_inline __u32 sense_jiffies(void)
+{
+	return bpf_jiffies64();
 }
 
 static __always_inline bool sense_put_note(const struct sense_note *note)

@@ -24,12 +24,13 @@ struct sense_view {
 	__u32 bytes;
 	__u32 weight;                     /* for how many packets, or flows, this one stands */
 	__u32 number;                     /* TCP sequence number, or the operation of ARP */
+	__u32 acknowledged;               /* TCP acknowledgement number */
 	__u16 packet_flags;               /* PACKET_* */
 	__u16 source_port, target_port;   /* network order */
 	__u8 protocol;
 	__u8 tcp_flags;
 	bool source_inside, target_inside;
-	__u8 padding[6];
+	__u8 padding[2];
 };
 
 /* What one packet is turned into; too much for a program's stack. */
@@ -250,6 +251,7 @@ SENSE_FUNCTION sense_weigh(__u32 weight, __u32 what)
 	return sense_volume(&x->event);
 }
 
+/* The side with the higher port. */
 static __always_inline bool sense_is_client(const struct sense_view *v)
 {
 	return host16(v->target_port) < host16(v->source_port);
@@ -267,7 +269,8 @@ static __always_inline void sense_weigh_pair(struct sense_view *v, __u32 weight)
 }
 
 /* Takes a packet in hand. `now`: ns of a clock that never goes back by much. */
-static __always_inline void sense_view(struct sense_view *v, const struct packet *p, __u32 flags, __u32 number, __u64 now)
+static __always_inline void sense_view(struct sense_view *v, const struct packet *p, __u32 flags, struct sense_numbers numbers,
+				       __u64 now)
 {
 	bool is_egress = flags & SENSE_EGRESS, has_ports = p->key.protocol == PROTOCOL_TCP || p->key.protocol == PROTOCOL_UDP;
 	struct sense_words local = sense_words_of(&p->key.local), remote = sense_words_of(&p->key.remote);
@@ -278,7 +281,8 @@ static __always_inline void sense_view(struct sense_view *v, const struct packet
 	v->flags = flags;
 	v->bytes = p->length;
 	v->weight = 1u << (flags >> SENSE_WEIGHT_SHIFT & 15);
-	v->number = number;
+	v->number = numbers.own;
+	v->acknowledged = numbers.acknowledged;
 	v->packet_flags = p->flags;
 	v->tcp_flags = p->tcp_flags;
 	v->protocol = p->key.protocol;

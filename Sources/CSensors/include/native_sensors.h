@@ -39,6 +39,8 @@ const void *bulkhead_sensors_record(const struct bulkhead_sensors *sensors, uint
 uint64_t bulkhead_sensors_metric(const struct bulkhead_sensors *sensors, uint32_t index);
 /* Looks at so many packets whole in 8.4 ms, as the kernel does for each CPU; 0, as in the beginning: at all. */
 void bulkhead_sensors_limit(struct bulkhead_sensors *sensors, uint32_t budget);
+/* What is sensed next comes to this CPU, of two. */
+void bulkhead_sensors_move(struct bulkhead_sensors *sensors, uint32_t cpu);
 void bulkhead_sensors_watch(struct bulkhead_sensors *sensors, bool is_watching);
 /* Bytes of all tables, which do not grow. */
 size_t bulkhead_sensors_memory(void);

@@ -7,17 +7,19 @@
 #include <stddef.h>
 
 #define SENSE_NOTE_ROOM 4096
+#define SENSE_NATIVE_CPUS 2
 
 struct sense_tables {
 	struct sense_settings settings;
-	struct sense_cpu cpu;
+	struct sense_cpu cpus[SENSE_NATIVE_CPUS];
+	__u32 cpu;
 	struct sense_source_set *sources;
 	struct sense_brief_set *brief;
 	struct sense_target_set *targets;
 	struct sense_pair_set *pairs;
 	struct sense_zone_set *zones;
 	struct sense_flow_set *flows;
-	__u32 *handshakes;
+	__u64 *handshakes;
 	__u64 metrics[SENSE_METRIC_COUNT];
 	struct sense_note notes[SENSE_NOTE_ROOM];
 	__u32 notes_written, notes_read;
@@ -40,7 +42,7 @@ SENSE_AT(sense_target_set_at, targets, struct sense_target_set)
 SENSE_AT(sense_pair_set_at, pairs, struct sense_pair_set)
 SENSE_AT(sense_zone_set_at, zones, struct sense_zone_set)
 SENSE_AT(sense_flow_set_at, flows, struct sense_flow_set)
-SENSE_AT(sense_handshake_at, handshakes, __u32)
+SENSE_AT(sense_handshake_at, handshakes, __u64)
 
 static __always_inline struct sense_settings *sense_settings_at(__u32 index)
 {
@@ -49,12 +51,18 @@ static __always_inline struct sense_settings *sense_settings_at(__u32 index)
 
 static __always_inline struct sense_cpu *sense_cpu_at(__u32 index)
 {
-	return &sense_current->cpu;
+	return &sense_current->cpus[sense_current->cpu];
 }
 
 static __always_inline __u64 sense_now(void)
 {
 	return sense_current->now;
+}
+
+/* Captures have a finer clock; of a millisecond, as a kernel may have. */
+static __always_inline __u32 sense_jiffies(void)
+{
+	return sense_current->now >> 20;
 }
 
 static __always_inline void sense_count(__u32 index)
