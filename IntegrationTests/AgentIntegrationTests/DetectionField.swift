@@ -11,7 +11,6 @@ import TestBed
 struct DetectionField {
     let host: HostBed
     let workload: TestWorkload
-    private let agent: SpawnedProcess
     private let watching: SpawnedProcess
 
     /// One who is outside, on the link of the host's uplink.
@@ -36,7 +35,7 @@ struct DetectionField {
             ["198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"].map { "route add \($0) via \(router[0])" })
         try await bed.ipBatch(
             host.client, ["route add blackhole 198.18.0.0/15", "route add blackhole 198.51.100.0/24"])
-        agent = try await host.startAgent()
+        _ = try await host.startAgent()
         try await eventually("the uplink is sensed") {
             try await host.control.shieldReport().devices.contains { $0.name == "up0" && $0.hook != nil }
         }
@@ -122,13 +121,7 @@ struct DetectionField {
 
     /// The alerts as the command-line tool lists them.
     func listed() async throws -> [AlertRecord] {
-        let result = try await host.agent.tool("alerts", "list", "-o", "json")
-        guard result.status == 0 else {
-            let state = agent.exitStatus.map { "ended with \($0)" } ?? "runs"
-            let crash = agent.errors.split(separator: "\n").drop { !$0.contains("rash") }.prefix(40)
-            throw TestBedError("\(result.errors); the agent \(state): \(crash.joined(separator: "\n"))")
-        }
-        let text = result.output
+        let text = try await host.agent.tool("alerts", "list", "-o", "json").checked().output
         return try APICoding.decode(AlertList.self, from: Array(text.utf8)).alerts
     }
 }

@@ -106,28 +106,16 @@ package final class TestBed: Sendable {
         return process
     }
 
-    /// Processes that ended by a fault of their own, with the end of what they wrote; nil: none.
-    ///
-    /// An agent that crashed shows elsewhere only as a connection that was reset.
-    package var crashes: String? {
-        let faults: Set<Int32> = [
-            128 + SIGILL, 128 + SIGTRAP, 128 + SIGABRT, 128 + SIGBUS, 128 + SIGFPE, 128 + SIGSEGV,
-        ]
-        let fallen = started.withLock { $0 }.filter { $0.exitStatus.map(faults.contains) == true }
-        guard !fallen.isEmpty else { return nil }
-        return fallen.map { process in
-            "status \(process.exitStatus ?? 0) of \(process.command):\n\(process.errors.suffix(20_000))"
-        }.joined(separator: "\n")
-    }
-
     /// Removes everything, newest first.
     ///
     /// What is gone already is no error.
     package func removeAll() async {
         await Self.runCleanup(of: directory)
         // Killed by now; asking for the status takes them off the process table.
-        for process in started.withLock({ $0 }) { _ = try? await process.waitForExit(within: .seconds(5)) }
+        for process in startedProcesses { _ = try? await process.waitForExit(within: .seconds(5)) }
     }
+
+    var startedProcesses: [SpawnedProcess] { started.withLock { $0 } }
 
     private func nextStem() -> String {
         path("run-\(counter.wrappingAdd(1, ordering: .relaxed).newValue)")
@@ -157,24 +145,22 @@ package final class TestBed: Sendable {
     }
 }
 
-/// Gives `body` a fresh test bed and removes it afterwards, whatever happens.
+/// Gives `body` a fresh test bed and removes it afterwards, whatever happens; a program of ours that crashed fails it.
 ///
 /// - Parameter subnet: 0...105; see `TestBed.subnet`.
 package func withTestBed<Result>(subnet: Int, _ body: (TestBed) async throws -> Result) async throws -> Result {
     guard geteuid() == 0 else { throw TestBedError("the test bed makes network namespaces: run as root") }
     await TestBed.removeStale()
     let bed = try await TestBed(subnet: subnet)
-    do {
-        let result = try await body(bed)
-        if bed.crashes != nil { throw TestBedError("nobody noticed that it crashed") }
-        await bed.removeAll()
-        return result
-    } catch {
-        let crashes = bed.crashes
-        await bed.removeAll()
-        guard let crashes else { throw error }
-        throw TestBedError("\(error)\n\(crashes)")
+    let outcome: Swift.Result<Result, any Error>
+    do { outcome = .success(try await body(bed)) } catch { outcome = .failure(error) }
+    let crashes = bed.crashes
+    await bed.removeAll()
+    guard crashes.isEmpty else {
+        if case .failure(let error) = outcome { throw TestBedError("\(error)\n\(crashes)") }
+        throw TestBedError(crashes)
     }
+    return try outcome.get()
 }
 
 /// Writes a text file.

@@ -30,6 +30,21 @@ private let subnet = 41
         #expect(status == Int32(128 + 9))
     }
 
+    @Test func `a program of ours that crashes fails the test that started it, and what it said is quoted`()
+        async throws
+    {
+        var told = ""
+        do {
+            try await withTestBed(subnet: subnet) { bed in
+                let process = try bed.start(["sh", "-c", "echo 'bulkhead: Fatal error: deliberate' >&2; kill -ILL $$"])
+                _ = try await process.waitForExit(within: .seconds(10))
+            }
+        } catch {
+            told = "\(error)"
+        }
+        #expect(told.contains("ended with 132") && told.contains("Fatal error: deliberate"), "\(told)")
+    }
+
     @Test func `workloads of a host reach each other over IPv4 and IPv6`() async throws {
         try await withTestBed(subnet: subnet) { bed in
             let host = try await bed.host()

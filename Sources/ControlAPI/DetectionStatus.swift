@@ -6,6 +6,8 @@ package struct DetectionStatus: Codable, Hashable, Sendable {
     package var detectors: [String] = []
     /// Of the sensors.
     package var reports: UInt64 = 0
+    /// Of those that no detector was told of: they were behind by very much.
+    package var missed: UInt64 = 0
     /// By detector; those that found nothing are absent.
     ///
     /// An alert is made of many.

@@ -50,14 +50,27 @@ import Testing
         var flood = TargetActivity(
             target: IPAddress(v4: 0x0a00_0001), isInside: true, since: second, time: 2 * second, isWhole: true)
         (flood.syn, flood.packets, flood.topPort) = (30_000, 30_000, 443)
-        let (stream, continuation) = AsyncStream.makeStream(of: [Activity].self)
-        continuation.yield([.target(flood)])
-        continuation.yield([])
-        continuation.finish()
-        await keeper.follow(stream)
+        let channel = ActivityChannel()
+        channel.send([.target(flood)])
+        channel.send([])
+        channel.finish()
+        await keeper.follow(channel)
         #expect(await log.findings.map(\.detector) == ["syn-flood"])
         let status = await keeper.status
         #expect(status.reports == 1 && status.findings == ["syn-flood": 1] && status.detectors.count >= 20)
+        #expect(status.missed == 0)
+    }
+
+    @Test func `what detectors are too late for is counted, and they go on with the newest`() async {
+        let keeper = DetectionKeeper(DetectorConfiguration()) { _ in }
+        let channel = ActivityChannel(capacity: 2)
+        for batch in 1...5 {
+            channel.send((0..<batch).map { contact(0x0808_0808, at: 90_000 + UInt64(batch * 10 + $0)) })
+        }
+        channel.finish()
+        await keeper.follow(channel)
+        let status = await keeper.status
+        #expect(status.reports == 9 && status.missed == 6)
     }
 
     /// A workload that opens a connection.
@@ -76,9 +89,9 @@ import Testing
         let log = FindingLog()
         let first = DetectionKeeper(DetectorConfiguration(), store: store) { await log.add($0) }
         for index in 0..<30 { await first.take([contact(0x0808_0808, at: 90_000 + UInt64(index) * 3600)]) }
-        let (stream, continuation) = AsyncStream.makeStream(of: [Activity].self)
-        continuation.finish()
-        await first.follow(stream)
+        let channel = ActivityChannel()
+        channel.finish()
+        await first.follow(channel)
         #expect(await log.findings.isEmpty)
         let second = DetectionKeeper(DetectorConfiguration(), store: store) { await log.add($0) }
         #expect(await second.status.rememberedWorkloads == 1)

@@ -14,7 +14,9 @@ actor DetectionKeeper {
     private var detectors: DetectorSet
     private let consumer: Consumer
     private let store: LearntStore?
-    private(set) var status = DetectionStatus()
+    private var counts = DetectionStatus()
+    /// Where the activities come from; nil before there are any.
+    private var channel: ActivityChannel?
     /// What an earlier agent has learnt, until the first report tells the time.
     private var remembered: LearntState?
     /// Times of activities: the last one, and when what was learnt was last written.
@@ -28,19 +30,26 @@ actor DetectionKeeper {
         detectors = DetectorSet(configuration)
         self.consumer = consumer
         self.store = store
-        status.detectors = detectors.names
+        counts.detectors = detectors.names
         guard let store else { return }
         do {
             remembered = try store.read()
         } catch {
-            status.problem = "what detectors have learnt is lost, they learn anew: \(error)"
+            counts.problem = "what detectors have learnt is lost, they learn anew: \(error)"
         }
-        status.rememberedWorkloads = remembered.map { max($0.peers.count, $0.volumes.count) } ?? 0
+        counts.rememberedWorkloads = remembered.map { max($0.peers.count, $0.volumes.count) } ?? 0
+    }
+
+    var status: DetectionStatus {
+        var status = counts
+        status.missed = channel?.missed ?? 0
+        return status
     }
 
     /// Takes what sensors report, batch by batch, until there is no more.
-    func follow(_ batches: AsyncStream<[Activity]>) async {
-        for await batch in batches { await take(batch) }
+    func follow(_ channel: ActivityChannel) async {
+        self.channel = channel
+        for await batch in channel.batches { await take(batch) }
         save()
     }
 
@@ -52,9 +61,9 @@ actor DetectionKeeper {
             findings += detectors.consider(activity)
             latest = max(latest, activity.time)
         }
-        status.reports &+= UInt64(activities.count)
-        for finding in findings { status.findings[finding.detector, default: 0] &+= 1 }
-        status.forgotten = detectors.forgotten
+        counts.reports &+= UInt64(activities.count)
+        for finding in findings { counts.findings[finding.detector, default: 0] &+= 1 }
+        counts.forgotten = detectors.forgotten
         if latest >= savedAt &+ DetectionKeeper.saveTime { save() }
         if !findings.isEmpty { await consumer(findings) }
     }
@@ -70,9 +79,9 @@ actor DetectionKeeper {
         savedAt = latest
         do {
             try store.write(detectors.learnt(at: latest))
-            status.problem = nil
+            counts.problem = nil
         } catch {
-            status.problem = "what detectors have learnt cannot be kept: \(error)"
+            counts.problem = "what detectors have learnt cannot be kept: \(error)"
         }
     }
 }

@@ -73,28 +73,28 @@ actor ShieldKeeper {
         keepBlocks()
     }
 
-    /// What the sensors say from now on, in batches, oldest first; for one reader, who ends it by letting go of it.
+    /// What the sensors say from now on; for one reader, who ends it by letting go of it.
     ///
-    /// Empty where they are off. A reader who is behind by very much misses the oldest.
-    func activities() -> AsyncStream<[Activity]> {
-        let (stream, continuation) = AsyncStream.makeStream(of: [Activity].self, bufferingPolicy: .bufferingNewest(256))
+    /// Empty where they are off.
+    func activities() -> ActivityChannel {
+        let channel = ActivityChannel()
         listening?.cancel()
         guard configuration.settings.senses, !isDetached else {
-            continuation.finish()
-            return stream
+            channel.finish()
+            return channel
         }
         let listening = Task {
             while !Task.isCancelled, !isDetached {
                 let activities = shield.sensors.poll()
-                if !activities.isEmpty { continuation.yield(activities) }
+                if !activities.isEmpty { channel.send(activities) }
                 // Shorter than what a finding may take, by ten.
                 try? await Task.sleep(for: .milliseconds(100))
             }
-            continuation.finish()
+            channel.finish()
         }
-        continuation.onTermination = { _ in listening.cancel() }
+        channel.onEnd { listening.cancel() }
         self.listening = listening
-        return stream
+        return channel
     }
 
     func detach() {

@@ -31,6 +31,7 @@ enum StatusRendering {
                 + "given up, \(status.rememberedWorkloads) workloads known from before",
             "findings: \(found.isEmpty ? "none" : found.joined(separator: ", "))",
         ]
+        if status.missed > 0 { lines.append("\(status.missed) more reports were missed: the detectors were behind") }
         if let problem = status.problem { lines.append(problem) }
         return lines
     }
