@@ -24,6 +24,7 @@ final class KernelMaps: Sendable {
     let serviceUsers: BPFMap<UInt32, endpoint_entry>
     let synSettings: MappedArray
     let synGates: BPFMap<syn_gate_key, syn_gate>
+    let synPublished: BPFMap<syn_published_key, syn_published>
     let config: MappedArray
     private let metricsMap: BPFMap<UInt32, metric>
     private let ruleStats: BPFMap<UInt32, rule_stats>
@@ -74,6 +75,7 @@ final class KernelMaps: Sendable {
         serviceUsers = try object.map("service_user_map")
         synSettings = try MappedArray(object.mapDescriptor("syn_settings_map"), name: "syn_settings_map")
         synGates = try object.map("syn_gates_map")
+        synPublished = try object.map("syn_published_map")
         config = try MappedArray(object.mapDescriptor("config_map"), name: "config_map")
         subjects = try MappedArray(object.mapDescriptor("subject_map"), name: "subject_map")
         policyHeads = try MappedArray(object.mapDescriptor("policy_heads_map"), name: "policy_heads_map")
@@ -101,6 +103,7 @@ final class KernelMaps: Sendable {
         try KernelMaps.empty(kept)
         try KernelMaps.empty(serviceUsers)
         try KernelMaps.empty(synGates)
+        try KernelMaps.empty(synPublished)
         synSettings.storeReleasingDoubleWord(0, at: MemoryLayout<syn_settings>.offset(of: \.armed_until) ?? 0)
         try serviceConfig.update(0, to: service_config())
         conntrack.clear()

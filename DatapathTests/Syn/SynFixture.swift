@@ -21,6 +21,7 @@ final class SynFixture {
     let fronts: BPFMap<UInt32, syn_front>
     let ways: BPFMap<syn_way_key, UInt32>
     let gates: BPFMap<syn_gate_key, syn_gate>
+    let published: BPFMap<syn_published_key, syn_published>
     private let metrics: BPFMap<UInt32, metric>
     private let settings: MappedArray
     private var sockets: [Int32] = []
@@ -53,12 +54,14 @@ final class SynFixture {
         let fronts: BPFMap<UInt32, syn_front> = try object.map("syn_fronts_map")
         let ways: BPFMap<syn_way_key, UInt32> = try object.map("syn_ways_map")
         let gates: BPFMap<syn_gate_key, syn_gate> = try object.map("syn_gates_map")
+        let published: BPFMap<syn_published_key, syn_published> = try object.map("syn_published_map")
         tables = try SynTables(object)
         self.uplink = uplink
         self.front = front
         self.fronts = fronts
         self.ways = ways
         self.gates = gates
+        self.published = published
         self.program = program
         self.helper = helper
         self.metrics = metrics

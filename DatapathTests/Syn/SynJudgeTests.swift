@@ -65,6 +65,34 @@ extension DatapathTests {
         }
 
         @Test(arguments: Family.allCases)
+        func `SYNs to a port that is published for a defended listener make no flows either`(family: Family) throws {
+            arm()
+            let target = syn_gate_key(address: family.stranger.kernelAddress, port: UInt16(80).bigEndian, pad: 0)
+            var gate = syn_gate(), published = syn_published()
+            gate.engaged = 1
+            published.confirmed = SynFixture.now()
+            published.target = target
+            try fixture.maps.synGates.update(target, to: gate)
+            let key = syn_published_key(
+                address: family.own.kernelAddress, port: SynFixture.port.bigEndian, pad: 0, device: 1)
+            try fixture.maps.synPublished.update(key, to: published)
+            let syn = try fixture.send(.syn(family), .toEndpoint)
+            #expect(syn.passed && syn.events.isEmpty)
+            let answer = try fixture.send(synAck(family), .fromEndpoint)
+            #expect(answer.passed && answer.events.isEmpty)
+            #expect(try fixture.flows().isEmpty)
+            #expect(try #require(try fixture.maps.synPublished.value(for: key)).restricted == 0)
+            try fixture.commit(TestPolicy().defaultDeny(.ingress))
+            #expect(try !fixture.send(.syn(family), .toEndpoint).passed)
+            #expect(try #require(try fixture.maps.synPublished.value(for: key)).restricted > 0, "a front hears of it")
+            try fixture.commit(TestPolicy())
+            published.confirmed -= 3_000_000_000
+            try fixture.maps.synPublished.update(key, to: published)
+            _ = try fixture.send(.syn(family), .toEndpoint)
+            #expect(try fixture.state() == CONNTRACK_SYN_SENT, "what is not confirmed counts no more")
+        }
+
+        @Test(arguments: Family.allCases)
         func `the ACK with the cookie begins the flow, as one that the peer opened`(family: Family) throws {
             try defend(family)
             try SynFixture.inOneStep { step in

@@ -301,35 +301,6 @@ import Testing
             }
         }
     }
-
-    @Test func `users of a published port behind address translation are served during a flood`() async throws {
-        try await withTestBed(subnet: 57) { bed in
-            let field = try await SynField(bed, "auto")
-            let (host4, host6) = (field.host.hostAddresses[0], field.host.hostAddresses[1])
-            try writeFile(
-                bed.path("publish.nft"),
-                """
-                table inet publish {
-                    chain pre {
-                        type nat hook prerouting priority dstnat
-                        ip daddr \(host4) tcp dport 8088 dnat ip to \(field.workload.address4):80
-                        ip6 daddr \(host6) tcp dport 8088 dnat ip6 to [\(field.workload.address6)]:80
-                    }
-                }
-
-                """)
-            try await field.host.host.namespace.shell("nft -f \(bed.path("publish.nft"))")
-            _ = try await field.start()
-            for target in [host4, host6] {
-                let (served, sent) = try await field.visit(target, port: 8088, flooded: 20_000)
-                #expect(served.failures.isEmpty && served.served >= 40, "\(target): \(served), flood of \(sent)")
-            }
-            let report = try #require(try await field.host.control.shieldReport().synDefence)
-            let defended = Set(report.listeners.filter { $0.engagements > 0 }.map(\.address))
-            #expect(defended == [field.workload.address4, field.workload.address6], "\(report.listeners)")
-            #expect(report.answeredAhead == 0 && report.refused == 0, "\(report)")
-        }
-    }
 }
 
 /// An address as bytes in network order.

@@ -24,11 +24,14 @@ struct SynField {
         for namespace in [host.host.namespace, workload.namespace] {
             try await namespace.shell("echo 1 > /proc/sys/net/ipv4/tcp_no_metrics_save")
         }
-        let text = try await host.host.namespace.shell("cat /sys/class/net/up0/address 2>/dev/null || true").text
-        let link = try await host.host.namespace.shell("ip -o link show up0").text
-        let mac = link.split(separator: " ").drop { $0 != "link/ether" }.dropFirst().first.map(String.init) ?? text
-        hardwareAddress = mac.split(separator: ":").compactMap { UInt8($0, radix: 16) }
+        hardwareAddress = try await SynField.hardwareAddress(of: "up0", in: host.host.namespace)
         if let policy { try host.agent.writePolicy("web.yaml", policy) }
+    }
+
+    static func hardwareAddress(of interface: String, in namespace: TestNamespace) async throws -> [UInt8] {
+        let link = try await namespace.shell("ip -o link show \(interface)").text
+        let text = link.split(separator: " ").drop { $0 != "link/ether" }.dropFirst().first ?? ""
+        return text.split(separator: ":").compactMap { UInt8($0, radix: 16) }
     }
 
     /// Starts the agent and waits until the programs are where the listeners are.

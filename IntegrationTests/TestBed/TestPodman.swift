@@ -126,7 +126,7 @@ extension TestBed {
                         [{"subnet": "\(range6):/64", "gateway": "\(range6):1"}]
                     ]
                 }
-            }]}
+            }, {"type": "portmap", "capabilities": {"portMappings": true}}]}
 
             """
     }

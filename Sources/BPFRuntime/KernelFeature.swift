@@ -91,7 +91,9 @@ package enum KernelFeature: String, Hashable, Sendable, CaseIterable {
 
     /// What a program cannot be loaded without, of what not every supported kernel has.
     static func needed(byProgram name: String) -> KernelFeature? {
-        ["tc_syn_listener", "tc_syn_uplink", "xdp_syn_front"].contains(name) ? .requestSockets : nil
+        [
+            "tc_syn_listener", "tc_syn_uplink", "xdp_syn_front", "tc_syn_behind_in", "tc_syn_behind_out",
+        ].contains(name) ? .requestSockets : nil
     }
 
     private func missingKernelFunction(_ name: String, since: String) -> String? {

@@ -42,12 +42,46 @@ package struct SynDefenceReport: Codable, Hashable, Sendable {
         }
     }
 
+    /// A port of the host behind which a listener in another network namespace was under load (address translation).
+    package struct Published: Codable, Hashable, Sendable {
+        package var address: String
+        package var port: UInt16
+        /// The listener.
+        package var target: String
+        package var targetPort: UInt16
+        /// Why no front answers for it.
+        package var problem: String?
+
+        package init(address: String, port: UInt16, target: String, targetPort: UInt16, problem: String?) {
+            self.address = address
+            self.port = port
+            self.target = target
+            self.targetPort = targetPort
+            self.problem = problem
+        }
+    }
+
+    /// Servers on other machines that are defended.
+    package struct Behind: Codable, Hashable, Sendable {
+        package var network: String
+        package var ports: [UInt16]
+
+        package init(network: String, ports: [UInt16]) {
+            self.network = network
+            self.ports = ports
+        }
+    }
+
     /// `off` (single ports only), `auto` or `always`.
     package var mode: String
     /// False where the kernel's own cookies are used, which lose options (before Linux 6.9).
     package var hasOwnCookies: Bool
     package var places: [Place] = []
     package var listeners: [Listener] = []
+    package var published: [Published] = []
+    package var behind: [Behind] = []
+    /// Cookies that became connections to other machines, whose numbers are translated.
+    package var openedBehind: UInt64 = 0
     /// SYNs that got a cookie.
     package var answered: UInt64 = 0
     /// Those of them that a front answered.

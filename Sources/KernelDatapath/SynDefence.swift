@@ -19,6 +19,8 @@ package final class SynDefence: Sendable {
     let ways: BPFMap<syn_way_key, UInt32>
     private let metrics: BPFMap<UInt32, metric>
     let directory: PinDirectory
+    /// Nil where nobody asks for it.
+    private let behind: SynBehindPrograms?
     /// False where the stack makes the cookies (before Linux 6.9).
     package let hasOwnCookies: Bool
     private let attachment: AttachmentKind
@@ -32,13 +34,15 @@ package final class SynDefence: Sendable {
 
     /// Loads the programs over the tables that the datapath has pinned; `attach` puts them in force.
     ///
-    /// `attachment` forces clsact where tcx would do.
-    package init(directory: PinDirectory, attachment: AttachmentKind? = nil) throws(DatapathError) {
+    /// `behind`: servers on other machines; `attachment` forces clsact where tcx would do.
+    package init(
+        directory: PinDirectory, behind wanted: [SynBehind] = [], attachment: AttachmentKind? = nil
+    ) throws(DatapathError) {
         try directory.create()
         do throws(BPFError) {
             let object = try BPFObject(.syn_defence)
             let omitted = try object.omitUnsupportedPrograms()
-            for name in [SynTables.settingsName, SynTables.gatesName] {
+            for name in [SynTables.settingsName, SynTables.gatesName, SynTables.publishedName] {
                 guard let pinned = try FileDescriptor.pinned(at: directory.map(name)) else {
                     throw BPFError(
                         errno: 2, operation: "open the pin \(directory.map(name))",
@@ -54,7 +58,13 @@ package final class SynDefence: Sendable {
             let fronts: BPFMap<UInt32, syn_front> = try object.map("syn_fronts_map")
             let ways: BPFMap<syn_way_key, UInt32> = try object.map("syn_ways_map")
             let metrics: BPFMap<UInt32, metric> = try object.map("syn_metrics_map")
+            let behind =
+                wanted.isEmpty || !hasOwnCookies
+                ? nil
+                : try SynBehindPrograms(
+                    wanted, directory: directory, metrics: object.mapDescriptor("syn_metrics_map"))
             tables = try SynTables(object)
+            self.behind = behind
             self.listener = listener
             self.uplink = uplink
             self.front = front
@@ -74,6 +84,7 @@ package final class SynDefence: Sendable {
     /// `number` names the place: the device itself, or the host's end of a workload's link.
     package func attach(to interface: UInt32, number: UInt32, isUplink: Bool) throws(BPFError) {
         if isUplink {
+            try behind?.attach(to: interface)
             try attach(uplink, to: interface, number: number)
         } else {
             try attach(listener, to: interface, number: number)
@@ -117,9 +128,21 @@ package final class SynDefence: Sendable {
         for name in directory.synNames() {
             if let number = SynDefence.frameNumber(name) {
                 if !kept.contains(number) { try SynDefence.detachFrames(directory, number) }
+            } else if name == SynBehindPrograms.flowsName || SynBehindPrograms.device(name) != nil {
+                if behind == nil || SynBehindPrograms.device(name).map(kept.contains) == false {
+                    try SynDefence.remove(name, directory)
+                }
             } else if UInt32(name).map(kept.contains) != true {
                 try TrafficLink.detach(pinnedAt: directory.syn(name))
             }
+        }
+    }
+
+    private static func remove(_ name: String, _ directory: PinDirectory) throws(BPFError) {
+        if name == SynBehindPrograms.flowsName {
+            try unpin(directory.syn(name))
+        } else {
+            try TrafficLink.detach(pinnedAt: directory.syn(name))
         }
     }
 
@@ -136,7 +159,7 @@ package final class SynDefence: Sendable {
             if let number = frameNumber(name) {
                 try detachFrames(directory, number)
             } else {
-                try TrafficLink.detach(pinnedAt: directory.syn(name))
+                try remove(name, directory)
             }
         }
         try leavePrefilter(directory)

@@ -33,6 +33,8 @@ package struct SynSettings: Hashable, Sendable {
     package var disengage = 60
     package var hold: Duration = .seconds(10)
     package var front = SynFrontChoice.auto
+    /// Servers on other machines, of which this host is the router.
+    package var behind: [SynBehind] = []
     /// net.core.rmem_max.
     package var receiveBufferMax: UInt32 = 212_992
 

@@ -40,21 +40,26 @@ package enum SynCounter: Int, Hashable, Sendable, CaseIterable {
     case left = 6
     case switchedOn = 7
     case switchedOff = 8
+    case openedBehind = 9
 }
 
 /// The defence's tables (`bpf/abi/syn_defence.h`), which the programs that judge share.
 package struct SynTables: ~Copyable, Sendable {
     private let settings: MappedArray
     private let gates: BPFMap<syn_gate_key, syn_gate>
+    let publishedPorts: BPFMap<syn_published_key, syn_published>
 
     static let settingsName = "syn_settings_map"
     static let gatesName = "syn_gates_map"
+    static let publishedName = "syn_published_map"
 
     /// Takes the tables of a loaded object.
     package init(_ object: borrowing BPFObject) throws(BPFError) {
         let settings = try MappedArray(object.mapDescriptor(SynTables.settingsName), name: SynTables.settingsName)
+        let publishedPorts: BPFMap<syn_published_key, syn_published> = try object.map(SynTables.publishedName)
         // Assigned last: a type that cannot be copied is built whole or not at all.
         gates = try object.map(SynTables.gatesName)
+        self.publishedPorts = publishedPorts
         self.settings = settings
         seedKeys()
     }

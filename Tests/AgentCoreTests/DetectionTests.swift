@@ -123,9 +123,9 @@ import Testing
                 datagrams(10, to: quiet, at: 90_000 + second),
             ])
         }
-        let (stream, continuation) = AsyncStream.makeStream(of: [Activity].self)
-        continuation.finish()
-        await first.follow(stream)
+        let channel = ActivityChannel()
+        channel.finish()
+        await first.follow(channel)
         #expect(await log.findings.isEmpty)
         // The machine's clock begins anew.
         let second = DetectionKeeper(DetectorConfiguration(), store: store) { await log.add($0) }

@@ -94,6 +94,78 @@ struct syn_gate {
 };
 _Static_assert(sizeof(struct syn_gate) == 88, "syn_gate");
 
+/* A published port: what comes in by this device for this destination is translated to another (DNAT). */
+struct syn_published_key {
+	struct ip_address address;
+	__u16 port;                       /* network order */
+	__u16 pad;
+	__u32 device;
+};
+_Static_assert(sizeof(struct syn_published_key) == 24, "syn_published_key");
+
+#define SYN_PUBLISHED_COUNT_MAX 1024
+/* So long it is believed without being confirmed. */
+#define SYN_PUBLISHED_TRUST_NS 2000000000ull
+
+struct syn_published {
+	__u64 confirmed;                  /* ns, when a SYN was last seen on both sides of the translation */
+	__u64 changed;                    /* ns, when it was last translated to another destination than before */
+	__u64 passed;                     /* as of a gate */
+	__u64 restricted;                 /* as of a gate: policy of the host, about the published port */
+	__u64 tried;                      /* ns, of the first cookie let through that was not seen behind; 0: none */
+	__u64 failed;                     /* ns, when so many were not seen that it was given up */
+	struct syn_gate_key target;
+	__u32 missing;                    /* cookies that were not seen behind since `tried` */
+};
+_Static_assert(sizeof(struct syn_published) == 72, "syn_published");
+
+/* Destinations on other machines that are defended: a longest prefix over port and address. */
+struct syn_behind_key {
+	__u32 prefix_length;              /* 16 for the port, and of the address, IPv4 counting from 96 */
+	__u16 port;                       /* network order */
+	__u8 address[16];
+	__u8 pad[2];
+};
+_Static_assert(sizeof(struct syn_behind_key) == 24, "syn_behind_key");
+
+#define SYN_BEHIND_COUNT_MAX 4096
+
+/* Gates with this for a namespace are of such destinations. */
+#define SYN_SPACE_BEHIND 0xffffffffu
+/* What is promised to their clients; the windows that the server announces are scaled anew. */
+#define SYN_BEHIND_SCALE 8
+/* If nobody else does, a SYN is let through so often to ask the server: half-open connections that it can bear. */
+#define SYN_BEHIND_ASKS_NS 1000000000ull
+
+/* A connection whose numbers are translated, by the addresses and ports of its client and its server. */
+struct syn_flow_key {
+	struct ip_address server, client;
+	__u16 server_port, client_port;   /* network order */
+};
+_Static_assert(sizeof(struct syn_flow_key) == 36, "syn_flow_key");
+
+#define SYN_FLOW_COUNT_MAX 65536
+
+enum {
+	SYN_FLOW_WAITS = 0,               /* the server has not answered yet */
+	SYN_FLOW_OPEN = 1,
+	SYN_FLOW_CLOSING = 2,             /* one side has closed */
+	SYN_FLOW_CLOSED = 3,              /* both have, or one has reset it */
+};
+
+struct syn_flow {
+	__u64 seen;                       /* ns, coarse */
+	__u32 isn;                        /* the client's */
+	__u32 cookie;                     /* ours */
+	__u32 delta;                      /* a sequence number of the server and this is what the client sees */
+	__u32 clock_delta;                /* a timestamp of the server and this is what the client sees */
+	__u32 client_clock;
+	__u16 client_window;              /* network order, as the client wrote it */
+	__u8 state;                       /* SYN_FLOW_* */
+	__u8 server_scale;                /* 15: the server scales no windows */
+};
+_Static_assert(sizeof(struct syn_flow) == 32, "syn_flow");
+
 /* A device where SYNs to listeners behind it, or here, are answered before they get there. */
 enum {
 	SYN_FRONT_TRAFFIC = 1,            /* at tcx: for namespaces behind this one */
@@ -125,6 +197,7 @@ enum {
 	SYN_LEFT = 6,                     /* SYNs to a defended listener that the stack has to answer */
 	SYN_SWITCHED_ON = 7,
 	SYN_SWITCHED_OFF = 8,
+	SYN_OPENED_BEHIND = 9,            /* cookies that became SYNs to another machine */
 	SYN_METRIC_COUNT = 16,
 };
 

@@ -134,12 +134,13 @@ static __attribute__((noinline)) int judge_first(struct scene *s, int direction,
 		if (reason && s->p.flags & PACKET_ICMP_ERROR && reason == DROP_POLICY_DEFAULT_DENY)
 			reason = DROP_ICMP_UNRELATED;
 		if (reason) {
-			is_stateless(&s->p, direction, true);
+			is_stateless(&s->p, direction, true, s->skb->ifindex);
 			return drop_packet(s, direction, reason, r.rule, r.peer);
 		}
 	}
 	/* Whose key is in the table already takes no more room there. */
-	if (!(s->met & ~MET_SENSED) && is_stateless(&s->p, direction, r.rule != RULE_NONE && r.rule != RULE_FAILSAFE))
+	if (!(s->met & ~MET_SENSED) &&
+	    is_stateless(&s->p, direction, r.rule != RULE_NONE && r.rule != RULE_FAILSAFE, s->skb->ifindex))
 		return pass_packet(s, direction, r.rule);
 	if (!(s->met & MET_BESIDE))
 		reason = create_entry(s, direction, opener, &r, flags);

@@ -117,7 +117,7 @@ static __always_inline __u32 header_bytes(const struct numbers *n)
 }
 
 /* The stack's own cookie for this SYN, in the low half, or a negative error. */
-static __attribute__((noinline)) __s64 cookie_of_stack(struct __sk_buff *skb, struct bpf_sock *listener, const struct packet *p)
+static __attribute__((noinline, unused)) __s64 cookie_of_stack(struct __sk_buff *skb, struct bpf_sock *listener, const struct packet *p)
 {
 	struct syn_segment s;
 	struct numbers n;
@@ -168,7 +168,7 @@ static __attribute__((noinline)) int answer_by_us(struct __sk_buff *skb, const s
 	return put_out(skb, p, facts.is_partial, &a, counter);
 }
 
-static __attribute__((noinline)) int answer_by_stack(struct __sk_buff *skb, const struct packet *p,
+static __attribute__((noinline, unused)) int answer_by_stack(struct __sk_buff *skb, const struct packet *p,
 						     const struct syn_gate *gate, __u32 cookie)
 {
 	struct syn_answer a = {.sequence = cookie, .flags = TCP_SYN | TCP_ACK, .window = gate->window_bytes, .word_count = 1};

@@ -4,14 +4,15 @@
  * ACKs are not looked at here: the listener's program checks them.
  *
  * A front knows no sockets. It answers for a gate that the listener's program has opened and confirmed lately, if the routes
- * say that what it meets gets to that namespace, and if no policy has a say in who may connect: it cannot be asked here.
+ * (or for a published port, tickets) say that what it meets gets to that namespace, and if no policy has a say in who may
+ * connect: it cannot be asked here.
  * Now and then it lets a SYN through, by which the listener's program confirms the gate anew.
  */
 #ifndef BULKHEAD_SYN_FRONT_H
 #define BULKHEAD_SYN_FRONT_H
 
-#include "syn_answer.h"
 #include "syn_closed.h"
+#include "syn_ticket.h"
 
 #define SYN_FRONT_COUNT_MAX 256
 #define SYN_WAY_COUNT_MAX 8192
@@ -70,23 +71,40 @@ static __attribute__((noinline)) struct syn_gate *front_gate(void *ctx, __u32 de
 							     const struct syn_settings *settings)
 {
 	struct syn_gate *gate = syn_gate_of(&p->key.local, p->key.local_port);
-	__u64 now = bpf_ktime_get_coarse_ns();
+	struct syn_published *published = 0;
+	__u64 now = bpf_ktime_get_coarse_ns(), *passed;
+	__u16 port = p->key.local_port;
 	__u32 mode;
 
+	/* Also a process may listen on a port that is published for another: its gate is not under load. */
+	if (!gate || !gate->engaged) {
+		published = syn_published_of(&p->key.local, p->key.local_port, device);
+		if (!published || !is_published(published, now))
+			return 0;
+		gate = syn_gate_behind(published);
+		port = published->target.port;
+	}
 	if (!gate || !is_trusted(gate, now))
 		return 0;
-	mode = mode_of(settings, host16(p->key.local_port));
+	/* Of another machine: at tcx another program answers, which also sees to it that the server is asked. */
+	if (gate->space == SYN_SPACE_BEHIND && (!is_frame || time_since(gate->confirmed, now) > SYN_BEHIND_ASKS_NS))
+		return 0;
+	mode = mode_of(settings, host16(port));
 	if (mode == SYN_DEFENCE_OFF)
 		return 0;
-	if (time_since(gate->passed, now) > FRONT_PASSES_NS) {
-		gate->passed = now;
+	passed = published ? &published->passed : &gate->passed;
+	if (gate->space == SYN_SPACE_BEHIND)
+		return engage(settings, gate, mode, now, false, true) ? gate : 0;
+	if (time_since(*passed, now) > FRONT_PASSES_NS) {
+		*passed = now;
 		return 0;
 	}
 	if (has_closed(p, now))
 		return 0;
-	if (!leads_to_gate(ctx, device, is_frame, p, gate, now) || !engage(settings, gate, mode, now, false, true))
+	/* Of what is published it is known where it gets: it was seen there. */
+	if (!published && !leads_to_gate(ctx, device, is_frame, p, gate, now))
 		return 0;
-	return gate;
+	return engage(settings, gate, mode, now, false, true) ? gate : 0;
 }
 
 static __always_inline const struct syn_front *front_on(__u32 device, __u8 hook)

@@ -72,12 +72,6 @@ static __always_inline bool is_for_us(struct __sk_buff *skb, const struct packet
 	return result == FIB_NOT_FORWARDED || result == FIB_FORWARDING_OFF;
 }
 
-/* Nothing if `then` is later: another CPU wrote it after we asked the time. */
-static __always_inline __u64 time_since(__u64 then, __u64 now)
-{
-	return now > then ? now - then : 0;
-}
-
 #define GATE_CONFIRMED_NS 1000000000ull
 
 static const struct syn_gate fresh_gate;

@@ -10,11 +10,27 @@
 #include "syn_cookie.h"
 #include "syn_maps.h"
 
+/* The same where the host publishes a listener's port: what it answers there is answered for that listener. */
+static __attribute__((noinline)) int is_stateless_published(const struct packet *p, __u32 is_restricted, __u32 device)
+{
+	struct syn_published *published = syn_published_of(&p->key.local, p->key.local_port, device);
+	__u64 now = bpf_ktime_get_coarse_ns();
+	struct syn_gate *gate;
+
+	if (!published || published->confirmed + SYN_PUBLISHED_TRUST_NS < now)
+		return 0;
+	if (is_restricted)
+		published->restricted = now;
+	gate = syn_gate_behind(published);
+	return gate && gate->engaged != 0;
+}
+
 /*
  * True for a SYN to a defended listener, and for a SYN-ACK from one. `is_restricted`: policy has a say in who may
- * connect, which a front is told. A global function, like the next: the verifier proves it once.
+ * connect, which a front is told. `device`: where the packet is. A global function, like the next: the verifier proves
+ * it once.
  */
-__attribute__((noinline)) int is_stateless(const struct packet *p, __u32 direction, __u32 is_restricted)
+__attribute__((noinline)) int is_stateless(const struct packet *p, __u32 direction, __u32 is_restricted, __u32 device)
 {
 	struct syn_settings *settings;
 	struct syn_gate *gate;
@@ -29,11 +45,12 @@ __attribute__((noinline)) int is_stateless(const struct packet *p, __u32 directi
 	if (!settings || !is_armed(settings))
 		return 0;
 	gate = syn_gate_of(&p->key.local, p->key.local_port);
-	if (!gate)
-		return 0;
-	if (is_restricted && direction == DIRECTION_INGRESS)
+	is_restricted &= direction == DIRECTION_INGRESS;
+	if (gate && is_restricted)
 		gate->restricted = bpf_ktime_get_coarse_ns();
-	return gate->engaged != 0;
+	if (gate && gate->engaged)
+		return 1;
+	return is_stateless_published(p, is_restricted, device);
 }
 
 /* True for an ACK with a cookie of ours that is valid: its bearer has received our SYN-ACK. */

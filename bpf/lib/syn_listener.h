@@ -24,9 +24,22 @@ struct ns_common {
 	unsigned int inum;
 } relocated;
 
+struct nf_tcp_net {
+	__u8 tcp_loose;
+} relocated;
+
+struct nf_ip_net {
+	struct nf_tcp_net tcp;
+} relocated;
+
+struct netns_ct {
+	struct nf_ip_net nf_ct_proto;
+} relocated;
+
 struct net {
 	struct ns_common ns;
 	struct netns_ipv4 ipv4;
+	struct netns_ct ct;
 } relocated;
 
 typedef struct {
@@ -58,6 +71,7 @@ struct tcp_sock {
 
 struct net_device {
 	unsigned int mtu;
+	possible_net_t nd_net;
 } relocated;
 
 struct sk_buff {
@@ -118,7 +132,7 @@ __attribute__((noinline)) int offer_of(__u32 window_scaling, __u32 sack, __u32 t
 	       (timestamps ? SYN_OFFER_TIMESTAMPS : 0) | (ecn ? SYN_OFFER_ECN : 0);
 }
 
-static __attribute__((noinline)) struct bpf_sock *find_socket(struct __sk_buff *skb, const struct packet *p)
+static __attribute__((noinline, unused)) struct bpf_sock *find_socket(struct __sk_buff *skb, const struct packet *p)
 {
 	const __u8 *from = p->key.remote.bytes, *to = p->key.local.bytes;
 	struct bpf_sock_tuple t;

@@ -25,6 +25,14 @@ struct {
 	__type(value, struct syn_gate);
 } syn_gates_map SEC(".maps");
 
+/* Entries are made only where translation was seen to lead to a listener under load (syn_ticket.h). */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SYN_PUBLISHED_COUNT_MAX);
+	__type(key, struct syn_published_key);
+	__type(value, struct syn_published);
+} syn_published_map SEC(".maps");
+
 static __always_inline struct syn_settings *syn_settings(void)
 {
 	__u32 zero = 0;
@@ -45,6 +53,26 @@ static __always_inline struct syn_gate *syn_gate_of(const struct ip_address *add
 	struct syn_gate_key key = {.address = *address, .port = port};
 
 	return bpf_map_lookup_elem(&syn_gates_map, &key);
+}
+
+static __always_inline struct syn_published *syn_published_of(const struct ip_address *address, __u16 port, __u32 device)
+{
+	struct syn_published_key key = {.address = *address, .port = port, .device = device};
+
+	return bpf_map_lookup_elem(&syn_published_map, &key);
+}
+
+static __always_inline struct syn_gate *syn_gate_behind(const struct syn_published *published)
+{
+	struct syn_gate_key key = published->target;
+
+	return bpf_map_lookup_elem(&syn_gates_map, &key);
+}
+
+/* Nothing if `then` is later: another CPU wrote it after we asked the time. */
+static __always_inline __u64 time_since(__u64 then, __u64 now)
+{
+	return now > then ? now - then : 0;
 }
 
 #endif

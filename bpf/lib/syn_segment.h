@@ -145,11 +145,25 @@ static __always_inline __u64 turn_ip(__u8 *ip, bool is_ipv6, __u32 bytes)
 	return sum_words(ip + 12, 2);
 }
 
+/* Leaves the IP header as it is, but for the length; returns the sum of the addresses. */
+static __always_inline __u64 resize_ip(__u8 *ip, bool is_ipv6, __u32 bytes)
+{
+	if (is_ipv6) {
+		*(__u16 *)(ip + 4) = network16(bytes);
+		return sum_words(ip + 8, 8);
+	}
+	*(__u16 *)(ip + 2) = network16(20 + bytes);
+	*(__u16 *)(ip + 10) = 0;
+	*(__u16 *)(ip + 10) = ~fold_sum(sum_words(ip, 5));
+	return sum_words(ip + 12, 2);
+}
+
 /*
- * Makes the packet this answer and turns it round. `is_partial`: the sender is on this machine and left the checksum to
+ * Makes the packet this segment, and an answer of it if it is turned round. `is_partial`: the sender is on this machine and left the checksum to
  * the device: only the sum of the pseudo header belongs there. False: nothing that may go out has become of it.
  */
-static __always_inline bool build_answer(void *ctx, bool is_frame, bool is_ipv6, bool is_partial, const struct syn_answer *a)
+static __always_inline bool build_segment(void *ctx, bool is_frame, bool is_ipv6, bool is_partial, bool turns,
+					  const struct syn_answer *a)
 {
 	__u32 l4 = is_ipv6 ? 54 : 34, bytes = TCP_HEADER_BYTES + 4 * a->word_count;
 	int total = l4 + bytes;
@@ -167,12 +181,17 @@ static __always_inline bool build_answer(void *ctx, bool is_frame, bool is_ipv6,
 	end = (void *)(long)(is_frame ? frame->data_end : skb->data_end);
 	if (data + l4 + TCP_HEADER_BYTES > end)
 		return false;
-	swap_bytes(data, data + 6, 6);
-	sum = turn_ip(data + 14, is_ipv6, bytes) + network16(PROTOCOL_TCP) + network16(bytes);
+	sum = network16(PROTOCOL_TCP) + network16(bytes);
 	tcp = (void *)(data + l4);
-	port = tcp->source;
-	tcp->source = tcp->destination;
-	tcp->destination = port;
+	if (turns) {
+		swap_bytes(data, data + 6, 6);
+		sum += turn_ip(data + 14, is_ipv6, bytes);
+		port = tcp->source;
+		tcp->source = tcp->destination;
+		tcp->destination = port;
+	} else {
+		sum += resize_ip(data + 14, is_ipv6, bytes);
+	}
 	tcp->sequence = network32(a->sequence);
 	tcp->acknowledged = network32(a->acknowledged);
 	tcp->length_and_flags = network16(bytes << 10 | a->flags);
@@ -193,6 +212,11 @@ static __always_inline bool build_answer(void *ctx, bool is_frame, bool is_ipv6,
 	}
 	tcp->checksum = is_partial ? fold_sum(sum) : (__u16)~fold_sum(sum + body);
 	return true;
+}
+
+static __always_inline bool build_answer(void *ctx, bool is_frame, bool is_ipv6, bool is_partial, const struct syn_answer *a)
+{
+	return build_segment(ctx, is_frame, is_ipv6, is_partial, true, a);
 }
 
 #endif

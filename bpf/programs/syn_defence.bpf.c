@@ -12,26 +12,10 @@
 #include <bpf/bpf_helpers.h>
 #include "syn_front.h"
 #include "syn_plain.h"
-
-/* Of linux/tcp.h's kernel side, by value: the kernel checks the size. */
-struct bpf_tcp_req_attrs {
-	__u32 rcv_tsval, rcv_tsecr;
-	__u16 mss;
-	__u8 rcv_wscale, snd_wscale, ecn_ok, wscale_ok, sack_ok, tstamp_ok, usec_ts_ok, reserved[3];
-};
+#include "syn_valid.h"
 
 extern int bpf_sk_assign_tcp_reqsk(struct __sk_buff *skb, struct sock *sk, struct bpf_tcp_req_attrs *attrs, int attrs__sz)
 	__attribute__((section(".ksyms"))) __attribute__((weak));
-
-/* Plain TCP only: the usual parser knows nothing else. */
-static __always_inline bool read_tcp(struct __sk_buff *skb, struct packet *p)
-{
-	struct cursor c = {.data = (void *)(long)skb->data, .end = (void *)(long)skb->data_end, .length = skb->len};
-
-	/* Their headers are beyond the linear part only in what a few drivers make of large frames. */
-	return !skb->vlan_present && skb->pkt_type == PACKET_TO_US && parse_usual(&c, p, DIRECTION_INGRESS) &&
-	       p->key.protocol == PROTOCOL_TCP;
-}
 
 /* Finds the listener of a SYN; false if it has none that is ours to defend. */
 static __always_inline struct bpf_sock *find_listener(struct __sk_buff *skb, const struct packet *p, struct tcp_sock **tcp)
@@ -75,6 +59,8 @@ static __attribute__((noinline)) struct syn_gate *enter_gate(struct __sk_buff *s
 	gate->window_bytes = l.window;
 	gate->window_scale = l.window_scale;
 	gate->offer = l.offer;
+	if (cookies == COOKIES_OURS && skb->tc_index)
+		note_published(skb, p);
 	return gate;
 }
 
@@ -114,44 +100,9 @@ static __always_inline int on_syn(struct __sk_buff *skb, const struct packet *p,
 	return answer_by_stack(skb, p, gate, cookie);
 }
 
-/* False if the ACK carries no cookie of ours that is valid. Else `attrs` is what it says of the connection. */
-static __attribute__((noinline)) bool read_cookie(struct __sk_buff *skb, const struct packet *p,
-						  const struct syn_settings *settings, struct bpf_tcp_req_attrs *attrs)
-{
-	__u64 now = bpf_ktime_get_coarse_ns();
-	__u32 cookie, isn, step, clock;
-	struct keyed_hash source;
-	struct syn_segment s;
-	struct numbers n;
-
-	if (now > *(const volatile __u64 *)&settings->armed_until || !read_numbers(skb, p, &n))
-		return false;
-	cookie = network32(n.acknowledged) - 1;
-	isn = network32(n.sequence) - 1;
-	step = syn_step_of(cookie, now);
-	source = syn_source(syn_key_of(settings, step), &p->key.remote, p->family == 6);
-	if (syn_cookie(source, isn, p->key.remote_port, step, cookie & SYN_OPTION_MASK) != cookie ||
-	    !read_options(skb, false, p, header_bytes(&n), &s))
-		return false;
-	clock = syn_timestamp(source, now);
-	if (s.has_timestamps && clock - s.echo > SYN_LIFETIME_NS / 1000000) {
-		count_syn(SYN_STALE, p->length);
-		return false;
-	}
-	attrs->mss = p->family == 6 ? syn_mss_ipv6[cookie & 7] : syn_mss_ipv4[cookie & 7];
-	attrs->wscale_ok = (cookie >> 5 & 15) != SYN_NO_WINDOW_SCALE;
-	attrs->snd_wscale = attrs->wscale_ok ? cookie >> 5 & 15 : 0;
-	attrs->sack_ok = cookie >> 4 & 1;
-	attrs->ecn_ok = cookie >> 3 & 1;
-	attrs->tstamp_ok = s.has_timestamps;
-	attrs->rcv_tsval = s.timestamp;
-	/* Only sets the offset of the socket's clock: ours goes on running. */
-	attrs->rcv_tsecr = clock;
-	return true;
-}
-
 /* Cookie first, socket second: an established flow pays one hash, and only while armed. */
-static __attribute__((noinline)) int on_ack(struct __sk_buff *skb, const struct packet *p, const struct syn_settings *settings)
+static __attribute__((noinline)) int on_ack(struct __sk_buff *skb, const struct packet *p, const struct syn_settings *settings,
+					    bool is_uplink)
 {
 	struct bpf_tcp_req_attrs attrs = {};
 	struct syn_listener l = {};
@@ -160,6 +111,10 @@ static __attribute__((noinline)) int on_ack(struct __sk_buff *skb, const struct 
 	struct tcp_sock *tcp;
 
 	if (!read_cookie(skb, p, settings, &attrs))
+		return TC_ACT_UNSPEC;
+	if (skb->tc_index)
+		note_arrived(skb, p);
+	if (is_uplink && pass_published(skb, p))
 		return TC_ACT_UNSPEC;
 	found = find_listener(skb, p, &tcp);
 	if (!found)
@@ -211,10 +166,14 @@ static __always_inline int defend(struct __sk_buff *skb, int cookies, bool is_up
 		if (action != TC_ACT_UNSPEC)
 			return action;
 	}
-	if (flags == TCP_SYN)
-		return on_syn(skb, &p, settings, cookies);
+	if (flags == TCP_SYN) {
+		action = on_syn(skb, &p, settings, cookies);
+		if (is_uplink && action == TC_ACT_UNSPEC && is_armed(settings))
+			give_ticket(skb, &p);
+		return action;
+	}
 	if (cookies == COOKIES_OURS && (flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK)
-		return on_ack(skb, &p, settings);
+		return on_ack(skb, &p, settings, is_uplink);
 	return TC_ACT_UNSPEC;
 }
 

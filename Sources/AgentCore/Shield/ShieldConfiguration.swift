@@ -99,7 +99,7 @@ extension ConfigurationReader {
         return feeds
     }
 
-    private func prefix() throws -> CIDR {
+    func prefix() throws -> CIDR {
         let text = try string()
         guard let prefix = CIDR(text) ?? IPAddress(text).map(CIDR.init(host:)) else {
             throw error("\"\(text)\" is not an address or a prefix")

@@ -53,9 +53,12 @@ actor SynKeeper {
         self.demands = demands
         self.logger = logger
         thread = try NamespaceThread()
-        defence = try SynDefence(directory: directory)
+        defence = try SynDefence(directory: directory, behind: configuration.synDefence.behind)
         defence.tables.configure(SynKeeper.settings(configuration.synDefence, demands))
         for demand in demands { try SynKeeper.order(demand, isOn: true, defence) }
+        if !configuration.synDefence.behind.isEmpty, !defence.hasOwnCookies {
+            problems["behind"] = "servers on other machines are not defended: that needs Linux 6.9"
+        }
     }
 
     /// Defends a listener from its next SYN on, or by load as configured again.
@@ -245,12 +248,22 @@ actor SynKeeper {
         }
     }
 
+    /// What the calling thread's network namespace takes from fronts for published ports.
+    private static func trackingLimits() -> [String] {
+        let path = "/proc/sys/net/netfilter/nf_conntrack_tcp_loose"
+        guard let text = try? readTextFile(path), text.trimmedNumber == "0" else { return [] }
+        return ["nf_conntrack_tcp_loose = 0: no front for published ports"]
+    }
+
     // MARK: - Reports
 
     /// What the settings of a place's namespace take from the defence, read now: they may be changed at any time.
     private func limits(of place: KnownPlace) async -> [String] {
         guard place.report.problem == nil else { return [] }
-        guard let namespace = place.namespace else { return SynKeeper.limitsHere() }
+        guard let namespace = place.namespace else {
+            // Translation for others happens here.
+            return SynKeeper.limitsHere() + (defence.hasOwnCookies ? SynKeeper.trackingLimits() : [])
+        }
         return (try? await thread.run(in: namespace) { SynKeeper.limitsHere() }) ?? []
     }
 
@@ -271,6 +284,16 @@ actor SynKeeper {
                     address: "\(listener.address)", port: listener.port, isDefended: listener.isDefended,
                     engagements: listener.engagements, obstacles: listener.obstacles.map(\.rawValue))
             }
+            report.published = try defence.tables.published().map { port in
+                SynDefenceReport.Published(
+                    address: "\(port.address)", port: port.port, target: "\(port.target)",
+                    targetPort: port.targetPort,
+                    problem: port.isGivenUp ? "a first ACK does not get through to it" : nil)
+            }
+            report.behind = configuration.synDefence.behind.map {
+                SynDefenceReport.Behind(network: "\($0.network)", ports: $0.ports)
+            }
+            report.openedBehind = try defence.count(.openedBehind)
             report.answeredAhead = try defence.count(.answeredAhead)
             report.answered = try defence.count(.answered) + report.answeredAhead
             report.accepted = try defence.count(.accepted)

@@ -68,6 +68,20 @@ enum ShieldRendering {
             ])
         }
         lines += listeners.lines(none: "no listener was under load")
+        if !report.behind.isEmpty {
+            let servers = report.behind.map { behind in
+                "\(behind.network) port \(behind.ports.map(String.init).joined(separator: ", "))"
+            }
+            lines.append(
+                "other machines: \(servers.joined(separator: "; ")); \(report.openedBehind) connections translated")
+        }
+        if !report.published.isEmpty {
+            var published = TextTable(["PUBLISHED", "PORT", "FOR", "ITS PORT", "PROBLEM"])
+            for port in report.published {
+                published.add([port.address, "\(port.port)", port.target, "\(port.targetPort)", port.problem ?? ""])
+            }
+            lines += published.lines(none: "")
+        }
         return lines + report.problems.map { "  \($0)" }
     }
 
