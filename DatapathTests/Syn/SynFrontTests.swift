@@ -151,6 +151,28 @@ extension DatapathTests {
             }
         }
 
+        /// Two hundred a second for a minute.
+        @Test func `of twelve thousand who closed connections none is forgotten for the others`() async throws {
+            try await SynFrontTests.prepare(.v4, .tcx) { fixture in
+                func packet(_ flags: UInt8, from port: UInt16) -> Packet {
+                    let header = fixture.header(.segment(.v4, flags), .v4)
+                    return Packet.ip(Family.v4.world, to: Family.v4.own)
+                        .transport(6, port.networkOrder + header.dropFirst(2), checksum: .withAddresses(16))
+                }
+                let ports = (10_000..<22_000 as Range<UInt16>)
+                for port in ports { try fixture.expectLeft(packet(0x11, from: port)) }
+                var forgotten = 0
+                for port in ports {
+                    if port % 500 == 0 {
+                        let isNewAnswered = try SynFrontTests.isAnswered(fixture, .v4, .tcx)
+                        #expect(isNewAnswered, "whose port nobody closed")
+                    }
+                    if try fixture.meet(packet(0x02, from: port), at: .tcx) != nil { forgotten += 1 }
+                }
+                #expect(forgotten <= 12)
+            }
+        }
+
         @Test(arguments: SynFixture.Place.allCases)
         func `other places, other devices and other frames are left alone`(place: SynFixture.Place) async throws {
             try await SynFrontTests.prepare(.v4, place) { fixture in

@@ -10,13 +10,20 @@
 #include "syn_cookie.h"
 #include "syn_maps.h"
 
-/* The same where the host publishes a listener's port: what it answers there is answered for that listener. */
-static __attribute__((noinline)) int is_stateless_published(const struct packet *p, __u32 is_restricted, __u32 device)
+/*
+ * is_stateless where the host publishes a listener's port: what it answers there is answered for that listener. A global
+ * function, like the next ones: the verifier proves it once.
+ */
+__attribute__((noinline)) int is_stateless_published(const struct packet *p, __u32 is_restricted, __u32 device)
 {
-	struct syn_published *published = syn_published_of(&p->key.local, p->key.local_port, device);
-	__u64 now = bpf_ktime_get_coarse_ns();
+	struct syn_published *published;
 	struct syn_gate *gate;
+	__u64 now;
 
+	if (!p)
+		return 0;
+	published = syn_published_of(&p->key.local, p->key.local_port, device);
+	now = bpf_ktime_get_coarse_ns();
 	if (!published || published->confirmed + SYN_PUBLISHED_TRUST_NS < now)
 		return 0;
 	if (is_restricted)
@@ -27,8 +34,7 @@ static __attribute__((noinline)) int is_stateless_published(const struct packet 
 
 /*
  * True for a SYN to a defended listener, and for a SYN-ACK from one. `is_restricted`: policy has a say in who may
- * connect, which a front is told. `device`: where the packet is. A global function, like the next: the verifier proves
- * it once.
+ * connect, which a front is told. `device`: where the packet is.
  */
 __attribute__((noinline)) int is_stateless(const struct packet *p, __u32 direction, __u32 is_restricted, __u32 device)
 {
