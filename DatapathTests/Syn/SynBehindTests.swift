@@ -192,8 +192,13 @@ extension DatapathTests {
             try await SynBehindTests.run(family) { router in
                 try router.learn()
                 let cookie = try router.askedCookie(), echo = try router.echo
-                for _ in 0..<2 {
-                    let (verdict, syn) = try router.comeIn(.answer(family, cookie: cookie, echo: echo))
+                let forged = try router.comeIn(.answer(family, cookie: cookie ^ 1 << 12, echo: echo))
+                #expect(forged.verdict == SynBehindTests.left)
+                #expect(forged.packet[router.l4 + 13] == 0x10, "no cookie of ours, and nothing known: as it is")
+                // The second is a probe of the empty window, as of a client whose server took longer than that.
+                for back: UInt32 in [0, 1, 0] {
+                    let (verdict, syn) = try router.comeIn(
+                        .answer(family, cookie: cookie, sequence: SynFixture.sequence &- back, echo: echo))
                     #expect(verdict == SynBehindTests.left)
                     router.expectValid(syn)
                     #expect(syn[router.l4 + 13] == 0x02)
@@ -207,8 +212,14 @@ extension DatapathTests {
                     #expect(syn.count == router.l4 + 40)
                 }
                 #expect(try #require(try router.flow()).state == UInt8(SYN_FLOW_WAITS))
-                let forged = try router.comeIn(.answer(family, cookie: cookie ^ 1 << 12, echo: echo))
-                #expect(forged.packet[router.l4 + 13] == 0x10, "no cookie of ours: as it is")
+                // The server knows these numbers not yet, and would reset the connection.
+                let early: [Packet] = [
+                    .answer(family, cookie: cookie ^ 1 << 12, echo: echo),
+                    .answer(family, cookie: cookie, sequence: SynFixture.sequence &- 2, echo: echo),
+                    .segment(family, 0x11, sequence: SynFixture.sequence &+ 1, acknowledged: cookie &+ 1),
+                ]
+                for packet in early { #expect(try router.comeIn(packet).verdict == 2) }
+                #expect(try #require(try router.flow()).state == UInt8(SYN_FLOW_WAITS))
             }
         }
 

@@ -5,14 +5,14 @@
  * are counted from a lottery of all packets, as one flow may be the flood. Either stands for 2^shift.
  *
  * A question and its answer may be another CPU's and another moment's business. So the share is the same for all CPUs, that of
- * the one that needs the least, and grows again only when nobody has needed that for two seconds.
+ * the one that needs the least, and grows again only when nobody has needed that for a tenth of a second.
  */
 #ifndef BULKHEAD_SENSE_LOAD_H
 #define BULKHEAD_SENSE_LOAD_H
 
 #include "sense_flow.h"
 
-#define SENSE_LOAD_HOLD (2 * SENSE_SECOND)
+#define SENSE_LOAD_HOLD (SENSE_SECOND / 10)
 #define SENSE_LOAD_BITS 15                /* of sense_settings.load: the shift */
 
 /* The share that this CPU needs, by what came since the last time. */

@@ -22,9 +22,13 @@ static __always_inline bool read_tcp(struct __sk_buff *skb, struct packet *p)
 	       p->key.protocol == PROTOCOL_TCP;
 }
 
-/* False if the ACK carries no cookie of ours that is valid. Else `attrs` is what it says of the connection. */
+/*
+ * False if the ACK carries no cookie of ours that is valid. Else `attrs` is what it says of the connection. `back`: by how
+ * much its sequence number is behind that of the handshake's ACK.
+ */
 static __attribute__((noinline)) bool read_cookie(struct __sk_buff *skb, const struct packet *p,
-						  const struct syn_settings *settings, struct bpf_tcp_req_attrs *attrs)
+						  const struct syn_settings *settings, __u32 back,
+						  struct bpf_tcp_req_attrs *attrs)
 {
 	__u64 now = bpf_ktime_get_coarse_ns();
 	__u32 cookie, isn, step, clock;
@@ -35,7 +39,7 @@ static __attribute__((noinline)) bool read_cookie(struct __sk_buff *skb, const s
 	if (now > *(const volatile __u64 *)&settings->armed_until || !read_numbers(skb, p, &n))
 		return false;
 	cookie = network32(n.acknowledged) - 1;
-	isn = network32(n.sequence) - 1;
+	isn = network32(n.sequence) - 1 + back;
 	step = syn_step_of(cookie, now);
 	source = syn_source(syn_key_of(settings, step), &p->key.remote, p->family == 6);
 	if (syn_cookie(source, isn, p->key.remote_port, step, cookie & SYN_OPTION_MASK) != cookie ||

@@ -77,26 +77,33 @@ static __attribute__((noinline)) int ask_server(struct __sk_buff *skb, const str
 	return TC_ACT_UNSPEC;
 }
 
-/* An ACK with a valid cookie opens the flow; again, it asks the server again. */
+/*
+ * An ACK with a valid cookie opens the flow; again, it asks the server again. So does the probe of the empty window, which
+ * comes with the number before: the first SYN to the server, or its answer, may be lost. `flow`: one that waits, if there is
+ * one; of what is not for it its server would understand nothing, and reset the connection.
+ */
 static __attribute__((noinline)) int on_behind_cookie(struct __sk_buff *skb, const struct packet *p,
-						      struct syn_settings *settings)
+						      struct syn_settings *settings, const struct syn_flow *flow)
 {
 	struct bpf_tcp_req_attrs attrs = {};
 	struct syn_flow_key key = {};
-	struct syn_flow fresh = {}, *flow;
+	struct syn_flow fresh = {};
 	struct numbers n;
+	__u32 back;
 
-	if (!read_cookie(skb, p, settings, &attrs) || !is_behind(p) || !read_numbers(skb, p, &n))
+	if (!read_numbers(skb, p, &n))
 		return TC_ACT_UNSPEC;
+	back = flow && network32(n.sequence) == flow->isn;
+	if (!read_cookie(skb, p, settings, back, &attrs) || !is_behind(p))
+		return flow ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 	fresh.seen = bpf_ktime_get_coarse_ns();
 	/* In XDP nobody does. */
 	arm(settings, fresh.seen);
-	fresh.isn = network32(n.sequence) - 1;
+	fresh.isn = network32(n.sequence) - 1 + back;
 	fresh.cookie = network32(n.acknowledged) - 1;
 	fresh.client_window = n.window;
 	fresh.client_clock = attrs.rcv_tsval;
 	flow_key_of(p, &key);
-	flow = bpf_map_lookup_elem(&syn_flows_map, &key);
 	if (!flow || flow->cookie != fresh.cookie || flow->isn != fresh.isn) {
 		if (bpf_map_update_elem(&syn_flows_map, &key, &fresh, 0))
 			return TC_ACT_SHOT;
@@ -131,9 +138,12 @@ int tc_syn_behind_in(struct __sk_buff *skb)
 		return on_behind_syn(skb, &p, settings);
 	now = bpf_ktime_get_coarse_ns();
 	flow = flow_of(&p, now);
-	if (!flow || flow->state == SYN_FLOW_WAITS)
-		return (flags & (TCP_SYN | TCP_RST | TCP_FIN | TCP_ACK)) == TCP_ACK ? on_behind_cookie(skb, &p, settings)
-										    : TC_ACT_UNSPEC;
+	if (!flow || flow->state == SYN_FLOW_WAITS) {
+		if (flags == TCP_ACK)
+			return on_behind_cookie(skb, &p, settings, flow);
+		/* Who closes already says so again. */
+		return flow && flags & TCP_FIN ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+	}
 	note_seen(flow, now);
 	note_flags(flow, flags, false);
 	change.acknowledged = -flow->delta;

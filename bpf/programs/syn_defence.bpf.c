@@ -110,7 +110,7 @@ static __attribute__((noinline)) int on_ack(struct __sk_buff *skb, const struct 
 	struct bpf_sock *found;
 	struct tcp_sock *tcp;
 
-	if (!read_cookie(skb, p, settings, &attrs))
+	if (!read_cookie(skb, p, settings, 0, &attrs))
 		return TC_ACT_UNSPEC;
 	if (skb->tc_index)
 		note_arrived(skb, p);
