@@ -86,13 +86,13 @@ final class RecordingActuator: ResponseActuator {
     }
 
     private func keeper(
-        _ directory: String, _ responses: ResponseKeeper? = nil,
+        _ directory: String, _ responses: ResponseKeeper? = nil, clock: AlertClock? = nil,
         _ change: (inout AlertsConfiguration) -> Void = { _ in }
     ) throws -> AlertKeeper {
         var configuration = AlertsConfiguration()
         change(&configuration)
         return try AlertKeeper(
-            configuration, directory: directory, host: "box", responses: responses, clock: clocks.clock,
+            configuration, directory: directory, host: "box", responses: responses, clock: clock ?? clocks.clock,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             names: { Set($0.map { "\($0)" }).contains("10.88.0.5") ? [IPAddress(v4: 0x0a58_0005): "web"] : [:] })
     }
@@ -278,6 +278,27 @@ final class RecordingActuator: ResponseActuator {
         dead.pass(600)
         await again.tick()
         #expect(actuator.calls.last == "undo block 192.0.2.1/32")
+    }
+
+    @Test func `a machine that starts without the time closes alerts all the same, also when it learns the time`()
+        async throws
+    {
+        let scratch = try Scratch()
+        await (try keeper(scratch.path)).consume([finding()])
+        let dead = TestClocks(wall: 86_400)
+        var again = try keeper(scratch.path, clock: dead.clock)
+        dead.pass(200)
+        await again.tick()
+        #expect(await again.list(AlertQuery()).alerts.map(\.state) == [.open])
+        // The agent is killed before the machine has learnt the time.
+        again = try keeper(scratch.path, clock: dead.clock)
+        dead.setWall(ahead: 1_800_000_000)
+        dead.pass(50)
+        await again.tick()
+        #expect(await again.list(AlertQuery()).alerts.map(\.state) == [.open])
+        dead.pass(250)
+        await again.tick()
+        #expect(await again.list(AlertQuery()).alerts.isEmpty)
     }
 
     @Test func `a mute of the configuration keeps alerts silent and unanswered, and is lifted there`() async throws {

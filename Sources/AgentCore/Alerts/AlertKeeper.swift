@@ -48,6 +48,9 @@ actor AlertKeeper {
         self.responses = responses
         var journal = ChangeJournal<AlertChange>(path: "\(directory)/alerts.journal")
         pipeline = AlertPipeline(configuration.settings, continuing: journal.read())
+        // A clock that is behind what was written last, as of a machine without a battery, keeps no alert open for longer.
+        let newest = pipeline.alerts.values.map(\.lastSeen).max() ?? 0
+        if newest > clock.now { pipeline.shift(by: Int64(clamping: clock.now) - Int64(clamping: newest)) }
         if let problem = journal.problem { logger.warning("alerts: \(problem)") }
         self.journal = journal
         for mute in configuration.mutes { _ = pipeline.add(mute, now: clock.now) }
