@@ -79,35 +79,18 @@ import Testing
 
     /// One label of each kind of name is random; what is not in a zone does not exist.
     private func startResolver(_ bed: TestBed, in place: DetectionField.Attacker) async throws {
-        try writeFile(
-            bed.path("unbound.conf"),
-            """
-            server:
-              interface: 0.0.0.0
-              interface: ::0
-              interface-automatic: yes
-              access-control: 0.0.0.0/0 allow
-              access-control: ::/0 allow
-              do-daemonize: no
-              use-syslog: no
-              chroot: ""
-              username: ""
-              pidfile: ""
-              directory: "\(bed.directory)"
-              local-zone: "." static
-              local-zone: "tunnel.test." redirect
-              local-data: "tunnel.test. TXT \\"MZXW6YTBOJRGC6TZ\\""
-              local-zone: "leak.test." redirect
-              local-data: "leak.test. A 198.51.100.1"
-              local-zone: "site.test." redirect
-              local-data: "site.test. A 198.51.100.80"
-              local-zone: "blocklist.test." redirect
-              local-data: "blocklist.test. A 198.51.100.2"
-            remote-control:
-              control-enable: no
-
-            """)
-        _ = try place.namespace.start(["unbound", "-d", "-c", bed.path("unbound.conf")])
+        try place.namespace.startUnbound(
+            server: """
+                local-zone: "." static
+                local-zone: "tunnel.test." redirect
+                local-data: "tunnel.test. TXT \\"MZXW6YTBOJRGC6TZ\\""
+                local-zone: "leak.test." redirect
+                local-data: "leak.test. A 198.51.100.1"
+                local-zone: "site.test." redirect
+                local-data: "site.test. A 198.51.100.80"
+                local-zone: "blocklist.test." redirect
+                local-data: "blocklist.test. A 198.51.100.2"
+                """)
         try writeFile(bed.path("names.py"), NameDetectionTests.asker)
     }
 

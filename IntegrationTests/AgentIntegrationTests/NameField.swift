@@ -81,33 +81,18 @@ struct NameField {
         // Last: what says no time of its own has that of the line before it.
         zone += "short.other 1 A 198.19.255.1\n"
         try writeFile(bed.path("zone"), zone)
-        try writeFile(
-            bed.path("unbound.conf"),
+        try outside.namespace.startUnbound(
+            server: """
+                module-config: "iterator"
+                local-zone: "test." nodefault
+                """,
             """
-            server:
-              interface: 0.0.0.0
-              interface: ::0
-              interface-automatic: yes
-              access-control: 0.0.0.0/0 allow
-              access-control: ::/0 allow
-              do-daemonize: no
-              use-syslog: no
-              chroot: ""
-              username: ""
-              pidfile: ""
-              directory: "\(bed.directory)"
-              module-config: "iterator"
-              local-zone: "test." nodefault
-            remote-control:
-              control-enable: no
             auth-zone:
               name: "test."
               zonefile: "\(bed.path("zone"))"
               for-downstream: yes
               for-upstream: yes
-
             """)
-        _ = try outside.namespace.start(["unbound", "-d", "-c", bed.path("unbound.conf")])
     }
 
     /// Lets the client ask the resolver, and reach what these selectors say on tcp/443.

@@ -47,3 +47,32 @@ extension TestWorkload {
         ])
     }
 }
+
+extension TestNamespace {
+    /// Starts the distribution's unbound, which answers everybody, with these lines of its section `server` and others behind.
+    func startUnbound(server: String, _ sections: String = "") throws {
+        let path = bed.path("unbound.conf")
+        let own = server.split(separator: "\n").map { "  \($0)\n" }.joined()
+        try writeFile(
+            path,
+            """
+            server:
+              interface: 0.0.0.0
+              interface: ::0
+              interface-automatic: yes
+              access-control: 0.0.0.0/0 allow
+              access-control: ::/0 allow
+              do-daemonize: no
+              use-syslog: no
+              chroot: ""
+              username: ""
+              pidfile: ""
+              directory: "\(bed.directory)"
+            \(own)remote-control:
+              control-enable: no
+            \(sections)
+
+            """)
+        _ = try start(["unbound", "-d", "-c", path])
+    }
+}

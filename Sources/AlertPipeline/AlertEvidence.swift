@@ -35,14 +35,16 @@ package struct AlertEvidence: Hashable, Sendable, Codable {
     static let listMax = 32
     static let textBytesMax = 512
 
-    /// The text cut to `textBytesMax` bytes at a character.
-    static func cut(_ text: String) -> String {
-        guard text.utf8.count > textBytesMax else { return text }
+    static func cut(_ text: String) -> String { cut(text, bytes: textBytesMax) }
+
+    /// The text cut to so many UTF-8 bytes, at a character.
+    package static func cut(_ text: String, bytes most: Int) -> String {
+        guard text.utf8.count > most else { return text }
         var bytes = 0
         return String(
             text.prefix { character in
                 bytes += character.utf8.count
-                return bytes <= textBytesMax
+                return bytes <= most
             })
     }
 }

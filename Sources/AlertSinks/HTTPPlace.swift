@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import AlertPipeline
 import LocalHTTP
 
 /// Where an HTTP sink posts to: `http://HOST[:PORT][/PATH]`.
@@ -53,7 +54,7 @@ package struct HTTPPlace: Hashable, Sendable, CustomStringConvertible {
             throw SinkError("\(error)")
         }
         guard !(200..<300).contains(answer.status) else { return }
-        let text = AlertText.cut(String(decoding: answer.body.prefix(512), as: UTF8.self), bytes: 200)
+        let text = AlertEvidence.cut(String(decoding: answer.body.prefix(512), as: UTF8.self), bytes: 200)
         // What the receiver calls wrong stays wrong; all else may pass.
         let isRefusal = (400..<500).contains(answer.status) && ![401, 403, 404, 408, 425, 429].contains(answer.status)
         throw SinkError(

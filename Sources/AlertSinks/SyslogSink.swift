@@ -64,7 +64,7 @@ package struct SyslogSink: AlertSink {
         let time = record.time.replacing(#/(\.\d{6})\d+Z$/#) { "\($0.1)Z" }
         let head = "<\(priority)>1 \(time) \(SyslogSink.printable(record.host, 255)) bulkhead \(processID) "
         let text = head + "\(record.kind.rawValue) [bulkhead@32473\(data)] \u{feff}\(SyslogSink.oneLine(alert.summary))"
-        return Array(AlertText.cut(text, bytes: 2048).utf8)
+        return Array(AlertEvidence.cut(text, bytes: 2048).utf8)
     }
 
     private static func level(_ severity: Severity, _ kind: AlertNotice.Kind) -> Int {
@@ -82,7 +82,7 @@ package struct SyslogSink: AlertSink {
     private static func escaped(_ text: String) -> String {
         var result = String.UnicodeScalarView()
         // Cut before it is escaped: half an escape would take the closing quote along. By scalars: a quote with an accent is one.
-        for scalar in AlertText.cut(oneLine(text), bytes: 255).unicodeScalars {
+        for scalar in AlertEvidence.cut(oneLine(text), bytes: 255).unicodeScalars {
             if scalar == "\\" || scalar == "\"" || scalar == "]" { result.append("\\") }
             result.append(scalar)
         }

@@ -53,7 +53,7 @@ extension ConfigurationReader {
             "mode": { shield.settings.mode = try $0.choice(ShieldMode.self) },
             "devices": { shield.devices = try $0.list().map { try $0.string() } },
             "feeds": { shield.feeds = try $0.feeds() },
-            "allow": { shield.allowed = try $0.list().map { try $0.prefix() } },
+            "allow": { shield.allowed = try $0.list().map { try $0.network() } },
             "failsafePorts": { shield.settings.failsafePorts = try $0.ports() },
             "servedPorts": { shield.settings.servedPorts = try $0.ports() },
             "reflectorPorts": { shield.settings.reflectorPorts = try $0.ports() },
@@ -97,14 +97,6 @@ extension ConfigurationReader {
             throw error("more than 127 feeds of one kind; a directory may hold many files of one feed")
         }
         return feeds
-    }
-
-    func prefix() throws -> CIDR {
-        let text = try string()
-        guard let prefix = CIDR(text) ?? IPAddress(text).map(CIDR.init(host:)) else {
-            throw error("\"\(text)\" is not an address or a prefix")
-        }
-        return prefix
     }
 
     private func ports() throws -> Set<UInt16> {

@@ -38,7 +38,7 @@ extension ConfigurationReader {
             var network: CIDR?
             var ports: [UInt16] = []
             try reader.mapping([
-                "address": { network = try $0.prefix() },
+                "address": { network = try $0.network() },
                 "ports": { ports = try $0.list().map { UInt16(try $0.integer(1...65_535)) } },
             ])
             guard let network else { throw reader.error("`address` is missing: an address or a prefix") }

@@ -34,18 +34,13 @@ package struct AckFlood: FloodDetector {
         ],
         capacity: FloodWatch.capacity)
 
-    private let thresholds: Thresholds
-    package var watch: FloodWatch
-    private var announcer = Announcer()
+    package var record: FloodRecord
     private var begin: UInt64?
     private static let grace: UInt64 = 30_000_000_000
 
     package init(_ thresholds: Thresholds) {
-        self.thresholds = thresholds
-        watch = FloodWatch(FloodGuide.limits(thresholds, Self.perSecond, Self.relativePerSecond))
+        record = FloodRecord(thresholds, absolute: Self.perSecond, relative: Self.relativePerSecond)
     }
-
-    package var forgotten: UInt64 { watch.forgotten &+ announcer.forgotten }
 
     package mutating func consider(_ activity: Activity) -> [Finding] {
         guard case .target(let target) = activity else { return [] }
@@ -54,17 +49,10 @@ package struct AckFlood: FloodDetector {
         let isYoung = (begin ?? 0).distance(before: target.time) < AckFlood.grace
         let isScan =
             target.distinctPorts >= 16 && target.topPort == 0 && target.distinctSources < 16
-            && signal < 10 * thresholds[Self.perSecond]
-        guard let verdict = watch.judge(target, signal: signal, isPlausible: !isYoung && !isScan) else { return [] }
-        let severity: Severity = signal >= 10 * thresholds[Self.perSecond] ? .critical : .high
-        var finding = Self.finding(
-            target.time, since: verdict.since, severity,
-            "\(signal.whole) TCP segments a second reach \(target.target) without belonging to a connection.",
-            [.number("stray_per_second", signal)] + FloodGuide.evidence(verdict, target))
-        finding.target = target.target
-        finding.port = target.topPort
-        finding.ipProtocol = .tcp
-        finding.isSourceForgeable = true
-        return announcer.announce(finding, weight: signal)
+            && signal < 10 * record.thresholds[Self.perSecond]
+        return judge(
+            target, signal: signal, isPlausible: !isYoung && !isScan, port: target.topPort, ipProtocol: .tcp,
+            evidence: [.number("stray_per_second", signal)],
+            "\(signal.whole) TCP segments a second reach \(target.target) without belonging to a connection.")
     }
 }

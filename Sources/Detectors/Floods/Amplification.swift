@@ -38,32 +38,24 @@ package struct Amplification: FloodDetector {
         limits: ["Reflectors on ports that are not in the list count as a UDP flood."],
         capacity: FloodWatch.capacity)
 
-    package var watch: FloodWatch
-    private var announcer = Announcer()
+    package var record: FloodRecord
 
     package init(_ thresholds: Thresholds) {
-        watch = FloodWatch(FloodGuide.limits(thresholds, Self.perSecond, Self.relativePerSecond))
+        record = FloodRecord(thresholds, absolute: Self.perSecond, relative: Self.relativePerSecond)
     }
-
-    package var forgotten: UInt64 { watch.forgotten &+ announcer.forgotten }
 
     package mutating func consider(_ activity: Activity) -> [Finding] {
         guard case .target(let target) = activity else { return [] }
-        let signal = Double(target.reflected)
-        guard let verdict = watch.judge(target, signal: signal) else { return [] }
         let kind = ServicePorts.reflectors[target.reflectorPort].map { " (\($0))" } ?? ""
-        var finding = Self.finding(
-            target.time, since: verdict.since, target.reflectedBytes >= 100_000_000 ? .critical : .high,
-            "\(target.reflected) answers a second that nobody asked for reach \(target.target) from port "
-                + "\(target.reflectorPort)\(kind).",
-            [
+        return judge(
+            target, signal: Double(target.reflected), ipProtocol: .udp,
+            severity: target.reflectedBytes >= 100_000_000 ? .critical : .high,
+            evidence: [
                 .number("reflected_per_second", target.reflected),
                 .number("reflected_bytes_per_second", target.reflectedBytes),
                 Evidence("reflector_port", .ports([target.reflectorPort])),
-            ] + FloodGuide.evidence(verdict, target))
-        finding.target = target.target
-        finding.ipProtocol = .udp
-        finding.isSourceForgeable = true
-        return announcer.announce(finding, weight: signal)
+            ],
+            "\(target.reflected) answers a second that nobody asked for reach \(target.target) from port "
+                + "\(target.reflectorPort)\(kind).")
     }
 }

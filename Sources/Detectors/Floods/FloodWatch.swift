@@ -111,19 +111,6 @@ package struct FloodWatch: Sendable {
     }
 }
 
-/// A detector whose signal a `FloodWatch` judges: what that has learnt is kept over restarts.
-package protocol FloodDetector: Detector {
-    var watch: FloodWatch { get set }
-}
-
-extension FloodDetector {
-    package func note(_ learnt: inout LearntState, at time: UInt64) { learnt.floods += watch.learnt(by: Self.name) }
-
-    package mutating func recall(_ learnt: LearntState, at time: UInt64) {
-        watch.recall(learnt.floods.filter { $0.detector == Self.name }, at: time)
-    }
-}
-
 /// Thresholds that all floods have, and their evidence.
 enum FloodGuide {
     static let deviations = Threshold(

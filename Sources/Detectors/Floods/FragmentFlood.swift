@@ -30,28 +30,16 @@ package struct FragmentFlood: FloodDetector {
         ],
         capacity: FloodWatch.capacity)
 
-    private let thresholds: Thresholds
-    package var watch: FloodWatch
-    private var announcer = Announcer()
+    package var record: FloodRecord
 
     package init(_ thresholds: Thresholds) {
-        self.thresholds = thresholds
-        watch = FloodWatch(FloodGuide.limits(thresholds, Self.perSecond, Self.relativePerSecond))
+        record = FloodRecord(thresholds, absolute: Self.perSecond, relative: Self.relativePerSecond)
     }
-
-    package var forgotten: UInt64 { watch.forgotten &+ announcer.forgotten }
 
     package mutating func consider(_ activity: Activity) -> [Finding] {
         guard case .target(let target) = activity else { return [] }
-        let signal = Double(target.fragments)
-        guard let verdict = watch.judge(target, signal: signal) else { return [] }
-        let severity: Severity = signal >= 10 * thresholds[Self.perSecond] ? .critical : .high
-        var finding = Self.finding(
-            target.time, since: verdict.since, severity,
-            "\(signal.whole) fragments a second reach \(target.target).",
-            [.number("fragments_per_second", signal)] + FloodGuide.evidence(verdict, target))
-        finding.target = target.target
-        finding.isSourceForgeable = true
-        return announcer.announce(finding, weight: signal)
+        return judge(
+            target, signal: Double(target.fragments), evidence: [.number("fragments_per_second", target.fragments)],
+            "\(target.fragments) fragments a second reach \(target.target).")
     }
 }

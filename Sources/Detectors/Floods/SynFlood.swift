@@ -44,38 +44,26 @@ package struct SynFlood: FloodDetector {
         ],
         capacity: FloodWatch.capacity)
 
-    private let thresholds: Thresholds
-    package var watch: FloodWatch
-    private var announcer = Announcer()
+    package var record: FloodRecord
 
     package init(_ thresholds: Thresholds) {
-        self.thresholds = thresholds
-        watch = FloodWatch(FloodGuide.limits(thresholds, Self.perSecond, Self.relativePerSecond))
+        record = FloodRecord(thresholds, absolute: Self.perSecond, relative: Self.relativePerSecond)
     }
-
-    package var forgotten: UInt64 { watch.forgotten &+ announcer.forgotten }
 
     package mutating func consider(_ activity: Activity) -> [Finding] {
         guard case .target(let target) = activity else { return [] }
+        let thresholds = record.thresholds
         let unfinished = target.syn > target.established ? Double(target.syn - target.established) : 0
         let isScan = target.topPort == 0 && target.distinctSources < 16
         let isPlausible =
             unfinished >= thresholds[Self.unfinishedShare] * Double(target.syn)
             && (!isScan || unfinished >= thresholds[Self.scattered])
-        guard let verdict = watch.judge(target, signal: unfinished, isPlausible: isPlausible) else { return [] }
-        let severity: Severity = unfinished >= 10 * thresholds[Self.perSecond] ? .critical : .high
         let port = target.topPort == 0 ? "" : " port \(target.topPort)"
-        var finding = Self.finding(
-            target.time, since: verdict.since, severity,
-            "\(unfinished.whole) handshakes a second with \(target.target)\(port) are begun and not completed.",
-            [
+        return judge(
+            target, signal: unfinished, isPlausible: isPlausible, port: target.topPort, ipProtocol: .tcp,
+            evidence: [
                 .number("unfinished_per_second", unfinished), .number("syn_per_second", target.syn),
                 .number("established_per_second", target.established),
-            ] + FloodGuide.evidence(verdict, target))
-        finding.target = target.target
-        finding.port = target.topPort
-        finding.ipProtocol = .tcp
-        finding.isSourceForgeable = true
-        return announcer.announce(finding, weight: unfinished)
+            ], "\(unfinished.whole) handshakes a second with \(target.target)\(port) are begun and not completed.")
     }
 }

@@ -31,31 +31,19 @@ package struct UDPFlood: FloodDetector {
         ],
         capacity: FloodWatch.capacity)
 
-    private let thresholds: Thresholds
-    package var watch: FloodWatch
-    private var announcer = Announcer()
+    package var record: FloodRecord
 
     package init(_ thresholds: Thresholds) {
-        self.thresholds = thresholds
-        watch = FloodWatch(FloodGuide.limits(thresholds, Self.perSecond, Self.relativePerSecond))
+        record = FloodRecord(thresholds, absolute: Self.perSecond, relative: Self.relativePerSecond)
     }
-
-    package var forgotten: UInt64 { watch.forgotten &+ announcer.forgotten }
 
     package mutating func consider(_ activity: Activity) -> [Finding] {
         guard case .target(let target) = activity else { return [] }
         let unasked = target.udpAnswered + target.reflected
         let signal = target.udp > unasked ? Double(target.udp - unasked) : 0
-        guard let verdict = watch.judge(target, signal: signal) else { return [] }
-        let severity: Severity = signal >= 10 * thresholds[Self.perSecond] ? .critical : .high
-        var finding = Self.finding(
-            target.time, since: verdict.since, severity,
-            "\(signal.whole) datagrams a second reach \(target.target) in flows that it does not answer.",
-            [.number("unanswered_per_second", signal)] + FloodGuide.evidence(verdict, target))
-        finding.target = target.target
-        finding.port = target.topPort
-        finding.ipProtocol = .udp
-        finding.isSourceForgeable = true
-        return announcer.announce(finding, weight: signal)
+        return judge(
+            target, signal: signal, port: target.topPort, ipProtocol: .udp,
+            evidence: [.number("unanswered_per_second", signal)],
+            "\(signal.whole) datagrams a second reach \(target.target) in flows that it does not answer.")
     }
 }

@@ -82,7 +82,7 @@ package struct DeniedBurst: Detector {
             })
         guard let over else { return [] }
         var finding = Self.finding(
-            source.time, since: source.since, source.isInside ? .medium : .low,
+            source.time, since: source.since, source.scanSeverity,
             "Policy denied \(ScanGuide.text(source)) \(over.denied) times within a minute, on about "
                 + "\(source.distinctFailures) different services.",
             [

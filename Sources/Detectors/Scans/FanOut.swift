@@ -4,7 +4,7 @@ package import DetectionModel
 import NetworkModel
 
 /// A workload tries host after host, and most fail: it looks for the next victim.
-package struct FanOut: Detector {
+package struct FanOut: ScanDetector {
     static let hosts = Threshold(
         "hosts", 16, "hosts", in: 4...1e6, "different hosts that failed, less those that answered")
     static let perSecond = Threshold(
@@ -37,28 +37,23 @@ package struct FanOut: Detector {
         ],
         capacity: ScanWatch.capacity)
 
-    private let thresholds: Thresholds
-    private var watch = ScanWatch()
-    private var announcer = Announcer()
+    package var record: ScanRecord
 
-    package init(_ thresholds: Thresholds) { self.thresholds = thresholds }
-
-    package var forgotten: UInt64 { watch.forgotten &+ announcer.forgotten }
+    package init(_ thresholds: Thresholds) { record = ScanRecord(thresholds) }
 
     package mutating func consider(_ activity: Activity) -> [Finding] {
         guard case .source(let source) = activity, source.isInside else { return [] }
-        let walk = watch.take(source).walk
+        let walk = record.watch.take(source).walk
         guard case .horizontal = ScanShape(walk) else { return [] }
-        let needed = thresholds[Self.hosts]
+        let needed = record.thresholds[Self.hosts]
         let pace = Double(walk.hosts) / max(1, walk.age)
-        guard walk.reaches(needed), Double(walk.hosts) >= needed, pace >= thresholds[Self.perSecond] else { return [] }
-        var finding = Self.finding(
-            source.time, since: walk.begin, .critical,
+        guard walk.reaches(needed), Double(walk.hosts) >= needed, pace >= record.thresholds[Self.perSecond] else {
+            return []
+        }
+        return tell(
+            source, walk, .critical, weight: Double(walk.failures),
             "\(source.source) tried \(walk.hosts) different hosts in \(max(1, walk.age).whole) seconds; "
-                + "\(walk.failures) probes failed, \(walk.answered) were answered.",
-            ScanGuide.evidence(walk, source))
-        ScanGuide.name(&finding, source, walk)
-        finding.target = nil
-        return announcer.announce(finding, weight: Double(walk.failures))
+                + "\(walk.failures) probes failed, \(walk.answered) were answered."
+        ) { $0.target = nil }
     }
 }

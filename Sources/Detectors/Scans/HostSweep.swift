@@ -3,7 +3,7 @@
 package import DetectionModel
 
 /// One source asks many addresses whether anybody is there: ICMP, ARP, neighbour solicitations.
-package struct HostSweep: Detector {
+package struct HostSweep: ScanDetector {
     static let hosts = Threshold(
         "hosts", 16, "hosts", in: 3...65_535, "different hosts that did not answer, or whose answer is overdue")
     static let failedShare = Threshold(
@@ -31,29 +31,22 @@ package struct HostSweep: Detector {
         ],
         capacity: ScanWatch.capacity)
 
-    private let thresholds: Thresholds
-    private var watch = ScanWatch()
-    private var announcer = Announcer()
+    package var record: ScanRecord
 
-    package init(_ thresholds: Thresholds) { self.thresholds = thresholds }
-
-    package var forgotten: UInt64 { watch.forgotten &+ announcer.forgotten }
+    package init(_ thresholds: Thresholds) { record = ScanRecord(thresholds) }
 
     package mutating func consider(_ activity: Activity) -> [Finding] {
         guard case .source(let source) = activity else { return [] }
-        let walk = watch.take(source).walk
+        let walk = record.watch.take(source).walk
         guard case .sweep = ScanShape(walk) else { return [] }
         let silent = max(walk.failures, min(walk.overdue, walk.hosts))
-        guard Double(silent) >= thresholds[Self.hosts],
-            Double(silent) >= thresholds[Self.failedShare] * Double(max(walk.hosts, walk.pairs))
+        guard Double(silent) >= record.thresholds[Self.hosts],
+            Double(silent) >= record.thresholds[Self.failedShare] * Double(max(walk.hosts, walk.pairs))
         else { return [] }
-        var finding = Self.finding(
-            source.time, since: walk.begin, source.isInside ? .medium : .low,
+        return tell(
+            source, walk, source.scanSeverity, weight: Double(silent),
             "\(ScanGuide.text(source)) asked \(walk.hosts) addresses whether somebody is there "
-                + "(\(walk.probes.text)); \(silent) did not answer.",
-            ScanGuide.evidence(walk, source))
-        ScanGuide.name(&finding, source, walk)
-        (finding.target, finding.port) = (nil, 0)
-        return announcer.announce(finding, weight: Double(silent))
+                + "(\(walk.probes.text)); \(silent) did not answer."
+        ) { ($0.target, $0.port) = (nil, 0) }
     }
 }

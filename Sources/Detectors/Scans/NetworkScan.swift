@@ -3,7 +3,7 @@
 package import DetectionModel
 
 /// One source tries few ports of many hosts: a horizontal scan.
-package struct NetworkScan: Detector {
+package struct NetworkScan: ScanDetector {
     static let hosts = Threshold(
         "hosts", 16, "hosts", in: 3...65_535,
         "different hosts whose answer is overdue by a quarter of a second, for a workload")
@@ -39,17 +39,14 @@ package struct NetworkScan: Detector {
         ],
         capacity: ScanWatch.capacity)
 
-    private let thresholds: Thresholds
-    private var watch = ScanWatch()
-    private var announcer = Announcer()
+    package var record: ScanRecord
 
-    package init(_ thresholds: Thresholds) { self.thresholds = thresholds }
-
-    package var forgotten: UInt64 { watch.forgotten &+ announcer.forgotten }
+    package init(_ thresholds: Thresholds) { record = ScanRecord(thresholds) }
 
     package mutating func consider(_ activity: Activity) -> [Finding] {
         guard case .source(let source) = activity else { return [] }
-        let walk = watch.take(source).walk
+        let thresholds = record.thresholds
+        let walk = record.watch.take(source).walk
         guard case .horizontal = ScanShape(walk), !ScanAlibi.isTraceroute(source) else { return [] }
         let needed = ScanWatch.needed(
             source, outside: thresholds[ScanGuide.failed], inside: thresholds[ScanGuide.failedInside])
@@ -60,12 +57,9 @@ package struct NetworkScan: Detector {
             && UInt64(walk.answered) * 4 < UInt64(walk.hosts)
         guard isFailing || isHasty else { return [] }
         let port = walk.ports == 1 ? source.samples.last.map { "port \($0.port)" } ?? "one port" : "\(walk.ports) ports"
-        var finding = Self.finding(
-            source.time, since: walk.begin, source.isInside ? .medium : .low,
-            "\(ScanGuide.text(source)) tried \(port) of \(walk.hosts) hosts; \(walk.answered) probes were answered.",
-            ScanGuide.evidence(walk, source))
-        ScanGuide.name(&finding, source, walk)
-        finding.target = nil
-        return announcer.announce(finding, weight: Double(max(walk.hosts, walk.failures)))
+        return tell(
+            source, walk, source.scanSeverity, weight: Double(max(walk.hosts, walk.failures)),
+            "\(ScanGuide.text(source)) tried \(port) of \(walk.hosts) hosts; \(walk.answered) probes were answered."
+        ) { $0.target = nil }
     }
 }

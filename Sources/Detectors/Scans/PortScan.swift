@@ -3,7 +3,7 @@
 package import DetectionModel
 
 /// One source tries many ports of few hosts: a vertical scan with SYN, connect or UDP.
-package struct PortScan: Detector {
+package struct PortScan: ScanDetector {
     static let ports = Threshold(
         "ports", 15, "ports", in: 3...65_535, "different ports tried without an answer within ten seconds, from outside"
     )
@@ -38,17 +38,14 @@ package struct PortScan: Detector {
         ],
         capacity: ScanWatch.capacity)
 
-    private let thresholds: Thresholds
-    private var watch = ScanWatch()
-    private var announcer = Announcer()
+    package var record: ScanRecord
 
-    package init(_ thresholds: Thresholds) { self.thresholds = thresholds }
-
-    package var forgotten: UInt64 { watch.forgotten &+ announcer.forgotten }
+    package init(_ thresholds: Thresholds) { record = ScanRecord(thresholds) }
 
     package mutating func consider(_ activity: Activity) -> [Finding] {
         guard case .source(let source) = activity else { return [] }
-        let walk = watch.take(source).walk
+        let thresholds = record.thresholds
+        let walk = record.watch.take(source).walk
         guard case .vertical = ScanShape(walk), !ScanAlibi.isTraceroute(source) else { return [] }
         let needed = ScanWatch.needed(
             source, outside: thresholds[ScanGuide.failed], inside: thresholds[ScanGuide.failedInside])
@@ -59,13 +56,10 @@ package struct PortScan: Detector {
             walk.age <= 10 && Double(silent) >= thresholds[Self.ports]
             && UInt64(walk.answered) * 4 < UInt64(walk.ports)
         guard isFailing || isHasty else { return [] }
-        var finding = Self.finding(
-            source.time, since: walk.begin, source.isInside ? .medium : .low,
+        return tell(
+            source, walk, source.scanSeverity, weight: Double(max(walk.ports, walk.failures)),
             "\(ScanGuide.text(source)) tried \(walk.ports) ports of \(walk.hosts == 1 ? "one host" : "\(walk.hosts) hosts"); "
-                + "\(walk.answered) probes were answered.",
-            ScanGuide.evidence(walk, source))
-        ScanGuide.name(&finding, source, walk)
-        finding.port = 0
-        return announcer.announce(finding, weight: Double(max(walk.ports, walk.failures)))
+                + "\(walk.answered) probes were answered."
+        ) { $0.port = 0 }
     }
 }

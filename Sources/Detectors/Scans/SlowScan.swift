@@ -3,7 +3,7 @@
 package import DetectionModel
 
 /// A scan so slow that no count of a short time shows it.
-package struct SlowScan: Detector {
+package struct SlowScan: ScanDetector {
     static let failed = Threshold(
         "failedProbes", 5, "net failures", in: 2...1e6,
         "different (host, port) pairs that failed, less those that answered")
@@ -33,17 +33,14 @@ package struct SlowScan: Detector {
         limits: ["Below one pair in five minutes the walk leaks as fast as it rises."],
         capacity: ScanWatch.capacity)
 
-    private let thresholds: Thresholds
-    private var watch = ScanWatch()
-    private var announcer = Announcer()
+    package var record: ScanRecord
 
-    package init(_ thresholds: Thresholds) { self.thresholds = thresholds }
-
-    package var forgotten: UInt64 { watch.forgotten &+ announcer.forgotten }
+    package init(_ thresholds: Thresholds) { record = ScanRecord(thresholds) }
 
     package mutating func consider(_ activity: Activity) -> [Finding] {
         guard case .source(let source) = activity else { return [] }
-        let (walk, hasGrown) = watch.take(source)
+        let thresholds = record.thresholds
+        let (walk, hasGrown) = record.watch.take(source)
         let needed = ScanWatch.needed(
             source, outside: thresholds[Self.failed], inside: thresholds[ScanGuide.failedInside])
         guard hasGrown, walk.reaches(needed), walk.rate <= thresholds[Self.fastest],
@@ -53,12 +50,9 @@ package struct SlowScan: Detector {
         if probes.stealth > probes.services + probes.sweep, probes.impossible == 0, ScanAlibi.isLate(source) {
             return []
         }
-        var finding = Self.finding(
-            source.time, since: walk.begin, source.isInside ? .medium : .low,
+        return tell(
+            source, walk, source.scanSeverity, weight: Double(walk.failures),
             "\(ScanGuide.text(source)) tried \(walk.pairs) services one by one over \(walk.age.whole) seconds; "
-                + "\(walk.failures) failed, \(walk.answered) were answered.",
-            ScanGuide.evidence(walk, source))
-        ScanGuide.name(&finding, source, walk)
-        return announcer.announce(finding, weight: Double(walk.failures))
+                + "\(walk.failures) failed, \(walk.answered) were answered.")
     }
 }

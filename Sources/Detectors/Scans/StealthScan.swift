@@ -63,7 +63,7 @@ package struct StealthScan: Detector {
         var walk = ScanWalk(source)
         _ = walk.take(source, floor: 0)
         var finding = Self.finding(
-            source.time, since: source.since, source.isInside ? .medium : .low,
+            source.time, since: source.since, source.scanSeverity,
             "\(ScanGuide.text(source)) sent \(probes.stealth) segments that belong to no connection (\(probes.text)).",
             ScanGuide.evidence(walk, source))
         ScanGuide.name(&finding, source, walk)
