@@ -37,8 +37,8 @@ protocol Benchmark: Sendable {
 let benchmarks: [any Benchmark.Type] = [
     EstablishedCost.self, ForwardingCost.self, FirstPacketCost.self, Latency.self, CompileTime.self, EventRate.self,
     NameAnswerCost.self, ServiceCost.self, AgentFootprint.self, PolicyChange.self, AuditSwitch.self, ScaleCost.self,
-    ScaleMemory.self, PolicyTestTime.self, LargeFile.self, ShieldCost.self, ShieldPath.self, SensorCost.self,
-    SynCost.self, SynUsers.self, TimeToFinding.self, OrdinaryTraffic.self,
+    ScaleMemory.self, PolicyTestTime.self, LargeFile.self, ShieldCost.self, ShieldPath.self,
+    FeedReplacement.self, SensorCost.self, SynCost.self, SynUsers.self, TimeToFinding.self, OrdinaryTraffic.self,
 ]
 
 /// Tells the reader of a long run where it is; the table itself goes to standard output.
