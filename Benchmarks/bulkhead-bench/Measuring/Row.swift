@@ -59,8 +59,9 @@ struct Row: Encodable {
         try fields.encode(rounded(ours), forKey: .ours)
         try fields.encode(peer.map(rounded), forKey: .peer)
         try fields.encode(peerName, forKey: .peerName)
-        try fields.encode(ratio.map(rounded), forKey: .ratio)
-        try fields.encode(bestRatio.map(rounded), forKey: .bestRatio)
+        // Against a peer's nothing there is no ratio, and JSON has no word for it.
+        try fields.encode(ratio.flatMap { $0.isFinite ? rounded($0) : nil }, forKey: .ratio)
+        try fields.encode(bestRatio.flatMap { $0.isFinite ? rounded($0) : nil }, forKey: .bestRatio)
         try fields.encode(bound, forKey: .bound)
         try fields.encode(pass, forKey: .pass)
     }

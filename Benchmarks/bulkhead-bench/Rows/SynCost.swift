@@ -42,10 +42,13 @@ enum SynCost: Benchmark {
                 ]
             }
         }
-        var established = Samples()
-        for _ in 0..<effort.rounds { established.add(try field.establishedCost()) }
-        rows.append(
-            Row("established packet while listeners are defended", unit: "ns", ours: established.median, bound: 30))
+        for isIPv6 in [false, true] {
+            var established = Samples()
+            for _ in 0..<effort.rounds { established.add(try field.establishedCost(isIPv6: isIPv6)) }
+            let title = "established packet while listeners are defended, IPv\(isIPv6 ? 6 : 4)"
+            report("  syn, \(title): ns " + established.values.map(ResultTable.number).joined(separator: ", "))
+            rows.append(Row(title, unit: "ns", ours: established.median, bound: 30))
+        }
         return rows
     }
 }

@@ -13,6 +13,8 @@ import LinuxHost
 final class SynField {
     /// Who answers.
     enum Defence {
+        /// Nobody: the SYN queue is all there is.
+        case nothing
         case kernelCookies
         case synproxy
         /// The program at tcx in the listener's namespace.
@@ -28,12 +30,12 @@ final class SynField {
     private let generator: Program
     private let settings: BPFMap<UInt32, syn_generator_settings>
     private let swallowFrames: Program
-    private var swallow: Attachment?
+    var swallow: Attachment?
     private let listenerProgram: Program
     private let uplink: Program
     private let front: Program
     private let empty: Program
-    private let tables: SynTables
+    let tables: SynTables
     private let fronts: BPFMap<UInt32, syn_front>
     private let ways: BPFMap<syn_way_key, UInt32>
     private let clientEnd: UInt32
@@ -106,15 +108,6 @@ final class SynField {
         return descriptor
     }
 
-    /// Defends by load until `undefend`; SYNs to the server's listeners are answered by the router.
-    func defend(isWorkload: Bool) throws {
-        // Users want their answers.
-        swallow = nil
-        try installOwn(isWorkload ? .trafficFront : .listener, isWorkload: isWorkload, mode: .auto)
-    }
-
-    func undefend(isWorkload: Bool) throws { try remove(.listener, isWorkload: isWorkload) }
-
     /// CPU nanoseconds of an answered SYN's whole path.
     func cost(_ defence: Defence, isWorkload: Bool, chunks: Int) throws -> Double {
         try install(defence, isWorkload: isWorkload)
@@ -153,16 +146,17 @@ final class SynField {
 
     // MARK: - Defences
 
-    private func install(_ defence: Defence, isWorkload: Bool) throws {
+    func install(_ defence: Defence, isWorkload: Bool) throws {
         let namespace = isWorkload ? topology.server : topology.router
         switch defence {
+        case .nothing: try setCookies(0, namespace)
         case .kernelCookies: try setCookies(2, namespace)
         case .synproxy:
             try topology.inRouter(["sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_loose=0"])
             try topology.inRouter(
                 ["nft", "-f", "-"],
                 input: """
-                    table ip guard {
+                    table inet guard {
                         chain early {
                             type filter hook prerouting priority raw
                             iifname n0 tcp flags syn notrack
@@ -174,14 +168,15 @@ final class SynField {
                     }
 
                     """)
-        case .listener, .trafficFront, .xdpFront: try installOwn(defence, isWorkload: isWorkload)
+        case .listener, .trafficFront, .xdpFront:
+            var settings = SynSettings()
+            settings.mode = .always
+            try installOwn(defence, isWorkload: isWorkload, settings)
         }
     }
 
-    private func installOwn(_ defence: Defence, isWorkload: Bool, mode: SynMode = .always) throws {
-        var wanted = SynSettings()
-        wanted.mode = mode
-        tables.configure(wanted)
+    func installOwn(_ defence: Defence, isWorkload: Bool, _ settings: SynSettings) throws {
+        tables.configure(settings)
         let (interface, listenerEnd) = (topology.clientLink, topology.serverEnd)
         if defence != .listener {
             var value = syn_front()
@@ -210,14 +205,14 @@ final class SynField {
         }
     }
 
-    private func remove(_ defence: Defence, isWorkload: Bool) throws {
+    func remove(_ defence: Defence, isWorkload: Bool) throws {
         for holder in frames { try holder.link.detach() }
         frames = []
         attached = []
         try fronts.remove(topology.clientLink)
         try setCookies(1, isWorkload ? topology.server : topology.router)
         if defence == .synproxy {
-            try topology.inRouter(["nft", "delete", "table", "ip", "guard"])
+            try topology.inRouter(["nft", "delete", "table", "inet", "guard"])
             try topology.inRouter(["sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_loose=1"])
         }
     }
@@ -253,18 +248,33 @@ final class SynField {
     }
 
     /// What the program adds to an ACK that carries no cookie, beyond an empty program.
-    func establishedCost() throws -> Double {
-        try installOwn(.listener, isWorkload: false)
+    func establishedCost(isIPv6: Bool) throws -> Double {
+        try install(.listener, isWorkload: false)
         _ = try send(isWorkload: false, asFrames: false)
         defer { try? remove(.listener, isWorkload: false) }
         let interface = topology.clientLink
         return try BenchThread.run(in: .named(topology.router)) { [listenerProgram, empty] in
-            let ack = SynField.frame(to: "10.219.1.1", flags: 0x10, options: [])
+            let ack = SynField.ack(isIPv6: isIPv6)
             let context = PacketContext(ifindex: interface)
-            let count: Int32 = 1_000_000
-            let base = try empty.value.testRun(packet: ack, context: context, repeatCount: count).nanoseconds
-            let ours = try listenerProgram.value.testRun(packet: ack, context: context, repeatCount: count)
-            return Double(ours.nanoseconds) - Double(base)
+            func cost(_ program: Program) throws -> Double {
+                Double(try program.value.testRun(packet: ack, context: context, repeatCount: 100_000).nanoseconds)
+            }
+            var base = Samples(), ours = Samples()
+            for _ in 0..<20 {
+                base.add(try cost(empty))
+                ours.add(try cost(listenerProgram))
+            }
+            return ours.least - base.least
         }
+    }
+
+    private static func ack(isIPv6: Bool) -> [UInt8] {
+        let ipv4 = frame(to: "10.219.1.1", flags: 0x10, options: [])
+        guard isIPv6 else { return ipv4 }
+        let tcp = ipv4[34...]
+        let (source, target) = (
+            [0xfd, 0xdb, 0, 1] + [UInt8](repeating: 7, count: 12), self.target(isWorkload: false, isIPv6: true)
+        )
+        return ipv4[..<12] + [0x86, 0xdd, 0x60, 0, 0, 0, 0, UInt8(tcp.count), 6, 64] + source + target + tcp
     }
 }
