@@ -104,6 +104,13 @@ final class SynFixture {
         return true
     }
 
+    /// The next connection of the last listener.
+    func accept() throws -> Int32 {
+        let descriptor = Glibc.accept(try #require(sockets.last), nil, nil)
+        try #require(descriptor >= 0)
+        return descriptor
+    }
+
     func run(_ packet: Packet, withHelper: Bool = false) throws -> (verdict: UInt32, packet: [UInt8]) {
         let bytes = packet.toUs().bytes, context = PacketContext(ifindex: 1)
         let result =

@@ -42,6 +42,39 @@ extension DatapathTests {
             }
         }
 
+        /// A front that did not see the last connection end has answered the SYN.
+        @Test(arguments: Family.allCases, [0, 1])
+        func `a cookie for a port whose last connection waits to end makes that socket go, and comes in again`(
+            family: Family, isKept: Int
+        ) async throws {
+            try await SynFixture.run { fixture in
+                try fixture.listen()
+                try shell(
+                    """
+                    sysctl -qw net.ipv4.tcp_rfc1337=\(isKept) net.ipv4.conf.all.accept_local=1
+                    ip address add \(family.world)/\(family == .v4 ? 32 : 128) dev lo nodad 2>&1 || true
+                    """)
+                let client = try connected(family)
+                close(try fixture.accept())
+                close(client)
+                try shell("ss -Htan state time-wait | grep -q ':\(SynFixture.port) '")
+                fixture.arm()
+                try SynFixture.inOneStep { step in
+                    let cookie = fixture.cookie(family, step: step).value(step: step, options: 7 << 5 | 16 | 6)
+                    let ack = Packet.answer(family, cookie: cookie)
+                    let again = try fixture.run(ack)
+                    #expect(again.verdict == 7, "sent in once more")
+                    #expect(again.packet == ack.toUs().bytes, "as it was")
+                    #expect(try fixture.validCount() == 0)
+                    _ = poll(nil, 0, 20)
+                    try shell("test $(ss -Htan state time-wait | grep -c ':\(SynFixture.port) ') = \(isKept)")
+                    guard isKept == 0 else { return }
+                    try fixture.expectLeft(ack)
+                    #expect(try fixture.validCount() == 1)
+                }
+            }
+        }
+
         /// From the port and the address of the tests' client.
         private func connected(_ family: Family) throws -> Int32 {
             let descriptor = socket(family == .v4 ? AF_INET : AF_INET6, Int32(SOCK_STREAM.rawValue), 0)

@@ -274,6 +274,34 @@ import Testing
         }
     }
 
+    /// Nobody saw them close: what is answered ahead of the listener is answered with a cookie.
+    @Test(arguments: [false, true])
+    func `who closed before the defence was there takes the same port again in a flood`(isIPv6: Bool) async throws {
+        try await withTestBed(subnet: 57) { bed in
+            let field = try await SynField(bed, "{mode: auto, front: tcx}")
+            let target = isIPv6 ? field.workload.address6 : field.workload.address4
+            func visit(_ port: UInt16) async throws -> Served {
+                try await WebUsers(address: target, port: 80, localPort: port)
+                    .visit(from: field.host.client, for: .seconds(4), countMax: 1)
+            }
+            let ports: Range<UInt16> = 47_100..<47_120
+            // Often the server closes first, and waits.
+            for port in ports { #expect(try await visit(port).served == 1) }
+            let waiting = try await field.workload.namespace.shell("ss -Htan state time-wait sport = :80").text
+            #expect(waiting.split(separator: "\n").count > 3, "\(waiting)")
+            _ = try await field.start()
+            async let sent = field.flood(target).send(from: field.host.client, rate: 20_000, for: .seconds(6))
+            try await Task.sleep(for: .milliseconds(500))
+            for port in ports {
+                let served = try await visit(port)
+                #expect(served.served == 1, "from port \(port): \(served)")
+            }
+            #expect(try await sent > 10_000)
+            let report = try #require(try await field.host.control.shieldReport().synDefence)
+            #expect(report.answeredAhead > 10_000 && report.refused == 0, "\(report)")
+        }
+    }
+
     @Test func `while nobody accepts SYNs are dropped, and afterwards users are served`() async throws {
         try await withTestBed(subnet: 57) { bed in
             let field = try await SynField(bed, "always")

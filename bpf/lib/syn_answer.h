@@ -93,6 +93,8 @@ static __always_inline bool make_answer(const struct syn_settings *settings, con
 	return true;
 }
 
+enum { REDIRECT_INGRESS = 1 };
+
 static __always_inline int send_back(struct __sk_buff *skb)
 {
 	/* Not the host's own and not passing through: the programs at the way out let it go (bpf/lib/syn_judge.h). */

@@ -48,6 +48,7 @@ typedef struct {
 
 struct sock_common {
 	possible_net_t skc_net;
+	__u32 skc_tw_rcv_nxt;
 } relocated;
 
 struct sock {

@@ -15,7 +15,7 @@
 #include "syn_translate.h"
 #include "syn_valid.h"
 
-enum { SLOT_IN = 0, SLOT_OUT = 1, REDIRECT_INGRESS = 1 };
+enum { SLOT_IN = 0, SLOT_OUT = 1 };
 
 /* A SYN of a client: answered, or on its way to the server as it is. */
 static __attribute__((noinline)) int on_behind_syn(struct __sk_buff *skb, const struct packet *p, struct syn_settings *settings)

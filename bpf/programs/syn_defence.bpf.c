@@ -13,6 +13,7 @@
 #include "syn_front.h"
 #include "syn_plain.h"
 #include "syn_valid.h"
+#include "syn_waiting.h"
 
 extern int bpf_sk_assign_tcp_reqsk(struct __sk_buff *skb, struct sock *sk, struct bpf_tcp_req_attrs *attrs, int attrs__sz)
 	__attribute__((section(".ksyms"))) __attribute__((weak));
@@ -106,9 +107,11 @@ static __attribute__((noinline)) int on_ack(struct __sk_buff *skb, const struct 
 {
 	struct bpf_tcp_req_attrs attrs = {};
 	struct syn_listener l = {};
+	struct tcp_timewait_sock *waiting;
 	struct syn_gate *gate;
 	struct bpf_sock *found;
 	struct tcp_sock *tcp;
+	__u32 expected;
 
 	if (!read_cookie(skb, p, settings, 0, &attrs))
 		return TC_ACT_UNSPEC;
@@ -119,6 +122,12 @@ static __attribute__((noinline)) int on_ack(struct __sk_buff *skb, const struct 
 	found = find_listener(skb, p, &tcp);
 	if (!found)
 		return TC_ACT_UNSPEC;
+	waiting = tcp || skb->tc_index == ACK_COMES_AGAIN ? 0 : (void *)bpf_skc_to_tcp_timewait_sock(found);
+	if (waiting) {
+		expected = waiting->tw_sk.__tw_common.skc_tw_rcv_nxt;
+		bpf_sk_release(found);
+		return replace_waiting(skb, p, expected);
+	}
 	if (tcp && is_for_us(skb, p)) {
 		read_listener(tcp, settings->receive_buffer_max, &l);
 		attrs.rcv_wscale = attrs.wscale_ok ? l.window_scale : 0;
