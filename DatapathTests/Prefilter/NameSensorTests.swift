@@ -85,11 +85,16 @@ extension DatapathTests {
                 try both.arrive(answer(id, "asked.example"))
                 try both.arrive(answer(id, "other\(id).example"))
             }
+            // So that what was counted meanwhile is said.
+            for id in UInt16(100)..<164 {
+                let query = DNSMessage.query("www.asked.example", id: id).bytes
+                try both.leave(Packet.ip(family.own, to: family.peer).udp(33_000, 53, bytes: query).bytes)
+            }
             let (kernel, native) = both.reports()
             #expect(zones(kernel) == zones(native))
             #expect(Set(zones(kernel).keys) == ["\(family.own) asked.example"])
             let seen = try #require(zones(kernel)["\(family.own) asked.example"])
-            #expect(seen.queries == 1 && seen.notFound == 1)
+            #expect(seen.queries > 40 && seen.notFound == 1)
         }
 
         @Test func `malformed messages are read alike, and count for nothing that they do not ask`() throws {

@@ -55,11 +55,14 @@ import Testing
         #expect((170...230).contains(seen.distinctPorts) && seen.distinctHosts == 1 && !seen.isInside)
     }
 
-    @Test(arguments: [ShieldMode.enforce, .monitor])
-    func `what a feed or a block drops is not told to the sensors, what it would drop is`(mode: ShieldMode) throws {
+    /// Of frames most of what feeds drop is dropped before it is read, of packets nothing is.
+    @Test(arguments: [ShieldMode.enforce, .monitor], [true, false])
+    func `what a feed or a block drops is not told to the sensors, what it would drop is`(
+        mode: ShieldMode, isFrame: Bool
+    ) throws {
         let object = try BPFObject(.prefilter)
         try object.load()
-        let frames = try object.program("xdp_prefilter")
+        let frames = try object.program("xdp_prefilter"), packets = try object.program("tc_prefilter")
         var tables = try ShieldTables(object)
         var sensors = try ShieldSensors(object)
         sensors.switchOn(hasEndpoints: false, key: SensorPair.key, sampleMask: 0, budget: 0)
@@ -73,7 +76,8 @@ import Testing
         for source in [SensorTests.stranger, blocked, other] {
             for port in UInt16(100)...300 {
                 let frame = SensorTests.tcp(source, 40_000, SensorTests.server, port, 0x02)
-                let passes = try frames.testRunFrame(frame).action == 2
+                let passes =
+                    try isFrame ? frames.testRunFrame(frame).action == 2 : packets.testRun(packet: frame).verdict != 2
                 #expect(passes == (mode == .monitor || source == other))
             }
         }
