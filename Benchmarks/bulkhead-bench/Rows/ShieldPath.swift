@@ -125,16 +125,23 @@ enum ShieldPath: Benchmark {
                         .toServer(port: port), from: topology.clientLink, hasSources: true, count: packetsPerChunk,
                         chunks: 3)
                 }
-                let before = try cost(Self.plainPort), looked = try cost(port)
-                return looked - min(before, try cost(Self.plainPort))
+                var plain = Double.infinity, looked = Double.infinity
+                for _ in 0..<2 {
+                    plain = min(plain, try cost(Self.plainPort))
+                    looked = min(looked, try cost(port))
+                }
+                return looked - plain
             }
         }
 
         /// Through the driver of the veth, where the prefilter counts and passes, and up the same way.
         func ours() throws -> Double {
-            let before = try driverCost(withoutFeeds.frames, hasSources: true)
-            let cost = try driverCost(withFeeds.frames, hasSources: true)
-            return cost - min(before, try driverCost(withoutFeeds.frames, hasSources: true))
+            var plain = Double.infinity, looked = Double.infinity
+            for _ in 0..<2 {
+                plain = min(plain, try driverCost(withoutFeeds.frames, hasSources: true))
+                looked = min(looked, try driverCost(withFeeds.frames, hasSources: true))
+            }
+            return looked - plain
         }
 
         func droppedFrame() throws -> (ours: Double, bare: Double) {
@@ -142,9 +149,13 @@ enum ShieldPath: Benchmark {
             defer { try? withFeeds.setMode(.monitor) }
             // One listed source.
             generator.setSources([withFeeds.listed])
-            let bare = try driverCost(bareDrop, hasSources: true)
-            let ours = try driverCost(withFeeds.frames, hasSources: true)
-            return (ours, min(bare, try driverCost(bareDrop, hasSources: true)))
+            var ours = Double.infinity, bare = Double.infinity
+            // In turn, and as often: else the one that is tried more often looks cheaper on a busy machine.
+            for _ in 0..<3 {
+                bare = min(bare, try driverCost(bareDrop, hasSources: true))
+                ours = min(ours, try driverCost(withFeeds.frames, hasSources: true))
+            }
+            return (ours, bare)
         }
 
         private func driverCost(_ frames: FrameProgram, hasSources: Bool) throws -> Double {
