@@ -38,7 +38,7 @@ package struct FeedTable: Sendable {
 
     private func settle(_ prefixes: inout [RangePrefix]) {
         let first = firstAllowing
-        prefixes.sort { a, b in
+        prefixes.sortByAddress { a, b in
             if RangePrefix.precedes(a, b) { return true }
             guard a.isSamePlace(as: b) else { return false }
             return (a.value < first ? 1 : 0, a.value) < (b.value < first ? 1 : 0, b.value)

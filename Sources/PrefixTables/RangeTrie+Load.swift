@@ -35,7 +35,7 @@ extension RangeTrie {
     package static func normalize(_ prefixes: inout [RangePrefix]) {
         let isSorted = zip(prefixes, prefixes.dropFirst()).allSatisfy { RangePrefix.precedes($0, $1) }
         guard !isSorted else { return }
-        prefixes.sort(by: RangePrefix.precedes)
+        prefixes.sortByAddress(RangePrefix.precedes)
         var count = 0
         for prefix in prefixes {
             if count > 0, prefixes[count - 1].isSamePlace(as: prefix) { count -= 1 }
