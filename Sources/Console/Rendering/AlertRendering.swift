@@ -91,7 +91,7 @@ enum AlertRendering {
         var lines = [
             "\(status.open) open, \(status.acknowledged) acknowledged, \(status.muted) of them muted by \(status.mutes) "
                 + "mutes; \(status.waiting) wait to be announced; \(status.responses) responses in force",
-            "\(counters.findings) findings, \(counters.alerts) alerts, \(counters.incidents) incidents since the start",
+            "\(counters.findings) findings, \(counters.alerts) alerts, \(counters.incidents) incidents since the agent's start",
         ]
         if counters.forgotten > 0 {
             lines.append(
@@ -148,8 +148,8 @@ enum ResponseRendering {
         var lines = table.lines(none: "nothing is in force; mode of detectors without a rule: \(report.mode)")
         lines.append("")
         lines.append(
-            "since the start: \(counters.actions) done, \(counters.wouldAct) would have been, \(counters.refused) refused by "
-                + "guard rails, \(counters.failed) failed")
+            "since the agent's start: \(counters.actions) done, \(counters.wouldAct) would have been, "
+                + "\(counters.refused) refused by guard rails, \(counters.failed) failed")
         if let problem = report.problem { lines.append("journal: \(problem)") }
         return lines
     }
