@@ -73,6 +73,18 @@ private struct ScanCapture {
         #expect((earlier...earlier + 1_500_000_000).contains(scan.time), "\(scan.time)")
     }
 
+    /// The second time leaves the clock inside, which begins at 1000 s, just before the end of 64 bits, or beyond.
+    @Test(arguments: [UInt64.max, UInt64.max - 1_000_000_000_000, UInt64.max - 1_001_000_000_000, UInt64.max / 2])
+    func `times that no clock can show end nothing`(time: UInt64) throws {
+        var capture = ScanCapture()
+        for time in [0, time, 0, time] {
+            capture.add(time, from: ScanCapture.scanner, 5000, to: ScanCapture.server, 443, 0x02)
+        }
+        capture.packets += ScanCapture.scan(from: time - 100_000_000_000).packets
+        let scan = try #require(try capture.findings().first { $0.detector == "port-scan" })
+        #expect((time - 100_000_000_000...time).contains(scan.time), "\(scan.time)")
+    }
+
     @Test func `packets that are nothing to sensors are counted and harm nothing`() throws {
         var replay = try CaptureReplay(detectors: DetectorConfiguration(), inside: PrefixSet([]))
         for bytes in [[], [0x45], [0x10, 0], [UInt8](repeating: 0xff, count: 60)] as [[UInt8]] {

@@ -92,6 +92,8 @@ struct ReplayCounters: Hashable {
 /// The capture's clock, made to begin at a fixed moment and never to go back.
 struct ReplayClock {
     private static let begin: UInt64 = 1_000_000_000_000
+    /// Files may claim any time: a century on the clock stands still, and nothing that adds to it comes to the end of numbers.
+    private static let end: UInt64 = 100 * 365 * 86_400 * 1_000_000_000
     /// Added to the capture's times, modulo 2^64.
     private var offset: UInt64 = 0
     private var last: UInt64 = 0
@@ -107,7 +109,8 @@ struct ReplayClock {
             guard last - time > 1_000_000_000 else { return now }
             offset = now &- time
         } else {
-            now &+= time - last
+            now += min(time - last, ReplayClock.end - now)
+            if now == ReplayClock.end { offset = now &- time }
         }
         last = time
         return now
