@@ -7,6 +7,8 @@ import Testing
 /// Users of a server on another machine, of which the host is the router, while forged SYNs come in.
 @Suite(.serialized) struct SynBehindTests {
     /// A machine without an agent behind the host, by a device of its own.
+    ///
+    /// It has no cookies of its own: what a flood sends until it is noticed stays in its SYN queue, which has to have room for that.
     private struct Rack {
         let field: SynField
         let server: TestNamespace
@@ -38,7 +40,10 @@ import Testing
                     client_body_temp_path \(bed.path("rack")); proxy_temp_path \(bed.path("rack"));
                     fastcgi_temp_path \(bed.path("rack")); uwsgi_temp_path \(bed.path("rack"));
                     scgi_temp_path \(bed.path("rack"));
-                    server { listen 80; listen [::]:80; location / { return 200 "the rack\\n"; } }
+                    server {
+                        listen 80 backlog=4096; listen [::]:80 backlog=4096;
+                        location / { return 200 "the rack\\n"; }
+                    }
                 }
 
                 """)

@@ -16,4 +16,13 @@ extension TestBed {
             return "ended with \(status): \(process.command)\n\(told)"
         }.joined(separator: "\n")
     }
+
+    /// How the agents of a test that failed are, and what they said last: a test that waited in vain knows neither.
+    var lastWords: String {
+        startedProcesses.filter { $0.command.contains("bulkhead-agent") }.map { process in
+            let state = process.exitStatus.map { "ended with \($0)" } ?? "runs"
+            let lines = process.errors.split(separator: "\n").suffix(8).map { "  \($0.prefix(300))" }
+            return (["agent \(process.pid) \(state)"] + lines).joined(separator: "\n")
+        }.joined(separator: "\n")
+    }
 }

@@ -137,15 +137,18 @@ package final class TestBed: Sendable {
     static func removeStale() async {
         for name in (try? directoryEntries(root)) ?? [] where name.hasPrefix("bh") {
             let owner = ((try? readTextFile("\(root)/\(name)/owner")) ?? "").split(separator: " ")
-            guard owner.count == 2, let pid = Int32(owner[0]), let start = UInt64(owner[1]),
-                processStartTime(pid) != start
-            else { continue }
+            guard owner.count == 2, let pid = Int32(owner[0]), let start = UInt64(owner[1]) else { continue }
+            let now = processStartTime(pid)
+            // Nobody knows whose it is while /proc cannot be read: then it stays.
+            guard now != start, now != nil || Glibc.kill(pid, 0) != 0 else { continue }
             await runCleanup(of: "\(root)/\(name)")
         }
     }
 }
 
 /// Gives `body` a fresh test bed and removes it afterwards, whatever happens; a program of ours that crashed fails it.
+///
+/// Where it waited in vain the error quotes what its agents said last.
 ///
 /// - Parameter subnet: 0...105; see `TestBed.subnet`.
 package func withTestBed<Result>(subnet: Int, _ body: (TestBed) async throws -> Result) async throws -> Result {
@@ -154,13 +157,17 @@ package func withTestBed<Result>(subnet: Int, _ body: (TestBed) async throws -> 
     let bed = try await TestBed(subnet: subnet)
     let outcome: Swift.Result<Result, any Error>
     do { outcome = .success(try await body(bed)) } catch { outcome = .failure(error) }
-    let crashes = bed.crashes
+    let (crashes, words) = (bed.crashes, bed.lastWords)
     await bed.removeAll()
-    guard crashes.isEmpty else {
-        if case .failure(let error) = outcome { throw TestBedError("\(error)\n\(crashes)") }
-        throw TestBedError(crashes)
+    switch outcome {
+    case .failure(let error as TestBedError):
+        throw TestBedError([error.description, crashes, words].filter { !$0.isEmpty }.joined(separator: "\n"))
+    case .failure where crashes.isEmpty: return try outcome.get()
+    case .failure(let error): throw TestBedError("\(error)\n\(crashes)")
+    case .success(let result):
+        guard crashes.isEmpty else { throw TestBedError(crashes) }
+        return result
     }
-    return try outcome.get()
 }
 
 /// Writes a text file.

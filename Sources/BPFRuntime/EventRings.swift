@@ -44,7 +44,7 @@ package final class EventRings: RecordSource {
     /// Whether every ring lies within the events; programs trust what is written here.
     private var isSetUp: Bool {
         (0..<ringCount).allSatisfy { number in
-            let ring: event_ring = rings.value(at: number * Self.ringBytes)
+            let ring = rings.value(at: number * Self.ringBytes, as: event_ring.self)
             let end = Int(ring.first_chunk) * Int(EVENTS_PER_CHUNK) + Int(ring.slot_count)
             return ring.slot_count.nonzeroBitCount == 1 && end * Self.eventBytes <= events.byteCount
         }
@@ -106,7 +106,7 @@ private struct Run {
 extension EventRings {
     private func waiting(in number: Int) -> Run? {
         let written = rings.loadAcquiringDoubleWord(at: number * Self.ringBytes)
-        let ring: event_ring = rings.value(at: number * Self.ringBytes)
+        let ring = rings.value(at: number * Self.ringBytes, as: event_ring.self)
         guard written != ring.read, written &- ring.read <= UInt64(ring.slot_count) else { return nil }
         return Run(
             ring: number, slotMask: UInt64(ring.slot_count) - 1,
@@ -114,7 +114,9 @@ extension EventRings {
             end: written)
     }
 
-    private func timestamp(_ run: Run) -> UInt64 { events.value(at: run.offset + Self.timestampOffset) }
+    private func timestamp(_ run: Run) -> UInt64 {
+        events.value(at: run.offset + Self.timestampOffset, as: UInt64.self)
+    }
 
     /// The run with the oldest event, and the time until which no other run has an older one.
     private func oldest(_ runs: [Run]) -> (index: Int, until: UInt64) {

@@ -108,7 +108,9 @@ import Glibc
     }
 
     /// Reads a value.
-    package func value<Value: BitwiseCopyable>(at offset: Int, as type: Value.Type = Value.self) -> Value {
+    ///
+    /// The type is named and not inferred: where an optional is wanted one would be read, which is a byte longer.
+    package func value<Value: BitwiseCopyable>(at offset: Int, as type: Value.Type) -> Value {
         unsafe address(offset, byteCount: MemoryLayout<Value>.size).loadUnaligned(as: Value.self)
     }
 

@@ -52,7 +52,7 @@ struct BankedTables: ~Copyable {
     }
 
     var activeBank: UInt32 { config.loadAcquiring(at: ConfigOffset.activeBank) & 1 }
-    var generation: UInt32 { config.value(at: ConfigOffset.generation(activeBank)) }
+    var generation: UInt32 { config.value(at: ConfigOffset.generation(activeBank), as: UInt32.self) }
     var isReady: Bool { config.loadAcquiring(at: ConfigOffset.flags) & UInt32(CONFIG_READY) != 0 }
     var policyEntryCount: Int { shadow.policy.count }
     var policyEntryCapacity: Int { shadow.policy.capacity }

@@ -39,13 +39,16 @@ struct KernelRecords: ~Copyable, SensorRecords {
         read(zones, slot, stride: MemoryLayout<sense_zone_set>.stride, MemoryLayout<sense_zone_set>.offset(of: \.ways))
     }
 
-    func target(_ slot: Int) -> sense_target? { place(ofTarget: slot).map { targets.value(at: $0) } }
+    func target(_ slot: Int) -> sense_target? {
+        place(ofTarget: slot).map { targets.value(at: $0, as: sense_target.self) }
+    }
 
     func targetTimes(_ slot: Int) -> (now: UInt64, before: UInt64)? {
         guard let place = place(ofTarget: slot) else { return nil }
+        func word(_ offset: Int?) -> UInt64 { targets.value(at: place + (offset ?? 0), as: UInt64.self) }
         return (
-            targets.value(at: place + (MemoryLayout<sense_target>.offset(of: \.now.since) ?? 0)),
-            targets.value(at: place + (MemoryLayout<sense_target>.offset(of: \.before.since) ?? 0))
+            word(MemoryLayout<sense_target>.offset(of: \.now.since)),
+            word(MemoryLayout<sense_target>.offset(of: \.before.since))
         )
     }
 
@@ -54,7 +57,7 @@ struct KernelRecords: ~Copyable, SensorRecords {
         let (number, way) = slot.quotientAndRemainder(dividingBy: Int(SENSE_WAYS))
         let set = number * targets.elementStride
         guard set + targets.elementStride <= targets.byteCount else { return nil }
-        let tag: UInt32 = targets.value(at: set + 4 * way)
+        let tag = targets.value(at: set + 4 * way, as: UInt32.self)
         guard tag > UInt32(SENSE_TAG_BUSY) else { return nil }
         return set + (MemoryLayout<sense_target_set>.offset(of: \.ways) ?? 64) + way * MemoryLayout<sense_target>.stride
     }
@@ -66,9 +69,9 @@ struct KernelRecords: ~Copyable, SensorRecords {
         let set = number * stride
         do throws(BPFError) {
             let memory = try MappedArray(map, name: "sensors", covering: set..<set + stride)
-            let tag: UInt32 = memory.value(at: set + 4 * way)
+            let tag = memory.value(at: set + 4 * way, as: UInt32.self)
             guard tag > UInt32(SENSE_TAG_BUSY) else { return nil }
-            return memory.value(at: set + (ways ?? 64) + way * MemoryLayout<Record>.stride)
+            return memory.value(at: set + (ways ?? 64) + way * MemoryLayout<Record>.stride, as: Record.self)
         } catch {
             return nil
         }

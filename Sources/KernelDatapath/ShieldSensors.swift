@@ -55,7 +55,7 @@ package struct ShieldSensors: ~Copyable {
     package func switchOn(
         hasEndpoints: Bool, key: [UInt64]? = nil, sampleMask: UInt32? = nil, budget: UInt32? = nil
     ) {
-        var value: sense_settings = settings.value(at: 0)
+        var value = settings.value(at: 0, as: sense_settings.self)
         if let key {
             value.hash_key = (key[0], key[1])
             value.mix_key = (key[2], key[3] | 1, key[4], key[5] | 1)

@@ -117,10 +117,13 @@ package struct ResponsePlan: Sendable {
         }
         if let target = finding.target, finding.detector.hasSuffix("flood") || finding.detector == "amplification" {
             actions.append(
-                finding.detector.hasPrefix("syn") ? .synDefence(target, port: finding.port) : .rateLimit(target))
+                wantsCookies(finding.detector) ? .synDefence(target, port: finding.port) : .rateLimit(target))
         }
         return actions
     }
+
+    /// True if what a detector finds is answered by SYN cookies, and not by limits.
+    static func wantsCookies(_ detector: String) -> Bool { detector.hasPrefix("syn") }
 
     /// Who comes back by IPv6 is blocked with the /64 it has, if that hits nobody whom the host needs.
     private func widened(

@@ -56,4 +56,12 @@ package struct ResponseSettings: Hashable, Sendable {
     package init() {}
 
     func rule(for detector: String) -> Rule { rules[detector] ?? Rule(mode: mode) }
+
+    /// True if a finding of one of these detectors may bring the defence of a listener into force.
+    package func mayDefend(_ detectors: some Sequence<String>) -> Bool {
+        detectors.contains { detector in
+            let rule = rule(for: detector)
+            return ResponsePlan.wantsCookies(detector) && rule.mode == .on && rule.kinds?.contains(.synDefence) ?? true
+        }
+    }
 }

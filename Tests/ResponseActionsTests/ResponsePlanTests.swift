@@ -65,6 +65,20 @@ func finding(
 }
 
 @Suite struct ResponsePlanTests {
+    @Test func `the defence of listeners is made ready where a detector may call for it`() {
+        func mayDefend(_ change: (inout ResponseSettings) -> Void) -> Bool {
+            var settings = ResponseSettings()
+            change(&settings)
+            return settings.mayDefend(["port-scan", "syn-flood", "udp-flood"])
+        }
+        #expect(!mayDefend { _ in })
+        #expect(mayDefend { $0.mode = .on })
+        #expect(!mayDefend { ($0.mode, $0.rules["syn-flood"]) = (.on, .init(mode: .dryRun)) })
+        #expect(!mayDefend { ($0.mode, $0.rules["syn-flood"]) = (.on, .init(mode: .on, kinds: [.block])) })
+        #expect(mayDefend { $0.rules["syn-flood"] = .init(mode: .on, kinds: [.synDefence]) })
+        #expect(!mayDefend { $0.rules["udp-flood"] = .init(mode: .on) })
+    }
+
     @Test func `a source is blocked once, and let off when its time is over`() {
         var desk = Desk()
         #expect(desk.answer(finding(from: "192.0.2.1")).map(\.action.subject.description) == ["192.0.2.1/32"])

@@ -115,6 +115,7 @@ enum TimeToFinding: Benchmark {
                 results.append((attack, hunt.found))
             }
             while !slow.allSatisfy(\.isOver) { look(&slow) }
+            try host.requireAgent()
             return results + slow.map { ($0.run.attack, $0.found) }
         }
 

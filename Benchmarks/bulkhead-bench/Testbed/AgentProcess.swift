@@ -21,6 +21,13 @@ final class AgentProcess {
         while waitpid(identifier, nil, 0) < 0 && errno == EINTR {}
     }
 
+    /// False once it has ended by itself.
+    var isAlive: Bool {
+        guard isRunning else { return false }
+        isRunning = waitpid(identifier, nil, WNOHANG) == 0
+        return isRunning
+    }
+
     /// CPU time of all its threads, also of those that are over, in milliseconds; counted in ticks of ten.
     var cpuMilliseconds: Double {
         get throws {

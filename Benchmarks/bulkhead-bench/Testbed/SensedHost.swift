@@ -52,6 +52,11 @@ final class SensedHost {
         }
     }
 
+    /// Throws if the agent has ended by itself: what it found until then is no measurement of what it finds.
+    func requireAgent() throws {
+        guard agent?.isAlive == true else { throw BenchError("the agent ended by itself; its log ends: \(logEnd)") }
+    }
+
     /// For messages.
     var logEnd: Substring {
         ((try? String(contentsOfFile: scratch.path + "/agent.log", encoding: .utf8)) ?? "").suffix(600)

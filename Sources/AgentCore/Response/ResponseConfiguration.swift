@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Detectors
 import KernelDatapath
 import NetworkModel
 import PolicyReading
@@ -14,6 +15,9 @@ struct ResponseConfiguration: Sendable {
     var quarantineAllows: [CIDR] = []
     /// Workloads with the same labels go into quarantine together, but not more than these.
     var quarantineWorkloadsMax = 1
+
+    /// True if a detector may bring the defence of a listener into force.
+    var mayDefend: Bool { settings.mayDefend(DetectorCatalogue.guides.map(\.name)) }
 }
 
 extension ConfigurationReader {

@@ -172,7 +172,9 @@ package struct Agent: Sendable {
     private func openSynDefence(_ demands: Set<SynDemand>) throws -> SynKeeper? {
         let directory = PinDirectory(root: configuration.bpfDirectory)
         let wanted = configuration.shield.synDefence
-        guard wanted.mode != .off || !wanted.ports.isEmpty || !demands.isEmpty else {
+        // The verifier takes its time, and an attack does not wait for it: what may be wanted is loaded now.
+        let mayBeDemanded = configuration.shield.settings.senses && configuration.response.mayDefend
+        guard wanted.mode != .off || !wanted.ports.isEmpty || !demands.isEmpty || mayBeDemanded else {
             try SynDefence.remove(directory: directory)
             return nil
         }
@@ -201,7 +203,13 @@ package struct Agent: Sendable {
         await state.onDetach { stop.yield("detach") }
         let work = Task { await runSources(state, opening) }
         let api = Task {
-            do { try await server.run() } catch { stop.yield("the API server failed: \(error)") }
+            // An agent that nobody can ask is of no use: who watches it starts it again.
+            do {
+                try await server.run()
+                stop.yield("the API server ended")
+            } catch {
+                stop.yield("the API server failed: \(error)")
+            }
         }
         let signals = Task {
             for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint) { stop.yield("\(signal)") }
