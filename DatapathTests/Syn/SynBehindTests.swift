@@ -286,6 +286,46 @@ extension DatapathTests {
             }
         }
 
+        @Test(arguments: Family.allCases, [SYN_FLOW_CLOSING, SYN_FLOW_CLOSED, SYN_FLOW_OPEN])
+        func `who takes a port again after closing or a silence is a new client, and no echo of the old one is`(
+            family: Family, state: Int
+        ) async throws {
+            try await SynBehindTests.run(family) { router in
+                try router.learn()
+                let cookie = try router.open(), echo = try router.echo
+                let key = syn_flow_key(
+                    server: family.own.kernelAddress, client: family.world.kernelAddress,
+                    server_port: SynFixture.port.bigEndian, client_port: SynFixture.clientPort.bigEndian)
+                var flow = try #require(try router.flow())
+                flow.state = UInt8(state)
+                if state == SYN_FLOW_OPEN { flow.seen = SynFixture.now() &- 6_000_000_000 }
+                try router.flows.update(key, to: flow)
+                let late = try router.comeIn(.answer(family, cookie: cookie, echo: echo))
+                #expect(late.packet[router.l4 + 13] == 0x10, "the same connection's, once more")
+                if state == SYN_FLOW_OPEN { flow.seen = SynFixture.now() }
+                flow.isn &-= 50_000
+                flow.cookie &+= 99
+                try router.flows.update(key, to: flow)
+                if state == SYN_FLOW_OPEN {
+                    let live = try router.comeIn(.answer(family, cookie: cookie, echo: echo))
+                    #expect(live.packet[router.l4 + 13] == 0x10, "who is there keeps the port")
+                    flow.seen = SynFixture.now() &- 6_000_000_000
+                    try router.flows.update(key, to: flow)
+                }
+                let (verdict, syn) = try router.comeIn(.answer(family, cookie: cookie, echo: echo))
+                #expect(verdict == SynBehindTests.left && syn[router.l4 + 13] == 0x02)
+                #expect(try #require(try router.flow()).state == UInt8(SYN_FLOW_WAITS))
+                // The server still speaks of the old one: that is over.
+                let (refused, reset) = try router.goOut(
+                    router.server(0x10, sequence: 77, acknowledged: flow.isn &+ 500))
+                #expect(refused == 7)
+                router.expectValid(reset)
+                #expect(reset[router.l4 + 13] == 0x04 && router.word(reset, 4) == flow.isn &+ 500)
+                #expect(Array(reset[router.l4..<router.l4 + 2]) == SynFixture.clientPort.networkOrder)
+                #expect(try router.goOut(router.server(0x01, sequence: 77, acknowledged: 0)).verdict == 2)
+            }
+        }
+
         @Test(arguments: Family.allCases)
         func `a SYN that is let through ends what was translated for its ports, a late one does not`(family: Family)
             async throws

@@ -89,6 +89,22 @@ import Testing
         }
     }
 
+    @Test func `a client that takes its port again is served`() async throws {
+        try await withTestBed(subnet: 57) { bed in
+            let rack = try await Rack(bed, "ports: {80: always},")
+            _ = try await rack.field.start()
+            for target in rack.addresses {
+                // The server closes first, and keeps the ports for a minute.
+                for round in 0..<6 {
+                    let served = try await WebUsers(address: target, port: 80, localPort: 47_011)
+                        .visit(from: rack.field.host.client, for: .seconds(4), countMax: 1)
+                    #expect(served.served == 1, "\(target), round \(round): \(served)")
+                }
+            }
+            #expect(try await rack.report().openedBehind >= 8)
+        }
+    }
+
     @Test func `without the defence the same flood keeps users of another machine out`() async throws {
         try await withTestBed(subnet: 57) { bed in
             let rack = try await Rack(bed, "ports: {80: off},")

@@ -34,6 +34,8 @@ struct {
 #define FLOW_WAITS_NS 30000000000ull
 #define FLOW_IDLE_NS (3 * 3600 * 1000000000ull)
 #define FLOW_CLOSED_NS 60000000000ull
+/* After such a pause somebody else may have the client's port: a translator of addresses gives away whose owner is gone. */
+#define FLOW_QUIET_NS 5000000000ull
 
 static __always_inline bool is_behind(const struct packet *p)
 {
@@ -73,6 +75,14 @@ static __always_inline void note_seen(struct syn_flow *flow, __u64 now)
 {
 	if (time_since(flow->seen, now) > 1000000000)
 		flow->seen = now;
+}
+
+static __always_inline void note_flags(struct syn_flow *flow, __u8 flags, bool is_answered)
+{
+	if (flags & TCP_RST)
+		flow->state = SYN_FLOW_CLOSED;
+	else if (flags & TCP_FIN && flow->state < SYN_FLOW_CLOSED)
+		flow->state = flow->state == SYN_FLOW_CLOSING && is_answered ? SYN_FLOW_CLOSED : SYN_FLOW_CLOSING;
 }
 
 /* The gate of a server that was seen to answer. */

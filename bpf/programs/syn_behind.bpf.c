@@ -77,10 +77,12 @@ static __attribute__((noinline)) int ask_server(struct __sk_buff *skb, const str
 	return TC_ACT_UNSPEC;
 }
 
+#define NOT_A_COOKIE (-2)
+
 /*
  * An ACK with a valid cookie opens the flow; again, it asks the server again. So does the probe of the empty window, which
- * comes with the number before: the first SYN to the server, or its answer, may be lost. `flow`: one that waits, if there is
- * one; of what is not for it its server would understand nothing, and reset the connection.
+ * comes with the number before: the first SYN to the server, or its answer, may be lost. `flow`: what there is for these
+ * ports: one that waits, or one whose client has closed or is gone, so that its port is taken again.
  */
 static __attribute__((noinline)) int on_behind_cookie(struct __sk_buff *skb, const struct packet *p,
 						      struct syn_settings *settings, const struct syn_flow *flow)
@@ -89,13 +91,14 @@ static __attribute__((noinline)) int on_behind_cookie(struct __sk_buff *skb, con
 	struct syn_flow_key key = {};
 	struct syn_flow fresh = {};
 	struct numbers n;
+	bool is_again;
 	__u32 back;
 
 	if (!read_numbers(skb, p, &n))
-		return TC_ACT_UNSPEC;
+		return NOT_A_COOKIE;
 	back = flow && network32(n.sequence) == flow->isn;
 	if (!read_cookie(skb, p, settings, back, &attrs) || !is_behind(p))
-		return flow ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+		return NOT_A_COOKIE;
 	fresh.seen = bpf_ktime_get_coarse_ns();
 	/* In XDP nobody does. */
 	arm(settings, fresh.seen);
@@ -103,21 +106,16 @@ static __attribute__((noinline)) int on_behind_cookie(struct __sk_buff *skb, con
 	fresh.cookie = network32(n.acknowledged) - 1;
 	fresh.client_window = n.window;
 	fresh.client_clock = attrs.rcv_tsval;
+	is_again = flow && flow->cookie == fresh.cookie && flow->isn == fresh.isn;
+	if (is_again && flow->state != SYN_FLOW_WAITS)
+		return NOT_A_COOKIE;      /* late: of the connection that is over */
 	flow_key_of(p, &key);
-	if (!flow || flow->cookie != fresh.cookie || flow->isn != fresh.isn) {
+	if (!is_again) {
 		if (bpf_map_update_elem(&syn_flows_map, &key, &fresh, 0))
 			return TC_ACT_SHOT;
 		count_syn(SYN_OPENED_BEHIND, p->length);
 	}
 	return ask_server(skb, p, &fresh, &attrs);
-}
-
-static __always_inline void note_flags(struct syn_flow *flow, __u8 flags, bool is_answered)
-{
-	if (flags & TCP_RST)
-		flow->state = SYN_FLOW_CLOSED;
-	else if (flags & TCP_FIN && flow->state < SYN_FLOW_CLOSED)
-		flow->state = flow->state == SYN_FLOW_CLOSING && is_answered ? SYN_FLOW_CLOSED : SYN_FLOW_CLOSING;
 }
 
 SEC("tc")
@@ -138,12 +136,17 @@ int tc_syn_behind_in(struct __sk_buff *skb)
 		return on_behind_syn(skb, &p, settings);
 	now = bpf_ktime_get_coarse_ns();
 	flow = flow_of(&p, now);
-	if (!flow || flow->state == SYN_FLOW_WAITS) {
-		if (flags == TCP_ACK)
-			return on_behind_cookie(skb, &p, settings, flow);
-		/* Who closes already says so again. */
-		return flow && flags & TCP_FIN ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+	if (flags == TCP_ACK && (!flow || flow->state != SYN_FLOW_OPEN || time_since(flow->seen, now) > FLOW_QUIET_NS)) {
+		int verdict = on_behind_cookie(skb, &p, settings, flow);
+
+		if (verdict != NOT_A_COOKIE)
+			return verdict;
 	}
+	if (!flow)
+		return TC_ACT_UNSPEC;
+	/* The server would understand nothing of it yet, and reset the connection. Who closes already says so again. */
+	if (flow->state == SYN_FLOW_WAITS)
+		return flags == TCP_ACK || flags & TCP_FIN ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 	note_seen(flow, now);
 	note_flags(flow, flags, false);
 	change.acknowledged = -flow->delta;
@@ -217,6 +220,24 @@ static __attribute__((noinline)) int on_server_answer(struct __sk_buff *skb, con
 	return open_flow(skb, p, settings, flow, &s);
 }
 
+/*
+ * The server speaks of a connection before this one, for which it keeps these ports: its client says that there is none, as
+ * one does that has just sent a SYN (RFC 9293, 3.10.7.3). The probe of the empty window then asks again.
+ */
+static __attribute__((noinline)) int end_former(struct __sk_buff *skb, const struct packet *p, const struct numbers *n)
+{
+	struct syn_answer a = {.sequence = network32(n->acknowledged), .flags = TCP_RST};
+	struct skb_facts facts;
+
+	if (!(p->tcp_flags & TCP_ACK) || skb->len != p->l4_offset + header_bytes(n))
+		return TC_ACT_SHOT;
+	read_facts(skb, COOKIES_OURS, &facts);
+	if (p->family == 6 ? !build_answer(skb, false, true, facts.is_partial, &a)
+			   : !build_answer(skb, false, false, facts.is_partial, &a))
+		return TC_ACT_SHOT;
+	return bpf_redirect(skb->ifindex, REDIRECT_INGRESS);
+}
+
 /* What the server announces, in the scale that its client was promised. */
 static __always_inline __u32 rescaled(const struct syn_flow *flow, __u16 window)
 {
@@ -256,9 +277,9 @@ int tc_syn_behind_out(struct __sk_buff *skb)
 	if (!read_numbers(skb, &p, &n))
 		return TC_ACT_SHOT;
 	if (flow->state == SYN_FLOW_WAITS) {
-		/* Refused: a reset that the client believes. Else something about a connection before this one. */
+		/* Refused: a reset that the client believes. */
 		if (!(p.tcp_flags & TCP_RST))
-			return TC_ACT_SHOT;
+			return end_former(skb, &p, &n);
 		change.sequence = flow->cookie + 1 - network32(n.sequence);
 	} else {
 		change.sequence = flow->delta;
