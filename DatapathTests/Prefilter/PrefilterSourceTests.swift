@@ -94,6 +94,30 @@ extension DatapathTests {
             }
         }
 
+        @Test func `a block may close failsafe ports too`() throws {
+            let fixture = try PrefilterFixture { $0.failsafePorts = [22] }
+            let sources = ["198.51.100.7/32", "203.0.113.0/24", "2001:db8:5::7/128"]
+            for closes in [false, true] {
+                for text in sources {
+                    try fixture.tables.block(try #require(CIDR(text)), for: .seconds(60), closesFailsafes: closes)
+                }
+                #expect(try fixture.tables.blocks().map(\.closesFailsafes) == [closes, closes, closes])
+                for source in ["198.51.100.7", "203.0.113.9", "2001:db8:5::7"] {
+                    try fixture.expectDrop(packet(source, to: 23), DROP_SHIELD_BLOCK)
+                    if closes {
+                        try fixture.expectDrop(packet(source, to: 22), DROP_SHIELD_BLOCK)
+                    } else {
+                        try fixture.expectPass(packet(source, to: 22), counting: PREFILTER_FAILSAFE)
+                    }
+                }
+            }
+            // A long cause of an older agent fills its field: that closes nothing.
+            let long = String(repeating: "ä", count: 60)
+            try fixture.tables.block(
+                CIDR(host: try #require(IPAddress("198.51.100.9"))), for: .seconds(60), cause: long)
+            try fixture.expectPass(packet("198.51.100.9", to: 22), counting: PREFILTER_FAILSAFE)
+        }
+
         @Test func `failsafe ports stay open to whom feeds and blocks deny`() throws {
             let fixture = try PrefilterFixture { $0.failsafePorts = [22] }
             try fixture.feeds(deny: ["198.51.100.0/24", "2001:db8:5::/48"])

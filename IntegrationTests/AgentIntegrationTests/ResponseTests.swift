@@ -22,6 +22,8 @@ import Testing
             #expect(first.detector == "password-guessing" && first.repetition == 1 && first.alert > 0)
             #expect(try await field.isServed(guesser) == false)
             #expect(try await field.isServed(guesser, port: 22), "a failsafe port stays open to whoever is blocked")
+            let notes = try await field.host.control.status().notes ?? []
+            #expect(notes.contains { $0.message.hasPrefix("failsafe ports (22) stay open") }, "\(notes)")
             #expect(try await field.isServed(field.host.clientAddresses[0]), "nobody else is blocked")
             try await field.awaitAction(.ended, guesser)
             #expect(try await field.isServed(guesser))
@@ -33,6 +35,28 @@ import Testing
                 #expect(log.contains(step), "\(step)")
             }
             #expect(log.contains("password-guessing") && log.contains(guesser))
+        }
+    }
+
+    @Test func `who guesses passwords is cut off from failsafe ports too where the operator says so`() async throws {
+        try await withTestBed(subnet: 58) { bed in
+            let field = try await AttackField(
+                bed, "response: {mode: off, detectors: {password-guessing: {mode: on, failsafes: true}}}")
+            let agent = try await field.host.startAgent()
+            try await field.addSources([10])
+            try await field.guess(from: field.source(10))
+            try await field.awaitAction(.active, field.source(10))
+            #expect(try await field.isServed(field.source(10), port: 22) == false)
+            #expect(try await field.isServed(field.host.clientAddresses[0], port: 22), "nobody else")
+            #expect(try await field.host.control.status().notes == nil)
+            // As the kernel has it, and as it is repeated after a start.
+            await agent.kill()
+            #expect(try await field.isServed(field.source(10), port: 22) == false)
+            _ = try await field.host.startAgent()
+            #expect(try await field.isServed(field.source(10), port: 22) == false)
+            let undo = try await field.host.agent.tool("response", "undo", "--all")
+            #expect(undo.status == 0, "\(undo.errors)")
+            #expect(try await field.isServed(field.source(10), port: 22))
         }
     }
 

@@ -49,6 +49,8 @@ import Testing
             }
             let broken = try await field.report()
             #expect(broken.prefixes == 1 && broken.problem?.contains("stay in force") == true, "\(broken)")
+            let problems = try await field.host.control.status().problems
+            #expect(problems.contains { $0.subject == "shield" }, "\(problems)")
             #expect(broken.firstFaults.first?.hasPrefix("\(field.feed):3:3: ") == true, "\(broken)")
             #expect(try await field.reached().count == 2)
             let status = try await field.host.agent.tool("shield", "feeds").checked().output

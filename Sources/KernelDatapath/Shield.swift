@@ -147,9 +147,11 @@ package struct Shield: ~Copyable {
     }
 
     /// Drops what a source, a /24 or a /64 sends, for a time; `isFull` of the error tells that there is no room.
-    package mutating func block(_ prefix: CIDR, for duration: Duration, cause: String = "") throws(DatapathError) {
+    package mutating func block(
+        _ prefix: CIDR, for duration: Duration, cause: String = "", closesFailsafes: Bool = false
+    ) throws(DatapathError) {
         do throws(BPFError) {
-            try tables.block(prefix, for: duration, cause: cause)
+            try tables.block(prefix, for: duration, cause: cause, closesFailsafes: closesFailsafes)
         } catch {
             throw .kernel(error)
         }

@@ -155,9 +155,11 @@ package struct ShieldTables: ~Copyable {
 
     /// Blocks a source or a /24 or /64 from now on for a time; one that is there is made longer or shorter.
     ///
-    /// `cause`: for people; what is behind 96 bytes of it is cut off. `E2BIG` if the table is full: nothing is forgotten
-    /// for it.
-    package mutating func block(_ prefix: CIDR, for duration: Duration, cause: String = "") throws(BPFError) {
+    /// `cause`: for people; what is behind 95 bytes of it is cut off. `closesFailsafes`: failsafe ports too. `E2BIG` if the
+    /// table is full: nothing is forgotten for it.
+    package mutating func block(
+        _ prefix: CIDR, for duration: Duration, cause: String = "", closesFailsafes: Bool = false
+    ) throws(BPFError) {
         guard let key = prefilter_block_key(prefix) else {
             throw BPFError(
                 errno: EINVAL, operation: "block \(prefix)",
@@ -172,6 +174,7 @@ package struct ShieldTables: ~Copyable {
             (block.packets, block.bytes, block.since) = (old.packets, old.bytes, old.since)
         }
         block.setCause(cause)
+        if closesFailsafes { block.failsafes = UInt8(PREFILTER_CLOSES_FAILSAFES) }
         try blockTable.update(key, to: block)
         try commit()
     }
@@ -193,7 +196,8 @@ package struct ShieldTables: ~Copyable {
                 ShieldBlock(
                     prefix: CIDR(key), remaining: .nanoseconds(Int64(clamping: block.expires - now)),
                     age: .nanoseconds(Int64(clamping: now &- block.since)),
-                    count: ShieldCount(packets: block.packets, bytes: block.bytes), cause: block.causeText))
+                    count: ShieldCount(packets: block.packets, bytes: block.bytes), cause: block.causeText,
+                    closesFailsafes: block.failsafes == UInt8(PREFILTER_CLOSES_FAILSAFES)))
         }
         return found.sorted { $0.prefix < $1.prefix }
     }
@@ -247,8 +251,10 @@ package struct ShieldBlock: Hashable, Sendable {
     package var age: Duration
     /// What it has sent since.
     package var count: ShieldCount
-    /// Why, for people; 96 bytes of UTF-8 at most.
+    /// Why, for people; 95 bytes of UTF-8 at most.
     package var cause: String
+    /// Failsafe ports are closed to it too.
+    package var closesFailsafes = false
 }
 
 extension prefilter_block {

@@ -73,7 +73,11 @@ extension ResponseAction: Codable {
 /// Carries actions out; both calls may be repeated.
 package protocol ResponseActuator: Sendable {
     /// Brings it into force, for at least so long. Ends by itself where the kernel can do that.
-    func carryOut(_ action: ResponseAction, for duration: Duration, cause: String) async throws(ResponseFailure)
+    ///
+    /// `closesFailsafes`: a block holds for failsafe ports too.
+    func carryOut(
+        _ action: ResponseAction, for duration: Duration, cause: String, closesFailsafes: Bool
+    ) async throws(ResponseFailure)
 
     /// Takes it back; what is not in force (any more) is no failure.
     func undo(_ action: ResponseAction, cause: String) async throws(ResponseFailure)

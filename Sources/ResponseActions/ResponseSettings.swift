@@ -19,11 +19,17 @@ package struct ResponseSettings: Hashable, Sendable {
         package var kinds: Set<ResponseAction.Kind>?
         /// Also blocks who has not shown that answers reach it: whoever forges its address can then have it blocked.
         package var blocksUnproven: Bool
+        /// Who is blocked is so on failsafe ports too, where guessers of passwords mostly are.
+        package var closesFailsafes: Bool
 
-        package init(mode: Mode, kinds: Set<ResponseAction.Kind>? = nil, blocksUnproven: Bool = false) {
+        package init(
+            mode: Mode, kinds: Set<ResponseAction.Kind>? = nil, blocksUnproven: Bool = false,
+            closesFailsafes: Bool = false
+        ) {
             self.mode = mode
             self.kinds = kinds
             self.blocksUnproven = blocksUnproven
+            self.closesFailsafes = closesFailsafes
         }
     }
 
@@ -55,7 +61,7 @@ package struct ResponseSettings: Hashable, Sendable {
 
     package init() {}
 
-    func rule(for detector: String) -> Rule { rules[detector] ?? Rule(mode: mode) }
+    package func rule(for detector: String) -> Rule { rules[detector] ?? Rule(mode: mode) }
 
     /// True if a finding of one of these detectors may bring the defence of a listener into force.
     package func mayDefend(_ detectors: some Sequence<String>) -> Bool {

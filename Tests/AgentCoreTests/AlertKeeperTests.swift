@@ -40,8 +40,11 @@ final class RecordingActuator: ResponseActuator {
     var calls: [String] { state.withLock { $0.calls } }
     func fail(_ failure: String?) { state.withLock { $0.failure = failure } }
 
-    func carryOut(_ action: ResponseAction, for duration: Duration, cause: String) async throws(ResponseFailure) {
-        try note("\(action.kind.rawValue) \(action.subject) \(duration.components.seconds)s \(cause)")
+    func carryOut(
+        _ action: ResponseAction, for duration: Duration, cause: String, closesFailsafes: Bool
+    ) async throws(ResponseFailure) {
+        let reach = closesFailsafes ? " everywhere" : ""
+        try note("\(action.kind.rawValue) \(action.subject) \(duration.components.seconds)s \(cause)\(reach)")
     }
 
     func undo(_ action: ResponseAction, cause: String) async throws(ResponseFailure) {
@@ -74,9 +77,12 @@ final class RecordingActuator: ResponseActuator {
         return finding
     }
 
-    private func responses(_ directory: String, _ clock: AlertClock? = nil) async throws -> ResponseKeeper {
+    private func responses(
+        _ directory: String, _ clock: AlertClock? = nil, _ change: (inout ResponseSettings) -> Void = { _ in }
+    ) async throws -> ResponseKeeper {
         var settings = ResponseSettings()
         settings.mode = .on
+        change(&settings)
         let keeper = try ResponseKeeper(
             settings, directory: directory, actuator: actuator, clock: clock ?? clocks.clock,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -190,6 +196,17 @@ final class RecordingActuator: ResponseActuator {
         var lines: [AlertNoticeRecord] = []
         for await line in stream { lines.append(try APICoding.decode(AlertNoticeRecord.self, from: line)) }
         #expect(lines.map(\.kind) == [.opened] && lines.first?.host == "box")
+    }
+
+    @Test func `who is blocked is so on failsafe ports where the operator says so`() async throws {
+        for isSaid in [false, true] {
+            let scratch = try Scratch()
+            let responses = try await responses(scratch.path) {
+                $0.rules["password-guessing"] = .init(mode: .on, closesFailsafes: isSaid)
+            }
+            await (try keeper(scratch.path, responses)).consume([finding()])
+            #expect(actuator.calls.last?.hasSuffix(" everywhere") == isSaid)
+        }
     }
 
     @Test func `setting the wall clock neither closes alerts nor ends responses`() async throws {
@@ -388,6 +405,7 @@ final class RecordingActuator: ResponseActuator {
                 password-guessing: on
                 port-scan: dry-run
                 fan-out: {mode: on, actions: [quarantine, block], unproven: true}
+                beacon: {mode: on, failsafes: true}
               blockTime: 5m
               blockTimeMax: 48h
               growth: 2
@@ -409,6 +427,7 @@ final class RecordingActuator: ResponseActuator {
         #expect(response.settings.rules["port-scan"] == .init(mode: .dryRun))
         #expect(
             response.settings.rules["fan-out"] == .init(mode: .on, kinds: [.quarantine, .block], blocksUnproven: true))
+        #expect(response.settings.rules["beacon"] == .init(mode: .on, closesFailsafes: true))
         #expect(response.limits.count == 1 && response.quarantineAllows.count == 2)
         #expect(response.settings.growth == 2 && response.settings.blocksMax == 10)
         #expect(try read("audit: false").response.settings.mode == .dryRun)

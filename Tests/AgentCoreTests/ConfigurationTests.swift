@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import AlertPipeline
 import IdentityModel
 import KernelDatapath
 import LinuxHost
@@ -7,6 +8,7 @@ import NetworkModel
 import PolicyCompiler
 import PolicyModel
 import PolicyReading
+import ResponseActions
 import Testing
 
 @testable import AgentCore
@@ -28,12 +30,20 @@ import Testing
         configuration.hostEndpoint.failsafes = []
         configuration.sizes.eventBytes = 1
         configuration.flowCapacity = 1
+        configuration.shield.settings.reflectorPorts = []
+        configuration.shield.settings.senses = true
+        configuration.response.settings.blocksMax = 1
+        configuration.alerts.settings.noticesPerMinute = 1
+        configuration.names.grace = .zero
         try configuration.read(bytes, file: "agent.yaml")
         let defaults = AgentConfiguration()
         #expect(configuration.policyDirectory == defaults.policyDirectory)
         #expect(configuration.hostEndpoint == defaults.hostEndpoint)
         #expect(configuration.sizes == defaults.sizes && configuration.settings == defaults.settings)
         #expect(configuration.flowCapacity == defaults.flowCapacity && configuration.logLevel == defaults.logLevel)
+        #expect(configuration.shield.settings == defaults.shield.settings)
+        #expect(configuration.response.settings == defaults.response.settings)
+        #expect(configuration.alerts.settings == defaults.alerts.settings && configuration.names == defaults.names)
         #expect(configuration.socketPath == "/run/bulkhead/bulkhead.sock")
     }
 

@@ -12,10 +12,11 @@ import Testing
     private static let day: UInt64 = 86_400_000_000_000
     private let now: UInt64 = 20_000 * BlockStoreTests.day
 
-    private func block(_ prefix: String, seconds: Int64) -> ShieldBlock? {
+    private func block(_ prefix: String, seconds: Int64, closesFailsafes: Bool = false) -> ShieldBlock? {
         CIDR(prefix).map {
             ShieldBlock(
-                prefix: $0, remaining: .seconds(seconds), age: .zero, count: ShieldCount(), cause: "alert 1: \"x\"\n")
+                prefix: $0, remaining: .seconds(seconds), age: .zero, count: ShieldCount(), cause: "alert 1: \"x\"\n",
+                closesFailsafes: closesFailsafes)
         }
     }
 
@@ -26,6 +27,9 @@ import Testing
         try store.write(["192.0.2.1/32", "2001:db8::/64"].compactMap { block($0, seconds: 600) }, now: now)
         let rest = store.read(now: now + 100_000_000_000)
         #expect(rest.map { "\($0.prefix) \($0.seconds)" } == ["192.0.2.1/32 500", "2001:db8::/64 500"])
+        #expect(rest.allSatisfy { !$0.closesFailsafes })
+        try store.write([block("192.0.2.1/32", seconds: 60, closesFailsafes: true)].compactMap(\.self), now: now)
+        #expect(store.read(now: now).map(\.closesFailsafes) == [true])
         #expect(rest.first?.cause == "alert 1: \"x\"\n")
         #expect(store.read(now: now + 600_000_000_000).isEmpty)
     }

@@ -75,6 +75,7 @@ import Testing
     @Test(arguments: [
         "shield: {mode: on}", "shield: {feeds: [{path: relative}]}", "shield: {feeds: [{name: x}]}",
         "shield: {feeds: [{path: /a/x}, {path: /b/x}]}", "shield: {feeds: [{path: /a/allow}]}", "shield: {allow: [x]}",
+        "shield: {allow: [0.0.0.0/0]}", "shield: {allow: ['::/0']}",
         "shield: {limits: {sources: {packets: 1}}}", "shield: {limits: {source: {frames: 1}}}",
         "shield: {limits: {source: {packets: 0}}}", "shield: {limits: {source: {packets: {burst: 1}}}}",
         "shield: {limitEntries: 1000}", "shield: {events: -1}", "shield: {failsafePorts: [70000]}",

@@ -101,8 +101,11 @@ struct prefilter_block {
 	__u64 packets;
 	__u64 bytes;
 	__u64 since;                      /* ns of CLOCK_MONOTONIC, of the first of the blocks that followed each other */
-	__u8 cause[96];                   /* UTF-8 for people, filled up with zeros; kept here so that it outlives the agent */
+	__u8 cause[95];                   /* UTF-8 for people, filled up with zeros; kept here so that it outlives the agent */
+	__u8 failsafes;                   /* PREFILTER_CLOSES_FAILSAFES; of an older agent the cause's last byte */
 };
+/* The block holds for failsafe ports too. No byte of UTF-8. */
+#define PREFILTER_CLOSES_FAILSAFES 0xff
 _Static_assert(sizeof(struct prefilter_block) == 128, "prefilter_block");
 
 #define LIMIT_WAYS 4

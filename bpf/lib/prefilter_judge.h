@@ -55,24 +55,28 @@ static __always_inline struct address_words net_of(struct address_words w, __u8 
 	return w;
 }
 
-static __always_inline bool is_blocked_as(struct address_words w, __u32 length, __u8 family, __u32 bytes)
+/* By how much a source is blocked. */
+enum { BLOCKED_NOT = 0, BLOCKED = 1, BLOCKED_FROM_FAILSAFES = 2 };
+
+static __always_inline int blocked_as(struct address_words w, __u32 length, __u8 family, __u32 bytes)
 {
 	struct prefilter_block_key key = {.hi = w.hi, .lo = w.lo, .length = length, .is_ipv4 = family == 4};
 	struct prefilter_block *block = bpf_map_lookup_elem(&prefilter_blocks_map, &key);
 
 	if (!block || block->expires <= bpf_ktime_get_ns())
-		return false;
+		return BLOCKED_NOT;
 	__sync_fetch_and_add(&block->packets, 1);
 	__sync_fetch_and_add(&block->bytes, bytes);
-	return true;
+	return block->failsafes == PREFILTER_CLOSES_FAILSAFES ? BLOCKED_FROM_FAILSAFES : BLOCKED;
 }
 
-static __always_inline bool is_blocked(__u32 flags, struct address_words w, __u8 family, __u32 bytes)
+static __always_inline int blocked(__u32 flags, struct address_words w, __u8 family, __u32 bytes)
 {
-	if (flags & PREFILTER_BLOCKS && is_blocked_as(w, family == 4 ? 32 : 128, family, bytes))
-		return true;
-	return flags & PREFILTER_BLOCKED_NETS &&
-	       is_blocked_as(net_of(w, family), family == 4 ? 24 : 64, family, bytes);
+	int how = flags & PREFILTER_BLOCKS ? blocked_as(w, family == 4 ? 32 : 128, family, bytes) : BLOCKED_NOT;
+
+	if (how || !(flags & PREFILTER_BLOCKED_NETS))
+		return how;
+	return blocked_as(net_of(w, family), family == 4 ? 24 : 64, family, bytes);
 }
 
 static __always_inline int check_limits(const struct prefilter_config *config, const struct packet *p,
@@ -167,8 +171,13 @@ static __always_inline int judge_source(const struct prefilter_settings *setting
 			reason = DROP_SHIELD_FEED | class << 8;
 		}
 	}
-	if (!reason && flags & (PREFILTER_BLOCKS | PREFILTER_BLOCKED_NETS) && is_blocked(flags, source, p->family, p->length))
-		reason = DROP_SHIELD_BLOCK;
+	if (!reason && flags & (PREFILTER_BLOCKS | PREFILTER_BLOCKED_NETS)) {
+		int how = blocked(flags, source, p->family, p->length);
+
+		if (how == BLOCKED_FROM_FAILSAFES)
+			return DROP_SHIELD_BLOCK;
+		reason = how ? DROP_SHIELD_BLOCK : DROP_NONE;
+	}
 	if (reason && !(flags & PREFILTER_FAILSAFES))
 		return reason;
 	if (reason || flags & PREFILTER_REFLECTORS) {

@@ -12,6 +12,19 @@ extension AgentState {
         return report
     }
 
+    /// What is wrong with the shield and with the defence of listeners, each with its remedy.
+    func shieldProblems() async -> [ProblemReport] {
+        let shield = await shield?.problems ?? [:]
+        let defence = await synKeeper?.problems ?? [:]
+        // What the kernel lacks is no fault of anybody's configuration.
+        return shield.filter { $0.key != ShieldKeeper.reflectorSubject }.sorted { $0.key < $1.key }.map {
+            ProblemReport(subject: "shield", message: $1, since: firstSeen("shield \($0)", $1))
+        }
+            + defence.sorted { $0.key < $1.key }.map {
+                ProblemReport(subject: "syn defence", message: $1, since: firstSeen("syn defence \($0)", $1))
+            }
+    }
+
     /// The defence of listeners on the devices of the host, and inside its workloads.
     func followListeners() async {
         guard let synKeeper, !isDetached else { return }

@@ -14,7 +14,7 @@ import PolicyModel
 extension AgentState {
     func status() async throws(APIError) -> StatusReport {
         let refused = refusedAddresses()
-        let problems = problemReports() + refused.problems
+        let problems = problemReports() + refused.problems + (await shieldProblems())
         let isStarting = !isAdopted || !areFirstEndpointsAttached
         let condition: StatusReport.Condition = !problems.isEmpty ? .degraded : isStarting ? .starting : .ready
         var report = StatusReport(
@@ -24,7 +24,8 @@ extension AgentState {
             warnings: engine.portNameDiagnostics().map(\.record), confirmation: confirmation,
             timedPolicies: timedPolicyReports())
         report.names = nameStatus()
-        report.notes = refused.notes.isEmpty ? nil : refused.notes
+        let notes = refused.notes + responseNotes()
+        report.notes = notes.isEmpty ? nil : notes
         report.detection = await detection?.status
         report.alerts = await alerts?.status()
         report.auditedNamespaces = auditedNamespaces.isEmpty ? nil : auditedNamespaces.sorted()

@@ -10,13 +10,16 @@ struct AgentActuator: ResponseActuator {
     let state: AgentState
     let configuration: ResponseConfiguration
 
-    func carryOut(_ action: ResponseAction, for duration: Duration, cause: String) async throws(ResponseFailure) {
+    func carryOut(
+        _ action: ResponseAction, for duration: Duration, cause: String, closesFailsafes: Bool
+    ) async throws(ResponseFailure) {
         do throws(APIError) {
             switch action {
             case .block(let prefix):
                 let seconds = min(duration.components.seconds, ShieldBlockRequest.secondsRange.upperBound)
                 try await state.requireShield().answer(
-                    prefix, seconds: seconds, cause: cause, rails: await state.railsWithSessions())
+                    prefix, seconds: seconds, cause: cause, closesFailsafes: closesFailsafes,
+                    rails: await state.railsWithSessions())
             case .rateLimit(let address): try await limit(address)
             case .synDefence(let address, let port):
                 try await state.defend(SynDemand(address: address, port: port), isOn: true)

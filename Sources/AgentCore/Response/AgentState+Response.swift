@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ControlAPI
+import Detectors
 import FeedReading
 import IdentityModel
 import KernelDatapath
@@ -32,6 +33,17 @@ extension AgentState {
         let workloads = engine.input.workloads.values.filter { !$0.isHost }
         rails.workloads = Set(workloads.flatMap(\.addresses)).subtracting(hostAddresses)
         return rails
+    }
+
+    /// What somebody who switches responses on may not expect.
+    func responseNotes() -> [ProblemReport] {
+        let (detector, ports) = (PasswordGuessing.name, configuration.shield.settings.failsafePorts)
+        let rule = configuration.response.settings.rule(for: detector)
+        guard rule.mode == .on, !rule.closesFailsafes, !ports.isEmpty else { return [] }
+        let message =
+            "failsafe ports (\(ports.sorted().map(String.init).joined(separator: ", "))) stay open to whoever is blocked for "
+            + "guessing passwords: `failsafes: true` of `response.detectors.\(detector)` closes them"
+        return [ProblemReport(subject: "response", message: message, since: firstSeen("response", message))]
     }
 
     /// Names of the endpoints that have these addresses.

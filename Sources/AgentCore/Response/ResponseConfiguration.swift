@@ -61,14 +61,16 @@ extension ConfigurationReader {
             }
             var mode: ResponseSettings.Mode?
             var kinds: Set<ResponseAction.Kind>?
-            var blocksUnproven = false
+            var blocksUnproven = false, closesFailsafes = false
             try value.mapping([
                 "mode": { mode = try $0.responseMode() },
                 "unproven": { blocksUnproven = try $0.boolean() },
+                "failsafes": { closesFailsafes = try $0.boolean() },
                 "actions": { kinds = Set(try $0.list().map { try $0.choice(ResponseAction.Kind.self) }) },
             ])
             guard let mode else { throw value.error("say the `mode`: off, dry-run or on") }
-            rules[detector] = ResponseSettings.Rule(mode: mode, kinds: kinds, blocksUnproven: blocksUnproven)
+            rules[detector] = ResponseSettings.Rule(
+                mode: mode, kinds: kinds, blocksUnproven: blocksUnproven, closesFailsafes: closesFailsafes)
         }
         return rules
     }

@@ -86,7 +86,9 @@ actor ResponseKeeper {
         // Whole seconds, and not none.
         let seconds = Int64(clamping: max(1, rest.quotient + (rest.remainder > 0 ? 1 : 0)))
         do throws(ResponseFailure) {
-            try await actuator.carryOut(record.action, for: .seconds(seconds), cause: ResponseKeeper.cause(record))
+            try await actuator.carryOut(
+                record.action, for: .seconds(seconds), cause: ResponseKeeper.cause(record),
+                closesFailsafes: plan.settings.rule(for: record.detector).closesFailsafes)
             plan.settle(record.id, failure: nil)
         } catch {
             plan.settle(record.id, failure: error)

@@ -13,6 +13,7 @@ struct BlockStore: Sendable {
         var prefix: CIDR
         var seconds: Int64
         var cause: String
+        var closesFailsafes = false
     }
 
     private struct Line: Codable {
@@ -21,6 +22,8 @@ struct BlockStore: Sendable {
         var until: UInt64
         var left: Int64
         var cause: String
+        /// Absent: failsafe ports stay open.
+        var closesFailsafes: Bool?
     }
 
     let path: String
@@ -36,7 +39,9 @@ struct BlockStore: Sendable {
             guard let line = try? APICoding.decode(Line.self, from: Array(text)), line.until > now else { return nil }
             let (whole, rest) = (line.until - now).quotientAndRemainder(dividingBy: 1_000_000_000)
             let seconds = min(Int64(clamping: whole) + (rest > 0 ? 1 : 0), line.left)
-            return seconds > 0 ? Rest(prefix: line.prefix, seconds: seconds, cause: line.cause) : nil
+            guard seconds > 0 else { return nil }
+            return Rest(
+                prefix: line.prefix, seconds: seconds, cause: line.cause, closesFailsafes: line.closesFailsafes == true)
         }
     }
 
@@ -46,7 +51,10 @@ struct BlockStore: Sendable {
             let (seconds, rest) = block.remaining.components
             let left = seconds + (rest > 0 ? 1 : 0)
             let until = now &+ UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: rest / 1_000_000_000)
-            bytes += try APICoding.encode(Line(prefix: block.prefix, until: until, left: left, cause: block.cause))
+            bytes += try APICoding.encode(
+                Line(
+                    prefix: block.prefix, until: until, left: left, cause: block.cause,
+                    closesFailsafes: block.closesFailsafes ? true : nil))
             bytes.append(UInt8(ascii: "\n"))
         }
         do throws(HostError) {

@@ -53,7 +53,7 @@ extension ConfigurationReader {
             "mode": { shield.settings.mode = try $0.choice(ShieldMode.self) },
             "devices": { shield.devices = try $0.list().map { try $0.string() } },
             "feeds": { shield.feeds = try $0.feeds() },
-            "allow": { shield.allowed = try $0.list().map { try $0.network() } },
+            "allow": { shield.allowed = try $0.list().map { try $0.allowedNetwork() } },
             "failsafePorts": { shield.settings.failsafePorts = try $0.ports() },
             "servedPorts": { shield.settings.servedPorts = try $0.ports() },
             "reflectorPorts": { shield.settings.reflectorPorts = try $0.ports() },
@@ -70,6 +70,14 @@ extension ConfigurationReader {
         ])
         shield.settings.limits = limits
         return shield
+    }
+
+    private func allowedNetwork() throws -> CIDR {
+        let network = try network()
+        guard network.length > 0 else {
+            throw error("\(network) allows everybody, and the shield would do nothing: say `mode: off` for that")
+        }
+        return network
     }
 
     private func feeds() throws -> [ShieldConfiguration.Feed] {

@@ -10,7 +10,7 @@ import ResponseActions
 extension ShieldKeeper {
     /// Drops what a source, a /24 or a /64 sends, from now on; one that is blocked already is made longer or shorter.
     ///
-    /// `cause`: for people, 96 bytes of UTF-8 are kept, over restarts too. `rails`: whom the host needs. How long a second
+    /// `cause`: for people, 95 bytes of UTF-8 are kept, over restarts too. `rails`: whom the host needs. How long a second
     /// block lasts is the caller's choice: `blocks()` says what is there. Throws `.refused` for whom the host needs and
     /// for what an allow feed names, `.badRequest` for other prefixes and times, `.commitFailed` if there is no room.
     func block(_ prefix: CIDR, seconds: Int64, cause: String, rails: GuardRails) throws(APIError) {
@@ -19,14 +19,17 @@ extension ShieldKeeper {
     }
 
     /// What a response blocks: what somebody else has blocked for longer stays as it is.
-    func answer(_ prefix: CIDR, seconds: Int64, cause: String, rails: GuardRails) throws(APIError) {
+    func answer(
+        _ prefix: CIDR, seconds: Int64, cause: String, closesFailsafes: Bool, rails: GuardRails
+    ) throws(APIError) {
+        try requireEnforcing()
         try checkHarmless(prefix, rails: rails, session: nil)
         if let block = try blocks().first(where: { $0.prefix == prefix }), block.remaining > .seconds(seconds),
             !block.isBecause(of: cause)
         {
             return
         }
-        try put(prefix, seconds: seconds, cause: cause)
+        try put(prefix, seconds: seconds, cause: cause, closesFailsafes: closesFailsafes)
     }
 
     /// Ends a block that was put for this cause; one that somebody put in its place stays.
@@ -43,7 +46,8 @@ extension ShieldKeeper {
             let present = Set(try blocks().map(\.prefix))
             var restored = 0
             for kept in blockStore.read(now: clock.now) where !present.contains(kept.prefix) {
-                try put(kept.prefix, seconds: kept.seconds, cause: kept.cause)
+                try put(
+                    kept.prefix, seconds: kept.seconds, cause: kept.cause, closesFailsafes: kept.closesFailsafes)
                 restored += 1
             }
             if restored > 0 { logger.notice("shield: blocks put back", metadata: ["count": "\(restored)"]) }
@@ -92,6 +96,7 @@ extension ShieldKeeper {
     /// `rails`: whom the host needs.
     func block(_ request: ShieldBlockRequest, rails: GuardRails) throws(APIError) -> ShieldReport {
         let prefix = try parse(request.prefix)
+        try checkLength(prefix)
         guard let seconds = request.seconds else {
             throw APIError(.badRequest, "say for how long: a second to 30 days")
         }
@@ -108,15 +113,21 @@ extension ShieldKeeper {
         return try report()
     }
 
-    private func put(_ prefix: CIDR, seconds: Int64, cause: String) throws(APIError) {
-        guard ShieldBlockRequest.secondsRange.contains(seconds) else {
-            throw APIError(.badRequest, "a block lasts a second to 30 days")
-        }
+    private func checkLength(_ prefix: CIDR) throws(APIError) {
         guard ShieldBlock.lengths(isIPv4: prefix.isIPv4).contains(prefix.length) else {
             throw APIError(.badRequest, "blocks are of single addresses, of /24 and of /64; longer lists are feeds")
         }
+    }
+
+    private func put(
+        _ prefix: CIDR, seconds: Int64, cause: String, closesFailsafes: Bool = false
+    ) throws(APIError) {
+        guard ShieldBlockRequest.secondsRange.contains(seconds) else {
+            throw APIError(.badRequest, "a block lasts a second to 30 days")
+        }
+        try checkLength(prefix)
         do {
-            try shield.block(prefix, for: .seconds(seconds), cause: cause)
+            try shield.block(prefix, for: .seconds(seconds), cause: cause, closesFailsafes: closesFailsafes)
         } catch {
             if error.isFull { refusedBlocks += 1 }
             throw APIError(
@@ -128,6 +139,13 @@ extension ShieldKeeper {
         areBlocksKept = false
         logger.notice(
             "shield: blocked", metadata: ["prefix": "\(prefix)", "seconds": "\(seconds)", "cause": "\(cause)"])
+    }
+
+    /// Who answers attacks by itself must not believe that it did something.
+    func requireEnforcing() throws(APIError) {
+        guard configuration.settings.mode == .enforce else {
+            throw APIError(.refused, "the shield only counts: set `shield.mode: enforce`")
+        }
     }
 
     private func checkHarmless(_ prefix: CIDR, rails: GuardRails, session: IPAddress?) throws(APIError) {

@@ -24,6 +24,7 @@ actor ShieldKeeper {
     private(set) var feedBytes: [Bool: Int] = [:]
     var refusedBlocks = 0
     private(set) var problems: [String: String] = [:]
+    static let reflectorSubject = "reflectors"
     private var isDetached = false
     /// Reads the sensors; nil without.
     private var listening: Task<Void, Never>?
@@ -59,7 +60,9 @@ actor ShieldKeeper {
         shield.tables.grantEvents(configuration.eventsPerSecond)
         followDevices()
         if !shield.hasTCX {
-            note("reflectors", "this kernel has no tcx (Linux 6.6): nobody sees who asks, so answers are not filtered")
+            note(
+                ShieldKeeper.reflectorSubject,
+                "this kernel has no tcx (Linux 6.6): nobody sees who asks, so answers are not filtered")
         }
     }
 
@@ -204,6 +207,7 @@ actor ShieldKeeper {
     ///
     /// The shield's own limits go first where both speak of the same.
     func limit(_ limits: [ShieldLimit.Place: ShieldLimit], for address: IPAddress) throws(APIError) {
+        if !limits.isEmpty { try requireEnforcing() }
         let before = addedLimits
         addedLimits[address] = limits.isEmpty ? nil : limits
         guard addedLimits != before else { return }

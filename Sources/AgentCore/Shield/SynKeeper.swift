@@ -40,7 +40,7 @@ actor SynKeeper {
     }
 
     private var places: [UInt32: KnownPlace] = [:]
-    private var problems: [String: String] = [:]
+    private(set) var problems: [String: String] = [:]
     private var rotatedIn = SynTables.step()
     /// What responses want defended.
     private var demands: Set<SynDemand>
