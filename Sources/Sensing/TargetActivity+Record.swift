@@ -21,13 +21,19 @@ extension TargetActivity {
         // What the vote's winner has more than all others together; a quarter of the votes makes it stand out.
         topPort = UInt64(window.top_count) * 4 > syn + udp ? UInt16(bigEndian: window.top_port) : 0
         reflectorPort = UInt16(bigEndian: window.reflector_port)
-        let ports = zip(bytesOf(record.span.ports), bytesOf(record.span_before.ports))
+        // The minutes before may be of long ago, where nothing came in between.
+        let isRecent = time < record.span_before.since &+ Self.recent
+        let spanBefore = isRecent ? record.span_before : sense_span()
+        let ports = zip(bytesOf(record.span.ports), bytesOf(spanBefore.ports))
             .reduce(0) { $0 + ($1.0 | $1.1).nonzeroBitCount }
         distinctPorts = CardinalityEstimate.linear(set: ports, size: 512)
         distinctProbers = CardinalityEstimate.registers(
-            zip(bytesOf(record.span.probers), bytesOf(record.span_before.probers)).map { max($0, $1) })
-        failedProbes = record.span.failed &+ record.span_before.failed
+            zip(bytesOf(record.span.probers), bytesOf(spanBefore.probers)).map { max($0, $1) })
+        failedProbes = record.span.failed &+ spanBefore.failed
     }
+
+    /// Three times what a sensor takes together as minutes.
+    private static let recent: UInt64 = 720_000_000_000
 }
 
 /// The bytes of a C array, which Swift has as a tuple.

@@ -39,6 +39,19 @@ import Testing
         #expect(told == 16_000)
     }
 
+    @Test func `minutes of long ago say nothing of a target's last ones`() {
+        let minute: UInt64 = 60_000_000_000
+        var record = sense_target()
+        (record.span_before.since, record.span_before.failed) = (100 * minute, 439)
+        record.span_before.ports.0 = .max
+        record.span_before.probers.0 = 9
+        (record.span.since, record.span.failed) = (105 * minute, 3)
+        let soon = TargetActivity(record, isBefore: false, time: 108 * minute, isWhole: true)
+        #expect(soon.failedProbes == 442 && soon.distinctPorts > 60 && soon.distinctProbers == 1)
+        let late = TargetActivity(record, isBefore: false, time: 113 * minute, isWhole: true)
+        #expect(late.failedProbes == 3 && late.distinctPorts == 0 && late.distinctProbers == 0)
+    }
+
     @Test func `registers that are all full are as many as can be said`() {
         #expect(CardinalityEstimate.registers([UInt8](repeating: 255, count: 128)) == .max)
         #expect(CardinalityEstimate.registers([UInt8](repeating: 0, count: 128)) == 0)
