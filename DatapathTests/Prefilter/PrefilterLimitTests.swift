@@ -43,6 +43,29 @@ extension DatapathTests {
             #expect(counters[PREFILTER_LIMITED + (index[scope] ?? 0)] == counters[DROP_SHIELD_PACKETS])
         }
 
+        /// Who forges somebody's address while one destination is flooded must not cut that one off from all others.
+        @Test(arguments: Family.allCases, ShieldLimit.Scope.allCases)
+        func `limits for a flood hold where the flood goes, and leave the shield's own alone`(
+            family: Family, scope: ShieldLimit.Scope
+        ) throws {
+            let fixture = try PrefilterFixture {
+                $0.limits[.init(.source, .icmp)] = ShieldLimit(rate: 1, burst: 20)
+                $0.floodedLimits[.init(scope, .packets)] = ShieldLimit(rate: 1, burst: 10)
+                $0.floodedLimits[.init(.source, .icmp)] = ShieldLimit(rate: 1, burst: 1)
+            }
+            let from = address(family, 7)
+            let datagram = { (to: IPAddress) in { (_: Int) in Packet.ip(from, to: to).udp(1, 40000) } }
+            #expect(try passes(fixture, 30, datagram(family.own)) == 30, "nothing is flooded")
+            let flooded = try #require(IPAddress("\(family.own)"))
+            try fixture.tables.setFlooded([flooded, address(family, 99)])
+            #expect(try passes(fixture, 30, datagram(family.own)) == 10)
+            #expect(try passes(fixture, 30, datagram(family.ownSecond)) == 30, "it goes elsewhere")
+            let ping = { (_: Int) in Packet.ip(from, to: family.ownSecond).echoRequest(7) }
+            #expect(try passes(fixture, 30, ping) == 20, "the shield's own goes first, for all destinations")
+            try fixture.tables.setFlooded([])
+            #expect(try passes(fixture, 30, datagram(family.own)) == 30)
+        }
+
         @Test(arguments: Family.allCases) func `each kind has its reason and its packets`(family: Family) throws {
             let base = Packet.ip(family.world, to: family.own)
             let syn = base.tcp(40000, 443, .syn), ack = base.tcp(40000, 443, .ack)

@@ -54,7 +54,7 @@ package struct Shield: ~Copyable {
     /// Counters do not: they begin anew with the numbers that feeds have.
     private static let keptMaps = [
         "prefilter_settings_map", "prefilter_ports_map", "prefilter_feeds_map", "prefilter_blocks_map",
-        "prefilter_limits_map", "prefilter_asked_map", SynDefence.prefilterSlot,
+        "prefilter_limits_map", "prefilter_flooded_map", "prefilter_asked_map", SynDefence.prefilterSlot,
     ]
 
     /// Loads the programs over the tables that an earlier agent has left, or over new ones.
@@ -163,6 +163,16 @@ package struct Shield: ~Copyable {
         } catch {
             throw .kernel(error)
         }
+    }
+
+    /// Limits of what goes to these addresses, beside those of `settings`.
+    package mutating func limit(
+        _ limits: [ShieldLimit.Place: ShieldLimit], to addresses: Set<IPAddress>, beside settings: ShieldSettings
+    ) throws(DatapathError) {
+        var settings = settings
+        settings.floodedLimits = addresses.isEmpty ? [:] : limits
+        do throws(BPFError) { try tables.setFlooded(addresses) } catch { throw .kernel(error) }
+        try configure(settings)
     }
 
     /// Takes the programs off every device that is not named.

@@ -56,6 +56,9 @@ package struct ShieldLimit: Hashable, Sendable {
             self.scope = scope
             self.kind = kind
         }
+
+        /// Among the kernel's limits.
+        var kernelIndex: Int { scope.index * Int(LIMIT_KIND_COUNT) + kind.index }
     }
 
     /// Units a second, 1 to 10^11.
@@ -97,6 +100,8 @@ package struct ShieldSettings: Hashable, Sendable {
     /// How long an answer to a question may take.
     package var answerTime: Duration = .seconds(30)
     package var limits: [ShieldLimit.Place: ShieldLimit] = [:]
+    /// Of what goes to `ShieldTables.setFlooded`; where `limits` speak of the same, they go first.
+    package var floodedLimits: [ShieldLimit.Place: ShieldLimit] = [:]
     /// Sources, networks and destinations that may be over nothing at the same time, of each so many; a power of two.
     package var limitEntries = 16_384
     /// Blocks at the same time.
@@ -133,14 +138,17 @@ package struct ShieldSettings: Hashable, Sendable {
         let nanoseconds = answerTime.components.seconds * 1_000_000_000
         config.asked_ticks = UInt32(clamping: max(2, nanoseconds >> ASKED_TICK_SHIFT))
         unsafe withUnsafeMutableBytes(of: &config.limits) { bytes in
-            for (place, limit) in limits {
-                let index = place.scope.index * Int(LIMIT_KIND_COUNT) + place.kind.index
+            for (place, limit) in limits.merging(floodedLimits, uniquingKeysWith: { own, _ in own }) {
+                let index = place.kernelIndex
                 unsafe bytes.storeBytes(
                     of: limit.kernelLimit(place.kind), toByteOffset: index * MemoryLayout<prefilter_limit>.stride,
                     as: prefilter_limit.self)
             }
         }
-        for place in limits.keys { config.limited_scopes |= 1 << UInt32(place.scope.index) }
+        for place in Set(limits.keys).union(floodedLimits.keys) {
+            config.limited_scopes |= 1 << UInt16(place.scope.index)
+            if limits[place] == nil { config.flooded_only |= 1 << UInt16(place.kernelIndex) }
+        }
         return config
     }
 }

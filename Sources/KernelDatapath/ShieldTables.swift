@@ -23,6 +23,7 @@ package struct ShieldTables: ~Copyable {
     /// What this process has put in force, by `isIPv4`.
     private var tries: [Bool: FeedTrie] = [:]
     private var isCommitted = false
+    private let flooded: BPFMap<ip_address, UInt32>
 
     /// Takes the tables of a loaded object.
     package init(_ object: borrowing BPFObject) throws(BPFError) {
@@ -35,7 +36,9 @@ package struct ShieldTables: ~Copyable {
         let samples = try MappedArray(object.mapDescriptor("prefilter_samples_map"), name: "prefilter_samples_map")
         let clock = try KernelMonotonicClock()
         // Assigned last: a type that cannot be copied is built whole or not at all.
+        let flooded: BPFMap<ip_address, UInt32> = try object.map("prefilter_flooded_map")
         blockTable = try object.map("prefilter_blocks_map")
+        self.flooded = flooded
         self.settingsMemory = settingsMemory
         self.ports = ports
         self.feeds = feeds
@@ -64,6 +67,14 @@ package struct ShieldTables: ~Copyable {
         write(settings.servedPorts, at: MemoryLayout<prefilter_ports>.offset(of: \.served))
         write(settings.failsafePorts, at: MemoryLayout<prefilter_ports>.offset(of: \.failsafes))
         try commit()
+    }
+
+    /// For which addresses `floodedLimits` hold, from now on.
+    package func setFlooded(_ addresses: Set<IPAddress>) throws(BPFError) {
+        var gone: [ip_address] = []
+        try flooded.forEach { key, _ in if !addresses.contains(IPAddress(key)) { gone.append(key) } }
+        for address in addresses { try flooded.update(ip_address(address), to: 1) }
+        try flooded.remove(gone)
     }
 
     /// A set of ports, word by word: a port that stays in it is never missing.

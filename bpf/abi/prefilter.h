@@ -65,7 +65,8 @@ struct prefilter_limit {
 
 struct prefilter_config {
 	__u32 flags;                      /* PREFILTER_* */
-	__u32 limited_scopes;             /* bit per LIMIT_* scope with a limit */
+	__u16 limited_scopes;             /* bit per LIMIT_* scope with a limit */
+	__u16 flooded_only;               /* bit per scope * LIMIT_KIND_COUNT + kind: limits only what goes to flooded addresses */
 	__u32 set_mask;                   /* sets of buckets per scope, minus one */
 	__u32 asked_ticks;                /* how long a question to a reflector counts, in ASKED_TICK_SHIFT */
 	struct prefilter_limit limits[LIMIT_SCOPE_ROWS][LIMIT_KIND_COUNT];
@@ -107,6 +108,9 @@ struct prefilter_block {
 /* The block holds for failsafe ports too. No byte of UTF-8. */
 #define PREFILTER_CLOSES_FAILSAFES 0xff
 _Static_assert(sizeof(struct prefilter_block) == 128, "prefilter_block");
+
+/* Addresses that are flooded at the same time. */
+#define PREFILTER_FLOODED_MAX 1024
 
 #define LIMIT_WAYS 4
 

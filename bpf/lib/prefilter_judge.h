@@ -83,7 +83,7 @@ static __always_inline int check_limits(const struct prefilter_config *config, c
 					struct address_words source)
 {
 	struct address_words who = source;
-	__u32 kinds = 1 << LIMIT_PACKETS | 1 << LIMIT_BYTES;
+	__u32 kinds = 1 << LIMIT_PACKETS | 1 << LIMIT_BYTES, unlimited = config->flooded_only, here;
 	int used_up;
 
 	if (p->flags & PACKET_FRAGMENT)
@@ -94,15 +94,18 @@ static __always_inline int check_limits(const struct prefilter_config *config, c
 	    ((p->key.protocol == PROTOCOL_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) ||
 	     (p->key.protocol == PROTOCOL_SCTP && p->sctp_chunk == LIMIT_SCTP_INIT)))
 		kinds |= 1 << LIMIT_CONNECTIONS;
+	if (unlimited && bpf_map_lookup_elem(&prefilter_flooded_map, &p->key.local))
+		unlimited = 0;
 	for (__u32 scope = 0; scope < LIMIT_SCOPE_COUNT; scope++) {
-		if (!(config->limited_scopes >> scope & 1))
+		here = kinds & ~(unlimited >> scope * LIMIT_KIND_COUNT);
+		if (!(config->limited_scopes >> scope & 1) || !here)
 			continue;
 		if (scope == LIMIT_NET)
 			who = net_of(source, p->family);
 		else if (scope == LIMIT_DESTINATION)
 			who = words_of(&p->key.local, p->family);
 		/* Families keep apart: IPv4 words have nothing in the lower half, and 1 there stands for that. */
-		used_up = charge_scope(who.hi, p->family == 4 ? 1 : who.lo, scope, kinds, p->length);
+		used_up = charge_scope(who.hi, p->family == 4 ? 1 : who.lo, scope, here, p->length);
 		if (used_up) {
 			count_prefilter(PREFILTER_LIMITED + scope, p->length);
 			return DROP_SHIELD_PACKETS + used_up - 1;

@@ -65,6 +65,14 @@ struct {
 	__type(value, struct limit_set);
 } prefilter_limits_map SEC(".maps");
 
+/* Destinations for which the limits of `flooded_only` hold. Agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PREFILTER_FLOODED_MAX);
+	__type(key, struct ip_address);
+	__type(value, __u32);
+} prefilter_flooded_map SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, ASKED_CELLS);

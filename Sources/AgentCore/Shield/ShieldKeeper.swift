@@ -30,8 +30,9 @@ actor ShieldKeeper {
     private var listening: Task<Void, Never>?
     /// The feeds as packets are judged by them, by `isIPv4`; nil before the first load.
     private var inForce: [Bool: [RangePrefix]] = [:]
-    /// By the destination that is flooded.
-    private var addedLimits: [IPAddress: [ShieldLimit.Place: ShieldLimit]] = [:]
+    /// Destinations for which responses want limits, and which.
+    private var flooded: Set<IPAddress> = []
+    private var floodedLimits: [ShieldLimit.Place: ShieldLimit] = [:]
     let blockStore: BlockStore
     var clock = AlertClock()
     /// False while the store does not say what is blocked.
@@ -203,20 +204,19 @@ actor ShieldKeeper {
 
     // MARK: - Limits
 
-    /// Limits that are in force besides the configured ones, for as long as they are asked for; none: not any more.
+    /// Limits of what goes to an address, in force besides the configured ones for as long as they are asked for; none: not any more.
     ///
     /// The shield's own limits go first where both speak of the same.
     func limit(_ limits: [ShieldLimit.Place: ShieldLimit], for address: IPAddress) throws(APIError) {
         if !limits.isEmpty { try requireEnforcing() }
-        let before = addedLimits
-        addedLimits[address] = limits.isEmpty ? nil : limits
-        guard addedLimits != before else { return }
-        var settings = configuration.settings
-        for limits in addedLimits.values { settings.limits.merge(limits) { first, _ in first } }
+        var addresses = flooded
+        if limits.isEmpty { addresses.remove(address) } else { addresses.insert(address) }
+        guard addresses != flooded else { return }
+        if !limits.isEmpty { floodedLimits = limits }
         do {
-            try shield.configure(settings)
+            try shield.limit(floodedLimits, to: addresses, beside: configuration.settings)
+            flooded = addresses
         } catch {
-            addedLimits = before
             throw APIError(.commitFailed, "\(error)")
         }
     }
