@@ -77,7 +77,9 @@ import Testing
         "shield: {feeds: [{path: /a/x}, {path: /b/x}]}", "shield: {feeds: [{path: /a/allow}]}", "shield: {allow: [x]}",
         "shield: {allow: [0.0.0.0/0]}", "shield: {allow: ['::/0']}",
         "shield: {limits: {sources: {packets: 1}}}", "shield: {limits: {source: {frames: 1}}}",
-        "shield: {limits: {source: {packets: 0}}}", "shield: {limits: {source: {packets: {burst: 1}}}}",
+        "shield: {limits: {source: {packets: 0}}}",
+        "shield: {limits: {source: {packets: 99999999999999999999}}}",
+        "shield: {limits: {source: {packets: {burst: 1}}}}",
         "shield: {limitEntries: 1000}", "shield: {events: -1}", "shield: {failsafePorts: [70000]}",
         "shield: {answerTime: 0s}",
     ]) func `what makes no sense is an error with its place`(text: String) {

@@ -46,7 +46,7 @@ import Testing
         ("synDefence: sometimes", "sometimes"), ("synDefence: {ports: {0: off}}", "a port of 1 to 65535"),
         ("synDefence: {ports: {web: off}}", "a port of 1 to 65535"), ("synDefence: {hold: 1ms}", "at least"),
         ("synDefence: {engage: 50}", "is to be less than"),
-        ("synDefence: {behind: [{address: web, ports: [80]}]}", "is not an address or a prefix"),
+        ("synDefence: {behind: [{address: web, ports: [80]}]}", "is not an address, nor a prefix"),
         ("synDefence: {behind: [{ports: [80]}]}", "`address` is missing"),
         ("synDefence: {behind: [{address: 10.1.2.3}]}", "`ports` is missing"),
         ("synDefence: {behind: [{address: 10.1.2.3, ports: []}]}", "`ports` is missing"),

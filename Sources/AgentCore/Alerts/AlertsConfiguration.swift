@@ -107,7 +107,7 @@ extension ConfigurationReader {
     func network() throws -> CIDR {
         let text = try string()
         guard let prefix = CIDR(text) ?? IPAddress(text).map(CIDR.init(host:)) else {
-            throw error("\"\(text)\" is not an address or a prefix")
+            throw error("\"\(text)\" is not an address, nor a prefix without host bits such as 10.1.2.0/24")
         }
         return prefix
     }

@@ -132,7 +132,7 @@ extension ConfigurationReader {
 
     private func limit() throws -> ShieldLimit {
         let range = 1...100_000_000_000
-        if case .integer = node.content { return ShieldLimit(rate: try integer(range)) }
+        guard case .mapping = node.content else { return ShieldLimit(rate: try integer(range)) }
         var rate: Int?, burst: Int?
         try mapping(["rate": { rate = try $0.integer(range) }, "burst": { burst = try $0.integer(range) }])
         guard let rate else { throw error("a limit has a `rate`: so many a second") }
