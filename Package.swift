@@ -40,6 +40,7 @@ let valueTargets: [Target] = [
     module("PolicyModel", ["NetworkModel", "IdentityModel"]),
     module("EventModel", ["NetworkModel", "IdentityModel"]),
     module("DetectionModel", ["NetworkModel"]),
+    module("ClusterModel", ["NetworkModel", "IdentityModel"]),
 ]
 
 let logicTargets: [Target] = [
@@ -158,6 +159,7 @@ let unitTests: [Target] = [
     tests("PolicyModelTests", ["NetworkModel", "IdentityModel", "PolicyModel"]),
     tests("PolicyReadingTests", ["LinuxHost", "NetworkModel", "IdentityModel", "PolicyModel", "PolicyReading"]),
     tests("EventModelTests", ["EventModel"]),
+    tests("ClusterModelTests", ["ClusterModel", "IdentityModel", "NetworkModel"]),
     tests("IdentityAllocationTests", ["NetworkModel", "IdentityModel", "PolicyModel", "IdentityAllocation"]),
     tests(
         "PolicyCompilerTests",
