@@ -109,7 +109,7 @@ let compositionTargets: [Target] = [
             "CDatapathABI", "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading",
             "DetectionModel", "Detectors", "FeedReading", "IdentityAllocation", "PrefixTables", "AlertPipeline",
             "ResponseActions", "AlertSinks", "PolicyCompiler", "TableEncoding", "FlowAggregation", "KernelDatapath",
-            "LinuxHost", "ContainerRuntimes",
+            "LinuxHost", "ContainerRuntimes", "ClusterModel",
             "LocalHTTP", "ControlAPI", "CLinuxShim", nioCore, nioHTTP1, logging, serviceLifecycle, unixSignals,
         ]),
     module(
@@ -207,8 +207,8 @@ let unitTests: [Target] = [
     tests(
         "AgentCoreTests",
         [
-            "AgentCore", "AlertPipeline", "AlertSinks", "ContainerRuntimes", "DetectionModel", "Detectors",
-            "FeedReading",
+            "AgentCore", "AlertPipeline", "AlertSinks", "ClusterModel", "ContainerRuntimes", "DetectionModel",
+            "Detectors", "FeedReading",
             "LinuxHost", "ControlAPI", "FlowAggregation", "ResponseActions",
             "IdentityAllocation",
             "IdentityModel",

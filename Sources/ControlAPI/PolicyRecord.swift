@@ -6,7 +6,7 @@ package struct PolicyRecord: Codable, Hashable, Sendable {
     /// Empty for cluster-wide kinds.
     package var namespace: String
     package var name: String
-    /// `directory` (a watched file) or `api` (`bulkhead policy apply`).
+    /// `directory` (a watched file), `api` (`bulkhead policy apply`) or `cluster`.
     package var origin: String
     /// `file:line:column` of the document.
     package var source: String

@@ -36,6 +36,8 @@ package struct StatusReport: Codable, Hashable, Sendable {
     package var confirmation: ConfirmationReport?
     /// Rules by DNS name; nil: no answer is read and no rule has a name.
     package var names: NameStatus?
+    /// The cluster that this node belongs to; nil: it is alone.
+    package var cluster: ClusterStatus?
     /// Policies with an end, the next one first, also those that are over; nil: none.
     package var timedPolicies: [TimedPolicyReport]?
     /// What nobody need mend, but which explains what may surprise; nil: nothing.

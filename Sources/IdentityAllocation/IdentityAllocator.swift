@@ -6,8 +6,8 @@ package import NetworkModel
 
 /// Gives label sets, prefixes and workloads inside prefixes their identities, and says which address has which.
 ///
-/// Four kinds of numbers: label sets (256...65535), prefixes and DNS names used by policies (node-local), and *derived*
-/// ones, also node-local: a workload or the host whose address lies in a prefix that includes workloads (`ipBlock`). A derived
+/// Four kinds of numbers, all this node's own: label sets, prefixes and DNS names used by policies, and *derived*
+/// ones: a workload or the host whose address lies in a prefix that includes workloads (`ipBlock`). A derived
 /// identity has the labels of its base and the innermost such prefix, so that it is matched by both. Because it is the
 /// innermost, every other policy prefix around the address contains it: one prefix stands for all of them.
 ///

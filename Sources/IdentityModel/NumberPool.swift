@@ -2,9 +2,9 @@
 
 /// Gives owners numbers of a range that stay theirs.
 ///
-/// A number given back is remembered: an owner that returns finds it again, and another owner gets it only when no
-/// fresh number is left, the longest unused first. So what still carries the number (a flow in the kernel, an event
-/// under way) keeps meaning the right owner for as long as possible.
+/// A number given back is remembered: an owner that returns finds it again, and another owner gets it only when very many
+/// are remembered or no fresh number is left, the longest unused first. So what still carries the number (a flow in the
+/// kernel, an event under way) keeps meaning the right owner for long, and owners that never return cost no memory for ever.
 package struct NumberPool<Owner: Hashable & Sendable>: Sendable {
     /// Numbers and owners as plain values, to be written to disk.
     package struct Snapshot: Hashable, Sendable {
@@ -17,7 +17,11 @@ package struct NumberPool<Owner: Hashable & Sendable>: Sendable {
         }
     }
 
+    /// So many former owners are remembered before their numbers go to others.
+    package static var rememberedMax: Int { 65_536 }
+
     package let range: ClosedRange<UInt32>
+    private let rememberedMax: Int
     private var holders = RevertibleTable<Owner, UInt32>()
     /// Owners that were given a number they did not have before, since the last `takeIssued`.
     private var issued: [Owner] = []
@@ -36,8 +40,9 @@ package struct NumberPool<Owner: Hashable & Sendable>: Sendable {
     /// Owners that hold a number now.
     package var assigned: [Owner: UInt32] { holders.values }
 
-    package init(_ range: ClosedRange<UInt32>) {
+    package init(_ range: ClosedRange<UInt32>, rememberedMax: Int = NumberPool.rememberedMax) {
         self.range = range
+        self.rememberedMax = rememberedMax
         nextFresh = range.lowerBound
     }
 
@@ -45,7 +50,8 @@ package struct NumberPool<Owner: Hashable & Sendable>: Sendable {
     ///
     /// What contradicts the range or another entry is left out.
     package init(_ range: ClosedRange<UInt32>, restoring snapshot: Snapshot) {
-        self.init(range)
+        // Who returns after a restart finds his number even if others come first.
+        self.init(range, rememberedMax: max(NumberPool.rememberedMax, snapshot.numbers.count + 4096))
         let end = range.upperBound + 1
         nextFresh = min(max(snapshot.nextFresh, range.lowerBound), end)
         for (owner, number) in snapshot.numbers.sorted(by: { $0.value < $1.value }) {
@@ -127,10 +133,9 @@ package struct NumberPool<Owner: Hashable & Sendable>: Sendable {
             rememberedOwners[number] = nil
             return number
         }
-        if nextFresh <= range.upperBound {
-            defer { nextFresh += 1 }
+        if rememberedOwners.values.count < rememberedMax, let number = takeFresh() {
             issued.append(owner)
-            return nextFresh
+            return number
         }
         while queueStart < queue.count {
             let (number, turn) = queue[queueStart]
@@ -142,6 +147,12 @@ package struct NumberPool<Owner: Hashable & Sendable>: Sendable {
             return number
         }
         return nil
+    }
+
+    private mutating func takeFresh() -> UInt32? {
+        guard nextFresh <= range.upperBound else { return nil }
+        defer { nextFresh += 1 }
+        return nextFresh
     }
 }
 

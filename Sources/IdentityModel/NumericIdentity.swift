@@ -19,8 +19,8 @@ package struct NumericIdentity: RawRepresentable, Hashable, Sendable, Comparable
     package static let kubeAPIServer = NumericIdentity(rawValue: 7)
     package static let ingress = NumericIdentity(rawValue: 8)
 
-    /// Numbers for label sets of workloads.
-    package static let workloadRange: ClosedRange<UInt32> = 256...65535
+    /// Numbers for label sets of workloads, on this node only: nodes share labels, so that no cluster runs out of numbers.
+    package static let workloadRange: ClosedRange<UInt32> = 256...0x00ff_ffff
     /// Numbers that mean something on this node only: prefixes, and workloads inside a prefix.
     package static let localRange: ClosedRange<UInt32> = 0x0100_0000...0x01ff_ffff
     /// Of these, prefixes.

@@ -24,6 +24,26 @@ import Testing
         #expect(pool.assign("b") == nil)
     }
 
+    @Test func `owners that never return are forgotten, the longest unused first`() {
+        var pool = NumberPool<Int>(1...1000, rememberedMax: 3)
+        for owner in 1...3 { _ = pool.assign(owner) }
+        // Jobs that come and go.
+        for owner in 4...500 {
+            _ = pool.assign(owner)
+            pool.release(owner)
+        }
+        #expect(pool.snapshot.numbers.count <= 3 + 3)
+        #expect(pool.snapshot.numbers[500] != nil && pool.snapshot.numbers[1] == 1)
+        #expect(pool.snapshot.nextFresh <= 8)
+    }
+
+    @Test func `a cluster has more label sets than sixteen bits`() {
+        var pool = NumberPool<Int>(NumericIdentity.workloadRange)
+        let numbers = (0..<150_000).compactMap { pool.assign($0) }
+        #expect(Set(numbers).count == 150_000)
+        #expect(numbers.allSatisfy { !NumericIdentity.localRange.contains($0) })
+    }
+
     @Test func `what was issued is what the snapshot gained, stolen numbers too`() {
         var pool = NumberPool<String>(1...2)
         _ = pool.assign("a")

@@ -41,7 +41,7 @@ enum {
 	IDENTITY_KUBE_APISERVER = 7,
 	IDENTITY_INGRESS = 8,
 	IDENTITY_WORKLOAD_MIN = 256,        /* label sets */
-	IDENTITY_WORKLOAD_MAX = 65535,
+	IDENTITY_WORKLOAD_MAX = 0x00ffffff,
 	IDENTITY_LOCAL_MIN = 0x01000000,    /* node-local: CIDR prefixes, and from the next line on workload-in-prefix */
 	IDENTITY_DERIVED_MIN = 0x01800000,
 	IDENTITY_LOCAL_MAX = 0x01ffffff,

@@ -159,10 +159,15 @@ extension AgentState {
         }
         return PolicyRecord(
             kind: reference.kind, namespace: reference.namespace, name: reference.name,
-            origin: applied.policies[reference] == policy ? "api" : "directory", source: policy.source.text,
+            origin: origin(of: policy), source: policy.source.text,
             audit: policy.isAudit, rules: policy.rules.count, endpoints: endpoints.map(\.name).sorted(),
             validUntil: policy.validUntil.map { Timestamp.text(seconds: $0) },
             isLapsed: engine.input.policies[reference] == nil ? true : nil)
+    }
+
+    private func origin(of policy: Policy) -> String {
+        if applied.policies[policy.reference] == policy { return "api" }
+        return cluster?.documents[policy.reference] == policy ? "cluster" : "directory"
     }
 
     private func find(_ text: String) throws(APIError) -> Policy {

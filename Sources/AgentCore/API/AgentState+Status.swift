@@ -14,7 +14,7 @@ import PolicyModel
 extension AgentState {
     func status() async throws(APIError) -> StatusReport {
         let refused = refusedAddresses()
-        let problems = problemReports() + refused.problems + (await shieldProblems())
+        let problems = problemReports() + clusterProblems() + refused.problems + (await shieldProblems())
         let isStarting = !isAdopted || !areFirstEndpointsAttached
         let condition: StatusReport.Condition = !problems.isEmpty ? .degraded : isStarting ? .starting : .ready
         var report = StatusReport(
@@ -24,6 +24,7 @@ extension AgentState {
             warnings: engine.portNameDiagnostics().map(\.record), confirmation: confirmation,
             timedPolicies: timedPolicyReports())
         report.names = nameStatus()
+        report.cluster = clusterStatus()
         let notes = refused.notes + responseNotes()
         report.notes = notes.isEmpty ? nil : notes
         report.detection = await detection?.status
@@ -140,7 +141,7 @@ extension AgentState {
         var reports = problems.sorted { $0.key < $1.key }.map { subject, problem in
             ProblemReport(subject: subject, message: problem.message, since: problem.since)
         }
-        let files = directory.problems.merging(applied.problems) { first, _ in first }
+        let files = fileProblems.merging(applied.problems) { first, _ in first }
         for (path, message) in files.sorted(by: { $0.key < $1.key }) {
             reports.append(ProblemReport(subject: path, message: message, since: firstSeen(path, message)))
         }

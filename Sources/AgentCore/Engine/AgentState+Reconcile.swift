@@ -15,12 +15,14 @@ extension AgentState {
     ///   `remotes`: workloads of other hosts that are known already.
     func adopt(network: HostNetwork? = nil, remotes: RemoteDelta = RemoteDelta()) {
         self.network = network
-        unsettled.remotes = remotes
+        unsettled.remotes.merge(remotes)
         hostAddresses = Set(network.map { HostSource.addresses($0.snapshot) } ?? []).sorted()
         grantWorkloads()
         applied.rebaseDue(.now())
         rollBackUnconfirmed()
-        unsettled.policies = directory.refreshAll().union(applied.policies.keys).union(builtInPolicies.keys)
+        unsettled.policies.formUnion(directory.refreshAll())
+        unsettled.policies.formUnion(applied.policies.keys)
+        unsettled.policies.formUnion(builtInPolicies.keys)
         noteTimes(unsettled.policies)
         logFileProblems()
         var policies: [PolicyReference: Policy] = [:]
@@ -81,12 +83,19 @@ extension AgentState {
 
     /// A source says which workloads of other hosts there are, by key; all its keys begin with `prefix`.
     func update(remotes all: [String: RemoteWorkload], keysWith prefix: String) {
+        if noteUnsettled(remotes: all, keysWith: prefix) { reconcile() }
+    }
+
+    /// Notes what has to become of workloads of other hosts; false if nothing has.
+    @discardableResult
+    func noteUnsettled(remotes all: [String: RemoteWorkload], keysWith prefix: String) -> Bool {
         var delta = RemoteDelta()
         var former = engine.remotes.filter { $0.key.hasPrefix(prefix) }
-        for key in unsettled.remotes.keys { former[key] = unsettled.remotes[key] }
+        for key in unsettled.remotes.keys where key.hasPrefix(prefix) { former[key] = unsettled.remotes[key] }
         for (key, remote) in all where former[key] != remote { delta[key] = remote }
         for key in former.keys where all[key] == nil { delta[key] = nil }
-        update(remotes: delta)
+        unsettled.remotes.merge(delta)
+        return !delta.isEmpty
     }
 
     /// Something happened in the policy directory.
@@ -142,9 +151,8 @@ extension AgentState {
         configuration.startClosed.isEmpty ? [:] : NewcomerSource.policy
     }
 
-    /// A policy of the directory or an applied one; a file wins over an applied policy of the same name.
     private func desiredPolicy(_ reference: PolicyReference) -> Policy? {
-        lasting(directory[reference] ?? applied.policies[reference]) ?? builtInPolicies[reference]
+        lasting(kept(reference)) ?? builtInPolicies[reference]
     }
 
     /// One transaction: numbers to disk, tables, endpoint records, names.
@@ -272,8 +280,8 @@ extension AgentState {
     }
 
     /// Tells the log, once, which policy files became wrong and which are right again.
-    private func logFileProblems() {
-        let found = directory.problems
+    func logFileProblems() {
+        let found = fileProblems
         for (path, message) in found.sorted(by: { $0.key < $1.key }) where loggedFileProblems[path] != message {
             logger.error("policy file has errors", metadata: ["subject": "\(path)", "problem": "\(message)"])
         }

@@ -41,8 +41,11 @@ extension AgentState {
         timed.keys.filter { engine.input.policies[$0] == nil }.compactMap(kept)
     }
 
-    /// A policy of the directory or an applied one, also if its time is over.
-    private func kept(_ reference: PolicyReference) -> Policy? { directory[reference] ?? applied.policies[reference] }
+    /// What is written under a name, also if its time is over: a file of this host wins over what was applied here, and
+    /// that over what the cluster says.
+    func kept(_ reference: PolicyReference) -> Policy? {
+        directory[reference] ?? applied.policies[reference] ?? cluster?.documents[reference]
+    }
 
     private var now: Int64 { Timestamp.secondsNow() }
 }

@@ -26,6 +26,8 @@ actor AgentState {
     let reader: PolicyReader
     var directory: PolicyDirectory
     var applied: AppliedPolicies
+    /// Nil: this node is alone.
+    var cluster: ClusterView?
     var sources: [String: SourceState] = [:]
     var hostAddresses: [IPAddress] = []
     /// As the kernel has them; nil: not known.

@@ -59,6 +59,11 @@ final class PolicyEngine {
         allocator.endpoints.compactMapValues(\.remote).merging(input.givenRemotes) { $1 }
     }
 
+    /// How many of them come from one source.
+    func countRemotes(keysWith prefix: String) -> Int {
+        allocator.endpoints.count { $0.value.isRemote && $0.key.hasPrefix(prefix) }
+    }
+
     /// The addresses that workloads of other hosts have which a change names, by key.
     func addresses(ofRemotes change: RemoteDelta) -> [String: [IPAddress]] {
         var addresses: [String: [IPAddress]] = [:]

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClusterModel
+import LinuxHost
+import Logging
+import PolicyModel
+
+/// A cluster's policies and workloads come in like those of files: what changes comes into force together.
+extension AgentState {
+    /// Belongs to a cluster from now on; what was remembered of it is part of the first commit.
+    func join(_ feed: String, remembered: ClusterMemory.Content?) {
+        var view = ClusterView(feed: feed, reader: reader)
+        view.currentAt = remembered?.currentAt
+        cluster = view
+        guard let remembered, remembered.feed == feed else { return }
+        take(cluster: remembered.content)
+        logger.notice(
+            "the cluster as it was last known is in force until it answers",
+            metadata: ["cluster": "\(feed)", "known": "\(Timestamp.text(seconds: remembered.currentAt))"])
+    }
+
+    /// What a feed said since the last call comes into force together.
+    func update(cluster letters: ClusterMailbox.Letters) {
+        guard cluster != nil else { return }
+        if let status = letters.status { note(cluster: status) }
+        if let content = letters.snapshot {
+            take(cluster: content)
+            cluster?.hasSnapshot = true
+            noteLooseHeap()
+        }
+        take(cluster: letters.delta)
+        noteClusterIsCurrent()
+        if letters.snapshot != nil || !letters.delta.isEmpty { reconcile() }
+    }
+
+    /// What is known is current for as long as the feed hears the cluster.
+    func noteClusterIsCurrent() {
+        guard let view = cluster, view.status.isConnected, view.hasSnapshot else { return }
+        cluster?.currentAt = Timestamp.secondsNow()
+    }
+
+    private func take(cluster content: ClusterContent) {
+        guard let names = cluster?.documents.names.map(\.self), let prefix = cluster?.keyPrefix else { return }
+        take(documents: Set(content.documents.keys).union(names)) { content.documents[$0] }
+        var remotes: [String: RemoteWorkload] = [:]
+        for (key, workload) in content.workloads where workload.node != node {
+            remotes[prefix + key] = RemoteWorkload(workload)
+        }
+        noteUnsettled(remotes: remotes, keysWith: prefix)
+    }
+
+    private func take(cluster delta: ClusterDelta) {
+        guard let prefix = cluster?.keyPrefix else { return }
+        if !delta.documents.isEmpty {
+            take(documents: Set(delta.documents.keys)) { delta.documents[$0].flatMap(\.self) }
+        }
+        // One that came to this node is reported by the node's own sources.
+        for (key, workload) in delta.workloads {
+            unsettled.remotes[prefix + key] = workload.flatMap { $0.node == node ? nil : RemoteWorkload($0) }
+        }
+    }
+
+    /// In place: nothing else may hold the documents meanwhile, or all of them would be copied.
+    private func take(documents names: Set<String>, find: (String) -> [UInt8]?) {
+        guard let feed = cluster?.feed else { return }
+        let touched = cluster?.documents.update(
+            names, file: { "\(feed):\($0)" }, find: { find($0).map { .text($0) } ?? .gone })
+        logFileProblems()
+        noteTimes(touched ?? [])
+        unsettled.policies.formUnion(touched ?? [])
+    }
+
+    private func note(cluster status: ClusterFeedStatus) {
+        guard let view = cluster, view.status != status else { return }
+        if view.status.isConnected != status.isConnected || view.status.message != status.message {
+            logger.notice(
+                "\(status.message)", metadata: ["cluster": "\(view.feed)", "connected": "\(status.isConnected)"])
+        }
+        for (subject, message) in status.problems where view.status.problems[subject] != message {
+            logger.warning("\(message)", metadata: ["cluster": "\(view.feed)", "subject": "\(subject)"])
+        }
+        cluster?.status = status
+    }
+}

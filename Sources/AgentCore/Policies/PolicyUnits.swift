@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PolicyModel
+import PolicyReading
+
+/// Policies by what holds them: a file, an object of a cluster.
+///
+/// A unit is taken whole or not at all: one with an error, or with a policy that another unit has, keeps what it held when
+/// it was last right. What changes comes out as references, so that everything behind it looks at these policies and no
+/// others.
+struct PolicyUnits: Sendable {
+    /// What is found where a unit was.
+    enum Finding {
+        case gone
+        case text([UInt8])
+        /// The reason; what it held before stays in force.
+        case unreadable(String)
+    }
+
+    private struct Unit: Sendable {
+        /// Of the content in force.
+        var fingerprint: ContentFingerprint?
+        /// The policies in force.
+        var references: [PolicyReference] = []
+        /// Why the unit's present content is not in force.
+        var problem: String?
+    }
+
+    /// What a unit is to hold; without fingerprint it is gone.
+    private struct Content: Sendable {
+        var fingerprint: ContentFingerprint?
+        var policies: [Policy] = []
+    }
+
+    private let reader: PolicyReader
+    private var units: [String: Unit] = [:]
+    private var definitions = PolicyDefinitions()
+    /// What only policies of other units keep out.
+    private var waiting: [String: Content] = [:]
+
+    init(reader: PolicyReader) { self.reader = reader }
+
+    /// Takes over what units hold now, all together, so that a policy may move from one to another.
+    ///
+    /// `find`: asked once for each; what is found as it is in force is not read again. `file`: what diagnostics call a unit.
+    /// Returns the references of policies that are new, other than before, or gone.
+    mutating func update(
+        _ names: Set<String>, file: (String) -> String, find: (String) -> Finding
+    ) -> Set<PolicyReference> {
+        var news = waiting
+        for name in names {
+            news[name] = nil
+            if let content = content(of: name, find(name), file) { news[name] = content }
+        }
+        waiting = [:]
+        for (name, diagnostics) in definitions.conflicts(news.mapValues(\.policies)) {
+            waiting[name] = news.removeValue(forKey: name)
+            units[name, default: Unit()].problem = diagnostics.map(\.rendered).joined(separator: "\n")
+        }
+        let held = news.keys.reduce(into: [:]) { $0[$1] = units[$1]?.references }
+        let touched = definitions.replace(held, with: news.mapValues(\.policies))
+        for (name, content) in news {
+            units[name] = content.fingerprint.map {
+                Unit(fingerprint: $0, references: content.policies.map(\.reference))
+            }
+        }
+        return touched
+    }
+
+    /// What a unit is to hold; nil if that is what is in force, or if it is wrong, which is noted.
+    private mutating func content(of name: String, _ finding: Finding, _ file: (String) -> String) -> Content? {
+        var unit = units[name] ?? Unit()
+        switch finding {
+        case .gone: return Content()
+        case .unreadable(let reason): unit.problem = "\(reason); what it held before stays in force"
+        case .text(let bytes):
+            let fingerprint = ContentFingerprint(bytes)
+            if fingerprint == unit.fingerprint && unit.problem == nil { return nil }
+            let result = reader.read(bytes: bytes, file: file(name))
+            guard result.hasErrors else { return Content(fingerprint: fingerprint, policies: result.policies) }
+            unit.problem = result.diagnostics.filter { $0.severity == .error }.map(\.rendered).joined(separator: "\n")
+        }
+        units[name] = unit
+        return nil
+    }
+
+    subscript(reference: PolicyReference) -> Policy? { definitions[reference] }
+
+    var references: some Collection<PolicyReference> { definitions.references }
+
+    /// Of policies in force.
+    var count: Int { definitions.count }
+
+    /// Of the units that hold something or are wrong.
+    var names: some Collection<String> { units.keys }
+
+    /// Of the units whose content is in force.
+    var fingerprints: [String: ContentFingerprint] { units.compactMapValues(\.fingerprint) }
+
+    /// Why what units hold now is not in force, by unit.
+    var problems: [String: String] { units.compactMapValues(\.problem) }
+}
+
+/// Tells whether a text is the one that was read before, without keeping it.
+///
+/// The hash is keyed anew in every process.
+struct ContentFingerprint: Equatable, Sendable {
+    private let byteCount: Int
+    private let hash: Int
+
+    init(_ bytes: [UInt8]) {
+        byteCount = bytes.count
+        hash = bytes.hashValue
+    }
+}
