@@ -45,6 +45,8 @@ package enum WellKnownLabel {
     package static let namespaceLabelPrefix = "io.cilium.k8s.namespace.labels."
     /// The namespace label that holds its name; every workload's namespace has it.
     package static let namespaceName = "kubernetes.io/metadata.name"
+    /// `k8s:io.cilium.k8s.policy.serviceaccount`: the account under which a pod runs.
+    package static let serviceAccount = "io.cilium.k8s.policy.serviceaccount"
     /// Of source `service`: groups that list addresses behind a service have it, those of the workloads behind it have not.
     package static let serviceAddresses = "io.kubernetes.service.addresses"
 }

@@ -23,6 +23,16 @@ package struct HostProcess: Hashable, Sendable {
         }
     }
 
+    /// When a process started, in clock ticks since boot; nil if it has ended.
+    package static func startTime(_ pid: Int32, procfs: String = "/proc") -> UInt64? {
+        // The second field is the program's name in brackets, with whatever it likes inside.
+        guard let text = try? readTextFile("\(procfs)/\(pid)/stat"), let end = text.lastIndex(of: ")") else {
+            return nil
+        }
+        let fields = text[end...].split(separator: " ")
+        return fields.count > 20 ? UInt64(fields[20]) : nil
+    }
+
     /// The path of the cgroup2 hierarchy in the content of `/proc/PID/cgroup`; nil without cgroup2.
     static func unifiedPath(_ content: String) -> String? {
         content.split(separator: "\n").first { $0.hasPrefix("0::") }.map { String($0.dropFirst(3)) }

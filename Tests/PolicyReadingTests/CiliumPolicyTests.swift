@@ -235,6 +235,7 @@ private func egress(_ rule: String) -> String { "endpointSelector: {}\negress:\n
             [
                 closed,
                 "ingress[0]: allow \(all) from reserved:host | reserved:remote-node | \(nodes) | reserved:kube-apiserver"
+                    + " | prefixes of service:io.kubernetes.service.name=kubernetes,service:io.kubernetes.service.namespace=default"
                     + " | reserved:ingress | reserved:init | reserved:health | reserved:unmanaged | reserved:world on all",
             ]),
         .init(

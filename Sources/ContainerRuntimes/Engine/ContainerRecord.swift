@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import LinuxHost
 import NetworkModel
 
 /// A running container as its engine describes it.
@@ -26,4 +27,7 @@ struct ContainerRecord: Hashable, Sendable {
     var sandboxPath: String?
     /// Addresses that the engine gave it.
     var addresses: [IPAddress] = []
+
+    /// The process first: an engine's file may outlive the container, or be in another mount namespace.
+    var ways: NamespaceInspector.Ways { [.process(pid)] + (sandboxPath.map { [.path($0)] } ?? []) }
 }

@@ -21,7 +21,7 @@ struct EngineState {
     mutating func set(_ id: String, to record: ContainerRecord?) {
         let old = members.removeValue(forKey: id)
         if let old { unread.insert(old.namespaceInode) }
-        guard let record, let inode = inspector.inode(of: record) else { return }
+        guard let record, let inode = inspector.inode(record.ways) else { return }
         members[id] = WorkloadGrouping.Member(record: record, namespaceInode: inode)
         unread.insert(inode)
     }
@@ -36,14 +36,14 @@ struct EngineState {
     /// Reads the namespaces that containers were added to or removed from, and those given.
     mutating func refresh(namespaces: [UInt64]) async {
         unread.formUnion(namespaces)
-        let records = Dictionary(
-            members.values.map { ($0.namespaceInode, $0.record) }, uniquingKeysWith: { first, _ in first })
-        let wanted = unread.filter { records[$0] != nil && $0 != grouping.hostNamespaceInode }
+        let ways = Dictionary(
+            members.values.map { ($0.namespaceInode, $0.record.ways) }, uniquingKeysWith: { first, _ in first })
+        let wanted = unread.filter { ways[$0] != nil && $0 != grouping.hostNamespaceInode }
         unread = []
-        let found = await inspector.read(wanted.compactMap { inode in records[inode].map { (inode, $0) } })
+        let found = await inspector.read(wanted.compactMap { inode in ways[inode].map { (inode, $0) } })
         interfaces.merge(found) { _, new in new }
-        interfaces = interfaces.filter { records[$0.key] != nil }
-        inspector.watch(records.filter { $0.key != grouping.hostNamespaceInode })
+        interfaces = interfaces.filter { ways[$0.key] != nil }
+        inspector.watch(ways.filter { $0.key != grouping.hostNamespaceInode })
     }
 
     /// The report of everything.

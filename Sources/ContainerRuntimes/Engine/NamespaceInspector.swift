@@ -2,8 +2,11 @@
 
 import LinuxHost
 
-/// Finds, reads and watches the network namespaces of containers.
+/// Finds, reads and watches the network namespaces of workloads.
 final class NamespaceInspector: Sendable {
+    /// How to reach a namespace, the surest way first.
+    typealias Ways = [NetworkNamespace]
+
     private let host: NetworkNamespace
     private let thread: NamespaceThread
     private let watcher: NamespaceWatcher
@@ -14,17 +17,15 @@ final class NamespaceInspector: Sendable {
         watcher = try NamespaceWatcher()
     }
 
-    /// The inode of the namespace a container is in; nil if it has ended.
-    func inode(of record: ContainerRecord) -> UInt64? {
-        candidates(record).lazy.compactMap { try? $0.inode() }.first
-    }
+    /// The inode of the namespace that the first way that leads anywhere leads to; nil if none does.
+    func inode(_ ways: Ways) -> UInt64? { ways.lazy.compactMap { try? $0.inode() }.first }
 
-    /// Reads the namespaces of those containers.
+    /// Reads those namespaces.
     func read(
-        _ namespaces: [(inode: UInt64, record: ContainerRecord)]
+        _ namespaces: [(inode: UInt64, ways: Ways)]
     ) async -> [UInt64: Result<NamespaceInterfaces, WorkloadProblem>] {
-        let paths = namespaces.map { inode, record in
-            candidates(record).first { (try? $0.inode()) == inode } ?? .process(record.pid)
+        let paths = namespaces.compactMap { inode, ways in
+            ways.first { (try? $0.inode()) == inode } ?? ways.first
         }
         let results = await thread.interfaces(of: paths, host: host)
         var found: [UInt64: Result<NamespaceInterfaces, WorkloadProblem>] = [:]
@@ -35,15 +36,8 @@ final class NamespaceInspector: Sendable {
     }
 
     /// Follows the links and addresses in exactly these namespaces from now on.
-    func watch(_ namespaces: [UInt64: ContainerRecord]) {
-        watcher.watch(namespaces.mapValues { candidates($0) })
-    }
+    func watch(_ namespaces: [UInt64: Ways]) { watcher.watch(namespaces) }
 
     /// The inodes of watched namespaces whose links or addresses changed.
     func changes() -> AsyncStream<UInt64> { watcher.changes() }
-
-    /// The process first: an engine's file may outlive the container, or be in another mount namespace.
-    private func candidates(_ record: ContainerRecord) -> [NetworkNamespace] {
-        [.process(record.pid)] + (record.sandboxPath.map { [.path($0)] } ?? [])
-    }
 }

@@ -45,25 +45,7 @@ struct WorkloadGrouping {
         _ members: [Member], inode: UInt64, interfaces: Result<NamespaceInterfaces, WorkloadProblem>?
     ) -> Workload {
         var workload = describe(members.map(\.record))
-        workload.networkNamespaceInode = inode
-        switch interfaces {
-        case .success(let found):
-            workload.interfaces = found.interfaces.compactMap { interface in
-                interface.hostIndex.map { index in
-                    WorkloadInterface(
-                        hostIndex: index, name: interface.link.name, addresses: interface.routableAddresses.sorted(),
-                        linkLocalAddresses: interface.addresses.filter(\.isLinkScoped).map(\.address).sorted())
-                }
-            }
-            workload.readProblem = found.problem
-            if workload.interfaces.isEmpty {
-                workload.problem = found.problem ?? WorkloadProblem.noLink(found.interfaces).text
-            }
-        case .failure(let problem): (workload.problem, workload.readProblem) = (problem.text, problem.text)
-        case nil:
-            let problem = "its network namespace was not read"
-            (workload.problem, workload.readProblem) = (problem, problem)
-        }
+        workload.settle(in: inode, interfaces)
         return workload
     }
 

@@ -32,7 +32,7 @@ struct CalicoScope {
     private static let accountPrefix = "pcsa."
     /// What Calico's sets of prefixes have and other dialects' groups have not: no selector can name it.
     static let setMarker = Label(source: "calico", key: "network:set")
-    static let accountLabel = "io.cilium.k8s.policy.serviceaccount"
+    static let accountLabel = WellKnownLabel.serviceAccount
 
     /// A selector in the form of the index; nil after an error.
     func form(_ field: Field, _ subject: Subject, isNegated: Bool = false) -> CalicoSelectorForm? {

@@ -127,7 +127,8 @@ enum CiliumEntity {
             let outside = LabelRequirement(source: LabelSource.reserved, key: "world", .doesNotExist)
             return .some([.labels(LabelSelector([outside])), ClusterObjects.everyRemoteNode])
         case "remote-node": return .some([.labels(.reserved(name)), ClusterObjects.everyRemoteNode])
-        case "host", "kube-apiserver", "ingress", "init", "health", "unmanaged":
+        case "kube-apiserver": return .some([.labels(.reserved(name)), ClusterObjects.apiServer])
+        case "host", "ingress", "init", "health", "unmanaged":
             return .some([.labels(.reserved(name))])
         case "cluster-mesh":
             field.error(

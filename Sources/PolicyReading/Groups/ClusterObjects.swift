@@ -32,6 +32,9 @@ enum ClusterObjects {
     /// Addresses of nodes that documents describe; remote nodes without one have the reserved label only.
     static let everyRemoteNode = remote(.group(nodes(LabelSelector())))
 
+    /// Where the API server answers: what stands behind the service `kubernetes` in `default`.
+    static let apiServer = PeerSelector.group(service("kubernetes", in: "default"))
+
     private static func remote(_ nodes: PeerSelector) -> PeerSelector {
         .narrowed(nodes, PeerCondition(notLabels: [.reserved("host")]))
     }

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClusterModel
+import ContainerRuntimes
+import IdentityModel
+import NetworkModel
+import Testing
+
+@testable import AgentCore
+
+/// Pods and namespaces come in any order; an address has one owner.
+@Suite struct PodCatalogueTests {
+    private var catalogue = PodCatalogue(filter: LabelFilter())
+
+    private func address(_ number: UInt32) -> IPAddress { IPAddress(v4: 0x0acb_0000 + number) }
+
+    private func pod(_ name: String, _ number: UInt32?, _ change: (inout PodFacts) -> Void = { _ in }) -> PodFacts {
+        var pod = PodFacts(
+            uid: "uid-\(name)", namespace: "shop", name: name, node: "n1",
+            labels: ["app": name, "pod-template-hash": "123"], serviceAccount: "default",
+            addresses: number.map { [address($0)] } ?? [],
+            namedPorts: [ContainerRuntimes.NamedPort(name: "http", port: 80, transport: .tcp)], image: nil,
+            createdAt: "2026-01-01T00:00:00Z", isHostNetwork: false, isTerminating: false, hasEnded: false)
+        change(&pod)
+        return pod
+    }
+
+    @Test mutating func `a pod is a workload once its namespace is known, whichever is told first`() {
+        catalogue.set("shop/web", pod("web", 1))
+        #expect(catalogue.takeChanges() == ["shop/web": nil])
+        #expect(catalogue.records(onNode: "n1").isEmpty)
+        catalogue.set(namespace: "shop", labels: ["team": "a", "kubernetes.io/metadata.name": "shop"])
+        let labels = [
+            "k8s:app=web", "k8s:io.cilium.k8s.namespace.labels.team=a",
+            "k8s:io.cilium.k8s.policy.serviceaccount=default", "k8s:io.kubernetes.pod.namespace=shop",
+        ]
+        var changes = catalogue.takeChanges()
+        let web = changes["shop/web"].flatMap(\.self)
+        #expect(web?.labels.labels.map(\.description) == labels)
+        #expect(web?.addresses == [address(1)] && web?.node == "n1")
+        #expect(web?.namedPorts.numbers.values.first == [80])
+        #expect(catalogue.workloads == ["shop/web": web].compactMapValues(\.self))
+        // Labels of a namespace are those of all its pods.
+        catalogue.set("shop/db", pod("db", 2))
+        _ = catalogue.takeChanges()
+        catalogue.set(namespace: "shop", labels: ["team": "b"])
+        changes = catalogue.takeChanges()
+        #expect(changes.keys.sorted() == ["shop/db", "shop/web"])
+        #expect(
+            changes["shop/db"]??.labels.labels.map(\.description).contains("k8s:io.cilium.k8s.namespace.labels.team=b")
+                == true)
+        catalogue.set(namespace: "shop", labels: ["team": "b"])
+        #expect(catalogue.takeChanges().isEmpty)
+        catalogue.set(namespace: "shop", labels: nil)
+        #expect(catalogue.takeChanges() == ["shop/db": nil, "shop/web": nil])
+    }
+
+    @Test mutating func `an address is the newest pod's that nobody deleted`() {
+        catalogue.set(namespace: "shop", labels: [:])
+        catalogue.set("shop/old", pod("old", 1))
+        catalogue.set("shop/other", pod("other", 2))
+        _ = catalogue.takeChanges()
+        catalogue.set("shop/new", pod("new", 1) { $0.createdAt = "2026-01-01T00:00:05Z" })
+        var changes = catalogue.takeChanges()
+        #expect(changes.keys.sorted() == ["shop/new", "shop/old"])
+        #expect(changes["shop/old"] == .some(nil) && changes["shop/new"]??.addresses == [address(1)])
+        // Deleted, it loses it to the older one, though it was made later.
+        catalogue.set(
+            "shop/new",
+            pod("new", 1) {
+                $0.createdAt = "2026-01-01T00:00:05Z"
+                $0.isTerminating = true
+            })
+        changes = catalogue.takeChanges()
+        #expect(changes["shop/new"] == .some(nil) && changes["shop/old"]??.addresses == [address(1)])
+        catalogue.set("shop/old", nil)
+        changes = catalogue.takeChanges()
+        #expect(changes["shop/old"] == .some(nil) && changes["shop/new"]??.addresses == [address(1)])
+    }
+
+    @Test mutating func `ended pods and those with the host's network are no workloads`() {
+        catalogue.set(namespace: "shop", labels: [:])
+        catalogue.set("shop/job", pod("job", 1) { $0.hasEnded = true })
+        catalogue.set("shop/next", pod("next", 1) { $0.createdAt = "2020-01-01T00:00:00Z" })
+        catalogue.set("shop/host", pod("host", 3) { $0.isHostNetwork = true })
+        catalogue.set("shop/waiting", pod("waiting", nil))
+        catalogue.set("shop/unscheduled", pod("unscheduled", 4) { $0.node = "" })
+        #expect(catalogue.workloads.mapValues(\.addresses) == ["shop/next": [address(1)]])
+        // What starts is a workload of its node before it has an address.
+        let records = catalogue.records(onNode: "n1")
+        #expect(records.values.map(\.name).sorted() == ["host", "next", "waiting"])
+        #expect(records["uid-host"]?.isHostNetwork == true && records["uid-host"]?.addresses == [])
+        #expect(catalogue.records(onNode: "n2").isEmpty)
+    }
+
+    @Test mutating func `lists that are complete take what they do not name`() {
+        catalogue.replaceNamespaces(["shop": [:], "x": [:]])
+        catalogue.replacePods(["shop/a": pod("a", 1), "shop/b": pod("b", 2)])
+        #expect(catalogue.takeChanges().count == 2)
+        catalogue.replacePods(["shop/b": pod("b", 2), "shop/c": pod("c", 1)])
+        let changes = catalogue.takeChanges()
+        #expect(changes.keys.sorted() == ["shop/a", "shop/c"] && changes["shop/a"] == .some(nil))
+        catalogue.replaceNamespaces(["x": [:]])
+        #expect(catalogue.takeChanges().values.allSatisfy { $0 == nil } && catalogue.workloads.isEmpty)
+    }
+}
