@@ -127,6 +127,6 @@ struct PodCatalogue: Sendable {
 }
 
 extension PodFacts {
-    /// Whose address it is: the greater. RFC 3339 sorts as text.
+    /// Whose address it is: the greater; RFC 3339 sorts as text.
     fileprivate var rank: String { (isTerminating ? "0 " : "1 ") + createdAt }
 }

@@ -9,14 +9,16 @@ import Synchronization
 package struct PodSource: WorkloadSource {
     package static let name = "kubernetes"
 
-    private let directory: PodBoard
+    private let board: PodBoard
     private let cgroupRoot: String?
     private let host: NetworkNamespace
 
-    /// `cgroupRoot`: below which pods' cgroups are; nil: only what is told on the board.
-    /// `host`: the namespace whose links are attached to.
+    /// Makes a source that has nothing yet.
+    ///
+    /// `cgroupRoot`: below which pods' cgroups are; nil: only what is told on the board. `host`: the namespace whose links are
+    /// attached to.
     package init(board: PodBoard, cgroupRoot: String?, host: NetworkNamespace = .own) {
-        directory = board
+        self.board = board
         self.cgroupRoot = cgroupRoot
         self.host = host
     }
@@ -29,7 +31,7 @@ package struct PodSource: WorkloadSource {
             defer { continuation.finish() }
             do {
                 let follower = try PodFollower(
-                    board: directory, cgroups: cgroupRoot.map { PodCgroups(root: $0) }, host: host)
+                    board: board, cgroups: cgroupRoot.map { PodCgroups(root: $0) }, host: host)
                 try await follower.run { continuation.yield($0) }
             } catch {
                 let message = "pods are not followed: \(error)"

@@ -30,7 +30,9 @@ struct PodState {
         for uid in ways.keys where records[uid] == nil { (ways[uid], inodes[uid]) = (nil, nil) }
     }
 
-    /// Takes over where pods are. Of one that is found already, only another namespace counts.
+    /// Takes over where pods are.
+    ///
+    /// Of one that is found already, only another namespace counts.
     mutating func set(ways found: [String: NamespaceInspector.Ways]) {
         for (uid, new) in found where pods[uid]?.isHostNetwork == false {
             guard let inode = inspector.inode(new), inode != hostNamespaceInode else { continue }
