@@ -4,6 +4,7 @@ import CDatapathABI
 import EventModel
 import IdentityModel
 import NetworkModel
+import TableEncoding
 import Testing
 
 extension DatapathTests {
@@ -110,19 +111,21 @@ extension DatapathTests {
 }
 
 extension Fixture {
-    /// The numbers of names that an address has.
+    /// The numbers of names that an address has for the endpoint: what the one bucket holds in which the kernel looks.
     func numbers(of address: IPAddress) throws -> Set<UInt32> {
+        var config = fqdn_config()
+        Fixture.nameHash.store(in: &config)
+        let (high, low) = (address.high.bigEndian, address.low.bigEndian)
+        let place = unsafe fqdn_scatter(&config, UInt32(Fixture.endpoint), high, low, 0)
         let own = address.kernelAddress
         var found: Set<UInt32> = []
-        let count = maps.names.numbers.byteCount / maps.names.numbers.elementStride
-        for bucket in 0..<count {
-            unsafe maps.names.numbers.withElement(bucket, as: fqdn_fact_bucket.self) { bucket in
-                for way in 0..<UInt32(FQDN_WAYS) {
-                    var fact = fqdn_fact()
-                    guard unsafe fqdn_read_fact(bucket, way, &fact) != 0 else { continue }
-                    var same = fqdn_fact(address: own, what: fact.what)
-                    if unsafe fqdn_is_same_fact(&same, &fact) != 0 { found.insert(UInt32(fact.what)) }
-                }
+        let bucket = Int(fqdn_bucket(place, UInt32(FQDN_NUMBER_BUCKETS)))
+        unsafe maps.names.numbers.withElement(bucket, as: fqdn_fact_bucket.self) { bucket in
+            for way in 0..<UInt32(FQDN_WAYS) {
+                var fact = fqdn_fact()
+                guard unsafe fqdn_read_fact(bucket, way, &fact) != 0 else { continue }
+                var same = fqdn_fact(address: own, what: fact.what)
+                if unsafe fqdn_is_same_fact(&same, &fact) != 0 { found.insert(UInt32(fact.what)) }
             }
         }
         return found

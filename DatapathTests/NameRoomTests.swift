@@ -72,30 +72,18 @@ extension DatapathTests {
             note(100, address, endpoint: 7, expires: 5, now: 1)
             for number in 0..<15 { note(UInt32(number), address, endpoint: 7, expires: later, now: 1) }
             note(50, address, endpoint: 7, expires: later, now: 10)
-            #expect(numbers(of: address) == Set((0..<15).map { $0 } + [50]))
+            #expect(try numbers(of: address) == Set((0..<15).map { $0 } + [50]))
             note(51, address, endpoint: 7, expires: later, now: 10)
             note(52, address, endpoint: 7, expires: later, now: 10)
-            let left = numbers(of: address)
+            let left = try numbers(of: address)
             #expect(left.count == 16 && left.isSuperset(of: [51, 52]))
             // Known already: nothing goes.
             note(52, address, endpoint: 7, expires: later + 1, now: 10)
-            #expect(numbers(of: address) == left)
+            #expect(try numbers(of: address) == left)
         }
 
-        private func numbers(of address: IPAddress) -> Set<UInt32> {
-            var found: Set<UInt32> = []
-            let place = unsafe withUnsafePointer(to: config) {
-                unsafe fqdn_scatter($0, 7, address.high.bigEndian, address.low.bigEndian, 0)
-            }
-            let bucket = Int(fqdn_bucket(place, UInt32(FQDN_NUMBER_BUCKETS)))
-            unsafe fixture.maps.names.numbers.withElement(bucket, as: fqdn_fact_bucket.self) { bucket in
-                for way in 0..<UInt32(FQDN_WAYS) {
-                    var fact = fqdn_fact()
-                    guard unsafe fqdn_read_fact(bucket, way, &fact) != 0 else { continue }
-                    found.insert(UInt32(fact.what) - Fixture.name(0).rawValue)
-                }
-            }
-            return found
+        private func numbers(of address: IPAddress) throws -> Set<UInt32> {
+            Set(try fixture.numbers(of: address).map { $0 - Fixture.name(0).rawValue })
         }
 
         private func fill(_ table: borrowing MappedArray, with mark: UInt64) {

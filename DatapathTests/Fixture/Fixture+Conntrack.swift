@@ -61,7 +61,7 @@ extension Fixture {
     }
 
     func forgetFlows() throws {
-        maps.conntrack.remove { _, _ in true }
+        maps.conntrack.remove(whileNothingRuns: true) { _, _ in true }
     }
 }
 

@@ -88,14 +88,17 @@ package struct ConntrackTable: ~Copyable, Sendable {
 
     /// Removes the flows that `isCondemned` picks, and makes room of them; returns how many.
     ///
-    /// `breakingOff`, for tests: as if the process were killed before it made room.
+    /// For tests: `breakingOff` as if the process were killed before it made room; `whileNothingRuns` where no program can
+    /// stand on a node, so that nobody need wait for it.
     @discardableResult
     package func remove(
-        breakingOff: Bool = false, where isCondemned: (conntrack_key, conntrack_entry) -> Bool
+        breakingOff: Bool = false, whileNothingRuns: Bool = false,
+        where isCondemned: (conntrack_key, conntrack_entry) -> Bool
     ) -> Int {
         let removed = unlink(from: buckets) { _, key, entry in isCondemned(key, entry) }
-        if !breakingOff { free(removed) }
-        return breakingOff ? 0 : removed.count
+        if breakingOff { return 0 }
+        if whileNothingRuns { release(removed) } else { free(removed) }
+        return removed.count
     }
 
     /// Every bucket.
