@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help bootstrap build run demo demo-shield test test-unit test-datapath test-integration verify bench fuzz fmt check docs package clean
+.PHONY: help bootstrap build run demo demo-shield test test-unit test-datapath test-integration verify bench fuzz fmt check docs package image clean
 
 help: ## print this list
 	@printf 'Bulkhead: verbs of this repository (root = asks for root or sudo)\n\n'
@@ -72,6 +72,10 @@ docs: ## write the manual pages in docs/man from the commands' own declarations
 package: ## a .deb and a .tar.gz in dist/: static binaries, unit, manual pages, completions, licences
 	@scripts/bootstrap --quiet build
 	@scripts/package
+
+image: ## a container image of the static binaries in dist/, as an OCI archive (root)
+	@scripts/bootstrap --quiet
+	@scripts/image
 
 clean: ## remove everything that was built
 	rm -rf .build dist
