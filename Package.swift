@@ -17,6 +17,8 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 
@@ -93,6 +95,9 @@ let edgeTargets: [Target] = [
     module(
         "ContainerRuntimes", ["NetworkModel", "IdentityModel", "LinuxHost", "LocalHTTP", nioCore, nioHTTP1, logging]),
     module("LocalHTTP", ["CLinuxShim", "LinuxHost", nioCore, nioPosix, nioHTTP1]),
+    module(
+        "KubernetesClient",
+        ["PolicyReading", "LinuxHost", httpClient, nioCore, nioPosix, nioHTTP1, nioSSL, logging]),
     module("AlertSinks", ["CLinuxShim", "NetworkModel", "DetectionModel", "AlertPipeline", "LinuxHost", "LocalHTTP"]),
 ]
 
@@ -109,7 +114,7 @@ let compositionTargets: [Target] = [
             "CDatapathABI", "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading",
             "DetectionModel", "Detectors", "FeedReading", "IdentityAllocation", "PrefixTables", "AlertPipeline",
             "ResponseActions", "AlertSinks", "PolicyCompiler", "TableEncoding", "FlowAggregation", "KernelDatapath",
-            "LinuxHost", "ContainerRuntimes", "ClusterModel",
+            "LinuxHost", "ContainerRuntimes", "ClusterModel", "KubernetesClient",
             "LocalHTTP", "ControlAPI", "CLinuxShim", nioCore, nioHTTP1, logging, serviceLifecycle, unixSignals,
         ]),
     module(
@@ -195,6 +200,13 @@ let unitTests: [Target] = [
         "ControlAPITests",
         ["AlertPipeline", "ControlAPI", "DetectionModel", "LocalHTTP", "NetworkModel", "ResponseActions"]),
     tests("LinuxHostTests", ["LinuxHost", "NetworkModel"]),
+    .target(
+        name: "KubernetesDouble", dependencies: [nioCore, nioPosix, nioHTTP1], path: "Tests/KubernetesDouble",
+        swiftSettings: strict),
+    .executableTarget(
+        name: "kubernetes-double", dependencies: ["KubernetesDouble", argumentParser],
+        path: "Tests/KubernetesDoubleServer", swiftSettings: strict),
+    tests("KubernetesClientTests", ["KubernetesClient", "KubernetesDouble", "LinuxHost"]),
     tests("LocalHTTPTests", ["LocalHTTP", "LinuxHost"]),
     tests(
         "AlertSinksTests",
@@ -211,7 +223,7 @@ let unitTests: [Target] = [
             "Detectors", "FeedReading",
             "LinuxHost", "ControlAPI", "FlowAggregation", "ResponseActions",
             "IdentityAllocation",
-            "IdentityModel",
+            "IdentityModel", "KubernetesClient", "KubernetesDouble",
             "KernelDatapath", "NetworkModel",
             "PolicyModel", "PolicyCompiler", "PolicyOracle", "PolicyReading", "EventModel", "TableEncoding", logging,
         ]),
@@ -319,6 +331,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: valueTargets + logicTargets + edgeTargets + compositionTargets + executableTargets + benchmarkTargets

@@ -15,7 +15,7 @@ private func withServer(
 ) async throws {
     let server = try await LocalHTTPServer.bind(socketPath: freshPath(), limits: limits, handler: handler)
     let serving = Task { try await server.run() }
-    try await body(server, LocalHTTPClient(socketPath: server.socketPath, timeout: .seconds(5)))
+    try await body(server, LocalHTTPClient(socketPath: server.socketPath, timeout: .seconds(60)))
     await server.shutDown(within: .milliseconds(200))
     try await serving.value
 }

@@ -2,6 +2,7 @@
 
 package import IdentityModel
 package import KernelDatapath
+import LinuxHost
 package import Logging
 import NetworkModel
 
@@ -68,6 +69,7 @@ package struct AgentConfiguration: Sendable {
     var historyLimits = PolicyHistory.Limits()
     /// Whether the host reaches its workloads unless a rule denies it.
     package var allowsHostAccess = true
+    var kubernetes = KubernetesSettings()
     /// Off unless somebody switches it on.
     var shield = ShieldConfiguration()
     var alerts = AlertsConfiguration()
@@ -79,6 +81,14 @@ package struct AgentConfiguration: Sendable {
     package init() {}
 
     package var socketPath: String { "\(runDirectory)/bulkhead.sock" }
+    /// This host's name, by which documents and clusters mean it; a pod of the agent's is told it.
+    var node: String {
+        guard nodeName.isEmpty else { return nodeName }
+        let told = kubernetes.isEnabled ? environmentValue("NODE_NAME") ?? "" : ""
+        return told.isEmpty ? HostName.current() : told
+    }
+
+    var clusterMemory: ClusterMemory { ClusterMemory(path: "\(stateDirectory)/cluster") }
     var lockPath: String { "\(runDirectory)/bulkhead.lock" }
     var statePath: String { "\(stateDirectory)/state.json" }
     var identitiesPath: String { "\(stateDirectory)/identities.json" }

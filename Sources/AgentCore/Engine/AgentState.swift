@@ -113,7 +113,7 @@ actor AgentState {
         configuration: AgentConfiguration, datapath: any DatapathWriting, aggregator: FlowAggregator, logger: Logger
     ) throws(AgentError) {
         self.configuration = configuration
-        node = configuration.nodeName.isEmpty ? HostName.current() : configuration.nodeName
+        node = configuration.node
         self.datapath = datapath
         self.aggregator = aggregator
         self.logger = logger

@@ -14,6 +14,9 @@ import NetworkModel
 /// Pure. What changes is collected, and costs what it touches.
 struct PodCatalogue: Sendable {
     private let filter: LabelFilter
+    private let node: String
+    /// Pods of this node.
+    private var local: Set<String> = []
     private var pods: [String: PodFacts] = [:]
     /// Labels of namespaces, by name.
     private var namespaces: [String: [String: String]] = [:]
@@ -21,7 +24,11 @@ struct PodCatalogue: Sendable {
     private var claimants: [IPAddress: Set<String>] = [:]
     private var touched: Set<String> = []
 
-    init(filter: LabelFilter) { self.filter = filter }
+    /// `node`: this one.
+    init(filter: LabelFilter, node: String) {
+        self.filter = filter
+        self.node = node
+    }
 
     /// Takes over a pod; nil: there is none of that key any more.
     mutating func set(_ key: String, _ pod: PodFacts?) {
@@ -31,6 +38,7 @@ struct PodCatalogue: Sendable {
         guard former != pod else { return }
         pods[key] = pod
         touched.insert(key)
+        if pod?.node == node { local.insert(key) } else { local.remove(key) }
         if let former { claim(former, false) }
         if let pod { claim(pod, true) }
         let namespace = String(key.prefix { $0 != "/" })
@@ -66,10 +74,10 @@ struct PodCatalogue: Sendable {
         pods.keys.reduce(into: [:]) { $0[$1] = workload($1) }
     }
 
-    /// The pods of a node, by UID, those that end included: they still have processes.
-    func records(onNode node: String) -> [String: PodRecord] {
+    /// The pods of this node, by UID, those that are being deleted included: they may still have processes.
+    var records: [String: PodRecord] {
         var records: [String: PodRecord] = [:]
-        for pod in pods.values where pod.node == node {
+        for pod in local.compactMap({ pods[$0] }) {
             guard let labels = labels(of: pod) else { continue }
             records[pod.uid] = PodRecord(
                 uid: pod.uid, namespace: pod.namespace, name: pod.name, labels: labels, addresses: owned(pod),

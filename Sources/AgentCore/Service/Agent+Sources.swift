@@ -13,6 +13,7 @@ extension Agent {
             + (configuration.hostEndpoint.services.isEmpty ? [] : [ServiceSource.name])
             + (configuration.podmanSocket.isEmpty ? [] : [ContainerSource.podman])
             + (configuration.dockerSocket.isEmpty ? [] : [ContainerSource.docker])
+            + (configuration.kubernetes.isEnabled ? [PodSource.name] : [])
     }
 
     /// Follows everything that may change the state, until cancelled.
@@ -53,6 +54,9 @@ extension Agent {
                     }
                 }
             }
+            if let membership = membership(state) {
+                group.addTask { await attempt("kubernetes", state) { try await membership.run() } }
+            }
             for source in containerSources(state) { group.addTask { await source.run() } }
             group.addTask {
                 await every(configuration.sweepInterval) {
@@ -78,6 +82,14 @@ extension Agent {
             group.addTask { await every(.milliseconds(500)) { await state.followTime() } }
             await group.waitForAll()
         }
+    }
+
+    /// Nil: this node belongs to no cluster.
+    func membership(_ state: AgentState) -> KubernetesMembership? {
+        guard configuration.kubernetes.isEnabled else { return nil }
+        return KubernetesMembership(
+            settings: configuration.kubernetes, memory: configuration.clusterMemory,
+            filter: LabelFilter(configuration.labelRules), state: state)
     }
 
     private func containerSources(_ state: AgentState) -> [ContainerSource] {

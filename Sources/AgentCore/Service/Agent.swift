@@ -54,6 +54,7 @@ package struct Agent: Sendable {
         await state.expect(sources: sourceNames)
         let network = try? HostSource.network()
         await seed(state, network)
+        await membership(state)?.join()
         let opening = WorkloadsFileSource.Opening()
         await state.adopt(network: network, remotes: opening.read(configuration.workloadsFile))
         HeapMemory.giveBack()

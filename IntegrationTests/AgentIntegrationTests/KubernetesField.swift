@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import LinuxHost
+import TestBed
+
+/// A node of a cluster: the real agent, pods in namespaces with the cgroups that a kubelet would make, and a double of the
+/// API server in the node's own namespace.
+struct KubernetesField {
+    static let node = "n1"
+    private static let port = 16443
+
+    let bed: TestBed
+    let host: TestHost
+    let agent: TestAgent
+    let cgroupRoot: String
+    let api: SpawnedProcess
+
+    var control: ControlClient { ControlClient(transport: SocketTransport(path: agent.socketPath)) }
+
+    /// The agent is not started.
+    init(_ bed: TestBed) async throws {
+        self.bed = bed
+        host = try await bed.host()
+        guard let hierarchy = try CgroupRoot.find() else { throw TestBedError("no cgroup2 is mounted") }
+        let root = "\(hierarchy)/\(bed.prefix)"
+        cgroupRoot = root
+        try bed.noteCleanup("find \(root) -depth -type d -exec rmdir {} +")
+        try await bed.shell("mkdir -p \(root)/kubepods/burstable")
+        let kubeconfig = bed.path("kubeconfig")
+        try writeFile(
+            kubeconfig,
+            """
+            current-context: c
+            contexts: [{name: c, context: {cluster: c, user: u}}]
+            clusters: [{name: c, cluster: {server: "http://127.0.0.1:\(Self.port)"}}]
+            users: [{name: u, user: {token: t}}]
+
+            """)
+        agent = try await host.agent(
+            configuration: """
+                nodeName: \(Self.node)
+                kubernetes: {kubeconfig: \(kubeconfig), cgroupRoot: \(root)}
+                """)
+        api = try host.namespace.start([TestAgent.product("kubernetes-double"), "--port", "\(Self.port)"])
+        try await put("namespaces/shop", #"{"metadata":{"labels":{"team":"a","kubernetes.io/metadata.name":"shop"}}}"#)
+        try await put("namespaces/lab", #"{"metadata":{"labels":{"team":"b"}}}"#)
+    }
+
+    /// Puts an object into the API; `path`: below `/api/v1` unless it begins with `/`.
+    func put(_ path: String, _ object: String) async throws {
+        let target = path.hasPrefix("/") ? path : "/api/v1/\(path)"
+        try await eventually("the API takes \(path)") {
+            let result = try await host.namespace.run(
+                [
+                    "curl", "-sf", "-m", "5", "-X", "PATCH", "-H", "Content-Type: application/apply-patch+yaml",
+                    "--data-binary", "@-", "http://127.0.0.1:\(Self.port)\(target)",
+                ], input: object)
+            return result.status == 0
+        }
+    }
+
+    func remove(_ path: String) async throws {
+        let target = path.hasPrefix("/") ? path : "/api/v1/\(path)"
+        try await host.namespace.run(
+            ["curl", "-sf", "-m", "5", "-X", "DELETE", "http://127.0.0.1:\(Self.port)\(target)"]
+        ).checked()
+    }
+
+    /// Tells the API of a pod.
+    func announce(
+        _ workload: TestWorkload, _ name: String, number: Int, namespace: String = "shop", node: String = Self.node,
+        phase: String = "Running"
+    ) async throws {
+        try await put(
+            "namespaces/\(namespace)/pods/\(name)",
+            """
+            {"metadata":{"uid":"\(Self.uid(number))","labels":{"app":"\(name)"}},
+             "spec":{"nodeName":"\(node)","containers":[{"name":"c","ports":[{"name":"web","containerPort":80}]}]},
+             "status":{"phase":"\(phase)","podIP":"\(workload.address4)","podIPs":[{"ip":"\(workload.address4)"},{"ip":"\(workload.address6)"}]}}
+            """)
+    }
+
+    /// Runs a process in the pod's namespace and in the cgroup that the kubelet would make.
+    @discardableResult
+    func run(_ workload: TestWorkload, number: Int) async throws -> SpawnedProcess {
+        let container = "\(cgroupRoot)/kubepods/burstable/pod\(Self.uid(number))/c1"
+        let process = try workload.namespace.start(["sleep", "3600"])
+        // Only once it is inside: before, it is in the namespace of whoever started it.
+        try await eventually("the pod's process is inside") {
+            try NetworkNamespace.process(process.pid).inode() == workload.namespace.reference.inode()
+        }
+        try await bed.shell("mkdir -p \(container) && echo \(process.pid) > \(container)/cgroup.procs")
+        return process
+    }
+
+    private static func uid(_ number: Int) -> String {
+        let text = String(number)
+        return "00000000-0000-4000-8000-" + String(repeating: "0", count: 12 - text.count) + text
+    }
+
+    /// Lets pods with this label, and nobody else, reach the web port of the server, by its name.
+    func allow(_ app: String, namespaceLabel: String? = nil) async throws {
+        let namespaces = namespaceLabel.map { #""namespaceSelector":{"matchLabels":{"team":"\#($0)"}},"# } ?? ""
+        try await put(
+            "/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/server",
+            """
+            {"spec":{"podSelector":{"matchLabels":{"app":"server"}},"policyTypes":["Ingress"],"ingress":[{"from":
+            [{\(namespaces)"podSelector":{"matchLabels":{"app":"\(app)"}}}],"ports":[{"port":"web"}]}]}}
+            """)
+    }
+
+    func start() async throws -> SpawnedProcess {
+        let process = try agent.start()
+        try await eventually("the agent answers", within: .seconds(20)) {
+            if let status = process.exitStatus {
+                throw TestBedError("the agent ended with status \(status): \(process.errors)")
+            }
+            return (try? await control.status()) != nil
+        }
+        return process
+    }
+
+    /// Waits until so many endpoints are attached and the cluster is heard.
+    func awaitAttached(_ count: Int, isConnected: Bool = true) async throws {
+        try await eventually("\(count) pods are attached", within: .seconds(30)) {
+            let report = try await control.status()
+            return report.state.attachedEndpoints == count && report.cluster?.connected == isConnected
+        }
+    }
+}

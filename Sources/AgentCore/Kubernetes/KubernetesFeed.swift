@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClusterModel
+import ContainerRuntimes
+import IdentityModel
+import KubernetesClient
+
+/// Follows the cluster through its API: policies and their objects, workloads, and the pods of this node.
+struct KubernetesFeed: ClusterFeed {
+    private static let tickInterval: Duration = .seconds(5)
+
+    let client: KubernetesClient
+    /// As the API names this node.
+    let node: String
+    let filter: LabelFilter
+    /// What was known of documents before the start.
+    let remembered: [String: [UInt8]]
+    /// Where the pods of this node are told.
+    let board: PodBoard
+    var kinds = ResourceKind.documents
+
+    var name: String { PodSource.name }
+
+    func changes() -> AsyncStream<ClusterChange> {
+        let (stream, continuation) = AsyncStream.makeStream(of: ClusterChange.self)
+        let task = Task {
+            defer { continuation.finish() }
+            await follow { continuation.yield($0) }
+            await client.shutDown()
+        }
+        continuation.onTermination = { _ in task.cancel() }
+        return stream
+    }
+
+    private func follow(_ tell: @Sendable (ClusterChange) -> Void) async {
+        let (steps, post) = AsyncStream.makeStream(of: KubernetesAssembly.Step.self)
+        await withTaskGroup(of: Void.self) { group in
+            let pods = Informer(.pods, client) { try PodFacts($0) }
+            let namespaces = Informer(.namespaces, client) { $0.meta.labels ?? [:] }
+            group.addTask { for await change in pods.changes() { post.yield(.pods(change)) } }
+            group.addTask { for await change in namespaces.changes() { post.yield(.namespaces(change)) } }
+            for kind in kinds {
+                let informer = Informer(kind, client) { ClusterDocument.text($0, kind) }
+                group.addTask { for await change in informer.changes() { post.yield(.documents(kind, change)) } }
+            }
+            group.addTask {
+                while (try? await Task.sleep(for: Self.tickInterval)) != nil { post.yield(.tick) }
+            }
+            var assembly = KubernetesAssembly(
+                server: client.configuration.server, node: node, kinds: kinds, filter: filter, remembered: remembered)
+            for await step in steps {
+                for change in assembly.take(step) { tell(change) }
+                guard step.concernsPods, let records = assembly.records else { continue }
+                board.set(pods: records)
+            }
+            group.cancelAll()
+        }
+    }
+}
+
+extension KubernetesAssembly.Step {
+    /// False: no pod of any node is another one by it.
+    fileprivate var concernsPods: Bool {
+        switch self {
+        case .pods(.status), .namespaces(.status): false
+        case .pods, .namespaces, .tick: true
+        // The one that completes what is known, perhaps.
+        case .documents(_, .replaced), .documents(_, .status): true
+        case .documents: false
+        }
+    }
+}

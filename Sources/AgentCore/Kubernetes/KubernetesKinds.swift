@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import KubernetesClient
+
+extension ResourceKind {
+    /// Policies, and what they refer to; those of others' groups are there where somebody installed them.
+    static let documents: [ResourceKind] =
+        [.networkPolicies, .nodes, .services, .endpointSlices] + [
+            ResourceKind(
+                group: "cilium.io", version: "v2", plural: "ciliumnetworkpolicies", kind: "CiliumNetworkPolicy"),
+            ResourceKind(
+                group: "cilium.io", version: "v2", plural: "ciliumclusterwidenetworkpolicies",
+                kind: "CiliumClusterwideNetworkPolicy", isNamespaced: false),
+            ResourceKind(
+                group: "cilium.io", version: "v2", plural: "ciliumcidrgroups", kind: "CiliumCIDRGroup",
+                isNamespaced: false),
+            ResourceKind(
+                group: "policy.networking.k8s.io", version: "v1alpha1", plural: "adminnetworkpolicies",
+                kind: "AdminNetworkPolicy", isNamespaced: false),
+            ResourceKind(
+                group: "policy.networking.k8s.io", version: "v1alpha1", plural: "baselineadminnetworkpolicies",
+                kind: "BaselineAdminNetworkPolicy", isNamespaced: false),
+            ResourceKind(
+                group: "policy.networking.k8s.io", version: "v1alpha2", plural: "clusternetworkpolicies",
+                kind: "ClusterNetworkPolicy", isNamespaced: false),
+        ]
+        + calico.map { plural, kind, isNamespaced in
+            // The form in which Calico's own API server and its definitions have them.
+            ResourceKind(
+                group: "projectcalico.org", version: "v3", plural: plural, kind: kind, isNamespaced: isNamespaced)
+        }
+
+    private static let calico: [(plural: String, kind: String, isNamespaced: Bool)] = [
+        ("networkpolicies", "NetworkPolicy", true), ("globalnetworkpolicies", "GlobalNetworkPolicy", false),
+        ("networksets", "NetworkSet", true), ("globalnetworksets", "GlobalNetworkSet", false),
+        ("stagednetworkpolicies", "StagedNetworkPolicy", true),
+        ("stagedglobalnetworkpolicies", "StagedGlobalNetworkPolicy", false),
+        ("stagedkubernetesnetworkpolicies", "StagedKubernetesNetworkPolicy", true), ("tiers", "Tier", false),
+        ("hostendpoints", "HostEndpoint", false),
+        ("profiles", "Profile", false),
+    ]
+}

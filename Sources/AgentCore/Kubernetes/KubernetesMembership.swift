@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClusterModel
+import ContainerRuntimes
+import IdentityModel
+import KubernetesClient
+import LinuxHost
+
+/// Whether, and how, this node belongs to a Kubernetes cluster.
+struct KubernetesSettings: Hashable, Sendable {
+    var isEnabled = false
+    /// Empty: the agent runs in a pod, and uses its account.
+    var kubeconfig = ""
+    /// Below which the kubelet makes the cgroups of pods; empty: the hierarchy's root.
+    var cgroupRoot = ""
+
+    func configuration() throws(KubernetesError) -> KubernetesConfiguration {
+        guard kubeconfig.isEmpty else { return try .kubeconfig(kubeconfig) }
+        return try .inCluster(environment: { environmentValue($0) })
+    }
+}
+
+extension ConfigurationReader {
+    func kubernetes() throws -> KubernetesSettings {
+        var settings = KubernetesSettings()
+        settings.isEnabled = true
+        try mapping([
+            "enabled": { settings.isEnabled = try $0.boolean() },
+            "kubeconfig": { settings.kubeconfig = try $0.string() },
+            "cgroupRoot": { settings.cgroupRoot = try $0.string() },
+        ])
+        return settings
+    }
+}
+
+/// Brings a cluster's policies, workloads and this node's pods to the agent.
+struct KubernetesMembership: Sendable {
+    let settings: KubernetesSettings
+    let memory: ClusterMemory
+    let filter: LabelFilter
+    let state: AgentState
+
+    /// What was known before the start comes into force with the first commit.
+    ///
+    /// Before the agent adopts.
+    func join() async {
+        do throws(AgentError) {
+            let remembered = try memory.read()
+            await state.join(PodSource.name, remembered: remembered)
+        } catch {
+            await state.join(PodSource.name, remembered: nil)
+            await state.report("cluster memory", "\(error)")
+        }
+    }
+
+    /// Runs until cancelled; throws if the configuration cannot be read.
+    func run() async throws {
+        let configuration = try settings.configuration()
+        let root = settings.cgroupRoot.isEmpty ? CgroupTree.mounted?.root : settings.cgroupRoot
+        let remembered = (try? memory.read())?.content.documents ?? [:]
+        let board = PodBoard()
+        let feed = KubernetesFeed(
+            client: KubernetesClient(configuration), node: state.node, filter: filter, remembered: remembered,
+            board: board)
+        let pods = ContainerSource(
+            source: PodSource(board: board, cgroupRoot: root), location: configuration.server, filter: filter,
+            state: state)
+        await state.clearProblem("kubernetes")
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await ClusterSource(feed: feed, memory: memory, state: state).run() }
+            group.addTask { await pods.run() }
+        }
+    }
+}

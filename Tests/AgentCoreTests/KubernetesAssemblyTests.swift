@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClusterModel
+import IdentityModel
+import KubernetesClient
+import NetworkModel
+import Testing
+
+@testable import AgentCore
+
+/// When the kinds of a cluster are told, and what of them.
+@Suite struct KubernetesAssemblyTests {
+    private static let kinds: [ResourceKind] = [.networkPolicies, .services]
+    private var assembly = make()
+
+    private static func make(remembered: [String: [UInt8]] = [:]) -> KubernetesAssembly {
+        KubernetesAssembly(
+            server: "https://api:6443", node: "here", kinds: kinds, filter: LabelFilter(), remembered: remembered)
+    }
+
+    private func pod(_ name: String, _ number: UInt32, node: String = "there") -> PodFacts {
+        PodFacts(
+            uid: "uid-\(name)", namespace: "shop", name: name, node: node, labels: ["app": name], serviceAccount: "",
+            addresses: [IPAddress(v4: 0x0acb_0000 + number)], namedPorts: [], image: nil, createdAt: "",
+            isHostNetwork: false, isTerminating: false, hasEnded: false)
+    }
+
+    private func key(_ name: String, _ namespace: String = "shop") -> ObjectKey {
+        ObjectKey(namespace: namespace, name: name)
+    }
+
+    private func content(_ changes: [ClusterChange]) -> ClusterContent? {
+        changes.lazy.compactMap { if case .snapshot(let content) = $0 { content } else { nil } }.first
+    }
+
+    private func delta(_ changes: [ClusterChange]) -> ClusterDelta? {
+        changes.lazy.compactMap { if case .delta(let delta) = $0 { delta } else { nil } }.first
+    }
+
+    private func status(_ changes: [ClusterChange]) -> ClusterFeedStatus? {
+        changes.lazy.compactMap { if case .status(let status) = $0 { status } else { nil } }.last
+    }
+
+    /// All but the policies.
+    private mutating func tellTheRest() {
+        _ = assembly.take(.namespaces(.replaced([key("shop", ""): [:]], keeping: [])))
+        _ = assembly.take(.namespaces(.status(.connected)))
+        _ = assembly.take(
+            .pods(.replaced([key("web"): pod("web", 1), key("own"): pod("own", 2, node: "here")], keeping: [])))
+        _ = assembly.take(.pods(.status(.connected)))
+        _ = assembly.take(.documents(.services, .replaced([key("db"): [7]], keeping: [])))
+        _ = assembly.take(.documents(.services, .status(.connected)))
+    }
+
+    @Test mutating func `nothing is told before every kind is known whole`() {
+        tellTheRest()
+        #expect(!assembly.isOpen && assembly.records == nil)
+        // What comes before the list is complete is no list.
+        #expect(content(assembly.take(.documents(.networkPolicies, .upserted(key("x"), [9])))) == nil)
+        let changes = assembly.take(.documents(.networkPolicies, .replaced([key("p"): [1]], keeping: [])))
+        let all = content(changes)
+        #expect(all?.documents == ["services/shop/db": [7], "networkpolicies.networking.k8s.io/shop/p": [1]])
+        #expect(all?.workloads.keys.sorted() == ["shop/own", "shop/web"])
+        #expect(assembly.records?.keys.sorted() == ["uid-own"])
+        #expect(status(assembly.take(.documents(.networkPolicies, .status(.connected))))?.isConnected == true)
+        // From now on what changes.
+        let next = delta(assembly.take(.pods(.removed(key("web")))))
+        #expect(next?.workloads == ["shop/web": nil] && next?.documents == [:])
+        let gone = delta(assembly.take(.documents(.networkPolicies, .replaced([key("q"): [2]], keeping: []))))
+        #expect(
+            gone?.documents == [
+                "networkpolicies.networking.k8s.io/shop/p": nil, "networkpolicies.networking.k8s.io/shop/q": [2],
+            ])
+        #expect(assembly.take(.pods(.status(.connected))).isEmpty)
+    }
+
+    @Test mutating func `a kind that is not installed is known, one that goes leaves its policies in force`() {
+        tellTheRest()
+        let changes = assembly.take(.documents(.networkPolicies, .status(.notInstalled("404"))))
+        #expect(content(changes)?.documents == ["services/shop/db": [7]])
+        #expect(status(changes)?.isConnected == true && status(changes)?.problems.isEmpty == true)
+        let lost = assembly.take(.documents(.services, .status(.notInstalled("no services"))))
+        #expect(delta(lost) == nil)
+        #expect(status(lost)?.problems["services"]?.hasPrefix("no services; what was told") == true)
+        #expect(
+            delta(assembly.take(.documents(.services, .replaced([:], keeping: []))))?.documents == [
+                "services/shop/db": nil
+            ])
+        #expect(status(assembly.take(.documents(.services, .status(.connected))))?.problems.isEmpty == true)
+    }
+
+    @Test mutating func `of a kind that nobody may see what was remembered stands`() {
+        assembly = Self.make(remembered: ["networkpolicies.networking.k8s.io/shop/p": [1], "services/shop/old": [2]])
+        tellTheRest()
+        let changes = assembly.take(.documents(.networkPolicies, .status(.forbidden("403"))))
+        #expect(
+            content(changes)?.documents == ["networkpolicies.networking.k8s.io/shop/p": [1], "services/shop/db": [7]])
+        #expect(status(changes)?.problems["networkpolicies.networking.k8s.io"] == "403")
+        // Once it may be seen, what is not there any more goes.
+        let seen = assembly.take(.documents(.networkPolicies, .replaced([:], keeping: [])))
+        #expect(delta(seen)?.documents == ["networkpolicies.networking.k8s.io/shop/p": nil])
+    }
+
+    @Test mutating func `a kind that fails for long holds up nobody, and is said`() {
+        tellTheRest()
+        var changes = assembly.take(.documents(.networkPolicies, .status(.retrying("the server answers 500"))))
+        #expect(content(changes) == nil)
+        for _ in 0..<5 { #expect(content(assembly.take(.tick)) == nil) }
+        changes = assembly.take(.tick)
+        #expect(content(changes)?.documents == ["services/shop/db": [7]])
+        #expect(!assembly.take(.tick).contains { if case .snapshot = $0 { true } else { false } })
+        let status = status(assembly.take(.pods(.status(.retrying("x")))))
+        #expect(status?.isConnected == false)
+        #expect(status?.message.hasSuffix("does not tell of networkpolicies.networking.k8s.io, pods") == true)
+    }
+
+    @Test mutating func `ticks before pods and namespaces are known do not count`() {
+        for _ in 0..<50 { _ = assembly.take(.tick) }
+        tellTheRest()
+        #expect(!assembly.isOpen)
+    }
+
+    @Test mutating func `a pod that cannot be read any more stays as it was`() {
+        tellTheRest()
+        _ = assembly.take(.documents(.networkPolicies, .replaced([:], keeping: [])))
+        let changes = assembly.take(.pods(.replaced([:], keeping: [key("web"), key("never")])))
+        #expect(delta(changes)?.workloads == ["shop/own": nil])
+        let status = status(assembly.take(.pods(.status(.unreadable([key("web"): "odd"])))))
+        #expect(status?.problems["pods/shop/web"] == "it cannot be read: odd; what it said before stays")
+    }
+
+    @Test func `a document says what matters, and nothing that changes by itself`() throws {
+        let object = """
+            {"metadata":{"name":"n1","uid":"u","resourceVersion":"5","labels":{"a":"b"},"managedFields":[{"x":"}"}],
+            "annotations":{"k":"v","kubectl.kubernetes.io/last-applied-configuration":"{\\"kind\\":1}"}},
+            "spec":{"podCIDR":"10.0.0.0/24"},
+            "status":{"images":[{"names":["a,b"]}],"addresses":[{"type":"InternalIP","address":"10.0.0.1"}]}}
+            """
+        var meta = ObjectMeta(name: "n1")
+        meta.uid = "u"
+        let raw = RawObject(meta: meta, text: Array(object.utf8))
+        let node = try #require(ClusterDocument.text(raw, .nodes))
+        #expect(
+            String(decoding: node, as: UTF8.self)
+                == #"{"apiVersion":"v1","kind":"Node","metadata":{"name":"n1","labels":{"a":"b"},"#
+                + #""annotations":{"k":"v"}},"status":{"addresses":[{"type":"InternalIP","address":"10.0.0.1"}]}}"#)
+        let policy = try #require(ClusterDocument.text(raw, .networkPolicies))
+        #expect(
+            String(decoding: policy, as: UTF8.self)
+                == #"{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"n1","labels":{"a":"b"},"#
+                + #""annotations":{"k":"v"}},"spec":{"podCIDR":"10.0.0.0/24"}}"#)
+        #expect(ClusterDocument.text(RawObject(meta: meta, text: Array("[1]".utf8)), .nodes) == nil)
+    }
+}
