@@ -298,6 +298,8 @@ let integrationTests: [Target] = [
             "PolicyReading", "TestBed",
         ]),
     tests(
+        "DeploymentTests", path: "IntegrationTests/DeploymentTests", ["LinuxHost", "PolicyReading", "TestBed"]),
+    tests(
         "LinuxHostIntegrationTests", path: "IntegrationTests/LinuxHostIntegrationTests", ["LinuxHost", "TestBed"]),
 ]
 

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import LinuxHost
+import TestBed
+import Testing
+
+/// The overlays of `Deploy/kubernetes`, rendered as users render them.
+@Suite struct KubernetesOverlayTests {
+    private static let repository = #filePath
+        .split(separator: "/").dropLast(3).map { "/\($0)" }.joined()
+    private static let overlays = ["audit", "enforce", "single-node"]
+
+    private static func product(_ name: String) -> String {
+        let bundle = CommandLine.arguments[0]
+        return bundle.lastIndex(of: "/").map { "\(bundle[..<$0])/\(name)" } ?? name
+    }
+
+    /// The objects of an overlay.
+    private func render(_ overlay: String, _ bed: TestBed) async throws -> [Manifest] {
+        let result = try await bed.run([
+            "kubectl", "kustomize", "\(Self.repository)/Deploy/kubernetes/overlays/\(overlay)",
+        ]).checked()
+        return try Manifest.read(result.output)
+    }
+
+    /// What the unit of systemd allows the agent: in a container it needs no more.
+    private func capabilities() throws -> Set<String> {
+        let unit = try readTextFile("\(Self.repository)/Deploy/bulkhead-agent.service")
+        let line = try #require(unit.split(separator: "\n").first { $0.hasPrefix("CapabilityBoundingSet=") })
+        return Set(line.drop { $0 != "=" }.dropFirst().split(separator: " ").map { String($0.dropFirst(4)) })
+    }
+
+    @Test func `every overlay is looked at`() async throws {
+        try await withTestBed(subnet: 98) { bed in
+            let listed = try await bed.run(["ls", "\(Self.repository)/Deploy/kubernetes/overlays"]).checked().text
+            #expect(listed.split(separator: "\n").map(String.init) == Self.overlays)
+        }
+    }
+
+    @Test(arguments: overlays) func `what an overlay names is there, and nobody has more rights than the unit`(
+        overlay: String
+    ) async throws {
+        try await withTestBed(subnet: 98) { bed in
+            let manifests = try await render(overlay, bed)
+            #expect(manifests.count >= 6)
+            #expect(Set(manifests.map { "\($0.namespace)/\($0.title)" }).count == manifests.count)
+            #expect(ManifestRules.danglingReferences(manifests) == [])
+            #expect(ManifestRules.strangers(manifests) == [])
+            #expect(try ManifestRules.excessiveRights(manifests, capabilities: capabilities()) == [])
+        }
+    }
+
+    @Test(arguments: overlays) func `containers run what the image holds, as this version understands it`(
+        overlay: String
+    ) async throws {
+        try await withTestBed(subnet: 98) { bed in
+            let manifests = try await render(overlay, bed)
+            let version = try await bed.run([Self.product("bulkhead"), "--version"]).checked().text
+            let containers = manifests.flatMap(ManifestRules.containers)
+            #expect(!containers.isEmpty)
+            for container in containers {
+                #expect(container["image"]?.text == "localhost/bulkhead:\(version)")
+                for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+                    let command = container[probe]?["exec"]?["command"]?.texts ?? []
+                    #expect(command.first == "/usr/bin/bulkhead", "\(probe)")
+                    try await bed.run([Self.product("bulkhead")] + command.dropFirst() + ["--help"]).checked()
+                }
+            }
+        }
+    }
+
+    @Test(arguments: overlays) func `the agent takes its configuration and its flags`(overlay: String) async throws {
+        try await withTestBed(subnet: 98) { bed in
+            let manifests = try await render(overlay, bed)
+            let agent = try #require(manifests.first { $0.kind == "DaemonSet" })
+            let volume = try #require(agent.podSpec?["volumes"]?.items.first { $0["name"]?.text == "config" })
+            let name = try #require(volume["configMap"]?["name"]?.text)
+            let map = try #require(manifests.first { $0.kind == "ConfigMap" && $0.name == name })
+            let text = try #require(map.node["data"]?["agent.yaml"]?.text)
+            try writeFile(bed.path("agent.yaml"), text)
+            let arguments = try #require(ManifestRules.containers(agent).last?["args"]?.texts)
+            #expect(arguments.prefix(2) == ["--config", "/etc/bulkhead/agent.yaml"])
+            #expect(arguments.contains("--audit") == (overlay == "audit"))
+            let flags = ["--check-config", "--config", bed.path("agent.yaml")] + arguments.dropFirst(2)
+            try await bed.run([Self.product("bulkhead-agent")] + flags).checked()
+        }
+    }
+}
