@@ -69,6 +69,7 @@ let logicTargets: [Target] = [
     module("FlowAggregation", ["NetworkModel", "IdentityModel", "PolicyModel", "EventModel"]),
     module("AlertPipeline", ["NetworkModel", "DetectionModel"]),
     module("ResponseActions", ["NetworkModel", "DetectionModel"]),
+    module("CNIPlugin"),
 ]
 
 let edgeTargets: [Target] = [
@@ -98,6 +99,7 @@ let edgeTargets: [Target] = [
     module(
         "KubernetesClient",
         ["PolicyReading", "LinuxHost", httpClient, nioCore, nioPosix, nioHTTP1, nioSSL, logging]),
+    module("CNIHost", ["CNIPlugin", "LinuxHost"]),
     module("AlertSinks", ["CLinuxShim", "NetworkModel", "DetectionModel", "AlertPipeline", "LinuxHost", "LocalHTTP"]),
 ]
 
@@ -106,7 +108,7 @@ let compositionTargets: [Target] = [
         "ControlAPI",
         [
             "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "DetectionModel", "AlertPipeline",
-            "ResponseActions", "LocalHTTP", nioCore, nioHTTP1,
+            "ResponseActions", "CNIPlugin", "LocalHTTP", nioCore, nioHTTP1,
         ]),
     module(
         "AgentCore",
@@ -114,7 +116,7 @@ let compositionTargets: [Target] = [
             "CDatapathABI", "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading",
             "DetectionModel", "Detectors", "FeedReading", "IdentityAllocation", "PrefixTables", "AlertPipeline",
             "ResponseActions", "AlertSinks", "PolicyCompiler", "TableEncoding", "FlowAggregation", "KernelDatapath",
-            "LinuxHost", "ContainerRuntimes", "ClusterModel", "KubernetesClient",
+            "LinuxHost", "ContainerRuntimes", "ClusterModel", "KubernetesClient", "CNIPlugin", "CNIHost",
             "LocalHTTP", "ControlAPI", "CLinuxShim", nioCore, nioHTTP1, logging, serviceLifecycle, unixSignals,
         ]),
     module(
@@ -129,7 +131,7 @@ let compositionTargets: [Target] = [
             "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading", "IdentityAllocation",
             "PolicyCompiler", "PolicyTesting", "FirewallImport", "KernelPolicyTesting", "ControlAPI", "DetectionModel",
             "AlertPipeline", "ResponseActions", "LocalHTTP", "LinuxHost", "CaptureReading", "Detectors", "Sensing",
-            "KernelDatapath", argumentParser,
+            "KernelDatapath", "CNIPlugin", "CNIHost", argumentParser,
         ]),
 ]
 
@@ -138,6 +140,7 @@ let executableTargets: [Target] = [
         name: "bulkhead-verify", dependencies: ["ProgramVerification", "BPFRuntime", "KernelPrograms", argumentParser],
         swiftSettings: strict),
     .executableTarget(name: "bulkhead", dependencies: ["Console", argumentParser], swiftSettings: strict),
+    .executableTarget(name: "bulkhead-cni", dependencies: ["CNIPlugin", "CNIHost"], swiftSettings: strict),
     .executableTarget(
         name: "bulkhead-agent", dependencies: ["AgentCore", argumentParser, logging], swiftSettings: strict),
 ]
@@ -196,9 +199,14 @@ let unitTests: [Target] = [
     tests("FlowAggregationTests", ["NetworkModel", "IdentityModel", "EventModel", "FlowAggregation"]),
     tests("AlertPipelineTests", ["AlertPipeline", "DetectionModel", "NetworkModel"]),
     tests("ResponseActionsTests", ["DetectionModel", "NetworkModel", "ResponseActions"]),
+    tests("CNIPluginTests", ["CNIPlugin"]),
+    tests("CNIHostTests", ["CNIHost", "CNIPlugin", "LinuxHost", "LocalHTTP"]),
     tests(
         "ControlAPITests",
-        ["AlertPipeline", "ControlAPI", "DetectionModel", "LocalHTTP", "NetworkModel", "ResponseActions"]),
+        [
+            "AlertPipeline", "CNIPlugin", "ControlAPI", "DetectionModel", "LocalHTTP", "NetworkModel",
+            "ResponseActions",
+        ]),
     tests("LinuxHostTests", ["LinuxHost", "NetworkModel"]),
     .target(
         name: "KubernetesDouble", dependencies: [nioCore, nioPosix, nioHTTP1], path: "Tests/KubernetesDouble",
@@ -219,7 +227,8 @@ let unitTests: [Target] = [
     tests(
         "AgentCoreTests",
         [
-            "AgentCore", "AlertPipeline", "AlertSinks", "ClusterModel", "ContainerRuntimes", "DetectionModel",
+            "AgentCore", "AlertPipeline", "AlertSinks", "CNIHost", "CNIPlugin", "ClusterModel", "ContainerRuntimes",
+            "DetectionModel",
             "Detectors", "FeedReading",
             "LinuxHost", "ControlAPI", "FlowAggregation", "ResponseActions",
             "IdentityAllocation",
@@ -230,7 +239,8 @@ let unitTests: [Target] = [
     tests(
         "ConsoleTests",
         [
-            "AlertPipeline", "CaptureReading", "Console", "ControlAPI", "DetectionModel", "Detectors", "IdentityModel",
+            "AlertPipeline", "CNIPlugin", "CaptureReading", "Console", "ControlAPI", "DetectionModel", "Detectors",
+            "IdentityModel",
             "NetworkModel", "PolicyReading", "PolicyTesting", argumentParser,
         ]),
     tests("ProgramVerificationTests", ["ProgramVerification"]),
@@ -328,6 +338,7 @@ let package = Package(
     products: [
         .executable(name: "bulkhead", targets: ["bulkhead"]),
         .executable(name: "bulkhead-agent", targets: ["bulkhead-agent"]),
+        .executable(name: "bulkhead-cni", targets: ["bulkhead-cni"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

@@ -13,6 +13,8 @@ mkdir -p "$target" "$etc/bulkhead/policies" "$etc/systemd/system" 2>/dev/null ||
     exit 1
 }
 cp -R bin share "$target/"
+mkdir -p "$target/lib"
+cp -R lib/cni "$target/lib/"
 # systemd looks there whatever the prefix is.
 sed "s#/usr/bin/#$prefix/bin/#" lib/systemd/system/bulkhead-agent.service >"$etc/systemd/system/bulkhead-agent.service"
 [ -e "$etc/bulkhead/agent.yaml" ] || cp share/doc/bulkhead/agent.yaml "$etc/bulkhead/agent.yaml"

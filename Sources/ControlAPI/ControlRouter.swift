@@ -40,6 +40,10 @@ package struct ControlRouter: Sendable {
             guard let answer = try await alertRoute(path, request) else { throw notFound(request) }
             return answer
         }
+        if path.first == "attachments" {
+            guard let answer = try await attachmentRoute(path, request) else { throw notFound(request) }
+            return answer
+        }
         switch request.method {
         case .get: return try await get(path, request)
         case .post: return try await post(path, request)

@@ -3,7 +3,7 @@
 /// What stands behind the API: the agent.
 ///
 /// Every error it throws is an `APIError`.
-package protocol ControlService: AlertService {
+package protocol ControlService: AlertService, AttachmentService {
     func status() async throws(APIError) -> StatusReport
     func endpoints() async throws(APIError) -> [EndpointRecord]
     /// By number or name.

@@ -40,6 +40,8 @@ package enum WellKnownLabel {
     /// `k8s:io.kubernetes.pod.namespace`: the namespace of an endpoint; on a stand-alone host taken from the
     /// container label of the same key or `bulkhead.dev/namespace`, else `default`.
     package static let namespace = "io.kubernetes.pod.namespace"
+    /// `k8s:io.kubernetes.pod.name`: of pods that nobody says more about than their name.
+    package static let podName = "io.kubernetes.pod.name"
     /// Prefix of the labels that a namespace itself carries, for `namespaceSelector`:
     /// `k8s:io.cilium.k8s.namespace.labels.<key>=<value>`.
     package static let namespaceLabelPrefix = "io.cilium.k8s.namespace.labels."

@@ -8,10 +8,14 @@ package enum AtomicFile {
     package static let stagedSuffix = ".new"
 
     /// Writes beside the file, syncs, renames over it and syncs the directory.
-    package static func write(_ bytes: [UInt8], to path: String, mode: mode_t = 0o600) throws(HostError) {
-        try stage(bytes, for: path, mode: mode)
+    ///
+    /// `isSynced`: false for what need not outlive the machine's next start.
+    package static func write(
+        _ bytes: [UInt8], to path: String, mode: mode_t = 0o600, isSynced: Bool = true
+    ) throws(HostError) {
+        try stage(bytes, for: path, mode: mode, isSynced: isSynced)
         do throws(HostError) {
-            try publish(path)
+            try publish(path, isSynced: isSynced)
         } catch {
             discard(path)
             throw error
@@ -19,9 +23,11 @@ package enum AtomicFile {
     }
 
     /// Writes beside the file and syncs; leaves nothing if that fails.
-    package static func stage(_ bytes: [UInt8], for path: String, mode: mode_t = 0o600) throws(HostError) {
+    package static func stage(
+        _ bytes: [UInt8], for path: String, mode: mode_t = 0o600, isSynced: Bool = true
+    ) throws(HostError) {
         do throws(HostError) {
-            try writeAndSync(bytes, to: path + stagedSuffix, mode: mode)
+            try create(bytes, at: path + stagedSuffix, mode: mode, isSynced: isSynced)
         } catch {
             discard(path)
             throw error
@@ -29,9 +35,9 @@ package enum AtomicFile {
     }
 
     /// Renames what is staged over the file and syncs the directory.
-    package static func publish(_ path: String) throws(HostError) {
+    package static func publish(_ path: String, isSynced: Bool = true) throws(HostError) {
         guard unsafe rename(path + stagedSuffix, path) == 0 else { throw HostError.last("replace \(path)") }
-        syncDirectory(of: path)
+        if isSynced { syncDirectory(of: path) }
     }
 
     /// Removes what is staged, if anything is.
@@ -52,12 +58,14 @@ package enum AtomicFile {
         if length == 0 { syncDirectory(of: path) }
     }
 
-    private static func writeAndSync(_ bytes: [UInt8], to path: String, mode: mode_t) throws(HostError) {
+    private static func create(
+        _ bytes: [UInt8], at path: String, mode: mode_t, isSynced: Bool
+    ) throws(HostError) {
         let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw HostError.last("create \(path)") }
         defer { close(descriptor) }
         try write(bytes, to: descriptor, path)
-        guard fsync(descriptor) == 0 else { throw HostError.last("sync \(path)") }
+        guard !isSynced || fsync(descriptor) == 0 else { throw HostError.last("sync \(path)") }
     }
 
     private static func write(_ bytes: [UInt8], to descriptor: Int32, _ path: String) throws(HostError) {

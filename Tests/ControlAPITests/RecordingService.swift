@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CNIPlugin
 import ControlAPI
 import Synchronization
 
@@ -70,6 +71,32 @@ final class RecordingService: ControlService {
     func accept(_ request: ShieldFeedRequest) async throws(APIError) -> ShieldReport {
         note("accept \(request.feed)")
         return ShieldReport(mode: "enforce")
+    }
+
+    static let attachmentRecord = AttachmentRecord(
+        containerID: "c", interface: "eth0", network: "podnet", state: .inForce, endpoint: "shop/web",
+        source: "kubernetes", hostInterface: "veth1", hostIndex: 7, addresses: ["10.1.0.3"], pod: "shop/web")
+
+    func attach(_ request: AttachmentRequest) async throws(APIError) -> AttachmentRecord {
+        note("attach \(request.containerID) \(request.interface) \(request.waitMilliseconds)")
+        return Self.attachmentRecord
+    }
+
+    func detach(_ name: AttachmentName) async throws(APIError) -> AttachmentRemoval {
+        note("detach \(name.containerID) \(name.interface)")
+        return AttachmentRemoval(removed: [name])
+    }
+
+    func attachments() async throws(APIError) -> [AttachmentRecord] { [Self.attachmentRecord] }
+
+    func attachment(_ name: AttachmentName) async throws(APIError) -> AttachmentRecord {
+        note("attachment \(name.containerID) \(name.interface)")
+        return Self.attachmentRecord
+    }
+
+    func collect(_ collection: AttachmentCollection) async throws(APIError) -> AttachmentRemoval {
+        note("collect \(collection.network) \(collection.valid.map(\.containerID).joined(separator: ","))")
+        return AttachmentRemoval(removed: [])
     }
 
     func identities() async throws(APIError) -> [IdentityRecord] { [] }

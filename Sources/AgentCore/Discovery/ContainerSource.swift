@@ -60,8 +60,8 @@ struct ContainerSource: Sendable {
     }
 }
 
-/// The name of a device of this host.
-private func deviceName(_ index: Int32) -> String? {
+/// The name of a device of this host; nil: there is none of that number.
+func deviceName(_ index: Int32) -> String? {
     var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
     let isFound = unsafe name.withUnsafeMutableBufferPointer { buffer in
         unsafe buffer.baseAddress.flatMap { unsafe if_indextoname(UInt32(index), $0) } != nil

@@ -17,6 +17,8 @@ struct NewcomerSource: Sendable {
     let bridges: [String]
     let state: AgentState
 
+    static let labels = LabelSet([Label(source: LabelSource.reserved, key: "init")])
+
     /// What endpoints still being created may do: nothing, unless another policy selects `reserved:init` too.
     static let policy: [PolicyReference: Policy] = {
         let text = """
@@ -53,7 +55,7 @@ struct NewcomerSource: Sendable {
         return ports.sorted { $0.index < $1.index }.map { link in
             Workload(
                 key: "newcomer:\(link.index)", name: "init:\(link.name)", source: name,
-                labels: LabelSet([Label(source: LabelSource.reserved, key: "init")]), addresses: [],
+                labels: labels, addresses: [],
                 interfaces: [.init(name: link.name, index: UInt32(link.index))])
         }
     }

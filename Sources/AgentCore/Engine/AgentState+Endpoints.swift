@@ -126,6 +126,7 @@ extension AgentState {
             }
             note(step, result)
             endpointStep = isDetached || endpointSteps.isEmpty ? nil : endpointSteps.removeFirst()
+            wakeAttachmentWaiters()
         }
         noteFirstEndpoints()
         // Numbers of what is gone are free when no record names them any more.

@@ -129,6 +129,7 @@ extension AgentState {
             if problems["commit"]?.message != "\(error)" { commits.refused += 1 }
             report("commit", "\(error)")
         }
+        wakeAttachmentWaiters()
     }
 
     /// How what is in force must change to be what is desired.
@@ -148,7 +149,7 @@ extension AgentState {
 
     /// Those that nobody wrote.
     var builtInPolicies: [PolicyReference: Policy] {
-        configuration.startClosed.isEmpty ? [:] : NewcomerSource.policy
+        arePlaceholdersPoliced ? NewcomerSource.policy : [:]
     }
 
     private func desiredPolicy(_ reference: PolicyReference) -> Policy? {

@@ -23,7 +23,8 @@ extension AgentState {
         let sticky = StickyEnforcement(previous: workloads, links: network?.links)
         let claims = AddressClaims(network: network, previous: workloads)
         let reported = sticky.apply(to: reportedWorkloads())
-        let granted = claims.grant(to: reported.merging(unclaimedNewcomers(beside: reported)) { known, _ in known })
+        let attached = reported.merging(unclaimedAttachments(beside: reported)) { known, _ in known }
+        let granted = claims.grant(to: attached.merging(unclaimedNewcomers(beside: attached)) { known, _ in known })
         for workload in granted.values where !workload.concerns.isEmpty {
             guard workload.concerns != workloads[workload.key]?.concerns else { continue }
             logger.warning(
@@ -32,12 +33,15 @@ extension AgentState {
         workloads = granted
     }
 
+    /// Sources whose workloads count only where no other source names the interface.
+    private static let areForUnnamed: Set<String> = [NewcomerSource.name, Attachment.source]
+
     /// What the sources say, by key, with names that differ.
     private func reportedWorkloads() -> [String: Workload] {
         var reported: [String: Workload] = [:]
         var names: Set<String> = []
         for (_, source) in sources.sorted(by: { $0.key < $1.key }) {
-            for var workload in source.workloads where workload.source != NewcomerSource.name {
+            for var workload in source.workloads where !Self.areForUnnamed.contains(workload.source) {
                 if !names.insert(workload.name).inserted {
                     workload.name = "\(workload.source)/\(workload.name)"
                     if !names.insert(workload.name).inserted { workload.name = workload.key }

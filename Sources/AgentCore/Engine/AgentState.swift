@@ -55,6 +55,12 @@ actor AgentState {
     let sessions = SessionWatch()
     /// Nil while listeners are not defended.
     private(set) var synKeeper: SynKeeper?
+    /// What network plugins told; nil before it was opened.
+    private(set) var attachmentKeeper: AttachmentKeeper?
+    /// Somebody may be attached whom nobody names: closed by a policy that nobody wrote.
+    var arePlaceholdersPoliced: Bool
+    /// Who waits until something about endpoints changes.
+    var attachmentWaiters: [CheckedContinuation<Void, Never>] = []
     /// Policies that close the host's SSH were put in force by somebody who insisted.
     var isLockoutForced: Bool
     /// The failsafe ports as the kernel has them; nil before they were written.
@@ -138,6 +144,7 @@ actor AgentState {
         endpointNumbers = NumberPool(1...65535, restoring: file.endpoints)
         isAudit = file.isAudit ?? configuration.isAudit
         isLockoutForced = file.isLockoutForced ?? false
+        arePlaceholdersPoliced = !configuration.startClosed.isEmpty
         auditedWorkloads = Set(file.auditedWorkloads)
         auditedNamespaces = Set(file.auditedNamespaces ?? [])
         if (try? HostClock.bootID()) == file.bootID {
@@ -182,8 +189,13 @@ actor AgentState {
 
     func use(_ keeper: SynKeeper) { synKeeper = keeper }
 
+    func use(_ keeper: AttachmentKeeper) { attachmentKeeper = keeper }
+
     /// Lets go of who acts through this state: they hold it, and it holds the datapath.
-    func dismiss() { (shield, detection, alerts, responses, synKeeper) = (nil, nil, nil, nil, nil) }
+    func dismiss() {
+        (shield, detection, alerts, responses, synKeeper) = (nil, nil, nil, nil, nil)
+        attachmentKeeper = nil
+    }
 
     func use(_ detection: DetectionKeeper) { self.detection = detection }
 
@@ -197,6 +209,7 @@ actor AgentState {
         var count = 0
         for endpoint in datapath.endpoints() where try datapath.detach(interface: endpoint.interface) { count += 1 }
         isDetached = true
+        wakeAttachmentWaiters()
         logger.notice("detached", metadata: ["interfaces": "\(count)"])
         onDetach?()
         return count

@@ -14,6 +14,7 @@ extension Agent {
             + (configuration.podmanSocket.isEmpty ? [] : [ContainerSource.podman])
             + (configuration.dockerSocket.isEmpty ? [] : [ContainerSource.docker])
             + (configuration.kubernetes.isEnabled ? [PodSource.name] : [])
+            + (configuration.hasKeptAttachments ? [Attachment.source] : [])
     }
 
     /// Follows everything that may change the state, until cancelled.
@@ -57,6 +58,11 @@ extension Agent {
             if let membership = membership(state) {
                 group.addTask { await attempt("kubernetes", state) { try await membership.run() } }
             }
+            group.addTask {
+                await state.takeAttachments()
+                await replayPendingAttachments(state)
+            }
+            group.addTask { await every(.seconds(1)) { await state.pruneAttachments() } }
             for source in containerSources(state) { group.addTask { await source.run() } }
             group.addTask {
                 await every(configuration.sweepInterval) {

@@ -55,6 +55,7 @@ package struct Agent: Sendable {
         let network = try? HostSource.network()
         await seed(state, network)
         await membership(state)?.join()
+        try await openAttachments(state)
         let opening = WorkloadsFileSource.Opening()
         await state.adopt(network: network, remotes: opening.read(configuration.workloadsFile))
         HeapMemory.giveBack()
