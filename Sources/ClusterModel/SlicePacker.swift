@@ -9,7 +9,8 @@ package struct SlicePacker: Sendable {
     private static let namePrefix = "workloads-"
 
     private let roomOfSlice: Int
-    private var slices: [String: WorkloadSlice] = [:]
+    /// As they are to be written, by name.
+    package private(set) var slices: [String: WorkloadSlice] = [:]
     /// The slice of each workload.
     private var places: [String: String] = [:]
     /// Slices with room, by how many they hold.

@@ -120,6 +120,80 @@ import Testing
         #expect(!assembly.isOpen)
     }
 
+    /// Whoever watches every pod and whoever watches slices of them know the same workloads after any changes.
+    @Test(arguments: 0..<10) func `slices tell the same as every pod`(seed: UInt64) throws {
+        var random = SplitMix64(state: seed)
+        var whole = KubernetesAssembly(server: "", node: "here", kinds: [], filter: LabelFilter())
+        var sliced = KubernetesAssembly(server: "", node: "here", isSliced: true, kinds: [], filter: LabelFilter())
+        var writer = PodCatalogue(filter: LabelFilter(), node: "")
+        var packer = SlicePacker(workloadsMax: 4)
+        var (one, other) = (ClusterContent(), ClusterContent())
+        func take(_ changes: [ClusterChange], _ content: inout ClusterContent) {
+            for change in changes {
+                switch change {
+                case .snapshot(let all): content = all
+                case .delta(let delta): content.apply(delta)
+                case .status: break
+                }
+            }
+        }
+        let namespaces = [key("shop", ""): ["team": "a"]]
+        take(whole.take(.namespaces(.replaced(namespaces, keeping: []))), &one)
+        take(sliced.take(.namespaces(.replaced(namespaces, keeping: []))), &other)
+        writer.replaceNamespaces(["shop": ["team": "a"]])
+        take(whole.take(.pods(.replaced([:], keeping: []))), &one)
+        take(sliced.take(.pods(.replaced([:], keeping: []))), &other)
+        take(sliced.take(.slices(.replaced([:], keeping: []))), &other)
+        for round in 0..<150 {
+            let name = "p\(Int.random(in: 0..<25, using: &random))"
+            // Addresses are taken again soon, sometimes before who had them is gone.
+            var next = pod(name, UInt32.random(in: 1..<15, using: &random))
+            next.createdAt = "2026-01-01T00:00:\(10 + round % 50)Z"
+            next.isTerminating = Bool.random(using: &random)
+            next.labels["app"] = ["web", "db"].randomElement(using: &random)
+            let pod = Int.random(in: 0..<4, using: &random) == 0 ? nil : next
+            take(whole.take(.pods(pod.map { .upserted(key(name), $0) } ?? .removed(key(name)))), &one)
+            writer.set("shop/\(name)", pod)
+            packer.apply(writer.takeChanges())
+            for (slice, content) in packer.takeChanges() {
+                let read = try content.map { try WorkloadSliceRecord($0).slice() }
+                take(
+                    sliced.take(.slices(read.map { .upserted(key(slice, ""), $0) } ?? .removed(key(slice, "")))), &other
+                )
+            }
+            #expect(one == other)
+        }
+        #expect(!one.workloads.isEmpty)
+        // Who comes later reads all slices at once.
+        var late = KubernetesAssembly(server: "", node: "here", isSliced: true, kinds: [], filter: LabelFilter())
+        var third = ClusterContent()
+        take(late.take(.namespaces(.replaced(namespaces, keeping: []))), &third)
+        take(late.take(.pods(.replaced([:], keeping: []))), &third)
+        let written = SlicePacker(packer.slices).slices
+        take(
+            late.take(
+                .slices(
+                    .replaced(
+                        Dictionary(uniqueKeysWithValues: written.map { (key($0.key, ""), $0.value) }), keeping: []))),
+            &third)
+        #expect(third == one)
+    }
+
+    @Test mutating func `without slices a node of a large cluster is told nothing`() {
+        assembly = KubernetesAssembly(
+            server: "", node: "here", isSliced: true, kinds: Self.kinds, filter: LabelFilter())
+        tellTheRest()
+        _ = assembly.take(.documents(.networkPolicies, .replaced([:], keeping: [])))
+        #expect(!assembly.isOpen)
+        let status = status(assembly.take(.slices(.status(.notInstalled("404 workloadslices")))))
+        #expect(status?.isConnected == false && status?.problems["workloadslices.bulkhead.dev"] == "404 workloadslices")
+        let workload = ClusterWorkload(node: "n9", labels: .empty, addresses: [IPAddress(v4: 1)])
+        let changes = assembly.take(.slices(.replaced([key("s", ""): WorkloadSlice(["x/y": workload])], keeping: [])))
+        #expect(content(changes)?.workloads == ["x/y": workload])
+        // This node's own pods are its own affair all the same.
+        #expect(assembly.records?.keys.sorted() == ["uid-own"])
+    }
+
     @Test mutating func `a pod that cannot be read any more stays as it was`() {
         tellTheRest()
         _ = assembly.take(.documents(.networkPolicies, .replaced([:], keeping: [])))
@@ -150,5 +224,17 @@ import Testing
                 == #"{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"n1","labels":{"a":"b"},"#
                 + #""annotations":{"k":"v"}},"spec":{"podCIDR":"10.0.0.0/24"}}"#)
         #expect(ClusterDocument.text(RawObject(meta: meta, text: Array("[1]".utf8)), .nodes) == nil)
+    }
+}
+
+private struct SplitMix64: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
     }
 }

@@ -14,7 +14,9 @@ import KubernetesClient
 /// Pure; a change comes in, what it means for the agent goes out.
 struct KubernetesAssembly {
     enum Step: Sendable {
+        /// Of all nodes; of this one alone where slices tell of the others.
         case pods(InformerChange<PodFacts>)
+        case slices(InformerChange<WorkloadSlice>)
         case namespaces(InformerChange<[String: String]>)
         case documents(ResourceKind, InformerChange<[UInt8]>)
         /// A while has passed: `heldTicksMax` of them are long enough for kinds that fail.
@@ -34,8 +36,13 @@ struct KubernetesAssembly {
 
     private let server: String
     private let kinds: [ResourceKind]
+    /// Without these there is no cluster.
+    private let required: Set<ResourceKind>
     private let remembered: [String: [UInt8]]
     private var catalogue: PodCatalogue
+    /// Nil: every pod is watched.
+    private var sliced: SliceCatalogue?
+    private var slices: [ObjectKey: WorkloadSlice] = [:]
     private var pods: [ObjectKey: PodFacts] = [:]
     private var namespaces: [ObjectKey: [String: String]] = [:]
     private var standing: [ResourceKind: Standing]
@@ -49,23 +56,26 @@ struct KubernetesAssembly {
     private static let heldTicksMax = 6
     private var lastStatus: ClusterFeedStatus?
 
-    /// `remembered`: documents of the last time, by key.
+    /// `isSliced`: workloads of other nodes come in slices. `remembered`: documents of the last time, by key.
     init(
-        server: String, node: String, kinds: [ResourceKind] = ResourceKind.documents, filter: LabelFilter,
+        server: String, node: String, isSliced: Bool = false, kinds: [ResourceKind] = ResourceKind.documents,
+        filter: LabelFilter,
         remembered: [String: [UInt8]] = [:]
     ) {
         self.server = server
         self.kinds = kinds
         self.remembered = remembered
         catalogue = PodCatalogue(filter: filter, node: node)
-        standing = Dictionary(uniqueKeysWithValues: (kinds + [.pods, .namespaces]).map { ($0, .waiting) })
+        sliced = isSliced ? SliceCatalogue() : nil
+        required = isSliced ? [.pods, .namespaces, .workloadSlices] : [.pods, .namespaces]
+        standing = Dictionary(uniqueKeysWithValues: (kinds + required).map { ($0, .waiting) })
     }
 
     /// True once everything was told.
     var isOpen: Bool { documents == nil }
 
     /// True while only kinds that fail hold everything up.
-    var isHeldUp: Bool { !isOpen && listed.isSuperset(of: [.pods, .namespaces]) }
+    var isHeldUp: Bool { !isOpen && listed.isSuperset(of: required) }
 
     /// The pods of this node, by UID; nil: not known yet.
     var records: [String: PodRecord]? { isOpen ? catalogue.records : nil }
@@ -91,12 +101,20 @@ struct KubernetesAssembly {
             case .upserted(let key, _), .removed(let key): catalogue.set(namespace: key.name, labels: namespaces[key])
             case .status: break
             }
+        case .slices(let change):
+            take(change, .workloadSlices, into: \.slices)
+            switch change {
+            case .replaced:
+                sliced?.replace(with: Dictionary(uniqueKeysWithValues: slices.map { ($0.key.name, $0.value) }))
+            case .upserted(let key, _), .removed(let key): sliced?.set(key.name, slices[key])
+            case .status: break
+            }
         case .documents(let kind, let change): take(change, kind, &delta)
         case .tick: if isHeldUp { heldTicks += 1 }
         }
         var changes = open()
         if isOpen, changes.isEmpty {
-            delta.workloads = catalogue.takeChanges()
+            delta.workloads = takeWorkloads()
             if !delta.isEmpty { changes.append(.delta(delta)) }
         }
         let status = status
@@ -146,14 +164,15 @@ struct KubernetesAssembly {
         case .retrying(let reason): standing[kind] = .retrying(reason)
         case .forbidden(let reason): standing[kind] = .forbidden(reason)
         // What somebody took away takes its policies along, but hardly meant to open what they closed.
-        case .notInstalled(let reason): standing[kind] = listed.contains(kind) ? .lost(reason) : .absent
+        case .notInstalled(let reason) where listed.contains(kind): standing[kind] = .lost(reason)
+        case .notInstalled(let reason): standing[kind] = required.contains(kind) ? .retrying(reason) : .absent
         case .unreadable(let objects): unreadable[kind] = objects.isEmpty ? nil : objects
         }
     }
 
     /// Tells everything, once all of it is known.
     private mutating func open() -> [ClusterChange] {
-        guard var all = documents, listed.isSuperset(of: [.pods, .namespaces]) else { return [] }
+        guard var all = documents, listed.isSuperset(of: required) else { return [] }
         for kind in kinds where !listed.contains(kind) {
             switch standing[kind] {
             case .absent: continue
@@ -166,8 +185,14 @@ struct KubernetesAssembly {
             }
         }
         documents = nil
-        _ = catalogue.takeChanges()
-        return [.snapshot(ClusterContent(documents: all, workloads: catalogue.workloads))]
+        _ = takeWorkloads()
+        return [.snapshot(ClusterContent(documents: all, workloads: sliced?.workloads ?? catalogue.workloads))]
+    }
+
+    private mutating func takeWorkloads() -> [String: ClusterWorkload?] {
+        // Of this node's pods others tell nothing that is not known better.
+        let own = catalogue.takeChanges()
+        return sliced?.takeChanges() ?? own
     }
 
     private var status: ClusterFeedStatus {

@@ -2,6 +2,7 @@
 
 import ClusterModel
 import ContainerRuntimes
+import FoundationEssentials
 import IdentityModel
 import KubernetesClient
 
@@ -17,6 +18,8 @@ struct KubernetesFeed: ClusterFeed {
     let remembered: [String: [UInt8]]
     /// Where the pods of this node are told.
     let board: PodBoard
+    /// Workloads of other nodes come in slices, not from every pod.
+    var isSliced = false
     var kinds = ResourceKind.documents
 
     var name: String { PodSource.name }
@@ -35,10 +38,16 @@ struct KubernetesFeed: ClusterFeed {
     private func follow(_ tell: @Sendable (ClusterChange) -> Void) async {
         let (steps, post) = AsyncStream.makeStream(of: KubernetesAssembly.Step.self)
         await withTaskGroup(of: Void.self) { group in
-            let pods = Informer(.pods, client) { try PodFacts($0) }
+            let pods = Informer(.pods, client, fieldSelector: isSliced ? "spec.nodeName=\(node)" : nil) {
+                try PodFacts($0)
+            }
             let namespaces = Informer(.namespaces, client) { $0.meta.labels ?? [:] }
             group.addTask { for await change in pods.changes() { post.yield(.pods(change)) } }
             group.addTask { for await change in namespaces.changes() { post.yield(.namespaces(change)) } }
+            if isSliced {
+                let slices = Informer(.workloadSlices, client) { try WorkloadSlice($0) }
+                group.addTask { for await change in slices.changes() { post.yield(.slices(change)) } }
+            }
             for kind in kinds {
                 let informer = Informer(kind, client) { ClusterDocument.text($0, kind) }
                 group.addTask { for await change in informer.changes() { post.yield(.documents(kind, change)) } }
@@ -47,7 +56,8 @@ struct KubernetesFeed: ClusterFeed {
                 while (try? await Task.sleep(for: Self.tickInterval)) != nil { post.yield(.tick) }
             }
             var assembly = KubernetesAssembly(
-                server: client.configuration.server, node: node, kinds: kinds, filter: filter, remembered: remembered)
+                server: client.configuration.server, node: node, isSliced: isSliced, kinds: kinds, filter: filter,
+                remembered: remembered)
             for await step in steps {
                 for change in assembly.take(step) { tell(change) }
                 guard step.concernsPods, let records = assembly.records else { continue }
@@ -63,10 +73,21 @@ extension KubernetesAssembly.Step {
     fileprivate var concernsPods: Bool {
         switch self {
         case .pods(.status), .namespaces(.status): false
-        case .pods, .namespaces, .tick: true
+        case .pods, .namespaces, .tick, .slices(.replaced): true
         // The one that completes what is known, perhaps.
         case .documents(_, .replaced), .documents(_, .status): true
-        case .documents: false
+        case .documents, .slices: false
         }
+    }
+}
+
+extension WorkloadSlice {
+    private struct Document: Decodable {
+        var spec: WorkloadSliceRecord
+    }
+
+    /// Reads an object of the API; throws what is wrong with it.
+    init(_ object: RawObject) throws {
+        self = try JSONDecoder().decode(Document.self, from: Data(object.text)).spec.slice()
     }
 }

@@ -3,6 +3,11 @@
 import KubernetesClient
 
 extension ResourceKind {
+    /// Workloads of all nodes, a thousand to an object.
+    static let workloadSlices = ResourceKind(
+        group: "bulkhead.dev", version: "v1alpha1", plural: "workloadslices", kind: "WorkloadSlice", isNamespaced: false
+    )
+
     /// Policies, and what they refer to; those of others' groups are there where somebody installed them.
     static let documents: [ResourceKind] =
         [.networkPolicies, .nodes, .services, .endpointSlices] + [

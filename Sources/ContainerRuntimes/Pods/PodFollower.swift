@@ -10,6 +10,8 @@ struct PodFollower {
         searches < 20 ? .milliseconds(50) : searches < 80 ? .milliseconds(250) : .seconds(2)
     }
 
+    /// After so long without a word from the cluster others need not wait for this source: what was known before stands.
+    private static let silenceMax: Duration = .seconds(5)
     /// How often everything is looked at although nothing asked for it.
     private static let resyncInterval: Duration = .seconds(60)
 
@@ -49,6 +51,12 @@ struct PodFollower {
                     try await Task.sleep(for: Self.resyncInterval)
                     work.insert([.everything])
                 }
+            }
+            group.addTask {
+                try await Task.sleep(for: Self.silenceMax)
+                guard board.current.pods == nil else { return }
+                let message = "the cluster has not told of this node's pods yet; those known before stay in force"
+                report(.status(WorkloadSourceStatus(isConnected: false, message: message)))
             }
             work.insert([.everything])
             var state = PodState(inspector: inspector, hostNamespaceInode: hostInode)
