@@ -296,7 +296,8 @@ let integrationTests: [Target] = [
     tests(
         "AgentIntegrationTests", path: "IntegrationTests/AgentIntegrationTests",
         [
-            "AlertPipeline", "BPFRuntime", "CDatapathABI", "ControlAPI", "KernelPrograms", "LinuxHost", "TestBed",
+            "AlertPipeline", "BPFRuntime", "CDatapathABI", "CNIPlugin", "ControlAPI", "KernelPrograms", "LinuxHost",
+            "TestBed",
         ]),
     tests(
         "ContainerRuntimesIntegrationTests", path: "IntegrationTests/ContainerRuntimesIntegrationTests",

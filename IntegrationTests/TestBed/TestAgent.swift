@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
+
 /// The real agent, running in a host's namespace on directories, pins and a socket of the bed's own.
 ///
 /// Its workloads come from a workloads file, its policies from a directory; both are empty at first.
@@ -97,12 +99,17 @@ package final class TestAgent: Sendable {
             """)
     }
 
-    /// A product of this build: it stands beside the test bundle.
-    package static func product(_ name: String) -> String {
+    /// A product of this build.
+    package static func product(_ name: String) -> String { "\(productDirectory)/\(name)" }
+
+    /// Products stand beside the test bundle; from the root, for programs that run elsewhere.
+    package static let productDirectory: String = {
         let bundle = CommandLine.arguments[0]
-        let folder = bundle.lastIndex(of: "/").map { bundle[..<$0] } ?? "."
-        return "\(folder)/\(name)"
-    }
+        let folder = bundle.lastIndex(of: "/").map { String(bundle[..<$0]) } ?? "."
+        guard let whole = unsafe realpath(folder, nil) else { return folder }
+        defer { unsafe free(whole) }
+        return unsafe String(cString: whole)
+    }()
 }
 
 extension TestHost {

@@ -60,13 +60,17 @@ package final class TestPodman: Sendable {
 
 extension TestBed {
     /// Sets podman up inside a namespace and imports the busybox image.
-    /// - Parameter block: third byte of the container network 10.N.<block>.0/24 (fdbb:n:<block>::/64).
-    package func podman(in host: TestNamespace, block: Int = 100) async throws -> TestPodman {
+    /// - Parameters:
+    ///   - block: third byte of the container network 10.N.<block>.0/24 (fdbb:n:<block>::/64).
+    ///   - chained: an entry behind the others in the lists of plugins; its binary is a product of this build.
+    package func podman(in host: TestNamespace, block: Int = 100, chained: String? = nil) async throws -> TestPodman {
         let podman = TestPodman(host: host, directory: path("podman"))
         for name in ["podman", "podman/networks", "podman/cni"] { try makeDirectory(path(name)) }
         try writeFile(path("podman/containers.conf"), Self.containersConf)
-        try writeFile(path("podman/networks/testnet.conflist"), networkList("testnet", bridge: "cni0", block: block))
-        try writeFile(path("podman/networks/second.conflist"), networkList("second", bridge: "cni1", block: block + 1))
+        try writeFile(
+            path("podman/networks/testnet.conflist"), networkList("testnet", bridge: "cni0", block: block, chained))
+        try writeFile(
+            path("podman/networks/second.conflist"), networkList("second", bridge: "cni1", block: block + 1, chained))
         try noteMountCleanup()
         // What podman could not remove: each container's monitor, by the number it left, and the container below it. A
         // number may be another's by now: the monitor names its directory on its command line.
@@ -105,14 +109,14 @@ extension TestBed {
         default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
         [network]
         network_backend = "cni"
-        cni_plugin_dirs = ["/usr/lib/cni"]
+        cni_plugin_dirs = ["/usr/lib/cni", "\(TestAgent.productDirectory)"]
         [engine]
         infra_image = "\(TestPodman.image)"
         infra_command = "/bin/sleep 100000"
 
         """
 
-    private func networkList(_ name: String, bridge: String, block: Int) -> String {
+    private func networkList(_ name: String, bridge: String, block: Int, _ chained: String?) -> String {
         let range4 = "10.\(byte).\(block)"
         let range6 = "fdbb:\(subnet):\(block):"
         return """
@@ -126,7 +130,7 @@ extension TestBed {
                         [{"subnet": "\(range6):/64", "gateway": "\(range6):1"}]
                     ]
                 }
-            }, {"type": "portmap", "capabilities": {"portMappings": true}}]}
+            }, {"type": "portmap", "capabilities": {"portMappings": true}}\(chained.map { ", \($0)" } ?? "")]}
 
             """
     }

@@ -124,7 +124,8 @@ package struct ChainedPlugin {
         return answer
     }
 
-    private static let graceSeconds = 5
+    /// Longer than the agent takes to put its programs on.
+    private static let graceSeconds = 10
 
     private func add(
         _ invocation: Invocation, _ configuration: PluginConfiguration, _ log: inout [String]

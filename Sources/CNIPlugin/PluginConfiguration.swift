@@ -119,7 +119,7 @@ package struct PluginSettings: Hashable, Sendable {
     /// Of every workload of this network; with `workload: attachment`.
     package var labels: [String: String] = [:]
 
-    package static let secondsRange = 1...120
+    package static let secondsRange = 0...120
     package static let defaultSeconds = 10
 
     package init() {}
@@ -136,7 +136,7 @@ package struct PluginSettings: Hashable, Sendable {
             case "whenUnknown": whenUnknown = try Self.choice(key, value)
             case "timeout":
                 guard let number = value.integer, Self.secondsRange.contains(number) else {
-                    throw Self.wrong("timeout: seconds, from 1 to \(Self.secondsRange.upperBound)")
+                    throw Self.wrong("timeout: seconds, from 0 to \(Self.secondsRange.upperBound)")
                 }
                 seconds = number
             case "labels":
@@ -147,6 +147,9 @@ package struct PluginSettings: Hashable, Sendable {
                 guard value.object != nil else { throw Self.wrong("labels: texts by key") }
             default: throw Self.wrong("no setting \"\(key)\"")
             }
+        }
+        guard seconds > 0 || workload == .attachment || whenUnknown == .closed else {
+            throw Self.wrong("timeout: 0 waits for no source: with whenUnknown closed only")
         }
     }
 

@@ -54,7 +54,6 @@ import Testing
             if isKept {
                 _ = await keeper.prune()
                 await state.seedAttachments()
-                await keeper.announce()
                 await state.takeAttachments()
             }
             await state.settle()
@@ -204,7 +203,6 @@ import Testing
         await first.state.settle()
         let second = try await Bench(scratch, sources: ["test", Kept.source])
         #expect(second.isClosed(7) && second.endpoints[8] != nil && !second.isClosed(8))
-        #expect(second.told.all == ["+u7", "+u8"])
         second.finder.gone.withLock { _ = $0.insert(7) }
         await second.state.pruneAttachments()
         #expect(try await second.state.attachments().map(\.containerID) == ["c2"])

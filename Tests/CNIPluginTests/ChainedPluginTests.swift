@@ -20,7 +20,7 @@ import Testing
             podName: "web-0", podUID: "u-1", labels: ["a": "b"], isWorkload: false, waitMilliseconds: 10_000)
         #expect(request.body == expected.json)
         #expect(call.surroundings.content.withLock { $0.sockets } == ["/run/bulkhead/bulkhead.sock"])
-        #expect(call.surroundings.content.withLock { $0.seconds } == [15], "longer than the agent waits")
+        #expect(call.surroundings.content.withLock { $0.seconds } == [20], "longer than the agent waits")
     }
 
     @Test func `settings of the list reach the agent`() throws {
@@ -36,7 +36,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "{\"withoutAgnet\": \"closed\"}", "{\"withoutAgent\": \"ajar\"}", "{\"timeout\": 0}", "{\"timeout\": \"5\"}",
+        "{\"withoutAgnet\": \"closed\"}", "{\"withoutAgent\": \"ajar\"}", "{\"timeout\": 0}", "{\"timeout\": 121}",
+        "{\"timeout\": \"5\"}",
         "{\"socket\": \"relative\"}", "{\"labels\": [\"a\"]}", "{\"labels\": {\"a\": 1}}",
         "{\"labels\": {\"\": \"b\"}}",
         "[]", "\"open\"",
@@ -56,6 +57,8 @@ import Testing
         settings.seconds = 7
         settings.labels = ["x": "y"]
         #expect(try PluginSettings(settings.json) == settings)
+        settings.seconds = 0
+        #expect(try PluginSettings(settings.json) == settings, "closed at once, nobody is waited for")
         settings.workload = .attachment
         settings.whenUnknown = .fail
         #expect(try PluginSettings(settings.json) == settings)

@@ -2,6 +2,7 @@
 
 import CNIHost
 import CNIPlugin
+import ContainerRuntimes
 import ControlAPI
 import Glibc
 import LinuxHost
@@ -17,16 +18,32 @@ extension AgentConfiguration {
 }
 
 extension Agent {
+    /// Nil: the agent leaves the networks of runtimes alone.
+    func networkRepair(_ state: AgentState) -> NetworkRepair? {
+        guard !configuration.isDryRun, !configuration.networkRepair.networks.isEmpty else { return nil }
+        var settings = configuration.networkRepair
+        settings.plugin.socketPath = configuration.socketPath
+        settings.plugin.pendingDirectory = configuration.pendingAttachmentDirectory
+        return NetworkRepair(settings: settings, state: state, logger: logger)
+    }
+
     /// What was attached before the start is part of the first commit, as far as it still exists.
-    func openAttachments(_ state: AgentState, listeners: [AttachmentKeeper.Listener] = []) async throws {
+    func openAttachments(_ state: AgentState) async throws {
         guard !configuration.isDryRun else { return }
         let table = try AttachmentTable(path: configuration.attachmentsPath)
         let keeper = AttachmentKeeper(
-            table: table, finder: try AttachmentFinder(), listeners: listeners, logger: logger)
+            table: table, finder: try AttachmentFinder(),
+            listeners: [{ await state.tellBoard($0, isThere: $1) }], logger: logger)
         await state.use(keeper)
         _ = await keeper.prune()
         await state.seedAttachments()
-        await keeper.announce()
+    }
+
+    /// Follows what network plugins tell, and whether their interfaces are still there, until cancelled.
+    func runAttachments(_ state: AgentState) async {
+        await state.takeAttachments()
+        await replayPendingAttachments(state)
+        await every(.seconds(1)) { await state.pruneAttachments() }
     }
 
     /// Takes what plugins told while no agent was there; called when this one answers.
@@ -77,5 +94,19 @@ extension AgentState {
         if !workloads.isEmpty { policePlaceholders() }
         guard sources[Attachment.source] != nil else { return }
         seed(source: Attachment.source, workloads: workloads)
+    }
+
+    /// Tells of this node's pods on another board from now on.
+    func use(_ board: PodBoard) {
+        podBoard = board
+        for attachment in attachmentKeeper?.table.all ?? [] where !attachment.isLeaving {
+            tellBoard(attachment, isThere: true)
+        }
+    }
+
+    /// A cluster's pods are found by where the plugin was called, before any of their processes runs.
+    func tellBoard(_ attachment: Attachment, isThere: Bool) {
+        guard let uid = attachment.request.podUID else { return }
+        podBoard?.set(namespace: isThere ? .path(attachment.request.namespacePath) : nil, ofPod: uid)
     }
 }

@@ -6,12 +6,18 @@ import Logging
 
 extension AgentState: AttachmentService {
     func attach(_ request: AttachmentRequest) async throws(APIError) -> AttachmentRecord {
-        let deadline = ContinuousClock.now + .milliseconds(request.waitMilliseconds)
+        let begin = ContinuousClock.now
+        let patience = Duration.milliseconds(request.waitMilliseconds)
         let attachment = try await theKeeper().add(request)
         takeAttachments()
-        await waitUntilInForce(attachment, deadline)
+        // Closed it must be, however little time there is for a source.
+        await wait(for: attachment, until: begin + max(patience, Self.programTime)) { $0 != .pending }
+        await wait(for: attachment, until: begin + patience) { $0 != .pending && $0 != .closed }
         return record(attachment)
     }
+
+    /// More than programs take that are going to be put on.
+    private static let programTime = Duration.seconds(5)
 
     func detach(_ name: AttachmentName) async throws(APIError) -> AttachmentRemoval {
         let removed = try await theKeeper().remove { $0.request.name == name }
@@ -129,18 +135,15 @@ extension AgentState {
             workload: workload)
     }
 
-    /// Waits for policy, or until there is no use in waiting.
-    private func waitUntilInForce(_ attachment: Attachment, _ deadline: ContinuousClock.Instant) async {
+    private func wait(
+        for attachment: Attachment, until deadline: ContinuousClock.Instant, _ isFar: (AttachmentState) -> Bool
+    ) async {
         let alarm = Task {
             try? await Task.sleep(until: deadline, clock: .continuous)
             wakeAttachmentWaiters()
         }
         defer { alarm.cancel() }
-        while ContinuousClock.now < deadline, !isDetached {
-            switch condition(attachment).state {
-            case .inForce, .failed, .leaving: return
-            case .closed, .pending: break
-            }
+        while ContinuousClock.now < deadline, !isDetached, !isFar(condition(attachment).state) {
             await withCheckedContinuation { attachmentWaiters.append($0) }
         }
     }

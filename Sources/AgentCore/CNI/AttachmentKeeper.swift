@@ -92,11 +92,4 @@ final class AttachmentKeeper: Sendable {
         }
         return true
     }
-
-    /// Tells listeners of what was there before the start.
-    func announce() async {
-        for attachment in table.all where !attachment.isLeaving {
-            for listener in listeners { await listener(attachment, true) }
-        }
-    }
 }

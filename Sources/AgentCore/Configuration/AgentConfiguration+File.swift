@@ -36,6 +36,7 @@ extension AgentConfiguration {
             "identityLabels": { copy.labelRules = try $0.labelRules() },
             "hostEndpoint": { copy.hostEndpoint = try $0.hostEndpoint() },
             "kubernetes": { copy.kubernetes = try $0.kubernetes() },
+            "cni": { copy.networkRepair = try $0.networkRepair() },
             "nodeName": { copy.nodeName = try $0.string() },
             "startClosed": { copy.startClosed = try $0.list().map { try $0.string() } },
             "flows": { copy.flowCapacity = try $0.integer(1...10_000_000) },

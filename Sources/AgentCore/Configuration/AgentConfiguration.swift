@@ -70,6 +70,8 @@ package struct AgentConfiguration: Sendable {
     /// Whether the host reaches its workloads unless a rule denies it.
     package var allowsHostAccess = true
     var kubernetes = KubernetesSettings()
+    /// Networks of a runtime that the agent keeps its plugin in.
+    var networkRepair = NetworkRepairSettings()
     /// Off unless somebody switches it on.
     var shield = ShieldConfiguration()
     var alerts = AlertsConfiguration()

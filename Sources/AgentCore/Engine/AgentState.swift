@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ContainerRuntimes
 import FlowAggregation
 import IdentityAllocation
 import IdentityModel
@@ -57,6 +58,8 @@ actor AgentState {
     private(set) var synKeeper: SynKeeper?
     /// What network plugins told; nil before it was opened.
     private(set) var attachmentKeeper: AttachmentKeeper?
+    /// Where this node's pods are told of; nil: it belongs to no cluster, or does not yet.
+    var podBoard: PodBoard?
     /// Somebody may be attached whom nobody names: closed by a policy that nobody wrote.
     var arePlaceholdersPoliced: Bool
     /// Who waits until something about endpoints changes.

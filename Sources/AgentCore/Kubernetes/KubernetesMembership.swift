@@ -59,6 +59,7 @@ struct KubernetesMembership: Sendable {
         let root = settings.cgroupRoot.isEmpty ? CgroupTree.mounted?.root : settings.cgroupRoot
         let remembered = (try? memory.read())?.content.documents ?? [:]
         let board = PodBoard()
+        await state.use(board)
         let feed = KubernetesFeed(
             client: KubernetesClient(configuration), node: state.node, filter: filter, remembered: remembered,
             board: board)

@@ -58,11 +58,10 @@ extension Agent {
             if let membership = membership(state) {
                 group.addTask { await attempt("kubernetes", state) { try await membership.run() } }
             }
-            group.addTask {
-                await state.takeAttachments()
-                await replayPendingAttachments(state)
+            group.addTask { await runAttachments(state) }
+            if let repair = networkRepair(state) {
+                group.addTask { await attempt("network plugin", state) { try await repair.run() } }
             }
-            group.addTask { await every(.seconds(1)) { await state.pruneAttachments() } }
             for source in containerSources(state) { group.addTask { await source.run() } }
             group.addTask {
                 await every(configuration.sweepInterval) {
@@ -130,7 +129,7 @@ extension Agent {
         }
     }
 
-    private func every(_ interval: Duration, _ body: () async -> Void) async {
+    func every(_ interval: Duration, _ body: () async -> Void) async {
         while (try? await Task.sleep(for: interval)) != nil { await body() }
     }
 }

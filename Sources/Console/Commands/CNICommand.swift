@@ -96,7 +96,7 @@ struct CNICommand: AsyncParsableCommand {
 
         func validate() throws {
             guard PluginSettings.secondsRange.contains(timeout) else {
-                throw ValidationError("--timeout \(timeout): seconds, 1 to \(PluginSettings.secondsRange.upperBound)")
+                throw ValidationError("--timeout \(timeout): seconds, 0 to \(PluginSettings.secondsRange.upperBound)")
             }
             for text in label where text.first == "=" || !text.contains("=") {
                 throw ValidationError("--label \(text): write it as key=value")
@@ -117,6 +117,11 @@ struct CNICommand: AsyncParsableCommand {
             for text in label {
                 let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
                 settings.labels[String(parts[0])] = String(parts[1])
+            }
+            do throws(CNIError) {
+                _ = try PluginSettings(settings.json)
+            } catch {
+                throw ConsoleFailure(.usage, error.message)
             }
             try change(networks) { (directory, network) throws(NetworkDirectory.Failure) in
                 try directory.install(settings, in: network) ? "installed" : "as it was"
