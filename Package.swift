@@ -309,7 +309,11 @@ let integrationTests: [Target] = [
             "PolicyReading", "TestBed",
         ]),
     tests(
-        "DeploymentTests", path: "IntegrationTests/DeploymentTests", ["LinuxHost", "PolicyReading", "TestBed"]),
+        "DeploymentTests", path: "IntegrationTests/DeploymentTests",
+        [
+            "AgentCore", "ClusterModel", "IdentityModel", "KubernetesClient", "LinuxHost", "NetworkModel",
+            "PolicyReading", "TestBed",
+        ]),
     tests(
         "LinuxHostIntegrationTests", path: "IntegrationTests/LinuxHostIntegrationTests", ["LinuxHost", "TestBed"]),
 ]

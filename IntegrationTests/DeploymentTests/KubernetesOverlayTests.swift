@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import KubernetesClient
 import LinuxHost
 import TestBed
 import Testing
+
+@testable import AgentCore
 
 /// The overlays of `Deploy/kubernetes`, rendered as users render them.
 @Suite struct KubernetesOverlayTests {
@@ -60,11 +63,25 @@ import Testing
             #expect(!containers.isEmpty)
             for container in containers {
                 #expect(container["image"]?.text == "localhost/bulkhead:\(version)")
-                for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
-                    let command = container[probe]?["exec"]?["command"]?.texts ?? []
-                    #expect(command.first == "/usr/bin/bulkhead", "\(probe)")
+                let probes = container.keys.filter { $0.hasSuffix("Probe") }
+                let commands = probes.map { container[$0]?["exec"]?["command"]?.texts ?? [] }
+                for command in commands + [container["command"]?.texts].compactMap({ $0 }) {
+                    #expect(command.first == "/usr/bin/bulkhead", "\(command)")
                     try await bed.run([Self.product("bulkhead")] + command.dropFirst() + ["--help"]).checked()
                 }
+                let name = container["name"]?.text
+                #expect(probes.count == (name == "agent" ? 3 : 0), "\(name ?? "")")
+            }
+        }
+    }
+
+    @Test func `only what enforces holds pods up`() async throws {
+        try await withTestBed(subnet: 98) { bed in
+            for overlay in Self.overlays {
+                let agent = try #require(try await render(overlay, bed).first { $0.kind == "DaemonSet" })
+                let plugins = agent.podSpec?["initContainers"]?.items.compactMap { $0["args"]?.texts } ?? []
+                let expected = ["--plugin-directory", "/opt/cni/bin", "--without-agent", "closed"]
+                #expect(plugins == (overlay == "audit" ? [] : [expected]), "\(overlay)")
             }
         }
     }
@@ -83,6 +100,23 @@ import Testing
             #expect(arguments.contains("--audit") == (overlay == "audit"))
             let flags = ["--check-config", "--config", bed.path("agent.yaml")] + arguments.dropFirst(2)
             try await bed.run([Self.product("bulkhead-agent")] + flags).checked()
+        }
+    }
+
+    @Test(arguments: overlays) func `agents may read exactly the kinds that they ask for`(overlay: String) async throws
+    {
+        try await withTestBed(subnet: 98) { bed in
+            let manifests = try await render(overlay, bed)
+            let role = try #require(manifests.first { $0.kind == "ClusterRole" && $0.name == "bulkhead-agent" })
+            var granted: [String] = []
+            for rule in role.node["rules"]?.items ?? [] {
+                #expect(rule["verbs"]?.texts == ["list", "watch"])
+                for group in rule["apiGroups"]?.texts ?? [] {
+                    granted += (rule["resources"]?.texts ?? []).map { group.isEmpty ? $0 : "\($0).\(group)" }
+                }
+            }
+            let asked = [ResourceKind.pods, .namespaces] + ResourceKind.documents
+            #expect(granted.sorted() == asked.map(\.description).sorted())
         }
     }
 }

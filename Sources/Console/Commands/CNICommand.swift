@@ -94,6 +94,9 @@ struct CNICommand: AsyncParsableCommand {
         @Option(help: ArgumentHelp("Where changes wait for an agent that is down.", valueName: "path"))
         var pendingDirectory = PluginSettings.defaultPendingDirectory
 
+        @Option(help: ArgumentHelp("Copy the plugin into a runtime's directory first.", valueName: "path"))
+        var pluginDirectory: String?
+
         func validate() throws {
             guard PluginSettings.secondsRange.contains(timeout) else {
                 throw ValidationError("--timeout \(timeout): seconds, 0 to \(PluginSettings.secondsRange.upperBound)")
@@ -123,8 +126,19 @@ struct CNICommand: AsyncParsableCommand {
             } catch {
                 throw ConsoleFailure(.usage, error.message)
             }
+            if let pluginDirectory { try copyPlugin(into: pluginDirectory) }
             try change(networks) { (directory, network) throws(NetworkDirectory.Failure) in
                 try directory.install(settings, in: network) ? "installed" : "as it was"
+            }
+        }
+
+        /// Before any network names it.
+        private func copyPlugin(into directory: String) throws {
+            do throws(HostError) {
+                let isNew = try PluginFile.copy(into: directory)
+                printLine("\(directory)/bulkhead-cni: \(isNew ? "copied" : "as it was")".forTerminal)
+            } catch {
+                throw ConsoleFailure(.failed, "\(error)")
             }
         }
     }
