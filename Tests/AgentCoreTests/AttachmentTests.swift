@@ -235,6 +235,12 @@ import Testing
         #expect(try await bench.state.attachments().isEmpty && bench.endpoints.isEmpty)
     }
 
+    @Test func `a namespace is found where the agent's container has it`() {
+        #expect(AttachmentFinder.reachable("/var/run/netns/bulkhead-none") == "/run/netns/bulkhead-none")
+        #expect(AttachmentFinder.reachable("/proc/1/ns/net") == "/proc/1/ns/net")
+        #expect(AttachmentFinder.reachable("/var/lib/x") == "/var/lib/x")
+    }
+
     @Test func `a damaged file stops the start, it is not taken for none`() throws {
         let scratch = try Scratch()
         let path = "\(scratch.path)/attachments.json"

@@ -2,6 +2,7 @@
 
 import CNIPlugin
 import ControlAPI
+import Glibc
 import LinuxHost
 import NetworkModel
 
@@ -25,7 +26,9 @@ struct AttachmentFinder: AttachmentFinding {
         }
     }
 
-    func find(_ request: AttachmentRequest) async throws(APIError) -> Attachment {
+    func find(_ wanted: AttachmentRequest) async throws(APIError) -> Attachment {
+        var request = wanted
+        request.namespacePath = Self.reachable(wanted.namespacePath)
         let found: NamespaceInterfaces
         do {
             found = try await inspector.interfaces(of: .path(request.namespacePath))
@@ -44,6 +47,12 @@ struct AttachmentFinder: AttachmentFinding {
         let local = inside.addresses.filter(\.isLinkScoped).map(\.address.description)
         return Attachment(
             request: request, host: .init(name: name, index: UInt32(index)), linkLocalAddresses: local.sorted())
+    }
+
+    /// Runtimes say `/var/run/netns/NAME`; an agent in a container has `/run/netns` alone.
+    static func reachable(_ path: String) -> String {
+        guard path.hasPrefix("/var/run/"), unsafe access(path, F_OK) != 0 else { return path }
+        return String(path.dropFirst("/var".count))
     }
 
     func exists(_ host: Workload.Interface) -> Bool { deviceName(Int32(bitPattern: host.index)) != nil }
