@@ -18,6 +18,10 @@ let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
+let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioHPACK: Target.Dependency = .product(name: "NIOHPACK", package: "swift-nio-http2")
+let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -100,6 +104,17 @@ let edgeTargets: [Target] = [
         "KubernetesClient",
         ["PolicyReading", "LinuxHost", httpClient, nioCore, nioPosix, nioHTTP1, nioSSL, logging]),
     module("CNIHost", ["CNIPlugin", "LinuxHost"]),
+    module("ClusterSchema", ["ClusterModel", "IdentityModel", "NetworkModel"]),
+    // Generated, so in the generator's style.
+    .target(
+        name: "EtcdProtocol", dependencies: [protobuf], exclude: ["etcd.proto"],
+        swiftSettings: [.swiftLanguageMode(.v6)]),
+    module(
+        "ClusterStore",
+        [
+            "ClusterModel", "ClusterSchema", "EtcdProtocol", "LinuxHost", protobuf, nioCore, nioPosix, nioTLS, nioHTTP2,
+            nioHPACK, nioSSL, logging,
+        ]),
     module("AlertSinks", ["CLinuxShim", "NetworkModel", "DetectionModel", "AlertPipeline", "LinuxHost", "LocalHTTP"]),
 ]
 
@@ -215,6 +230,8 @@ let unitTests: [Target] = [
         name: "kubernetes-double", dependencies: ["KubernetesDouble", argumentParser],
         path: "Tests/KubernetesDoubleServer", swiftSettings: strict),
     tests("KubernetesClientTests", ["KubernetesClient", "KubernetesDouble", "LinuxHost"]),
+    tests("ClusterSchemaTests", ["ClusterModel", "ClusterSchema", "IdentityModel", "NetworkModel"]),
+    tests("ClusterStoreTests", ["ClusterModel", "ClusterSchema", "ClusterStore", "EtcdProtocol", nioCore]),
     tests("LocalHTTPTests", ["LocalHTTP", "LinuxHost"]),
     tests(
         "AlertSinksTests",
@@ -309,6 +326,9 @@ let integrationTests: [Target] = [
             "PolicyReading", "TestBed",
         ]),
     tests(
+        "ClusterStoreIntegrationTests", path: "IntegrationTests/ClusterStoreIntegrationTests",
+        ["ClusterModel", "ClusterSchema", "ClusterStore", "IdentityModel", "NetworkModel", "TestBed", logging]),
+    tests(
         "DeploymentTests", path: "IntegrationTests/DeploymentTests",
         [
             "AgentCore", "ClusterModel", "IdentityModel", "KubernetesClient", "LinuxHost", "NetworkModel",
@@ -336,6 +356,7 @@ let fuzzTargets: [Target] =
         fuzz("fuzz-firewall-import", "FirewallImport", "FirewallImport"),
         fuzz("fuzz-feed-reader", "FeedReader", "FeedReading"),
         fuzz("fuzz-capture-reader", "CaptureReader", "CaptureReading"),
+        fuzz("fuzz-store-values", "StoreValues", "ClusterSchema"),
     ]
 
 let package = Package(
@@ -349,7 +370,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        // Its traits would bring all of Foundation.
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],

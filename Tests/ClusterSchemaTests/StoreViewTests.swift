@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClusterModel
+import Testing
+
+@testable import ClusterSchema
+
+private typealias Fixture = StoreFixture
+
+@Suite struct StoreViewTests {
+    private static let cart = StoreKey.workload(node: "a", name: "shop/cart")
+    private static let policy = "networkpolicies/shop/deny"
+
+    private func view(_ limits: StoreView.Limits = .init()) -> StoreView {
+        var view = StoreView(layout: Fixture.layout, grace: .seconds(10), limits: limits)
+        _ = view.replace(
+            with: [
+                Fixture.document(Self.policy, "old"), Fixture.node("a"), Fixture.workload("a", "shop/cart"),
+            ], now: .zero)
+        return view
+    }
+
+    @Test func `a list becomes the cluster's content`() {
+        let view = view()
+        #expect(view.content.workloads == ["a/shop/cart": Fixture.cluster("a")])
+        #expect(view.content.documents == [Self.policy: "old".bytes])
+        #expect(view.problems.isEmpty)
+    }
+
+    @Test func `a workload that its node takes out is gone at once`() {
+        var view = view()
+        #expect(view.take([Fixture.gone(Self.cart)], now: .zero).workloads == ["a/shop/cart": nil])
+        #expect(view.content.workloads.isEmpty)
+    }
+
+    @Test(arguments: [[0, 1], [1, 0]])
+    func `workloads of a node whose lease ran out stay for the grace`(order: [Int]) {
+        var view = view()
+        let burst = [Fixture.gone(.node("a")), Fixture.gone(Self.cart)]
+        #expect(view.take(order.map { burst[$0] }, now: .seconds(5)).isEmpty)
+        #expect(view.content.workloads.count == 1)
+        #expect(view.expire(now: .seconds(14)).isEmpty)
+        #expect(view.expire(now: .seconds(15)).workloads == ["a/shop/cart": nil])
+        #expect(view.expire(now: .seconds(16)).isEmpty)
+    }
+
+    @Test func `a node that comes back within the grace keeps what it writes again`() {
+        var view = view()
+        _ = view.take([Fixture.gone(.node("a")), Fixture.gone(Self.cart)], now: .zero)
+        let back = [
+            StoreEvent.put(Fixture.node("a", isComplete: false, 3)), .put(Fixture.workload("a", "shop/cart", 4)),
+        ]
+        #expect(view.take(back, now: .seconds(1)).isEmpty)
+        #expect(view.expire(now: .seconds(60)).isEmpty)
+        #expect(view.content.workloads.count == 1)
+    }
+
+    @Test func `what a list lacks of a node that is there is gone, of one that is not stays for the grace`() {
+        for (nodes, stays) in [
+            ([Fixture.node("a")], false), ([Fixture.node("a", isComplete: false)], true), ([], true),
+        ] {
+            var view = view()
+            guard case .snapshot(let content) = view.replace(with: nodes, now: .seconds(1)) else { return }
+            #expect(content.workloads.isEmpty != stays)
+            #expect(content.documents.isEmpty)
+            #expect(view.expire(now: .seconds(11)).workloads.isEmpty != stays)
+        }
+    }
+
+    @Test func `a second list does not lengthen the grace`() {
+        var view = view()
+        _ = view.replace(with: [], now: .zero)
+        _ = view.replace(with: [Fixture.node("a")], now: .seconds(9))
+        #expect(view.content.workloads.count == 1)
+        #expect(view.expire(now: .seconds(10)).workloads.count == 1)
+    }
+
+    @Test func `a value that cannot be read leaves what was known, by watch and by list`() {
+        var view = view()
+        let newer = Fixture.entry(Self.cart, #"{"version":2}"#.bytes, 5)
+        let policy = Fixture.entry(.document(Self.policy), "?".bytes, 5)
+        #expect(view.take([.put(newer), .put(policy)], now: .zero).isEmpty)
+        let known = view.content
+        #expect(view.problems.keys.sorted() == [policy.key, newer.key])
+        #expect(view.problems[newer.key]?.contains("version 2") == true)
+        _ = view.replace(with: [Fixture.node("a"), newer, policy], now: .zero)
+        #expect(view.content == known)
+        _ = view.take(
+            [.put(Fixture.workload("a", "shop/cart", app: "new", 6)), Fixture.gone(.document(Self.policy))], now: .zero)
+        #expect(view.problems.isEmpty)
+        #expect(view.content.documents.isEmpty)
+    }
+
+    @Test func `a key of no layout is told and ignored`() {
+        var view = view()
+        #expect(view.take([.put(StoreEntry(key: "/t/v1/what", value: [], revision: 3))], now: .zero).isEmpty)
+        #expect(view.problems.count == 1)
+    }
+
+    @Test func `more than is kept is told and left out, and what is known still changes`() {
+        var limits = StoreView.Limits()
+        (limits.workloads, limits.documents, limits.nodes) = (1, 1, 1)
+        var view = view(limits)
+        let delta = view.take(
+            [
+                .put(Fixture.workload("a", "shop/other", 2)), .put(Fixture.document("x/y/z", "new", 2)),
+                .put(Fixture.node("b", 2)), .put(Fixture.workload("a", "shop/cart", app: "new", 2)),
+            ], now: .zero)
+        #expect(delta.workloads == ["a/shop/cart": Fixture.cluster("a", app: "new")])
+        #expect(delta.documents.isEmpty)
+        #expect(view.problems.count == 3)
+    }
+
+    @Test func `all policies together are bounded`() {
+        var limits = StoreView.Limits()
+        limits.documentBytes = 6
+        var view = view(limits)
+        _ = view.take([.put(Fixture.document("x/y/z", "long", 2))], now: .zero)
+        #expect(view.content.documents.count == 1)
+        _ = view.take([Fixture.gone(.document(Self.policy)), .put(Fixture.document("x/y/z", "long", 3))], now: .zero)
+        #expect(view.content.documents == ["x/y/z": "long".bytes])
+    }
+
+    @Test func `what a stranger floods the store with is told in few lines`() {
+        var view = view()
+        _ = view.take((0..<300).map { .put(Fixture.entry(.node("n\($0)"), [], 2)) }, now: .zero)
+        #expect(view.problems.count == 65)
+        #expect(view.problems["other keys"]?.contains("236") == true)
+    }
+}
