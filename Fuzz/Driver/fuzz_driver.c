@@ -31,3 +31,8 @@ int fuzz_capture_reader_main(int count, char **arguments)
 {
 	return LLVMFuzzerRunDriver(&count, &arguments, LLVMFuzzerTestOneInput);
 }
+
+int fuzz_store_values_main(int count, char **arguments)
+{
+	return LLVMFuzzerRunDriver(&count, &arguments, LLVMFuzzerTestOneInput);
+}

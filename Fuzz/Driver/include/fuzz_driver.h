@@ -8,5 +8,6 @@ int fuzz_policy_reader_main(int count, char **arguments);
 int fuzz_firewall_import_main(int count, char **arguments);
 int fuzz_feed_reader_main(int count, char **arguments);
 int fuzz_capture_reader_main(int count, char **arguments);
+int fuzz_store_values_main(int count, char **arguments);
 
 #endif
