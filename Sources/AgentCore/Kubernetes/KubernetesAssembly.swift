@@ -56,6 +56,8 @@ struct KubernetesAssembly {
     private static let heldTicksMax = 6
     private var lastStatus: ClusterFeedStatus?
 
+    /// Knows nothing yet.
+    ///
     /// `isSliced`: workloads of other nodes come in slices. `remembered`: documents of the last time, by key.
     init(
         server: String, node: String, isSliced: Bool = false, kinds: [ResourceKind] = ResourceKind.documents,
