@@ -8,6 +8,8 @@ import Logging
 struct ClusterSource: Sendable {
     /// How long something may be known and not be on disk: what is lost so is asked for again.
     private static let writeInterval: Duration = .seconds(30)
+    /// Changes come in bursts, and in a large cluster without end: what comes within this time after a round is one commit.
+    private static let pause: Duration = .milliseconds(20)
 
     let feed: any ClusterFeed
     let memory: ClusterMemory
@@ -23,6 +25,7 @@ struct ClusterSource: Sendable {
                 await mailbox.forEachRound { letters in
                     await notes.note(letters)
                     await state.update(cluster: letters)
+                    try? await Task.sleep(for: Self.pause)
                 }
             }
             group.addTask {
