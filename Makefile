@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help bootstrap build run demo demo-shield test test-unit test-datapath test-integration verify bench fuzz fmt check docs package image clean
+.PHONY: help bootstrap build run demo demo-shield test test-unit test-datapath test-integration test-kubernetes verify bench fuzz fmt check docs package image clean
 
 help: ## print this list
 	@printf 'Bulkhead: verbs of this repository (root = asks for root or sudo)\n\n'
@@ -44,6 +44,10 @@ test-datapath: ## packets through the kernel programs: verdict and event of each
 test-integration: ## real agent, servers, clients and containers in network namespaces (root)
 	@scripts/bootstrap --quiet
 	@scripts/run-tests integration
+
+test-kubernetes: ## what the Kubernetes client relies on, against the API server of KUBECONFIG (makes namespaces bulkhead-test-*)
+	@scripts/bootstrap --quiet build
+	@scripts/test-kubernetes
 
 verify: ## load every kernel program, print its cost, hold the ratchet; KERNEL=6.1 or 6.12 boots that kernel (root)
 	@scripts/bootstrap --quiet

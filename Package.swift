@@ -67,6 +67,7 @@ let logicTargets: [Target] = [
     module("Sensing", ["CSensors", "CDatapathABI", "NetworkModel", "DetectionModel"]),
     module("FeedReading", ["NetworkModel", "PrefixTables"]),
     module("CaptureReading"),
+    module("KubernetesReading"),
     module("FirewallImport", ["NetworkModel", "PolicyModel", "PolicyReading"]),
     module("Detectors", ["NetworkModel", "DetectionModel"]),
     module("EventDecoding", ["CDatapathABI", "NetworkModel", "IdentityModel", "EventModel"]),
@@ -102,7 +103,10 @@ let edgeTargets: [Target] = [
     module("LocalHTTP", ["CLinuxShim", "LinuxHost", nioCore, nioPosix, nioHTTP1]),
     module(
         "KubernetesClient",
-        ["PolicyReading", "LinuxHost", httpClient, nioCore, nioPosix, nioHTTP1, nioSSL, logging]),
+        [
+            "KubernetesReading", "PolicyModel", "PolicyReading", "LinuxHost", httpClient, nioCore, nioPosix, nioHTTP1,
+            nioHTTP2, nioSSL, logging,
+        ]),
     module("CNIHost", ["CNIPlugin", "LinuxHost"]),
     module("ClusterSchema", ["ClusterModel", "IdentityModel", "NetworkModel"]),
     // Generated, so in the generator's style.
@@ -229,9 +233,15 @@ let unitTests: [Target] = [
     .executableTarget(
         name: "kubernetes-double", dependencies: ["KubernetesDouble", argumentParser],
         path: "Tests/KubernetesDoubleServer", swiftSettings: strict),
-    tests("KubernetesClientTests", ["KubernetesClient", "KubernetesDouble", "LinuxHost"]),
     tests("ClusterSchemaTests", ["ClusterModel", "ClusterSchema", "IdentityModel", "NetworkModel"]),
     tests("ClusterStoreTests", ["ClusterModel", "ClusterSchema", "ClusterStore", "EtcdProtocol", nioCore]),
+    tests(
+        "KubernetesClientTests",
+        [
+            "KubernetesClient", "KubernetesReading", "KubernetesDouble", "LinuxHost", nioCore, nioPosix, nioHTTP1,
+            nioHTTP2, nioSSL,
+        ]),
+    tests("KubernetesConformanceTests", ["KubernetesClient", "KubernetesReading", "KubernetesDouble"]),
     tests("LocalHTTPTests", ["LocalHTTP", "LinuxHost"]),
     tests(
         "AlertSinksTests",
@@ -357,6 +367,7 @@ let fuzzTargets: [Target] =
         fuzz("fuzz-feed-reader", "FeedReader", "FeedReading"),
         fuzz("fuzz-capture-reader", "CaptureReader", "CaptureReading"),
         fuzz("fuzz-store-values", "StoreValues", "ClusterSchema"),
+        fuzz("fuzz-kubernetes-reader", "KubernetesReader", "KubernetesReading"),
     ]
 
 let package = Package(

@@ -22,15 +22,20 @@ final class Follower: Sendable {
     private let client: KubernetesClient
     private let task = Mutex<Task<Void, Never>?>(nil)
 
-    init(
+    convenience init(
         _ double: KubernetesDouble, kind: ResourceKind = .pods, tokenFile: String? = nil, namespace: String? = nil,
         fieldSelector: String? = nil, silence: Duration = .seconds(240)
     ) {
         var patience = KubernetesClient.Patience()
         patience.silence = silence
         patience.absence = .milliseconds(100)
-        client = KubernetesClient(
+        let client = KubernetesClient(
             KubernetesConfiguration(server: double.url, token: tokenFile.map { .file($0) }), patience: patience)
+        self.init(client: client, kind: kind, namespace: namespace, fieldSelector: fieldSelector)
+    }
+
+    init(client: KubernetesClient, kind: ResourceKind, namespace: String? = nil, fieldSelector: String? = nil) {
+        self.client = client
         let informer = Informer(kind, client, namespace: namespace, fieldSelector: fieldSelector) { object in
             guard object.meta.labels?["unreadable"] == nil else { throw Unreadable() }
             return object.meta.labels?["app"] ?? ""

@@ -40,6 +40,21 @@ import Testing
         await double.stop()
     }
 
+    @Test func `a 404 that comes from something before the server does not mean that a kind is absent`() async throws {
+        let double = try await KubernetesDouble.start()
+        double.faults.withLock { $0.failures["*"] = .init(404, "NotFound") }
+        double.setPod("a", "web")
+        let follower = Follower(double)
+        await follower.wait { seen in
+            seen.statuses.contains { if case .retrying(let text) = $0 { text.contains("404") } else { false } }
+        }
+        #expect(!follower.seen.statuses.contains { if case .notInstalled = $0 { true } else { false } })
+        double.faults.withLock { $0.failures = [:] }
+        await follower.wait { $0.objects.count == 1 && $0.statuses.last == .connected }
+        await follower.end()
+        await double.stop()
+    }
+
     @Test func `a page for people is no answer`() async throws {
         let double = try await KubernetesDouble.start()
         double.faults.withLock { $0.answersHTML = true }

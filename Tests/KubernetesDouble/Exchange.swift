@@ -41,6 +41,10 @@ struct Exchange: Sendable {
             try await send(asked, 200, page, headers: [("Content-Type", "text/html; charset=utf-8")])
             return
         }
+        if let list = double.discovery(asked.path) {
+            try await send(asked, 200, list.bytes)
+            return
+        }
         guard let place = Place(asked.path) else {
             let isHealth = ["/healthz", "/readyz", "/livez"].contains(asked.path)
             if asked.path == "/version" {

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ContainerRuntimes
-import FoundationEssentials
 import KubernetesClient
 import NetworkModel
 
 extension PodFacts {
     /// Reads an object of the API; throws what is wrong with it.
     init(_ object: RawObject) throws {
-        let pod = try JSONDecoder().decode(Pod.self, from: Data(object.text))
+        let pod = try Pod(object)
         let spec = pod.spec, status = pod.status
         let containers = (spec?.containers ?? []) + (spec?.initContainers ?? []).filter { $0.restartPolicy == "Always" }
         let texts = (status?.podIPs ?? []).compactMap(\.ip) + [status?.podIP].compactMap(\.self)

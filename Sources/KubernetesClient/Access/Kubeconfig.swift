@@ -63,17 +63,45 @@ private struct KubeconfigReading {
         if let namespace = context["namespace"]?.text { configuration.namespace = namespace }
         guard let userName = context["user"]?.text, !userName.isEmpty else { return configuration }
         let user = try entry(userName, of: "users", "user")
-        for unsupported in ["exec", "auth-provider", "username"] where user[unsupported] != nil {
-            throw user.error("users with `\(unsupported)` are not supported: give a token or a client certificate")
+        guard user["auth-provider"] == nil else {
+            throw user.error(
+                "`auth-provider` is gone from Kubernetes itself: give a token, a client certificate or `exec`")
         }
         configuration.certificate = try source(user, "client-certificate")
         configuration.key = try source(user, "client-key")
         if let token = user["token"]?.text { configuration.token = .inline(Array(token.utf8)) }
         if let file = user["tokenFile"]?.text { configuration.token = .file(absolute(file)) }
+        if let name = user["username"]?.text { configuration.login = "\(name):\(user["password"]?.text ?? "")" }
+        if let exec = user["exec"] { configuration.plugin = try plugin(exec) }
         guard (configuration.certificate == nil) == (configuration.key == nil) else {
             throw user.error("a client certificate and its key belong together: one of them is missing")
         }
         return configuration
+    }
+
+    private func plugin(_ exec: ConfigurationNode) throws(KubernetesError) -> ExecPlugin {
+        guard let command = exec["command"]?.text, !command.isEmpty else {
+            throw exec.error("`exec` without `command`")
+        }
+        let version = exec["apiVersion"]?.text ?? ""
+        guard ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"].contains(version) else {
+            throw exec.error(
+                "`exec` of apiVersion \"\(version)\": client.authentication.k8s.io/v1 and v1beta1 are known")
+        }
+        guard exec["interactiveMode"]?.text != "Always" else {
+            throw exec.error("this `exec` asks people at a terminal, and an agent has none")
+        }
+        // With a slash relative to the file, without one searched for.
+        var plugin = ExecPlugin(apiVersion: version, command: command.contains("/") ? absolute(command) : command)
+        if case .list(let arguments)? = exec["args"]?.content { plugin.arguments = arguments.compactMap(\.text) }
+        if case .list(let variables)? = exec["env"]?.content {
+            for variable in variables {
+                if let name = variable["name"]?.text { plugin.environment[name] = variable["value"]?.text ?? "" }
+            }
+        }
+        plugin.installHint = exec["installHint"]?.text ?? ""
+        if case .boolean(true)? = exec["provideClusterInfo"]?.content { plugin.isClusterWanted = true }
+        return plugin
     }
 
     /// The value of the entry of a list that has a name.

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AsyncHTTPClient
-import FoundationEssentials
 import NIOCore
 import NIOHTTP1
-import NIOSSL
+import NIOHTTP2
 
 /// Requests to an API server, with credentials that are read again as they rotate.
 package actor KubernetesClient {
@@ -42,18 +41,27 @@ package actor KubernetesClient {
 
     package nonisolated let configuration: KubernetesConfiguration
     package nonisolated let patience: Patience
-    private var connections: Connections?
-    private var token: (text: String, readAt: ContinuousClock.Instant)?
+    private let credentials: CredentialSource
+    private var inUse: ConnectionSet?
+    private var isShutDown = false
+    /// What the server said of its kinds, or is being asked, by path.
+    var discovered:
+        [String: (answer: Task<Result<JSONView, KubernetesError>, Never>, askedAt: ContinuousClock.Instant)] =
+            [:]
 
     package init(_ configuration: KubernetesConfiguration, patience: Patience = Patience()) {
         self.configuration = configuration
         self.patience = patience
+        credentials = CredentialSource(configuration, staleAfter: patience.credentials)
     }
 
-    /// Ends all connections; call it once, after the last request.
-    package func shutDown() async {
-        try? await connections?.client.shutdown()
-        connections = nil
+    deinit { inUse?.retire() }
+
+    /// Ends connections as soon as nothing runs on them; later requests fail.
+    package func shutDown() {
+        isShutDown = true
+        inUse?.retire()
+        inUse = nil
     }
 
     /// Sends a request and returns the body of its answer; throws unless the answer's status is 2xx.
@@ -61,11 +69,16 @@ package actor KubernetesClient {
         _ method: String = "GET", _ target: String, _ content: Content? = nil
     ) async throws(KubernetesError) -> [UInt8] {
         let name = "\(method) \(target.prefix { $0 != "?" })"
-        let response = try await open(method, target, content, within: patience.answer)
+        let answer = try await open(method, target, content, within: patience.answer)
+        return try await collect(answer, name)
+    }
+
+    private func collect(_ answer: OpenAnswer, _ name: String) async throws(KubernetesError) -> [UInt8] {
         do {
-            let body = try await response.body.collect(upTo: Self.answerBytesMax)
-            return Array(body.readableBytesView)
+            let body = try await answer.response.body.collect(upTo: Self.answerBytesMax)
+            return withExtendedLifetime(answer) { Array(body.readableBytesView) }
         } catch {
+            if Self.isSilence(error) { abandon(answer.connections) }
             throw KubernetesError(.unreachable, "\(name): the answer broke off: \(Self.reason(error))")
         }
     }
@@ -73,33 +86,53 @@ package actor KubernetesClient {
     /// Sends a request whose answer is read piece by piece; throws unless the answer's status is 2xx.
     func open(
         _ method: String, _ target: String, _ content: Content? = nil, within time: Duration
-    ) async throws(KubernetesError) -> HTTPClientResponse {
+    ) async throws(KubernetesError) -> OpenAnswer {
         let name = "\(method) \(target.prefix { $0 != "?" })"
-        for isSecondTry in [false, true] {
-            let client = try current(isSecondTry)
-            let request = try request(method, target, content)
-            let response: HTTPClientResponse
-            do {
-                response = try await client.execute(
-                    request, deadline: .now() + .nanoseconds(Int64(time / .nanoseconds(1))))
-            } catch {
-                throw KubernetesError(.unreachable, "\(name) at \(configuration.server): \(Self.reason(error))")
-            }
-            if (200...299).contains(response.status.code) {
-                try checkKind(of: response, name)
-                return response
-            }
-            let body = (try? await response.body.collect(upTo: 1 << 20)).map { Array($0.readableBytesView) } ?? []
-            // A token that has rotated: once more with the one that stands in its file now.
-            if response.status == .unauthorized, !isSecondTry, hasToken {
-                token = nil
-                continue
-            }
-            throw KubernetesError(
-                status: Int(response.status.code), body: body[...],
-                retryAfter: response.headers.first(name: "Retry-After").flatMap(Double.init), request: name)
+        let first = try await attempt(method, target, content, within: time, name)
+        guard first.response.status == .unauthorized, configuration.hasCredentials else {
+            return try await admit(first, name)
         }
-        throw KubernetesError(.unauthorized, "\(name): refused")
+        // A token that has rotated: once more with the one that stands in its file now.
+        await credentials.refuse()
+        return try await admit(try await attempt(method, target, content, within: time, name), name)
+    }
+
+    /// Asks once.
+    private func attempt(
+        _ method: String, _ target: String, _ content: Content?, within time: Duration, _ name: String,
+        isAgain: Bool = false
+    ) async throws(KubernetesError) -> OpenAnswer {
+        let current = try await credentials.credentials()
+        guard !isShutDown else { throw KubernetesError(.unreachable, "\(name): the client is shut down") }
+        let connections = try connections(current.material)
+        let request = request(method, target, content, authorization: current.authorization)
+        do {
+            let deadline = NIODeadline.now() + .nanoseconds(Int64(time / .nanoseconds(1)))
+            return OpenAnswer(try await connections.client.execute(request, deadline: deadline), connections)
+        } catch {
+            connections.end()
+            if Self.isSilence(error) { abandon(connections) }
+            if !isAgain, Self.isRefusal(error), !Task.isCancelled {
+                abandon(connections)
+                return try await attempt(method, target, content, within: time, name, isAgain: true)
+            }
+            throw KubernetesError(.unreachable, "\(name) at \(configuration.server): \(Self.reason(error))")
+        }
+    }
+
+    /// Throws what an answer says unless it is what was asked for.
+    private func admit(_ answer: OpenAnswer, _ name: String) async throws(KubernetesError) -> OpenAnswer {
+        let response = answer.response
+        if (200...299).contains(response.status.code) {
+            try checkKind(of: response, name)
+            return answer
+        }
+        let body = (try? await response.body.collect(upTo: 1 << 20)).map { Array($0.readableBytesView) } ?? []
+        throw KubernetesError(
+            status: Int(response.status.code), body: body[...],
+            // Asked to wait for longer one tries all the same: it may be a proxy's word.
+            retryAfter: response.headers.first(name: "Retry-After").flatMap(Double.init).map { min(max($0, 0), 300) },
+            request: name)
     }
 
     /// A page for people with status 200 comes from something that stands before the server.
@@ -113,43 +146,42 @@ package actor KubernetesClient {
                 + "stands before it")
     }
 
+    /// What went wrong with a connection, in words.
     private static func reason(_ error: any Error) -> String {
-        switch error {
-        case let error as HTTPClientError: error.shortDescription
-        case let error as any CustomStringConvertible: error.description
-        default: "\(error)"
+        let text =
+            switch error {
+            case let error as HTTPClientError: error.shortDescription
+            case let error as any CustomStringConvertible: error.description
+            default: "\(error)"
+            }
+        if text.contains("CERTIFICATE_VERIFY_FAILED") || text.contains("failedToValidateHostname") {
+            return "its certificate is not from the certificate authority of the configuration, has expired, or is for "
+                + "another name"
         }
+        return String(text.prefix(300))
+    }
+
+    /// Whether the server was going away, so that nothing was done with the request: on another connection it may be.
+    private static func isRefusal(_ error: any Error) -> Bool {
+        if let error = error as? NIOHTTP2Errors.StreamClosed { return error.errorCode == .refusedStream }
+        // What the client says where the connection that it had chosen began to close before anything was sent.
+        return error as? HTTPClientError == .cancelled
+    }
+
+    /// Whether nothing was heard, as against an answer or an end of the connection.
+    static func isSilence(_ error: any Error) -> Bool {
+        guard let error = error as? HTTPClientError else { return false }
+        return error == .readTimeout || error == .deadlineExceeded
     }
 }
 
-// MARK: - Credentials
+// MARK: - Connections
 
 extension KubernetesClient {
-    /// The connections in use, and what they were made with.
-    private struct Connections {
-        var client: HTTPClient
-        var material: Material
-        var checkedAt: ContinuousClock.Instant
-    }
-
-    /// What stands in files, as bytes: other bytes, other connections.
-    private struct Material: Hashable {
-        var authority: [UInt8]?
-        var certificate: [UInt8]?
-        var key: [UInt8]?
-    }
-
-    private var hasToken: Bool { configuration.token != nil }
-
     private func request(
-        _ method: String, _ target: String, _ content: Content?
-    ) throws(KubernetesError) -> HTTPClientRequest {
-        var server = configuration.server
-        // Connections go to the host that this name stands for, see `makeClient`.
-        if let name = configuration.serverName, let host = host(of: server) {
-            server.replaceSubrange(host, with: name)
-        }
-        var request = HTTPClientRequest(url: server + target)
+        _ method: String, _ target: String, _ content: Content?, authorization: String?
+    ) -> HTTPClientRequest {
+        var request = HTTPClientRequest(url: base + target)
         request.method = HTTPMethod(rawValue: method)
         request.headers.add(name: "User-Agent", value: Self.userAgent)
         request.headers.add(name: "Accept", value: "application/json")
@@ -157,84 +189,46 @@ extension KubernetesClient {
             request.headers.add(name: "Content-Type", value: content.type)
             request.body = .bytes(ByteBuffer(bytes: content.bytes))
         }
-        if let token = try currentToken() { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
+        if let authorization { request.headers.add(name: "Authorization", value: authorization) }
         return request
     }
 
-    private func currentToken() throws(KubernetesError) -> String? {
-        guard let source = configuration.token else { return nil }
-        if let token, ContinuousClock.now - token.readAt < patience.credentials { return token.text }
-        let text = String(decoding: try source.bytes(), as: UTF8.self).filter { !$0.isWhitespace }
-        token = (text, .now)
-        return text
+    /// The server under the name that its certificate has: connections go to the host that this name stands for.
+    private var base: String {
+        guard let name = configuration.serverName, let address = ServerAddress(configuration.server) else {
+            return configuration.server
+        }
+        return address.named(name)
     }
 
-    /// The connections, made anew where what they rely on is other than it was.
-    private func current(_ isForced: Bool) throws(KubernetesError) -> HTTPClient {
-        if !isForced, let connections, ContinuousClock.now - connections.checkedAt < patience.credentials {
-            return connections.client
-        }
-        let material = Material(
-            authority: try configuration.authority.map { source throws(KubernetesError) in try source.bytes() },
-            certificate: try configuration.certificate.map { source throws(KubernetesError) in try source.bytes() },
-            key: try configuration.key.map { source throws(KubernetesError) in try source.bytes() })
-        if let connections, connections.material == material {
-            self.connections?.checkedAt = .now
-            return connections.client
-        }
-        let client = try makeClient(material)
-        // Watches that go on under the old credentials end, and are taken up again under the new ones.
-        if let old = connections?.client { Task { try? await old.shutdown() } }
-        connections = Connections(client: client, material: material, checkedAt: .now)
-        return client
+    /// The connections in use, made anew where what they rely on is other than it was; running requests keep theirs.
+    private func connections(_ material: ConnectionMaterial) throws(KubernetesError) -> ConnectionSet {
+        if let connections = inUse, connections.material == material, connections.begin() { return connections }
+        let made = try ConnectionSet(configuration, material, patience: patience)
+        _ = made.begin()
+        inUse?.retire()
+        inUse = made
+        return made
     }
 
-    private func makeClient(_ material: Material) throws(KubernetesError) -> HTTPClient {
-        var http = HTTPClient.Configuration()
-        http.timeout.connect = .nanoseconds(Int64(patience.connect / .nanoseconds(1)))
-        http.timeout.read = .nanoseconds(Int64(patience.silence / .nanoseconds(1)))
-        http.redirectConfiguration = .disallow
-        // Each watch holds a connection of its own where the server speaks HTTP/1.1 only.
-        http.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
-        http.connectionPool.retryConnectionEstablishment = false
-        http.tlsConfiguration = try tls(material)
-        if let name = configuration.serverName, let host = host(of: configuration.server) {
-            http.dnsOverride = [name: String(configuration.server[host])]
-        }
-        if let proxy = configuration.proxy {
-            guard let url = URL(string: proxy), let host = url.host(), let port = url.port else {
-                throw KubernetesError(.configuration, "proxy-url \"\(proxy)\" is not http://host:port")
-            }
-            http.proxy = .server(host: host, port: port)
-        }
-        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: http)
+    /// Somebody waited in vain on these connections: later requests make others.
+    ///
+    /// Over HTTP/2 all requests share one, and were it dead each of them would wait in vain.
+    func abandon(_ connections: ConnectionSet) {
+        connections.retire()
+        if inUse === connections { inUse = nil }
+    }
+}
+
+/// An answer that is read piece by piece.
+final class OpenAnswer: Sendable {
+    let response: HTTPClientResponse
+    let connections: ConnectionSet
+
+    init(_ response: HTTPClientResponse, _ connections: ConnectionSet) {
+        self.response = response
+        self.connections = connections
     }
 
-    private func tls(_ material: Material) throws(KubernetesError) -> TLSConfiguration {
-        var tls = TLSConfiguration.makeClientConfiguration()
-        do {
-            if let bytes = material.authority {
-                tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(bytes))
-            }
-            if let bytes = material.certificate {
-                tls.certificateChain = try NIOSSLCertificate.fromPEMBytes(bytes).map { .certificate($0) }
-            }
-            if let bytes = material.key {
-                tls.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: bytes, format: .pem))
-            }
-        } catch {
-            throw KubernetesError(.configuration, "certificates for \(configuration.server) cannot be read: \(error)")
-        }
-        if configuration.isInsecure { tls.certificateVerification = .none }
-        return tls
-    }
-
-    /// Where the host stands in `https://host:port`.
-    private func host(of server: String) -> Range<String.Index>? {
-        guard let scheme = server.firstRange(of: "://") else { return nil }
-        let rest = server[scheme.upperBound...]
-        if rest.first == "[" { return rest.firstIndex(of: "]").map { rest.index(after: rest.startIndex)..<$0 } }
-        let end = rest.firstIndex { $0 == ":" || $0 == "/" } ?? rest.endIndex
-        return rest.startIndex..<end
-    }
+    deinit { connections.end() }
 }

@@ -30,9 +30,13 @@ package struct KubernetesConfiguration: Hashable, Sendable {
     package var certificate: Source?
     package var key: Source?
     package var token: Source?
+    /// `user:password`; for servers of one's own.
+    package var login: String?
+    /// Prints a token or a certificate.
+    package var plugin: ExecPlugin?
     /// The name in the server's certificate, where it is another than that of `server`.
     package var serverName: String?
-    /// `http://host:port`.
+    /// `http://host:port`, `socks5://host:port`.
     package var proxy: String?
     /// Anybody may be the server.
     package var isInsecure: Bool
@@ -56,6 +60,9 @@ package struct KubernetesConfiguration: Hashable, Sendable {
 }
 
 extension KubernetesConfiguration {
+    /// Whether anything is sent that may be refused, and may be another one by now.
+    var hasCredentials: Bool { token != nil || login != nil || plugin != nil || certificate != nil }
+
     /// Where every pod finds its account.
     package static let accountDirectory = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -74,6 +81,26 @@ extension KubernetesConfiguration {
         return KubernetesConfiguration(
             server: "https://\(host.contains(":") ? "[\(host)]" : host):\(port)",
             authority: .file("\(directory)/ca.crt"), token: .file("\(directory)/token"),
-            namespace: namespace.map { String(decoding: $0, as: UTF8.self) } ?? "default")
+            namespace: namespace.map { String(decoding: $0, as: UTF8.self).filter { !$0.isWhitespace } } ?? "default")
+    }
+}
+
+/// A program that prints credentials.
+package struct ExecPlugin: Hashable, Sendable {
+    /// That of the `ExecCredential` that it is asked with.
+    package var apiVersion: String
+    /// A name that PATH is searched for, or a path.
+    package var command: String
+    package var arguments: [String] = []
+    /// Added to the environment.
+    package var environment: [String: String] = [:]
+    /// What to tell people who lack the program.
+    package var installHint = ""
+    /// It wants to know for which server it is asked.
+    package var isClusterWanted = false
+
+    package init(apiVersion: String, command: String) {
+        self.apiVersion = apiVersion
+        self.command = command
     }
 }

@@ -25,15 +25,31 @@ package struct Informer<Object: Sendable>: Sendable {
     }
 
     /// Follows until the consumer stops.
+    ///
+    /// What a consumer does not take waits as what became of each object in the end, not as everything that happened.
     package func changes() -> AsyncStream<InformerChange<Object>> {
-        let (stream, continuation) = AsyncStream.makeStream(of: InformerChange<Object>.self)
-        let task = Task {
-            defer { continuation.finish() }
-            var reader = ObjectReader(keep: keep) { continuation.yield($0) }
-            await Reflector(client: client, query: query).run { reader.take($0) }
+        let mailbox = ChangeMailbox<Object>()
+        let task = Task { [client, query, keep] in
+            await Reflector(client: client, query: query).run(ObjectReader(keep: keep) { mailbox.put($0) })
         }
-        continuation.onTermination = { _ in task.cancel() }
-        return stream
+        let consumer = Consumer(task)
+        return AsyncStream {
+            await consumer.take(from: mailbox)
+        } onCancel: {
+            mailbox.close()
+            task.cancel()
+        }
+    }
+
+    /// Ends the following when nobody holds the stream any more.
+    private final class Consumer: Sendable {
+        private let task: Task<Void, Never>
+
+        init(_ task: Task<Void, Never>) { self.task = task }
+
+        deinit { task.cancel() }
+
+        func take(from mailbox: ChangeMailbox<Object>) async -> InformerChange<Object>? { await mailbox.next() }
     }
 }
 
@@ -59,56 +75,4 @@ package enum InformerStatus: Hashable, Sendable {
     case notInstalled(String)
     /// Some objects cannot be read, the reason by object; all others are told. Empty: none any more.
     case unreadable([ObjectKey: String])
-}
-
-/// Makes objects of what a reflector reads, and knows which cannot be read.
-private struct ObjectReader<Object: Sendable> {
-    let keep: @Sendable (RawObject) throws -> Object?
-    let yield: (InformerChange<Object>) -> Void
-    private var unreadable: [ObjectKey: String] = [:]
-
-    init(
-        keep: @escaping @Sendable (RawObject) throws -> Object?, yield: @escaping (InformerChange<Object>) -> Void
-    ) {
-        self.keep = keep
-        self.yield = yield
-    }
-
-    mutating func take(_ step: Reflector.Step) {
-        switch step {
-        case .status(let status): yield(.status(status))
-        case .all(let objects):
-            var found: [ObjectKey: Object] = [:]
-            var wrong: [ObjectKey: String] = [:]
-            for object in objects {
-                do {
-                    found[object.key] = try keep(object)
-                } catch {
-                    wrong[object.key] = "\(error)"
-                }
-            }
-            yield(.replaced(found, keeping: Set(wrong.keys)))
-            note(wrong)
-        case .set(let object):
-            do {
-                if let kept = try keep(object) {
-                    yield(.upserted(object.key, kept))
-                } else {
-                    yield(.removed(object.key))
-                }
-                if unreadable[object.key] != nil { note(unreadable.filter { $0.key != object.key }) }
-            } catch {
-                note(unreadable.merging([object.key: "\(error)"]) { $1 })
-            }
-        case .removed(let key):
-            yield(.removed(key))
-            if unreadable[key] != nil { note(unreadable.filter { $0.key != key }) }
-        }
-    }
-
-    private mutating func note(_ new: [ObjectKey: String]) {
-        guard new != unreadable else { return }
-        unreadable = new
-        yield(.status(.unreadable(new)))
-    }
 }

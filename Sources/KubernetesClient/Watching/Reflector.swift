@@ -7,87 +7,50 @@ import NIOCore
 ///
 /// A watch-list where the server has it, else pages and then a watch; at a watch's ordinary end the next one goes on from
 /// the last version seen, bookmarks included; where that is forgotten, everything is listed again.
-struct Reflector: Sendable {
-    enum Step: Sendable {
-        /// All there are.
-        case all([RawObject])
-        case set(RawObject)
-        case removed(ObjectKey)
-        case status(InformerStatus)
-    }
+struct Reflector<Object: Sendable>: Sendable {
+    typealias Reader = ObjectReader<Object>
 
     /// A watch is asked to end after so many seconds, and at random up to twice that.
-    private static let watchSeconds = 300
+    private static var watchSeconds: Int { 300 }
+    /// A watch that ends sooner, and without a word, is no ordinary end.
+    private static var watchShortest: Duration { .milliseconds(500) }
 
     let client: KubernetesClient
     let query: WatchQuery
 
     /// Runs until cancelled.
-    func run(_ take: (Step) -> Void) async {
-        var state = State()
+    func run(_ reader: Reader) async {
+        var reader = reader
+        var state = ReflectorState()
         while !Task.isCancelled {
-            let failure = await follow(&state, take)
+            var failure = await follow(&state, &reader)
             guard !Task.isCancelled else { return }
+            if failure?.kind == .notFound, await !client.lacks(query.kind) { failure?.kind = .busy }
             guard let failure else { continue }
-            guard let pause = state.pause(after: failure, client.patience.absence, take) else { continue }
+            guard let pause = state.pause(after: failure, client.patience.absence, { reader.tell(.status($0)) }) else {
+                continue
+            }
             try? await Task.sleep(for: pause)
+            if failure.kind == .notFound { await waitUntilInstalled() }
         }
     }
 
-    /// What one attempt leaves for the next.
-    struct State {
-        /// Where to go on from; nil: everything is to be listed.
-        var version: String?
-        var hasWatchList = true
-        var backoff = Backoff()
-        var isConnected = false
-        /// Lists in a row that were too old as soon as they were there.
-        var staleLists = 0
-
-        /// How long to wait; nil: not at all.
-        mutating func pause(
-            after failure: KubernetesError, _ absence: Duration, _ take: (Step) -> Void
-        ) -> Duration? {
-            switch failure.kind {
-            case .expired:
-                version = nil
-                staleLists += 1
-                // The version is too old, which is nobody's failure; again and again it is.
-                if staleLists < 3 { return nil }
-            case .forbidden:
-                isConnected = false
-                take(.status(.forbidden(failure.message)))
-                return absence
-            case .notFound:
-                (isConnected, version) = (false, nil)
-                take(.status(.notInstalled(failure.message)))
-                return absence
-            // What was told is not to be relied on as the place to go on from: a server that was set back may never get there.
-            case .malformed: version = nil
-            default: if failure.status == 504 { version = nil }
-            }
-            isConnected = false
-            take(.status(.retrying(failure.message)))
-            return backoff.wait(retryAfter: failure.retryAfter)
-        }
-
-        mutating func connected(_ take: (Step) -> Void) {
-            backoff.reset()
-            guard !isConnected else { return }
-            isConnected = true
-            take(.status(.connected))
+    /// Waits as long as the server says that it has no such kind, which it is asked once for all kinds.
+    private func waitUntilInstalled() async {
+        while !Task.isCancelled, await client.lacks(query.kind) {
+            try? await Task.sleep(for: client.patience.absence * Double.random(in: 0.8...1.2))
         }
     }
 
     /// One attempt; nil: the watch ended in order.
-    private func follow(_ state: inout State, _ take: (Step) -> Void) async -> KubernetesError? {
+    private func follow(_ state: inout ReflectorState, _ reader: inout Reader) async -> KubernetesError? {
         do throws(KubernetesError) {
             if state.version == nil, !state.hasWatchList {
-                let (objects, version) = try await list()
-                take(.all(objects))
+                let (objects, version) = try await list(reader)
+                reader.take(objects)
                 state.version = version
             }
-            try await watch(&state, take)
+            try await watch(&state, &reader)
             return nil
         } catch {
             // Who cannot stream a list says so in many ways; the same words about a watch are meant.
@@ -100,56 +63,65 @@ struct Reflector: Sendable {
     }
 
     /// All pages, of one version.
-    private func list() async throws(KubernetesError) -> (objects: [RawObject], version: String) {
-        var objects: [RawObject] = []
+    private func list(
+        _ reader: Reader
+    ) async throws(KubernetesError) -> (objects: Reader.Collection, version: String) {
+        var objects: Reader.Collection? = Reader.Collection()
         var next: String?
         var version: String?
         repeat {
             let page = try ListPage(await client.send("GET", query.list(next: next)), request: "list of \(query.kind)")
-            guard page.unreadable == 0 else {
-                throw KubernetesError(
-                    .malformed, "list of \(query.kind): \(page.unreadable) of its objects have no name")
+            let nameless = page.forEach { reader.add($0, to: &objects) }
+            guard nameless == 0 else {
+                throw KubernetesError(.malformed, "list of \(query.kind): \(nameless) of its objects have no name")
             }
-            objects += page.items
             version = version ?? page.version
             next = page.next
         } while next != nil
-        return (objects, version ?? "")
+        return (objects ?? Reader.Collection(), version ?? "")
     }
 
-    private func watch(_ state: inout State, _ take: (Step) -> Void) async throws(KubernetesError) {
+    private func watch(_ state: inout ReflectorState, _ reader: inout Reader) async throws(KubernetesError) {
         let seconds = Self.watchSeconds + Int.random(in: 0...Self.watchSeconds)
         let name = "watch of \(query.kind)"
-        let response = try await client.open(
+        let begin = ContinuousClock.now
+        let answer = try await client.open(
             "GET", query.watch(since: state.version, seconds: seconds), within: .seconds(seconds + 30))
         // Of a watch-list: what comes before the bookmark that ends it.
-        var initial: [ObjectKey: RawObject]? = state.version == nil ? [:] : nil
-        if initial == nil { state.connected(take) }
+        var initial: Reader.Collection? = state.version == nil ? Reader.Collection() : nil
+        if initial == nil { state.connected { reader.tell(.status($0)) } }
         var splitter = LineSplitter()
-        var body = response.body.makeAsyncIterator()
-        while let chunk = try await next(&body, name) {
+        var body = answer.response.body.makeAsyncIterator()
+        var isEmpty = true
+        while let chunk = try await next(&body, answer, name) {
             for line in try splitter.lines(chunk.readableBytesView) {
-                try apply(WatchEvent(line, request: name), &initial, &state, take)
+                isEmpty = false
+                try apply(WatchEvent(line, request: name), &initial, &state, &reader)
             }
         }
-        if let line = splitter.finish() { try apply(WatchEvent(line, request: name), &initial, &state, take) }
+        if let line = splitter.finish() { try apply(WatchEvent(line, request: name), &initial, &state, &reader) }
         guard initial == nil else {
             throw KubernetesError(.unreachable, "\(name): it ended before everything was told")
+        }
+        // Who ends every watch at once must not be asked as fast as it can answer.
+        guard !isEmpty || ContinuousClock.now - begin >= Self.watchShortest else {
+            throw KubernetesError(.unreachable, "\(name): it ended at once")
         }
     }
 
     private func next(
-        _ body: inout HTTPClientResponse.Body.AsyncIterator, _ name: String
+        _ body: inout HTTPClientResponse.Body.AsyncIterator, _ answer: OpenAnswer, _ name: String
     ) async throws(KubernetesError) -> ByteBuffer? {
         do {
             return try await body.next()
         } catch {
+            if KubernetesClient.isSilence(error) { await client.abandon(answer.connections) }
             throw KubernetesError(.unreachable, "\(name): it broke off: \(error)")
         }
     }
 
     private func apply(
-        _ event: WatchEvent, _ initial: inout [ObjectKey: RawObject]?, _ state: inout State, _ take: (Step) -> Void
+        _ event: WatchEvent, _ initial: inout Reader.Collection?, _ state: inout ReflectorState, _ reader: inout Reader
     ) throws(KubernetesError) {
         switch event {
         case .failed(var error):
@@ -161,34 +133,31 @@ struct Reflector: Sendable {
             throw KubernetesError(.malformed, "watch of \(query.kind): \(what)")
         case .bookmark(let version, let endsInitial):
             guard let objects = initial else {
-                state.version = version
-                state.staleLists = 0
+                state.note(version)
                 return
             }
-            guard endsInitial else { return }
-            take(.all(Array(objects.values)))
+            // A server that knows bookmarks but no watch-list would go on like this for ever.
+            guard endsInitial else {
+                throw KubernetesError(.refused, "watch of \(query.kind): the server does not tell the end of the list")
+            }
+            reader.take(objects)
             initial = nil
             state.version = version
-            state.connected(take)
+            state.connected { reader.tell(.status($0)) }
         case .set(let object):
-            if initial != nil {
-                initial?[object.key] = object
+            if initial == nil {
+                reader.take(object)
+                state.note(object.meta.resourceVersion)
             } else {
-                take(.set(object))
-                note(object, &state)
+                reader.add(object, to: &initial)
             }
         case .removed(let object):
-            if initial != nil {
-                initial?[object.key] = nil
+            if initial == nil {
+                reader.take(removed: object.key)
+                state.note(object.meta.resourceVersion)
             } else {
-                take(.removed(object.key))
-                note(object, &state)
+                reader.remove(object.key, from: &initial)
             }
         }
-    }
-
-    private func note(_ object: RawObject, _ state: inout State) {
-        state.staleLists = 0
-        if let version = object.meta.resourceVersion { state.version = version }
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// What every object of the API has.
-package struct ObjectMeta: Codable, Hashable, Sendable {
+package struct ObjectMeta: Hashable, Sendable {
     package var name: String?
     package var namespace: String?
     package var uid: String?
@@ -19,6 +19,22 @@ package struct ObjectMeta: Codable, Hashable, Sendable {
         self.name = name
         self.namespace = namespace
         self.labels = labels
+    }
+}
+
+extension ObjectMeta {
+    /// Reads the metadata of an object; what it lacks, or has otherwise than expected, is nil.
+    package init(of object: JSONView) {
+        let metadata = object["metadata"]
+        name = metadata?["name"]?.string
+        namespace = metadata?["namespace"]?.string
+        uid = metadata?["uid"]?.string
+        resourceVersion = metadata?["resourceVersion"]?.string
+        generation = metadata?["generation"]?.integer
+        labels = metadata?["labels"]?.strings
+        annotations = metadata?["annotations"]?.strings
+        creationTimestamp = metadata?["creationTimestamp"]?.string
+        deletionTimestamp = metadata?["deletionTimestamp"]?.string
     }
 }
 
@@ -54,5 +70,20 @@ package struct RawObject: Hashable, Sendable {
         self.text = text
     }
 
+    /// Nil: it has no name, or labels that are none.
+    package init?(_ object: JSONView) {
+        let meta = ObjectMeta(of: object)
+        guard meta.name?.isEmpty == false else { return nil }
+        // One that is left out may be the one that a policy selects by.
+        if let labels = object["metadata"]?["labels"], labels.keys.count != meta.labels?.count { return nil }
+        self.init(meta: meta, text: Array(object.bytes))
+    }
+
     package var key: ObjectKey { ObjectKey(meta) }
+
+    /// The object, to be read.
+    /// - Throws: if the text is not JSON.
+    package var view: JSONView {
+        get throws(JSONError) { try JSONView(text) }
+    }
 }

@@ -52,10 +52,10 @@ extension KubernetesError {
         let message = "\(request): the server answers \(status)" + (reason.isEmpty ? "" : ": \(reason)")
         self.init(
             KubernetesError.kind(status: status, reason: answer?.reason), message, status: status,
-            retryAfter: retryAfter ?? answer?.details?.retryAfterSeconds)
+            retryAfter: retryAfter ?? answer?.retryAfter)
     }
 
-    static func kind(status: Int, reason: String?) -> Kind {
+    private static func kind(status: Int, reason: String?) -> Kind {
         switch status {
         case 401: .unauthorized
         case 403: .forbidden
@@ -69,7 +69,7 @@ extension KubernetesError {
     }
 
     /// The beginning of a text that was not expected, on one line.
-    static func excerpt(_ body: ArraySlice<UInt8>) -> String {
+    package static func excerpt(_ body: ArraySlice<UInt8>) -> String {
         let text = String(decoding: body.prefix(200), as: UTF8.self)
         return text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
     }
