@@ -24,7 +24,7 @@ final class Follower: Sendable {
 
     init(
         _ double: KubernetesDouble, kind: ResourceKind = .pods, tokenFile: String? = nil, namespace: String? = nil,
-        fieldSelector: String? = nil, silence: Duration = .seconds(20)
+        fieldSelector: String? = nil, silence: Duration = .seconds(240)
     ) {
         var patience = KubernetesClient.Patience()
         patience.silence = silence
@@ -68,7 +68,7 @@ final class Follower: Sendable {
     func wait(
         _ comment: Comment? = nil, sourceLocation: SourceLocation = #_sourceLocation, for condition: (Seen) -> Bool
     ) async {
-        for _ in 0..<3000 {
+        for _ in 0..<9000 {
             if condition(seen) { return }
             try? await Task.sleep(for: .milliseconds(10))
         }
