@@ -184,6 +184,7 @@ import Testing
         let other = try await AgentState.adopted(in: "\(scratch.path)/other")
         await other.join("etcd", remembered: remembered)
         #expect(try await other.status().cluster?.workloads == 0)
+        #expect(try await other.status().cluster?.currentAt == nil)
     }
 
     @Test func `what is on disk is taken whole or not at all`() throws {

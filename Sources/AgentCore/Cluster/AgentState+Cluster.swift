@@ -9,10 +9,9 @@ import PolicyModel
 extension AgentState {
     /// Belongs to a cluster from now on; what was remembered of it is part of the first commit.
     func join(_ feed: String, remembered: ClusterMemory.Content?) {
-        var view = ClusterView(feed: feed, reader: reader)
-        view.currentAt = remembered?.currentAt
-        cluster = view
+        cluster = ClusterView(feed: feed, reader: reader)
         guard let remembered, remembered.feed == feed else { return }
+        cluster?.currentAt = remembered.currentAt
         take(cluster: remembered.content)
         logger.notice(
             "the cluster as it was last known is in force until it answers",

@@ -42,22 +42,22 @@ struct KubernetesMembership: Sendable {
 
     /// What was known before the start comes into force with the first commit.
     ///
-    /// Before the agent adopts.
-    func join() async {
+    /// Before the agent adopts. Returns the documents among it, by key, for `run`.
+    func join() async -> [String: [UInt8]] {
+        var remembered: ClusterMemory.Content?
         do throws(AgentError) {
-            let remembered = try memory.read()
-            await state.join(PodSource.name, remembered: remembered)
+            remembered = try memory.read()
         } catch {
-            await state.join(PodSource.name, remembered: nil)
             await state.report("cluster memory", "\(error)")
         }
+        await state.join(PodSource.name, remembered: remembered)
+        return remembered?.feed == PodSource.name ? remembered?.content.documents ?? [:] : [:]
     }
 
     /// Runs until cancelled; throws if the configuration cannot be read.
-    func run() async throws {
+    func run(remembered: [String: [UInt8]]) async throws {
         let configuration = try settings.configuration()
         let root = settings.cgroupRoot.isEmpty ? CgroupTree.mounted?.root : settings.cgroupRoot
-        let remembered = (try? memory.read())?.content.documents ?? [:]
         let board = PodBoard()
         await state.use(board)
         let feed = KubernetesFeed(

@@ -19,8 +19,11 @@ extension Agent {
 
     /// Follows everything that may change the state, until cancelled.
     ///
-    /// `opening`: the workloads file as it was read at the start.
-    func runSources(_ state: AgentState, _ opening: WorkloadsFileSource.Opening) async {
+    /// `opening`: the workloads file as it was read at the start. `remembered`: documents of the cluster, by key, as they
+    /// were known before the start.
+    func runSources(
+        _ state: AgentState, _ opening: WorkloadsFileSource.Opening, _ remembered: [String: [UInt8]]
+    ) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 await attempt("host addresses", state) {
@@ -56,7 +59,9 @@ extension Agent {
                 }
             }
             if let membership = membership(state) {
-                group.addTask { await attempt("kubernetes", state) { try await membership.run() } }
+                group.addTask {
+                    await attempt("kubernetes", state) { try await membership.run(remembered: remembered) }
+                }
             }
             group.addTask { await runAttachments(state) }
             if let repair = networkRepair(state) {

@@ -54,7 +54,7 @@ package struct Agent: Sendable {
         await state.expect(sources: sourceNames)
         let network = try? HostSource.network()
         await seed(state, network)
-        await membership(state)?.join()
+        let remembered = await membership(state)?.join() ?? [:]
         try await openAttachments(state)
         let opening = WorkloadsFileSource.Opening()
         await state.adopt(network: network, remotes: opening.read(configuration.workloadsFile))
@@ -76,7 +76,7 @@ package struct Agent: Sendable {
         logger.notice(
             "ready", metadata: ["socket": "\(configuration.socketPath)", "ms": "\(took)", "mode": "\(mode)"])
         notifier.ready(status: "enforcing; socket \(configuration.socketPath)")
-        try await serve(state, server, opening)
+        try await serve(state, server, opening, remembered)
         notifier.stopping()
         aggregator.endAllFollowers()
         await state.dismiss()
@@ -199,11 +199,12 @@ package struct Agent: Sendable {
 
     /// Runs the sources, the periodic work and the API until told to stop.
     private func serve(
-        _ state: AgentState, _ server: LocalHTTPServer, _ opening: WorkloadsFileSource.Opening
+        _ state: AgentState, _ server: LocalHTTPServer, _ opening: WorkloadsFileSource.Opening,
+        _ remembered: [String: [UInt8]]
     ) async throws {
         let (stops, stop) = AsyncStream<String>.makeStream()
         await state.onDetach { stop.yield("detach") }
-        let work = Task { await runSources(state, opening) }
+        let work = Task { await runSources(state, opening, remembered) }
         let api = Task {
             // An agent that nobody can ask is of no use: who watches it starts it again.
             do {
