@@ -17,12 +17,16 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioHTTPCompression: Target.Dependency = .product(name: "NIOHTTPCompression", package: "swift-nio-extras")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
-let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
 let nioHPACK: Target.Dependency = .product(name: "NIOHPACK", package: "swift-nio-http2")
 let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let certificates: Target.Dependency = .product(name: "X509", package: "swift-certificates")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 
@@ -228,8 +232,11 @@ let unitTests: [Target] = [
         ]),
     tests("LinuxHostTests", ["LinuxHost", "NetworkModel"]),
     .target(
-        name: "KubernetesDouble", dependencies: [nioCore, nioPosix, nioHTTP1], path: "Tests/KubernetesDouble",
-        swiftSettings: strict),
+        name: "KubernetesDouble",
+        dependencies: [
+            asn1, certificates, crypto, nioCore, nioHTTP1, nioHTTP2, nioHTTPCompression, nioPosix, nioSSL,
+        ],
+        path: "Tests/KubernetesDouble", swiftSettings: strict),
     .executableTarget(
         name: "kubernetes-double", dependencies: ["KubernetesDouble", argumentParser],
         path: "Tests/KubernetesDoubleServer", swiftSettings: strict),
@@ -242,6 +249,8 @@ let unitTests: [Target] = [
             nioHTTP2, nioSSL,
         ]),
     tests("KubernetesConformanceTests", ["KubernetesClient", "KubernetesReading", "KubernetesDouble"]),
+    tests(
+        "KubernetesDoubleTests", ["KubernetesDouble", httpClient, nioCore, nioHTTP1, nioPosix, nioSSL]),
     tests("LocalHTTPTests", ["LocalHTTP", "LinuxHost"]),
     tests(
         "AlertSinksTests",
@@ -379,8 +388,12 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         // Its traits would bring all of Foundation.

@@ -42,19 +42,21 @@ struct KubernetesField {
                 nodeName: \(Self.node)
                 kubernetes: {kubeconfig: \(kubeconfig), cgroupRoot: \(root)}
                 """)
-        api = try host.namespace.start([TestAgent.product("kubernetes-double"), "--port", "\(Self.port)"])
+        api = try host.namespace.start([
+            TestAgent.product("kubernetes-double"), "--port", "\(Self.port)", "--bookmark-milliseconds", "200",
+        ])
         try await put("namespaces/shop", #"{"metadata":{"labels":{"team":"a","kubernetes.io/metadata.name":"shop"}}}"#)
         try await put("namespaces/lab", #"{"metadata":{"labels":{"team":"b"}}}"#)
     }
 
-    /// Puts an object into the API; `path`: below `/api/v1` unless it begins with `/`.
+    /// Puts an object into the API, whole with its status; `path`: below `/api/v1` unless it begins with `/`.
     func put(_ path: String, _ object: String) async throws {
         let target = path.hasPrefix("/") ? path : "/api/v1/\(path)"
         try await eventually("the API takes \(path)") {
             let result = try await host.namespace.run(
                 [
-                    "curl", "-sf", "-m", "5", "-X", "PATCH", "-H", "Content-Type: application/apply-patch+yaml",
-                    "--data-binary", "@-", "http://127.0.0.1:\(Self.port)\(target)",
+                    "curl", "-sf", "-m", "5", "-X", "PUT", "--data-binary", "@-",
+                    "http://127.0.0.1:\(Self.port)/_double/objects\(target)",
                 ], input: object)
             return result.status == 0
         }
@@ -63,7 +65,7 @@ struct KubernetesField {
     func remove(_ path: String) async throws {
         let target = path.hasPrefix("/") ? path : "/api/v1/\(path)"
         try await host.namespace.run(
-            ["curl", "-sf", "-m", "5", "-X", "DELETE", "http://127.0.0.1:\(Self.port)\(target)"]
+            ["curl", "-sf", "-m", "5", "-X", "DELETE", "http://127.0.0.1:\(Self.port)/_double/objects\(target)"]
         ).checked()
     }
 

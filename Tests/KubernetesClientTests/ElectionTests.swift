@@ -82,6 +82,7 @@ import Testing
 
     @Test func `of three one leads, and another when it goes`() async throws {
         let double = try await KubernetesDouble.start()
+        double.store.put(namespace: "system")
         let record = Record()
         var settings = Election.Settings()
         (settings.leaseSeconds, settings.renewWithin, settings.interval) = (4, .seconds(3), .milliseconds(200))
@@ -99,9 +100,9 @@ import Testing
         await tasks[first]?.value
         #expect(await record.wait { $0.count == 1 && !$0.contains(first) })
         // Nobody can renew: nobody leads before the lease has ended, and one does afterwards.
-        double.faults.withLock { $0.failures["leases"] = .init(500, "InternalError") }
+        double.faults.set(.failure(500, reason: "InternalError"), on: "leases")
         #expect(await record.wait { $0.isEmpty })
-        double.faults.withLock { $0.failures = [:] }
+        double.faults.clear()
         #expect(await record.wait { $0.count == 1 })
         for task in tasks.values {
             task.cancel()

@@ -85,20 +85,25 @@ final class Follower: Sendable {
 }
 
 extension KubernetesDouble {
-    func setPod(_ name: String, _ app: String, labels: [String: String] = [:], node: String = "n1", padding: Int = 0) {
-        var object: [String: JSON] = [
-            "kind": .string("Pod"), "apiVersion": .string("v1"),
-            "metadata": .object([
-                "labels": .object(labels.merging(["app": app]) { $1 }.mapValues { .string($0) })
-            ]),
-            "spec": .object(["nodeName": .string(node)]),
-        ]
-        if padding > 0 { object["padding"] = .string(String(repeating: "x", count: padding)) }
-        set("api/v1/namespaces/shop/pods/\(name)", .object(object))
+    /// One whose bookmarks come often, so that tests need not wait for them.
+    static func startForFollowers() async throws -> KubernetesDouble {
+        var options = DoubleOptions()
+        options.bookmarkMilliseconds = 200
+        return try await start(options)
     }
 
-    func removePod(_ name: String) { remove("api/v1/namespaces/shop/pods/\(name)") }
+    func setPod(
+        _ name: String, _ app: String, labels: [String: String] = [:], node: String = "n1", padding: Int = 0
+    ) throws {
+        var object: JSON = [
+            "metadata": ["labels": JSON(labels.merging(["app": app]) { $1 })], "spec": ["nodeName": .string(node)],
+        ]
+        if padding > 0 { object["padding"] = .string(String(repeating: "x", count: padding)) }
+        try store.set("api/v1/namespaces/shop/pods/\(name)", object)
+    }
+
+    func removePod(_ name: String) { store.remove(.pods, namespace: "shop", name: name) }
 
     /// Lists that were asked for: those that are no watches.
-    var listRequests: Int { requests.count { $0.method == "GET" && !$0.target.contains("watch=1") } }
+    var listRequests: Int { counters.requests(.list).count }
 }

@@ -27,7 +27,7 @@ import Testing
             KubernetesConfiguration(
                 server: "https://127.0.0.1:\(front.port)", authority: .file(certificates.path("ca.crt"))),
             patience: patience)
-        double.setPod("a", "web")
+        try double.setPod("a", "web")
         let follower = Follower(client: client, kind: .pods)
         await follower.wait { $0.objects.count == 1 && $0.statuses.last == .connected }
         try await body(
@@ -40,7 +40,7 @@ import Testing
     @Test func `watches and requests share a connection`() async throws {
         try await run { bed in
             for _ in 0..<5 { _ = try await bed.client.send("GET", "/api/v1/pods") }
-            bed.double.setPod("b", "web")
+            try bed.double.setPod("b", "web")
             await bed.follower.wait { $0.objects.count == 2 }
             #expect(bed.front.connections == 1)
         }
@@ -55,10 +55,10 @@ import Testing
                 try await Task.sleep(for: .milliseconds(20))
             }
             #expect(bed.front.connections >= 2)
-            bed.double.setPod("b", "web")
+            try bed.double.setPod("b", "web")
             await bed.follower.wait { $0.objects.count == 2 }
             bed.front.breakConnections()
-            bed.double.setPod("c", "web")
+            try bed.double.setPod("c", "web")
             await bed.follower.wait { $0.objects.count == 3 && $0.statuses.last == .connected }
             #expect(bed.follower.seen.lists == 1)
         }
@@ -67,7 +67,7 @@ import Testing
     @Test func `a connection on which nobody speaks any more is given up for all`() async throws {
         try await run(silence: .milliseconds(1_500)) { bed in
             bed.front.freeze()
-            bed.double.setPod("b", "web")
+            try bed.double.setPod("b", "web")
             await bed.follower.wait("another connection") { $0.objects.count == 2 && $0.statuses.last == .connected }
             #expect(bed.front.connections >= 2)
             _ = try await bed.client.send("GET", "/api/v1/pods")

@@ -76,8 +76,8 @@ import Testing
 
     @Test func `a plugin is asked, for as long as its credential lasts, and again when that is refused`() async throws {
         let double = try await KubernetesDouble.start()
-        double.faults.withLock { $0.token = "first" }
-        double.setPod("a", "web")
+        double.access.require(token: "first")
+        try double.setPod("a", "web")
         _ = try write("token", "first")
         _ = try write(
             "plugin",
@@ -95,11 +95,11 @@ import Testing
         let client = KubernetesClient(try .kubeconfig(path))
         for _ in 0..<3 { _ = try await client.send("GET", "/api/v1/pods") }
         #expect(try readTextFile("\(folder)/asked") == "asked\n")
-        double.faults.withLock { $0.token = "second" }
+        double.access.require(token: "second")
         _ = try write("token", "second")
         _ = try await client.send("GET", "/api/v1/pods")
         #expect(try readTextFile("\(folder)/asked") == "asked\nasked\n")
-        double.faults.withLock { $0.token = "third" }
+        double.access.require(token: "third")
         await #expect { try await client.send("GET", "/api/v1/pods") } throws: {
             ($0 as? KubernetesError)?.kind == .unauthorized
         }

@@ -84,7 +84,7 @@ import Testing
         let double = try await KubernetesDouble.start()
         let front = try await TLSFront(
             to: double.port, certificate: certificates.path("server.crt"), key: certificates.path("server.key"))
-        double.setPod("a", "web")
+        try double.setPod("a", "web")
         let client = client(front, certificates)
         let informer = Informer(.pods, client) { $0.meta.name ?? "" }
         var changes = informer.changes().makeAsyncIterator()
@@ -96,7 +96,7 @@ import Testing
         try certificates.authority("ca")
         #expect(await settles { await failure(client) != nil })
         // The watch keeps what it began with.
-        double.setPod("b", "web")
+        try double.setPod("b", "web")
         while !seen.contains("b"), let change = await changes.next() {
             if case .upserted(_, let name) = change { seen.insert(name) }
         }

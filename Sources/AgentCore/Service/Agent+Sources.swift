@@ -68,6 +68,14 @@ extension Agent {
                 group.addTask { await attempt("network plugin", state) { try await repair.run() } }
             }
             for source in containerSources(state) { group.addTask { await source.run() } }
+            group.addTask { await runPeriodicWork(state) }
+            await group.waitForAll()
+        }
+    }
+
+    /// What is looked at again and again, until cancelled.
+    private func runPeriodicWork(_ state: AgentState) async {
+        await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 await every(configuration.sweepInterval) {
                     await state.sweepConntrack()
