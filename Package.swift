@@ -139,8 +139,9 @@ let compositionTargets: [Target] = [
             "CDatapathABI", "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading",
             "DetectionModel", "Detectors", "FeedReading", "IdentityAllocation", "PrefixTables", "AlertPipeline",
             "ResponseActions", "AlertSinks", "PolicyCompiler", "TableEncoding", "FlowAggregation", "KernelDatapath",
-            "LinuxHost", "ContainerRuntimes", "ClusterModel", "KubernetesClient", "CNIPlugin", "CNIHost",
-            "LocalHTTP", "ControlAPI", "CLinuxShim", nioCore, nioHTTP1, logging, serviceLifecycle, unixSignals,
+            "LinuxHost", "ContainerRuntimes", "ClusterModel", "ClusterSchema", "ClusterStore", "KubernetesClient",
+            "CNIPlugin", "CNIHost", "LocalHTTP", "ControlAPI", "CLinuxShim", nioCore, nioHTTP1, logging,
+            serviceLifecycle, unixSignals,
         ]),
     module(
         "ProgramVerification",
@@ -263,7 +264,8 @@ let unitTests: [Target] = [
     tests(
         "AgentCoreTests",
         [
-            "AgentCore", "AlertPipeline", "AlertSinks", "CNIHost", "CNIPlugin", "ClusterModel", "ContainerRuntimes",
+            "AgentCore", "AlertPipeline", "AlertSinks", "CNIHost", "CNIPlugin", "ClusterModel", "ClusterStore",
+            "ContainerRuntimes",
             "DetectionModel",
             "Detectors", "FeedReading",
             "LinuxHost", "ControlAPI", "FlowAggregation", "ResponseActions",

@@ -13,7 +13,7 @@ private let text = Array("kind: NetworkPolicy".utf8)
         async throws
     {
         try await withTestBed(subnet: subnet) { bed in
-            let etcd = try await EtcdBed(bed, isSecure: true)
+            let etcd = try await TestEtcd(bed, isSecure: true)
             let right = try etcd.configuration("ia")
             let a = try FleetNode.started("a", right)
             try await a.knows("its workload") { $0.workloads.count == 1 }
@@ -36,7 +36,7 @@ private let text = Array("kind: NetworkPolicy".utf8)
         async throws
     {
         try await withTestBed(subnet: subnet) { bed in
-            let etcd = try await EtcdBed(bed)
+            let etcd = try await TestEtcd(bed)
             try await etcd.control("user", "add", "root:secret").checked()
             try await etcd.control("user", "grant-role", "root", "root").checked()
             try await etcd.control("user", "add", "guest:guest").checked()
@@ -69,7 +69,7 @@ private let text = Array("kind: NetworkPolicy".utf8)
     @Test(.timeLimit(.minutes(2))) func `credentials that a store without users does not want do no harm`() async throws
     {
         try await withTestBed(subnet: subnet) { bed in
-            let etcd = try await EtcdBed(bed)
+            let etcd = try await TestEtcd(bed)
             var configuration = try etcd.configuration("ia")
             configuration.credentials = .init(user: "root", password: "secret")
             let a = try FleetNode.started("a", configuration)

@@ -16,7 +16,7 @@ import Testing
     private static let workloads = 100
     private static let policies = 100
 
-    private func configuration(_ etcd: EtcdBed, _ name: String) throws -> EtcdConfiguration {
+    private func configuration(_ etcd: TestEtcd, _ name: String) throws -> EtcdConfiguration {
         var configuration = try etcd.configuration("instance-\(name)")
         configuration.leaseTime = .seconds(60)
         configuration.requestTimeout = .seconds(20)
@@ -26,7 +26,7 @@ import Testing
 
     @Test(.timeLimit(.minutes(4))) func `50 nodes with 100 workloads each register at once`() async throws {
         try await withTestBed(subnet: subnet) { bed in
-            let etcd = try await EtcdBed(bed, members: 3)
+            let etcd = try await TestEtcd(bed, members: 3)
             let all = Self.nodes * Self.workloads
             let begin = ContinuousClock.now
             let readers = try (0..<Self.readers).map {

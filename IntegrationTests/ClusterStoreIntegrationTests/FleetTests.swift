@@ -12,7 +12,7 @@ private let text = Array("kind: NetworkPolicy".utf8)
 @Suite(.serialized) struct FleetTests {
     @Test(.timeLimit(.minutes(2))) func `nodes share workloads and policies, and take them back`() async throws {
         try await withTestBed(subnet: subnet) { bed in
-            let etcd = try await EtcdBed(bed)
+            let etcd = try await TestEtcd(bed)
             let (a, b) = (
                 try FleetNode.started("a", etcd.configuration("ia"), workloads: 150),
                 try FleetNode.started("b", etcd.configuration("ib"))
@@ -36,7 +36,7 @@ private let text = Array("kind: NetworkPolicy".utf8)
 
     @Test(.timeLimit(.minutes(2))) func `what somebody deletes of a node's own is put back`() async throws {
         try await withTestBed(subnet: subnet) { bed in
-            let etcd = try await EtcdBed(bed)
+            let etcd = try await TestEtcd(bed)
             let a = try FleetNode.started("a", etcd.configuration("ia"), workloads: 3)
             try await a.knows("its workloads") { $0.workloads.count == 3 }
             try await etcd.control("del", "--prefix", "/bulkhead/").checked()
@@ -55,7 +55,7 @@ private let text = Array("kind: NetworkPolicy".utf8)
         async throws
     {
         try await withTestBed(subnet: subnet) { bed in
-            let etcd = try await EtcdBed(bed)
+            let etcd = try await TestEtcd(bed)
             let a = try FleetNode.started("a", etcd.configuration("ia"), workloads: 5)
             let b = try FleetNode.started("b", etcd.configuration("ib"))
             try await b.knows("all workloads") { $0.workloads.count == 6 }
@@ -70,7 +70,7 @@ private let text = Array("kind: NetworkPolicy".utf8)
 
     @Test(.timeLimit(.minutes(2))) func `a lost lease becomes a new one, and nobody misses a workload`() async throws {
         try await withTestBed(subnet: subnet) { bed in
-            let etcd = try await EtcdBed(bed)
+            let etcd = try await TestEtcd(bed)
             let a = try FleetNode.started("a", etcd.configuration("ia"), workloads: 5)
             let b = try FleetNode.started("b", etcd.configuration("ib"))
             try await b.knows("all workloads") { $0.workloads.count == 6 }
@@ -92,7 +92,7 @@ private let text = Array("kind: NetworkPolicy".utf8)
 
     @Test(.timeLimit(.minutes(2))) func `a node with a stolen name is refused, and touches nothing`() async throws {
         try await withTestBed(subnet: subnet) { bed in
-            let etcd = try await EtcdBed(bed)
+            let etcd = try await TestEtcd(bed)
             let a = try FleetNode.started("a", etcd.configuration("ia"), workloads: 3)
             try await a.knows("its workloads") { $0.workloads.count == 3 }
             let thief = try FleetNode.started("a", etcd.configuration("other"), workloads: 1)
@@ -109,7 +109,7 @@ private let text = Array("kind: NetworkPolicy".utf8)
 
     @Test(.timeLimit(.minutes(2))) func `values of a newer program are told, and change nothing`() async throws {
         try await withTestBed(subnet: subnet) { bed in
-            let etcd = try await EtcdBed(bed)
+            let etcd = try await TestEtcd(bed)
             let b = try FleetNode.started("b", etcd.configuration("ib"))
             try await b.cluster.apply(documents: [policy: text], author: "test")
             try await b.knows("the policy") { $0.documents.count == 1 }

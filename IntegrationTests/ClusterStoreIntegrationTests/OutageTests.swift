@@ -12,7 +12,7 @@ private let text = Array("kind: NetworkPolicy".utf8)
 @Suite(.serialized) struct OutageTests {
     @Test(.timeLimit(.minutes(3))) func `the leader is killed, and the fleet goes on`() async throws {
         try await withTestBed(subnet: subnet) { bed in
-            let etcd = try await EtcdBed(bed, members: 3)
+            let etcd = try await TestEtcd(bed, members: 3)
             let nodes = try (0..<3).map { try FleetNode.started("n\($0)", etcd.configuration("i\($0)")) }
             for node in nodes { try await node.knows("all workloads") { $0.workloads.count == 3 } }
             let leader = try await etcd.leader()
@@ -29,7 +29,7 @@ private let text = Array("kind: NetworkPolicy".utf8)
 
     @Test(.timeLimit(.minutes(3))) func `a member that falls silent is left for another`() async throws {
         try await withTestBed(subnet: subnet) { bed in
-            let etcd = try await EtcdBed(bed, members: 3)
+            let etcd = try await TestEtcd(bed, members: 3)
             let b = try FleetNode.started("b", etcd.configuration("ib"))
             try await b.says("it is connected") { $0.isConnected }
             let member = try #require(etcd.endpoints.firstIndex { b.status?.message.contains($0) == true })
@@ -50,7 +50,7 @@ private let text = Array("kind: NetworkPolicy".utf8)
         async throws
     {
         try await withTestBed(subnet: subnet) { bed in
-            let etcd = try await EtcdBed(bed)
+            let etcd = try await TestEtcd(bed)
             let a = try FleetNode.started("a", etcd.configuration("ia"), workloads: 3)
             let b = try FleetNode.started("b", etcd.configuration("ib"))
             try await b.knows("all workloads") { $0.workloads.count == 4 }
@@ -77,7 +77,7 @@ private let text = Array("kind: NetworkPolicy".utf8)
 
     @Test(.timeLimit(.minutes(3))) func `after a compaction it lists again and says what is gone`() async throws {
         try await withTestBed(subnet: subnet) { bed in
-            let etcd = try await EtcdBed(bed, members: 3)
+            let etcd = try await TestEtcd(bed, members: 3)
             let writer = try FleetNode.started("a", etcd.configuration("ia", members: [1, 2]))
             let b = try FleetNode.started("b", etcd.configuration("ib", members: [0]))
             try await writer.cluster.apply(documents: ["x/y/old": text, "x/y/stays": text], author: "test")
@@ -98,7 +98,7 @@ private let text = Array("kind: NetworkPolicy".utf8)
 
     @Test(.timeLimit(.minutes(3))) func `a store without room says so, and what is known stays`() async throws {
         try await withTestBed(subnet: subnet) { bed in
-            let etcd = try await EtcdBed(bed, options: ["--quota-backend-bytes", "\(4 << 20)"])
+            let etcd = try await TestEtcd(bed, options: ["--quota-backend-bytes", "\(4 << 20)"])
             let a = try FleetNode.started("a", etcd.configuration("ia"))
             try await a.knows("its workload") { $0.workloads.count == 1 }
             let long = Array(String(repeating: "#", count: 900_000).utf8)

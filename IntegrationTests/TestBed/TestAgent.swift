@@ -121,7 +121,7 @@ extension TestHost {
         let directory = bed.path(stem)
         try makeDirectory(directory)
         let agent = TestAgent(
-            host: self, directory: directory, pinDirectory: try await bed.makePinDirectory(),
+            host: self, directory: directory, pinDirectory: try await bed.makePinDirectory(stem == "agent" ? "" : stem),
             engines: engines, extraConfiguration: configuration)
         try agent.prepare()
         return agent

@@ -45,8 +45,9 @@ package final class TestBed: Sendable {
     package func path(_ name: String) -> String { "\(directory)/\(name)" }
 
     /// A directory for pins below the bpf file system; removed with the bed.
-    package func makePinDirectory() async throws -> String {
-        let path = "/sys/fs/bpf/\(prefix)"
+    /// - Parameter stem: another one for each agent that has one of its own.
+    package func makePinDirectory(_ stem: String = "") async throws -> String {
+        let path = "/sys/fs/bpf/\(prefix)\(stem)"
         try noteCleanup("rm -rf \(path)")
         try makeDirectory(path)
         return path

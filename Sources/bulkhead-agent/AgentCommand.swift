@@ -32,7 +32,7 @@ import Logging
     func run() async throws {
         do {
             let configuration = try effectiveConfiguration()
-            guard !checkConfig else { return }
+            guard !checkConfig else { return try configuration.checkFiles() }
             var logger = Logger(label: "bulkhead-agent") { _ in
                 AgentLogHandler(format: configuration.logFormat, level: configuration.logLevel)
             }

@@ -35,6 +35,7 @@ import Testing
         configuration.response.settings.blocksMax = 1
         configuration.alerts.settings.noticesPerMinute = 1
         configuration.names.grace = .zero
+        configuration.fleet.prefix = "/changed"
         try configuration.read(bytes, file: "agent.yaml")
         let defaults = AgentConfiguration()
         #expect(configuration.policyDirectory == defaults.policyDirectory)
@@ -44,6 +45,7 @@ import Testing
         #expect(configuration.shield.settings == defaults.shield.settings)
         #expect(configuration.response.settings == defaults.response.settings)
         #expect(configuration.alerts.settings == defaults.alerts.settings && configuration.names == defaults.names)
+        #expect(configuration.fleet == defaults.fleet && !defaults.fleet.isEnabled)
         #expect(configuration.socketPath == "/run/bulkhead/bulkhead.sock")
     }
 

@@ -22,7 +22,8 @@ extension AgentConfiguration {
     mutating func read(_ bytes: [UInt8], file: String) throws {
         guard let node = try ConfigurationNode.read(bytes, file: file) else { return }
         var copy = self
-        try ConfigurationReader(node: node).mapping([
+        let reader = ConfigurationReader(node: node)
+        try reader.mapping([
             "policyDirectory": { copy.policyDirectory = try $0.string() },
             "workloadsFile": { copy.workloadsFile = try $0.string() },
             "stateDirectory": { copy.stateDirectory = try $0.string() },
@@ -36,6 +37,7 @@ extension AgentConfiguration {
             "identityLabels": { copy.labelRules = try $0.labelRules() },
             "hostEndpoint": { copy.hostEndpoint = try $0.hostEndpoint() },
             "kubernetes": { copy.kubernetes = try $0.kubernetes() },
+            "cluster": { copy.fleet = try $0.fleet() },
             "cni": { copy.networkRepair = try $0.networkRepair() },
             "nodeName": { copy.nodeName = try $0.string() },
             "startClosed": { copy.startClosed = try $0.list().map { try $0.string() } },
@@ -51,6 +53,9 @@ extension AgentConfiguration {
             "logLevel": { copy.logLevel = try $0.choice(Logger.Level.self) },
             "logFormat": { copy.logFormat = try $0.choice(LogFormat.self) },
         ])
+        guard !copy.fleet.isEnabled || !copy.kubernetes.isEnabled else {
+            throw reader.error("`cluster` and `kubernetes` exclude each other: a node belongs to one of them")
+        }
         self = copy
     }
 }

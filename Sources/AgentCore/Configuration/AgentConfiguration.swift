@@ -70,6 +70,7 @@ package struct AgentConfiguration: Sendable {
     /// Whether the host reaches its workloads unless a rule denies it.
     package var allowsHostAccess = true
     var kubernetes = KubernetesSettings()
+    var fleet = FleetSettings()
     /// Networks of a runtime that the agent keeps its plugin in.
     var networkRepair = NetworkRepairSettings()
     /// Off unless somebody switches it on.
@@ -90,7 +91,14 @@ package struct AgentConfiguration: Sendable {
         return told.isEmpty ? HostName.current() : told
     }
 
+    /// Throws if files that the configuration names cannot be used.
+    package func checkFiles() throws {
+        guard fleet.isEnabled else { return }
+        try fleet.check(node: node)
+    }
+
     var clusterMemory: ClusterMemory { ClusterMemory(path: "\(stateDirectory)/cluster") }
+    var instancePath: String { "\(stateDirectory)/instance" }
     var lockPath: String { "\(runDirectory)/bulkhead.lock" }
     var statePath: String { "\(stateDirectory)/state.json" }
     var identitiesPath: String { "\(stateDirectory)/identities.json" }

@@ -199,6 +199,7 @@ extension AgentState {
         if concernsHosts { settleLockout(isForced: isForced) }
         updateNames(preparation, change.remotes, former: former, areEndpointsOthers: areEndpointsOthers)
         if needsEndpoints, updateEndpoints() { forgetFormerEndpoints() }
+        if change.workloads != nil { publishWorkloads() }
         guard touchesKernel else { return }
         if preparation.changes.kernelCount > AgentState.looseningCount { noteLooseHeap() }
         commits.made += 1

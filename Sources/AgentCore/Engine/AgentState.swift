@@ -58,6 +58,8 @@ actor AgentState {
     private(set) var synKeeper: SynKeeper?
     /// What network plugins told; nil before it was opened.
     private(set) var attachmentKeeper: AttachmentKeeper?
+    /// Nil: this node shares no store with others, or does not reach for it yet.
+    var fleet: (any FleetStore)?
     /// Where this node's pods are told of; nil: it belongs to no cluster, or does not yet.
     var podBoard: PodBoard?
     /// Somebody may be attached whom nobody names: closed by a policy that nobody wrote.
@@ -197,7 +199,7 @@ actor AgentState {
     /// Lets go of who acts through this state: they hold it, and it holds the datapath.
     func dismiss() {
         (shield, detection, alerts, responses, synKeeper) = (nil, nil, nil, nil, nil)
-        attachmentKeeper = nil
+        (attachmentKeeper, fleet) = (nil, nil)
     }
 
     func use(_ detection: DetectionKeeper) { self.detection = detection }

@@ -58,11 +58,7 @@ extension Agent {
                     }
                 }
             }
-            if let membership = membership(state) {
-                group.addTask {
-                    await attempt("kubernetes", state) { try await membership.run(remembered: remembered) }
-                }
-            }
+            group.addTask { await followCluster(state, remembered) }
             group.addTask { await runAttachments(state) }
             if let repair = networkRepair(state) {
                 group.addTask { await attempt("network plugin", state) { try await repair.run() } }
@@ -102,12 +98,29 @@ extension Agent {
         }
     }
 
+    /// A node belongs to one of them at most.
+    private func followCluster(_ state: AgentState, _ remembered: [String: [UInt8]]) async {
+        if let membership = membership(state) {
+            await attempt("kubernetes", state) { try await membership.run(remembered: remembered) }
+        }
+        if let fleet = fleet(state) { await attempt("cluster", state) { try await fleet.run() } }
+    }
+
     /// Nil: this node belongs to no cluster.
     func membership(_ state: AgentState) -> KubernetesMembership? {
         guard configuration.kubernetes.isEnabled else { return nil }
         return KubernetesMembership(
             settings: configuration.kubernetes, memory: configuration.clusterMemory,
             filter: LabelFilter(configuration.labelRules), state: state)
+    }
+
+    /// Nil: this node shares no store with others.
+    func fleet(_ state: AgentState) -> FleetMembership? {
+        guard configuration.fleet.isEnabled else { return nil }
+        return FleetMembership(
+            settings: configuration.fleet, instancePath: configuration.instancePath,
+            memory: configuration.clusterMemory,
+            state: state, logger: logger)
     }
 
     private func containerSources(_ state: AgentState) -> [ContainerSource] {

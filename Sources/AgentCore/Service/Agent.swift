@@ -55,6 +55,7 @@ package struct Agent: Sendable {
         let network = try? HostSource.network()
         await seed(state, network)
         let remembered = await membership(state)?.join() ?? [:]
+        await fleet(state)?.join()
         try await openAttachments(state)
         let opening = WorkloadsFileSource.Opening()
         await state.adopt(network: network, remotes: opening.read(configuration.workloadsFile))

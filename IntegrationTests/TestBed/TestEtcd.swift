@@ -1,37 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ClusterStore
 import Glibc
-import Logging
 import Synchronization
-import TestBed
 
-/// Address range of the suites in this target.
-let subnet = 46
-
-/// An etcd cluster of real members, each at a loopback address of its own.
-final class EtcdBed: Sendable {
-    static let second = Duration.seconds(1)
+/// An etcd cluster of real members, each at an address of its own: of the loopback network, or of a namespace's.
+package final class TestEtcd: Sendable {
     private static let counter = Atomic<Int>(0)
 
     private let bed: TestBed
+    /// Where the members run; nil: where the test does.
+    private let namespaces: [TestNamespace]?
     private let hosts: [String]
     private let scheme: String
     private let options: [String]
     private let processes = Mutex<[Int: SpawnedProcess]>([:])
 
-    var endpoints: [String] { hosts.map { "\(scheme)://\($0):2379" } }
+    package var endpoints: [String] { hosts.map { "\(scheme)://\($0):2379" } }
     /// Of the authority and the client, if the members speak TLS.
-    let certificates: String
+    package let certificates: String
+    package var isSecure: Bool { scheme == "https" }
 
-    init(_ bed: TestBed, members: Int = 1, isSecure: Bool = false, options: [String] = []) async throws {
+    /// At addresses of the loopback network that no other test has.
+    package convenience init(
+        _ bed: TestBed, members: Int = 1, isSecure: Bool = false, options: [String] = []
+    ) async throws {
+        let number = TestEtcd.counter.wrappingAdd(1, ordering: .relaxed).newValue
+        let pid = Int(getpid())
+        let hosts = (1...members).map { "127.\(64 + number % 64).\(pid % 251).\($0)" }
+        try await self.init(bed, hosts: hosts, namespaces: nil, isSecure: isSecure, options: options)
+    }
+
+    /// One member in each namespace, at an address that it has.
+    package convenience init(
+        _ bed: TestBed, in places: [(namespace: TestNamespace, address: String)], isSecure: Bool = false
+    ) async throws {
+        try await self.init(
+            bed, hosts: places.map(\.address), namespaces: places.map(\.namespace), isSecure: isSecure, options: [])
+    }
+
+    private init(
+        _ bed: TestBed, hosts: [String], namespaces: [TestNamespace]?, isSecure: Bool, options: [String]
+    ) async throws {
         self.bed = bed
+        self.hosts = hosts
+        self.namespaces = namespaces
         self.options = options
         scheme = isSecure ? "https" : "http"
         certificates = bed.path("tls")
-        let number = EtcdBed.counter.wrappingAdd(1, ordering: .relaxed).newValue
-        let pid = Int(getpid())
-        hosts = (1...members).map { "127.\(64 + number % 64).\(pid % 251).\($0)" }
         if isSecure { try await makeCertificates() }
         for member in hosts.indices { try start(member) }
         try await eventually("etcd answers", within: .seconds(30)) {
@@ -40,7 +55,7 @@ final class EtcdBed: Sendable {
     }
 
     /// Starts a member, on the data it had.
-    func start(_ member: Int) throws {
+    package func start(_ member: Int) throws {
         let host = hosts[member]
         let peers = hosts.enumerated().map { "m\($0.offset)=http://\($0.element):2380" }.joined(separator: ",")
         var arguments = [
@@ -55,17 +70,20 @@ final class EtcdBed: Sendable {
                 "--trusted-ca-file", "\(certificates)/ca.pem", "--client-cert-auth",
             ]
         }
-        let process = try bed.start(arguments + options)
+        let command = arguments + options
+        let process = try namespaces.map { try $0[member].start(command) } ?? bed.start(command)
         processes.withLock { $0[member] = process }
     }
 
-    func kill(_ member: Int) async { await processes.withLock { $0[member] }?.kill() }
+    package func kill(_ member: Int) async { await processes.withLock { $0[member] }?.kill() }
 
-    func signal(_ member: Int, _ number: Int32) { processes.withLock { $0[member] }?.signal(number) }
+    package func signal(_ member: Int, _ number: Int32) { processes.withLock { $0[member] }?.signal(number) }
 
     /// Runs etcdctl at all members, or at one.
     @discardableResult
-    func control(_ arguments: String..., at member: Int? = nil, user: String? = nil) async throws -> CommandResult {
+    package func control(_ arguments: String..., at member: Int? = nil, user: String? = nil) async throws
+        -> CommandResult
+    {
         let ends = member.map { [endpoints[$0]] } ?? endpoints
         var command = ["etcdctl", "--endpoints", ends.joined(separator: ",")]
         if scheme == "https" {
@@ -75,32 +93,21 @@ final class EtcdBed: Sendable {
             ]
         }
         if let user { command += ["--user", user] }
-        return try await bed.run(command + arguments, environment: ["ETCDCTL_API": "3"])
+        let environment = ["ETCDCTL_API": "3"]
+        guard let namespace = namespaces?[member ?? 0] else {
+            return try await bed.run(command + arguments, environment: environment)
+        }
+        return try await namespace.run(command + arguments, environment: environment)
     }
 
     /// The member that leads.
-    func leader() async throws -> Int {
+    package func leader() async throws -> Int {
         for member in hosts.indices {
             let status = try await control("endpoint", "status", at: member)
             // id, version, size, leader
             if status.text.split(separator: ",").dropFirst(4).first?.contains("true") == true { return member }
         }
         throw TestBedError("no member leads")
-    }
-
-    func configuration(_ instance: String, members: [Int]? = nil) throws -> EtcdConfiguration {
-        var configuration = try EtcdConfiguration(
-            endpoints: members.map { $0.map { endpoints[$0] } } ?? endpoints, instance: instance)
-        configuration.leaseTime = .seconds(6)
-        configuration.grace = .seconds(3)
-        configuration.silenceLimit = .seconds(3)
-        configuration.requestTimeout = .seconds(2)
-        if scheme == "https" {
-            configuration.tls = .init(
-                authorities: "\(certificates)/ca.pem", certificate: "\(certificates)/client.pem",
-                key: "\(certificates)/client.key")
-        }
-        return configuration
     }
 
     private func makeCertificates() async throws {

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ControlAPI
+import Glibc
+import TestBed
+import Testing
+
+/// Two nodes of a fleet without Kubernetes: real agents, kernel, traffic and etcd.
+@Suite(.serialized) struct FleetTests {
+    /// A server on one node, two clients on the other.
+    struct Yard {
+        let field: FleetField
+        let server: TestWorkload
+        let web: TestWorkload
+        let job: TestWorkload
+
+        var a: FleetField.Node { field.nodes[0] }
+        var b: FleetField.Node { field.nodes[1] }
+
+        init(_ bed: TestBed, members: Int = 1) async throws {
+            field = try await FleetField(bed, members: members)
+            server = try await field.nodes[0].host.addWorkload("srv", number: 2)
+            web = try await field.nodes[1].host.addWorkload("web", number: 3)
+            job = try await field.nodes[1].host.addWorkload("job", number: 4)
+            try server.startEchoes()
+            try field.nodes[0].agent.writeWorkloads([(server, "server", ["app": "server"])])
+            try field.nodes[1].agent.writeWorkloads([(web, "web", ["app": "web"]), (job, "job", ["app": "job"])])
+            try await eventually("the server listens") { try await web.canConnect(to: server.address4, port: 80) }
+        }
+
+        /// Who reaches the server.
+        func expect(_ clients: Set<String>, _ moment: String) async throws {
+            for (name, workload) in [("web", web), ("job", job)] {
+                try await eventually("\(moment): \(name) reaches the server: \(clients.contains(name))") {
+                    try await workload.canConnect(to: server.address4, port: 80) == clients.contains(name)
+                }
+            }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(4))) func `workloads of other nodes are peers by their labels, as they come and go`()
+        async throws
+    {
+        try await withTestBed(subnet: 99) { bed in
+            let yard = try await Yard(bed)
+            _ = try await yard.a.start()
+            try await yard.a.says("the store is heard") { $0.cluster?.connected == true }
+            try await yard.expect(["web", "job"], "without a policy")
+            try await yard.field.put(policy: "server", FleetField.allow("web"))
+            try await yard.expect([], "nobody is known to be web")
+            let other = try await yard.b.start()
+            try await yard.a.says("two workloads of the other") { $0.cluster?.workloads == 2 }
+            try await yard.b.says("one of the other, a policy") {
+                $0.cluster?.workloads == 1 && $0.cluster?.policies == 1
+            }
+            try await yard.expect(["web"], "by label")
+            // Labels change places.
+            try yard.b.agent.writeWorkloads([(yard.web, "web", ["app": "job"]), (yard.job, "job", ["app": "web"])])
+            try await yard.expect(["job"], "labels changed places")
+            try yard.b.agent.writeWorkloads([(yard.web, "web", ["app": "job"])])
+            try await yard.a.says("one of them went") { $0.cluster?.workloads == 1 }
+            try await yard.expect([], "who had the label is gone")
+            try yard.b.agent.writeWorkloads([(yard.job, "job", ["app": "web"])])
+            try await yard.expect(["job"], "and is there again")
+            // A killed agent's workloads go after its lease and the grace, not before; enforcement does not.
+            kill(other.pid, SIGKILL)
+            _ = try await other.waitForExit(within: .seconds(20))
+            try await yard.expect(["job"], "the other agent was killed")
+            try await yard.a.says("its workloads are gone", within: .seconds(60)) { $0.cluster?.workloads == 0 }
+            try await yard.expect([], "the other node is gone")
+            _ = try await yard.b.start()
+            try await yard.expect(["job"], "it is back")
+            try await yard.a.says("all is well") { $0.condition == .ready }
+            try await yard.b.says("all is well") { $0.condition == .ready }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(4)))
+    func `a store that is away changes nothing, also for an agent that starts meanwhile`() async throws {
+        try await withTestBed(subnet: 100) { bed in
+            let yard = try await Yard(bed)
+            var agent = try await yard.a.start()
+            _ = try await yard.b.start()
+            try await yard.field.put(policy: "server", FleetField.allow("web"))
+            try await yard.expect(["web"], "before")
+            try await yard.a.says("all is known") { $0.cluster?.workloads == 2 }
+            await yard.field.etcd.kill(0)
+            for node in [yard.a, yard.b] {
+                try await node.says("the store is away") {
+                    $0.cluster?.connected == false && $0.cluster?.ageSeconds != nil && $0.condition == .degraded
+                }
+            }
+            // Longer than lease and grace.
+            try await Task.sleep(for: .seconds(8))
+            try await yard.expect(["web"], "the store was away for longer than a lease")
+            kill(agent.pid, SIGTERM)
+            #expect(try await agent.waitForExit(within: .seconds(20)) == 0)
+            try await yard.expect(["web"], "without an agent")
+            agent = try await yard.a.start()
+            try await yard.a.says("what was remembered") {
+                $0.cluster?.remembered == true && $0.cluster?.workloads == 2
+            }
+            try await yard.expect(["web"], "an agent without a store")
+            try yard.field.etcd.start(0)
+            try await yard.a.says("the store is back") {
+                $0.cluster?.connected == true && $0.cluster?.remembered == false
+            }
+            try await yard.field.put(policy: "server", FleetField.allow("job"))
+            try await yard.expect(["job"], "the store is back")
+        }
+    }
+}
