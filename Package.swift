@@ -264,7 +264,8 @@ let unitTests: [Target] = [
     tests(
         "AgentCoreTests",
         [
-            "AgentCore", "AlertPipeline", "AlertSinks", "CNIHost", "CNIPlugin", "ClusterModel", "ClusterStore",
+            "AgentCore", "AlertPipeline", "AlertSinks", "CNIHost", "CNIPlugin", "ClusterModel", "ClusterSchema",
+            "ClusterStore",
             "ContainerRuntimes",
             "DetectionModel",
             "Detectors", "FeedReading",

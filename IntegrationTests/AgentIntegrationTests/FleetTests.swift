@@ -109,4 +109,43 @@ import Testing
             try await yard.expect(["job"], "the store is back")
         }
     }
+
+    @Test(.timeLimit(.minutes(4))) func `what is applied on one node is in force on all, or on none`() async throws {
+        try await withTestBed(subnet: 101) { bed in
+            let yard = try await Yard(bed)
+            for node in [yard.a, yard.b] { _ = try await node.start() }
+            try await yard.a.says("the workloads of the other") { $0.cluster?.workloads == 2 }
+            let applied = try await yard.b.agent.tool("policy", "apply", "-f", "-", input: FleetField.allow("web"))
+                .checked()
+            #expect(
+                applied.text.contains("NetworkPolicy/shop/server added") && applied.text.contains("the fleet's since"))
+            try await yard.expect(["web"], "applied on the other node")
+            let list = try await yard.a.agent.tool("policy", "list").checked().text
+            #expect(
+                list.contains("root@b") && list.contains("cluster") && list.contains("etcd:NetworkPolicy/shop/server"))
+            let shown = try await yard.a.agent.tool("policy", "get", "server").checked().text
+            #expect(shown.contains("by root@b") && shown.contains("kind: NetworkPolicy"))
+            // This host alone: there it wins.
+            try await yard.a.agent.tool("policy", "apply", "--local", "-f", "-", input: FleetField.allow("job"))
+                .checked()
+            try await yard.expect(["job"], "applied on the server's host alone")
+            #expect(try await yard.b.agent.tool("policy", "list").checked().text.contains("root@b"))
+            let unseen = try await yard.a.agent.tool("policy", "apply", "-f", "-", input: FleetField.allow("web"))
+            #expect(unseen.status != 0 && unseen.errors.contains("--local"))
+            try await yard.a.agent.tool("policy", "delete", "--local", "server").checked()
+            try await yard.expect(["web"], "the fleet's is in force again")
+            // Nothing is applied that the store does not take.
+            await yard.field.etcd.kill(0)
+            try await yard.b.says("the store is away") { $0.cluster?.connected == false }
+            let failed = try await yard.b.agent.tool("policy", "apply", "-f", "-", input: FleetField.allow("job"))
+            #expect(failed.status != 0 && failed.errors.contains("the fleet's store did not take it"))
+            try await yard.expect(["web"], "the store did not take it")
+            try yard.field.etcd.start(0)
+            for node in [yard.a, yard.b] { try await node.says("the store is back") { $0.cluster?.connected == true } }
+            try await yard.expect(["web"], "the store is back, and nothing came of it")
+            try await yard.a.agent.tool("policy", "delete", "server").checked()
+            try await yard.b.says("no policy is left") { $0.cluster?.policies == 0 }
+            try await yard.expect(["web", "job"], "deleted on one node")
+        }
+    }
 }

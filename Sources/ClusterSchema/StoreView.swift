@@ -28,6 +28,8 @@ package struct StoreView: Sendable {
     /// By node.
     package private(set) var nodes: [String: StoredNode] = [:]
     package private(set) var content = ClusterContent()
+    /// By name of the document.
+    package private(set) var authors: [String: StoredAuthor] = [:]
     /// Workloads that are gone from the store, and until when they stay.
     private var held: [String: Duration] = [:]
     /// By key of the store.
@@ -57,6 +59,8 @@ package struct StoreView: Sendable {
     package mutating func replace(with entries: [StoreEntry], now: Duration) -> ClusterChange {
         var old = ClusterContent()
         swap(&old, &content)
+        var oldAuthors: [String: StoredAuthor] = [:]
+        swap(&oldAuthors, &authors)
         (nodes, unreadable, documentBytes) = ([:], [:], 0)
         var delta = ClusterDelta()
         let keyed = entries.map { (entry: $0, key: layout.key($0.key)) }
@@ -66,7 +70,7 @@ package struct StoreView: Sendable {
             switch key {
             case .node: continue
             case nil: note("its name is none of this layout", about: entry.key)
-            case let key?: if !put(entry, key, &delta) { keep(key, of: old) }
+            case let key?: if !put(entry, key, &delta) { keep(key, of: old, oldAuthors) }
             }
         }
         hold(old.workloads.filter { content.workloads[$0.key] == nil }, now)
@@ -156,6 +160,8 @@ package struct StoreView: Sendable {
             throw StoredValueError("there are more than \(limits.documents) policies, or they are too long")
         }
         documentBytes = bytes
+        authors[name] = StoredAuthor(
+            name: StoreView.line(document.appliedBy), at: StoreView.line(document.appliedAt))
         if content.documents.updateValue(text, forKey: name) != text { delta.documents[name] = text }
     }
 
@@ -174,12 +180,13 @@ package struct StoreView: Sendable {
         case .document(let name):
             guard let document = content.documents.removeValue(forKey: name) else { return }
             documentBytes -= document.count
+            authors[name] = nil
             delta.documents[name] = .some(nil)
         }
     }
 
     /// A key that is there and cannot be read is what it was.
-    private mutating func keep(_ key: StoreKey, of old: ClusterContent) {
+    private mutating func keep(_ key: StoreKey, of old: ClusterContent, _ oldAuthors: [String: StoredAuthor]) {
         switch key {
         case .node: break
         case .workload(let node, let name):
@@ -188,9 +195,13 @@ package struct StoreView: Sendable {
         case .document(let name):
             guard let document = old.documents[name] else { return }
             content.documents[name] = document
+            authors[name] = oldAuthors[name]
             documentBytes += document.count
         }
     }
+
+    /// What a stranger wrote to be shown to people, on one line.
+    private static func line(_ text: String) -> String { String(text.prefix(200).map { $0.isNewline ? " " : $0 }) }
 
     /// Workloads that a list does not have any more.
     private mutating func hold(_ missing: [String: ClusterWorkload], _ now: Duration) {

@@ -93,6 +93,17 @@ extension StoredNode {
     }
 }
 
+/// Who put a policy into the store, and when; for people.
+package struct StoredAuthor: Hashable, Sendable {
+    package var name: String
+    package var at: String
+
+    package init(name: String, at: String) {
+        self.name = name
+        self.at = at
+    }
+}
+
 /// A policy, or an object that rules refer to.
 package struct StoredDocument: StoredValue, Hashable {
     package static let schemaVersion = 1

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import ClusterModel
-import ClusterSchema
+package import ClusterSchema
 import LinuxHost
 package import Logging
 import Synchronization
@@ -17,6 +17,7 @@ package final class EtcdCluster: ClusterFeed {
     private let desk: PublicationDesk
     private let logger: Logger
     private let board = Mutex<StatusBoard?>(nil)
+    private let follower = Mutex<Follower?>(nil)
 
     /// Throws if a file for TLS cannot be used, or the name is none; connects to nobody yet.
     package init(configuration: EtcdConfiguration, node: String, logger: Logger) throws(StoreError) {
@@ -34,6 +35,7 @@ package final class EtcdCluster: ClusterFeed {
         let board = StatusBoard { continuation.yield(.status($0)) }
         self.board.withLock { $0 = board }
         let follower = Follower(client, configuration, desk: desk, board: board) { continuation.yield($0) }
+        self.follower.withLock { $0 = follower }
         let registrar = Registrar(
             client: client, configuration: configuration, node: node, key: layout.text(.node(node)) ?? "", desk: desk,
             board: board, logger: logger)
@@ -57,7 +59,9 @@ package final class EtcdCluster: ClusterFeed {
         board.withLock { $0 }?.note(unpublished: problems)
     }
 
-    /// Puts policies into the store, by `<kind>/<namespace>/<name>`; up to a hundred come into force together.
+    /// Puts policies into the store, by `<kind>/<namespace>/<name>`: all of them in one transaction, or none.
+    ///
+    /// Refuses what is more than one transaction holds: a hundred policies, 1 MiB.
     /// - Parameter author: who does it, for people.
     /// - Returns: the store's revision since which they are there.
     @discardableResult
@@ -65,16 +69,22 @@ package final class EtcdCluster: ClusterFeed {
         try await commit(try puts(documents, author))
     }
 
-    /// Takes policies out of the store.
+    /// Takes policies out of the store, in the same way.
     @discardableResult
     package func delete(documents: Set<String>) async throws(StoreError) -> Int64 {
-        var batches: [Publication.Batch] = []
-        for name in documents {
-            let key = try key(of: name)
-            if batches.last?.count ?? Publication.operationsMax == Publication.operationsMax { batches.append(.init()) }
-            batches[batches.count - 1].deletes.insert(key)
-        }
-        return try await commit(batches)
+        var batch = Publication.Batch()
+        for name in documents { batch.deletes.insert(try key(of: name)) }
+        return try await commit(batch)
+    }
+
+    /// Who applied each policy that is known, by name.
+    package func authors() async -> [String: StoredAuthor] {
+        await follower.withLock { $0 }?.authors ?? [:]
+    }
+
+    /// The text of a policy that is known.
+    package func text(of document: String) async -> [UInt8]? {
+        await follower.withLock { $0 }?.text(of: document)
     }
 
     private func key(of name: String) throws(StoreError) -> String {
@@ -84,40 +94,36 @@ package final class EtcdCluster: ClusterFeed {
         return key
     }
 
-    private func puts(_ documents: [String: [UInt8]], _ author: String) throws(StoreError) -> [Publication.Batch] {
+    private func puts(_ documents: [String: [UInt8]], _ author: String) throws(StoreError) -> Publication.Batch {
         let appliedAt = Timestamp.now()
-        var batches: [Publication.Batch] = []
-        var bytes = 0
-        for (name, text) in documents.sorted(by: { $0.key < $1.key }) {
+        var batch = Publication.Batch()
+        for (name, text) in documents {
             let key = try key(of: name)
             guard let text = String(validating: text, as: UTF8.self) else {
                 throw StoreError(.refused, "'\(name)' is not UTF-8")
             }
-            let value = StoredDocument(text: text, appliedBy: author, appliedAt: appliedAt).bytes
-            guard value.count <= StoredDocument.bytesMax else {
-                throw StoreError(
-                    .refused, "'\(name)' is too long for the store: at most \(StoredDocument.bytesMax) bytes")
-            }
-            bytes += value.count
-            let isFull = bytes > StoredDocument.bytesMax || batches.last?.count == Publication.operationsMax
-            if isFull || batches.isEmpty {
-                batches.append(.init())
-                bytes = value.count
-            }
-            batches[batches.count - 1].puts[key] = value
+            batch.puts[key] = StoredDocument(text: text, appliedBy: author, appliedAt: appliedAt).bytes
         }
-        return batches
+        return batch
     }
 
-    private func commit(_ batches: [Publication.Batch]) async throws(StoreError) -> Int64 {
-        var revision: Int64 = 0
+    private func commit(_ batch: Publication.Batch) async throws(StoreError) -> Int64 {
+        let bytes = batch.puts.values.reduce(0) { $0 + $1.count }
+        guard batch.count <= Publication.operationsMax, bytes <= StoredDocument.bytesMax else {
+            throw StoreError(
+                .refused,
+                "\(batch.count) policies of \(bytes) bytes are too many for one transaction: at most "
+                    + "\(Publication.operationsMax) and \(StoredDocument.bytesMax) bytes come into force together")
+        }
         do {
-            for batch in batches { revision = try await client.commit(batch) ?? revision }
+            guard let revision = try await client.commit(batch) else {
+                throw StoreError(.protocolViolation, "the store refused a transaction without conditions")
+            }
+            return revision
         } catch let error as StoreError {
             throw error
         } catch {
             throw StoreError(.unavailable, GRPCConnection.describe(error))
         }
-        return revision
     }
 }

@@ -30,6 +30,10 @@ actor Follower {
         view = StoreView(layout: StoreLayout(prefix: configuration.prefix), grace: configuration.grace)
     }
 
+    var authors: [String: StoredAuthor] { view.authors }
+
+    func text(of document: String) -> [UInt8]? { view.content.documents[document] }
+
     /// Runs until cancelled.
     func run() async {
         var pause = Pause()

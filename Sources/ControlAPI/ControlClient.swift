@@ -222,9 +222,13 @@ package struct ControlClient: Sendable {
 
 extension ControlClient {
     private func items(_ options: ChangeOptions) -> [(name: String, value: String)] {
-        (options.isDryRun ? [("dry-run", "true")] : []) + (options.isForced ? [("force", "true")] : [])
-            + (options.session.map { [("session", $0.item)] } ?? [])
-            + (options.confirmWithin.map { [("confirm", String($0.components.seconds))] } ?? [])
+        var items: [(name: String, value: String)] = []
+        if options.isDryRun { items.append(("dry-run", "true")) }
+        if options.isForced { items.append(("force", "true")) }
+        if options.isLocal { items.append(("local", "true")) }
+        if let session = options.session { items.append(("session", session.item)) }
+        if let time = options.confirmWithin { items.append(("confirm", String(time.components.seconds))) }
+        return items
     }
 
     func call<Value: Decodable>(

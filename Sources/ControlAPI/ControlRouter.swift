@@ -142,7 +142,7 @@ extension ControlRouter {
         ChangeOptions(
             isDryRun: try request.flag("dry-run"), isForced: try request.flag("force"),
             session: request.value("session").flatMap(AdministrationSession.init(item:)),
-            confirmWithin: try confirmation(request), userID: request.peer.userID)
+            confirmWithin: try confirmation(request), isLocal: try request.flag("local"), userID: request.peer.userID)
     }
 
     private func confirmation(_ request: APIRequest) throws(APIError) -> Duration? {

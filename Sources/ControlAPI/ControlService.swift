@@ -95,6 +95,8 @@ package struct ChangeOptions: Hashable, Sendable {
     package var session: AdministrationSession?
     /// Take the change back unless somebody confirms it within this time.
     package var confirmWithin: Duration?
+    /// On this host alone, though it shares policies with a fleet.
+    package var isLocal: Bool
     /// Who asks, as the kernel says; not sent by clients.
     package var userID: UInt32?
 
@@ -103,12 +105,13 @@ package struct ChangeOptions: Hashable, Sendable {
 
     package init(
         isDryRun: Bool = false, isForced: Bool = false, session: AdministrationSession? = nil,
-        confirmWithin: Duration? = nil, userID: UInt32? = nil
+        confirmWithin: Duration? = nil, isLocal: Bool = false, userID: UInt32? = nil
     ) {
         self.isDryRun = isDryRun
         self.isForced = isForced
         self.session = session
         self.confirmWithin = confirmWithin
+        self.isLocal = isLocal
         self.userID = userID
     }
 }

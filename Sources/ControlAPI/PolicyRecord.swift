@@ -14,6 +14,10 @@ package struct PolicyRecord: Codable, Hashable, Sendable {
     package var rules: Int
     /// Names of the endpoints it selects, sorted.
     package var endpoints: [String]
+    /// Who put it into the store that the fleet shares, as `<user>@<node>`, and when (RFC 3339); nil: it is none of the store's, or
+    /// the store was not heard since the agent's start.
+    package var appliedBy: String?
+    package var appliedAt: String?
     /// The YAML text; only in the answer for a single policy applied through the API.
     package var document: String?
     /// What about its rules looks unintended at present; only in the answer for a single policy.
@@ -25,7 +29,8 @@ package struct PolicyRecord: Codable, Hashable, Sendable {
 
     package init(
         kind: String, namespace: String, name: String, origin: String, source: String, audit: Bool, rules: Int,
-        endpoints: [String], document: String? = nil, warnings: [DiagnosticRecord]? = nil, validUntil: String? = nil,
+        endpoints: [String], appliedBy: String? = nil, appliedAt: String? = nil, document: String? = nil,
+        warnings: [DiagnosticRecord]? = nil, validUntil: String? = nil,
         isLapsed: Bool? = nil
     ) {
         self.kind = kind
@@ -36,6 +41,8 @@ package struct PolicyRecord: Codable, Hashable, Sendable {
         self.audit = audit
         self.rules = rules
         self.endpoints = endpoints
+        self.appliedBy = appliedBy
+        self.appliedAt = appliedAt
         self.document = document
         self.warnings = warnings
         self.validUntil = validUntil
@@ -98,6 +105,10 @@ package struct PolicyChangeReport: Codable, Hashable, Sendable {
     package var revision: Int?
     /// If it is to be taken back unless somebody confirms it.
     package var confirmation: ConfirmationReport?
+    /// The revision of the fleet's store since which every node is told of it; nil: it is this host's alone.
+    package var storeRevision: Int64?
+    /// What is to be known of it besides.
+    package var notice: String?
 
     package init(
         inForce: Bool, added: [String] = [], changed: [String] = [], removed: [String] = [], entriesAdded: Int = 0,

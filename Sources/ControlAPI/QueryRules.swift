@@ -15,17 +15,17 @@ enum QueryRules {
         case (.get, "response"): ["all"]
         case (.post, "policies"):
             switch path.last {
-            case "policies": ["name", "dry-run", "force", "session", "confirm"]
-            case "apply": ["dry-run", "force", "session", "confirm"]
+            case "policies": ["name", "dry-run", "force", "session", "confirm", "local"]
+            case "apply": ["dry-run", "force", "session", "confirm", "local"]
             case "diff": ["name", "limit"]
             case "plan": path.count == 2 ? ["name", "limit", "delete", "revision"] : ["limit"]
             case "lint": []
             default: ["name"]
             }
-        case (.delete, "policies"): ["dry-run", "force", "session", "confirm"]
+        case (.delete, "policies"): ["dry-run", "force", "session", "confirm", "local"]
         case (.get, "history"): path.count == 1 ? ["limit"] : []
         case (.post, "history"):
-            path.last == "confirm" ? ["revision"] : ["revision", "dry-run", "force", "session", "confirm"]
+            path.last == "confirm" ? ["revision"] : ["revision", "dry-run", "force", "session", "confirm", "local"]
         case (.post, "config"), (.post, "endpoints"), (.post, "namespaces"): ["mode"]
         default: []
         }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ClusterModel
+import ClusterSchema
 import ClusterStore
+import ControlAPI
 import IdentityModel
 import KernelDatapath
 import LinuxHost
@@ -13,13 +15,166 @@ import Testing
 
 /// What a node tells its fleet, and how it is configured to.
 @Suite struct FleetTests {
-    /// Notes what it is told.
+    /// A store in memory: says what it is told, at once if it is let.
     private final class NotingStore: FleetStore {
-        let told = Mutex<[[String: ClusterWorkload]]>([])
+        struct State {
+            var told: [[String: ClusterWorkload]] = []
+            var documents: [String: (text: [UInt8], author: StoredAuthor)] = [:]
+            var revision: Int64 = 100
+            var failure: StoreError?
+        }
 
-        func publish(workloads: [String: ClusterWorkload]) { told.withLock { $0.append(workloads) } }
+        let state = Mutex(State())
+        /// What a feed would say.
+        let changes = Mutex<(@Sendable (ClusterDelta) async -> Void)?>(nil)
 
-        var last: [String: ClusterWorkload]? { told.withLock { $0.last } }
+        func publish(workloads: [String: ClusterWorkload]) { state.withLock { $0.told.append(workloads) } }
+
+        var last: [String: ClusterWorkload]? { state.withLock { $0.told.last } }
+        var names: [String] { state.withLock { $0.documents.keys.sorted() } }
+
+        func apply(documents: [String: [UInt8]], author: String) async throws(StoreError) -> Int64 {
+            try await commit(documents.mapValues { $0 }, author)
+        }
+
+        func delete(documents: Set<String>) async throws(StoreError) -> Int64 {
+            try await commit(Dictionary(uniqueKeysWithValues: documents.map { ($0, nil) }), "")
+        }
+
+        private func commit(_ documents: [String: [UInt8]?], _ author: String) async throws(StoreError) -> Int64 {
+            let outcome = state.withLock { state -> Result<Int64, StoreError> in
+                if let failure = state.failure { return .failure(failure) }
+                for (name, text) in documents {
+                    state.documents[name] = text.map { ($0, StoredAuthor(name: author, at: "2026-01-02T03:04:05Z")) }
+                }
+                state.revision += 1
+                return .success(state.revision)
+            }
+            let revision = try outcome.get()
+            if let tell = changes.withLock({ $0 }) { Task { await tell(ClusterDelta(documents: documents)) } }
+            return revision
+        }
+
+        func authors() async -> [String: StoredAuthor] { state.withLock { $0.documents.mapValues(\.author) } }
+
+        func text(of document: String) async -> [UInt8]? { state.withLock { $0.documents[document]?.text } }
+    }
+
+    /// A node that hears what it applies.
+    private func member(_ name: String) async throws -> (AgentState, NotingStore) {
+        let state = try await AgentState.adopted(in: "\(scratch.path)/\(name)") { $0.nodeName = "here" }
+        await state.join("etcd", remembered: nil)
+        let store = NotingStore()
+        store.changes.withLock {
+            $0 = { delta in await state.update(cluster: ClusterMailbox.Letters(delta: delta)) }
+        }
+        await state.use(store)
+        await state.update(source: "test", workloads: [Self.workload("db", ["10.1.0.2"])], state: "", location: "")
+        return (state, store)
+    }
+
+    private static func policy(_ names: String..., app: String = "web") -> PolicyDocument {
+        let text = names.map { name in
+            """
+            apiVersion: networking.k8s.io/v1
+            kind: NetworkPolicy
+            metadata: {name: \(name), namespace: shop}
+            spec: {podSelector: {matchLabels: {app: db}}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {matchLabels: {app: \(app)}}}]}]}
+            """
+        }
+        return PolicyDocument(name: "p.yaml", text: Array(text.joined(separator: "\n---\n").utf8))
+    }
+
+    @Test func `what is applied goes to the store and comes from there, and says who did it`() async throws {
+        let (state, store) = try await member("shared")
+        let trial = try await state.applyPolicies(Self.policy("a"), options: ChangeOptions(isDryRun: true))
+        #expect(!trial.inForce && trial.added == ["NetworkPolicy/shop/a"] && store.names.isEmpty)
+        let report = try await state.applyPolicies(Self.policy("a", "b"), options: ChangeOptions(userID: 0))
+        #expect(report.inForce && report.storeRevision == 101 && report.revision == nil && report.notice == nil)
+        #expect(report.added == ["NetworkPolicy/shop/a", "NetworkPolicy/shop/b"])
+        #expect(store.names == ["NetworkPolicy/shop/a", "NetworkPolicy/shop/b"])
+        let record = try await state.policy("a")
+        #expect(record.origin == "cluster" && record.appliedBy == "root@here" && record.appliedAt != nil)
+        #expect(record.document?.contains("name: a") == true && record.document?.contains("name: b") == false)
+        #expect(try await state.policies().allSatisfy { $0.appliedBy == "root@here" })
+        let plan = try await state.planPolicies(.delete("a"), limit: 9)
+        #expect(plan.removed == ["NetworkPolicy/shop/a"])
+        let removal = try await state.deletePolicy("a", options: ChangeOptions())
+        #expect(removal.inForce && removal.storeRevision == 102 && removal.removed == ["NetworkPolicy/shop/a"])
+        #expect(store.names == ["NetworkPolicy/shop/b"])
+        #expect(try await state.policies().map(\.name) == ["b"])
+    }
+
+    @Test func `a store that does not take it leaves everything as it was, and says so`() async throws {
+        let (state, store) = try await member("refused")
+        _ = try await state.applyPolicies(Self.policy("a"), options: ChangeOptions())
+        store.state.withLock { $0.failure = StoreError(.unavailable, "no member answers") }
+        for _ in 0..<2 {
+            let error = try await #require(throws: APIError.self) {
+                try await state.applyPolicies(Self.policy("b"), options: ChangeOptions())
+            }
+            #expect(error.code == .unavailable && error.message.contains("no member answers"))
+        }
+        await #expect(throws: APIError.self) { try await state.deletePolicy("a", options: ChangeOptions()) }
+        #expect(try await state.policies().map(\.name) == ["a"] && store.names == ["NetworkPolicy/shop/a"])
+        // Wrong documents do not get as far as that.
+        let wrong = PolicyDocument(name: "p.yaml", text: Array("kind: NetworkPolicy".utf8))
+        let error = try await #require(throws: APIError.self) {
+            try await state.applyPolicies(wrong, options: ChangeOptions())
+        }
+        #expect(error.code == .invalidPolicy)
+        for options in [ChangeOptions(isForced: true), ChangeOptions(confirmWithin: .seconds(9))] {
+            let error = try await #require(throws: APIError.self) {
+                try await state.applyPolicies(Self.policy("b"), options: options)
+            }
+            #expect(error.code == .badRequest && error.message.contains("--local"))
+        }
+    }
+
+    @Test func `an agent that could not open the store does not take it for a host that is alone`() async throws {
+        let state = try await AgentState.adopted(in: "\(scratch.path)/closed") { $0.fleet.isEnabled = true }
+        await state.report("cluster", "cluster: no such file; trying again")
+        let error = try await #require(throws: APIError.self) {
+            try await state.applyPolicies(Self.policy("a"), options: ChangeOptions())
+        }
+        #expect(error.code == .unavailable && error.message.contains("no such file"))
+        _ = try await state.applyPolicies(Self.policy("a"), options: ChangeOptions(isLocal: true))
+        #expect(try await state.policy("a").origin == "api")
+    }
+
+    @Test func `what is applied on this host alone wins here, and is not overwritten unseen`() async throws {
+        let (state, store) = try await member("local")
+        _ = try await state.applyPolicies(Self.policy("a"), options: ChangeOptions())
+        let local = ChangeOptions(isLocal: true)
+        let report = try await state.applyPolicies(Self.policy("a", app: "job"), options: local)
+        #expect(report.revision == 1 && report.storeRevision == nil)
+        #expect(try await state.policy("a").origin == "api" && store.state.withLock { $0.revision } == 101)
+        for attempt in 0..<2 {
+            let error = try await #require(throws: APIError.self) {
+                attempt == 0
+                    ? try await state.applyPolicies(Self.policy("a"), options: ChangeOptions())
+                    : try await state.deletePolicy("a", options: ChangeOptions())
+            }
+            #expect(error.code == .refused && error.message.contains("policy delete --local NetworkPolicy/shop/a"))
+        }
+        _ = try await state.deletePolicy("a", options: local)
+        #expect(try await state.policy("a").origin == "cluster")
+        await #expect(throws: APIError.self) { try await state.deletePolicy("a", options: local) }
+    }
+
+    @Test func `what the store has and this host does not take is told`() async throws {
+        let (state, store) = try await member("behind")
+        // Somebody else was quicker: what comes back is another text.
+        store.changes.withLock {
+            $0 = { delta in
+                let other = delta.documents.mapValues { _ in Optional(Self.policy("a", app: "other").text) }
+                await state.update(cluster: ClusterMailbox.Letters(delta: ClusterDelta(documents: other)))
+            }
+        }
+        let report = try await state.share(
+            try await state.read([Self.policy("a")]), in: store, ChangeOptions(), patience: .milliseconds(200))
+        #expect(!report.inForce && report.storeRevision == 101)
+        #expect(report.notice?.contains("in the store since revision 101") == true)
     }
 
     private let scratch: Scratch

@@ -29,7 +29,13 @@ extension AgentState {
             } catch {
                 (diagnostics, refusal) = (bundle.records, error.message)
             }
-        case .delete(let reference): add(try deletion(of: reference), to: &delta)
+        case .delete(let reference):
+            if fleet != nil, applied.policies[try find(reference).reference] == nil {
+                let shared = try sharedUnit(reference).reference
+                delta[shared] = builtInPolicies[shared]
+            } else {
+                add(try deletion(of: reference), to: &delta)
+            }
         case .rollBack(let revision):
             let edits = try self.edits(backTo: revision)
             add(edits, to: &delta)

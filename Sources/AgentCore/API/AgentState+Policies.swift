@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ClusterSchema
 import ControlAPI
 import KernelDatapath
 import LinuxHost
@@ -8,13 +9,20 @@ import PolicyModel
 
 extension AgentState {
     func policies() async throws(APIError) -> [PolicyRecord] {
-        (Array(engine.input.policies.values) + lapsed).sorted { $0.reference < $1.reference }.map(record)
+        let authors = await fleet?.authors() ?? [:]
+        return (Array(engine.input.policies.values) + lapsed).sorted { $0.reference < $1.reference }.map {
+            record($0, authors)
+        }
     }
 
     func policy(_ reference: String) async throws(APIError) -> PolicyRecord {
+        let authors = await fleet?.authors() ?? [:]
         let policy = try find(reference)
-        var record = record(policy)
+        var record = record(policy, authors)
         record.document = applied.entries[policy.reference]?.document
+        if record.appliedBy != nil, let unit = cluster?.documents.unit(of: policy.reference) {
+            record.document = await fleet?.text(of: unit).map { String(decoding: $0, as: UTF8.self) }
+        }
         record.warnings = lint([policy.reference])
         return record
     }
@@ -23,6 +31,7 @@ extension AgentState {
         _ documents: [PolicyDocument], options: ChangeOptions
     ) async throws(APIError) -> PolicyChangeReport {
         let bundle = try read(documents)
+        if let store = try sharedStore(options) { return try await share(bundle, in: store, options) }
         try checkDirectory(bundle.items.map(\.policy.reference))
         let edits = bundle.items.map { item in
             AppliedPolicies.Edit(reference: item.policy.reference, after: (AppliedPolicy(item), item.policy))
@@ -34,7 +43,8 @@ extension AgentState {
     }
 
     func deletePolicy(_ reference: String, options: ChangeOptions) async throws(APIError) -> PolicyChangeReport {
-        try transact(try deletion(of: reference), .delete, options)
+        if let store = try sharedStore(options) { return try await withdraw(reference, from: store, options) }
+        return try transact(try deletion(of: reference), .delete, options)
     }
 
     /// Throws if no applied policy has the name.
@@ -146,21 +156,24 @@ extension AgentState {
         return bundle
     }
 
-    private func lint(_ references: [PolicyReference]) -> [DiagnosticRecord] {
+    func lint(_ references: [PolicyReference]) -> [DiagnosticRecord] {
         let findings = engine.diagnostics().adding(lint(engine.input.policies.values))
         return findings.filter { references.contains($0.origin.policy) }.map(\.record)
     }
 
-    private func record(_ policy: Policy) -> PolicyRecord {
+    private func record(_ policy: Policy, _ authors: [String: StoredAuthor]) -> PolicyRecord {
         let reference = policy.reference
+        let origin = origin(of: policy)
+        let author = origin == "cluster" ? cluster?.documents.unit(of: reference).flatMap { authors[$0] } : nil
         let selectors = policy.rules.map(\.subject) + policy.defaultDeny.map(\.subject)
         let endpoints = engine.input.workloads.values.filter { workload in
             selectors.contains { $0.concerns(workload) }
         }
         return PolicyRecord(
             kind: reference.kind, namespace: reference.namespace, name: reference.name,
-            origin: origin(of: policy), source: policy.source.text,
+            origin: origin, source: policy.source.text,
             audit: policy.isAudit, rules: policy.rules.count, endpoints: endpoints.map(\.name).sorted(),
+            appliedBy: author?.name, appliedAt: author?.at,
             validUntil: policy.validUntil.map { Timestamp.text(seconds: $0) },
             isLapsed: engine.input.policies[reference] == nil ? true : nil)
     }
@@ -170,7 +183,7 @@ extension AgentState {
         return cluster?.documents[policy.reference] == policy ? "cluster" : "directory"
     }
 
-    private func find(_ text: String) throws(APIError) -> Policy {
+    func find(_ text: String) throws(APIError) -> Policy {
         let matches = (Array(engine.input.policies.values) + lapsed).filter { policy in
             let reference = policy.reference
             return [reference.text, "\(reference.kind)/\(reference.name)", reference.name].contains(text)

@@ -132,6 +132,13 @@ extension AgentState {
     ) throws(APIError) -> PolicyChangeReport {
         var change = desiredChange()
         add(edits, to: &change.policies)
+        return try self.change(change, options, diagnostics)
+    }
+
+    /// Brings a change into force, or says what it would change.
+    func change(
+        _ change: EngineChange, _ options: ChangeOptions, _ diagnostics: [DiagnosticRecord]
+    ) throws(APIError) -> PolicyChangeReport {
         var report = PolicyChangeReport(
             inForce: !options.isDryRun, generation: datapath.status().generation, diagnostics: diagnostics)
         name(change.policies, in: &report)

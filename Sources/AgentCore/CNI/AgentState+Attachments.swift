@@ -138,12 +138,17 @@ extension AgentState {
     private func wait(
         for attachment: Attachment, until deadline: ContinuousClock.Instant, _ isFar: (AttachmentState) -> Bool
     ) async {
+        await waitForChange(until: deadline) { isFar(condition(attachment).state) }
+    }
+
+    /// Waits for something that endpoints or policies come to, until a moment at the latest.
+    func waitForChange(until deadline: ContinuousClock.Instant, _ isDone: () -> Bool) async {
         let alarm = Task {
             try? await Task.sleep(until: deadline, clock: .continuous)
             wakeAttachmentWaiters()
         }
         defer { alarm.cancel() }
-        while ContinuousClock.now < deadline, !isDetached, !isFar(condition(attachment).state) {
+        while ContinuousClock.now < deadline, !isDetached, !isDone() {
             await withCheckedContinuation { attachmentWaiters.append($0) }
         }
     }

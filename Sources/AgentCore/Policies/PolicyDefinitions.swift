@@ -19,6 +19,9 @@ struct PolicyDefinitions: Sendable {
 
     subscript(reference: PolicyReference) -> Policy? { definitions[reference]?.policy }
 
+    /// The file that defines a policy.
+    func holder(of reference: PolicyReference) -> String? { definitions[reference]?.file }
+
     /// Why some of these files cannot hold what is new in them together with everything else: another file defines it.
     ///
     /// Who has a policy keeps it; of two files to which it is new, the one that sorts first gets it. A file is a unit:

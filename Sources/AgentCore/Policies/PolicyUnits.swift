@@ -88,6 +88,18 @@ struct PolicyUnits: Sendable {
 
     var references: some Collection<PolicyReference> { definitions.references }
 
+    /// The unit that holds a policy.
+    func unit(of reference: PolicyReference) -> String? { definitions.holder(of: reference) }
+
+    /// What a unit holds in force.
+    func references(in unit: String) -> [PolicyReference] { units[unit]?.references ?? [] }
+
+    /// True if a unit has this text, and it is what is in force.
+    func holds(_ unit: String, _ text: [UInt8]) -> Bool {
+        guard let unit = units[unit] else { return false }
+        return unit.problem == nil && unit.fingerprint == ContentFingerprint(text)
+    }
+
     /// Of policies in force.
     var count: Int { definitions.count }
 

@@ -105,11 +105,12 @@ extension AgentState {
         let document = Quarantine.document(address, labels, allowing: networks, cause: cause)
         _ = try await applyPolicies(
             [PolicyDocument(name: "<quarantine of \(workload.name)>", text: Array(document.utf8))],
-            options: ChangeOptions())
+            options: ChangeOptions(isLocal: true))
     }
 
     func liftQuarantine(_ address: IPAddress) async throws(APIError) {
-        _ = try await deletePolicy("GlobalNetworkPolicy/\(Quarantine.name(address))", options: ChangeOptions())
+        _ = try await deletePolicy(
+            "GlobalNetworkPolicy/\(Quarantine.name(address))", options: ChangeOptions(isLocal: true))
     }
 }
 

@@ -31,12 +31,25 @@ struct GroupMembership: Sendable {
         return nil
     }
 
-    private func userName(_ id: UInt32) -> Substring? {
-        records(passwordFile).first { $0.count >= 3 && $0[2] == String(id) }?[0]
+    private func userName(_ id: UInt32) -> Substring? { UserNames(file: passwordFile).name(of: id) }
+}
+
+/// Names of users, from the account file.
+struct UserNames: Sendable {
+    var file = "/etc/passwd"
+
+    func name(of id: UInt32) -> Substring? {
+        records(file).first { $0.count >= 3 && $0[2] == String(id) }?[0]
     }
 
-    private func records(_ path: String) -> [[Substring]] {
-        let text = (try? readTextFile(path)) ?? ""
-        return text.split(separator: "\n").map { $0.split(separator: ":", omittingEmptySubsequences: false) }
+    /// For people: the name, else the number; `agent` for the agent itself.
+    func text(of id: UInt32?) -> String {
+        guard let id else { return "agent" }
+        return name(of: id).map(String.init) ?? String(id)
     }
+}
+
+private func records(_ path: String) -> [[Substring]] {
+    let text = (try? readTextFile(path)) ?? ""
+    return text.split(separator: "\n").map { $0.split(separator: ":", omittingEmptySubsequences: false) }
 }

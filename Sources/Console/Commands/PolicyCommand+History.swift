@@ -97,9 +97,13 @@ struct ChangeFlags: ParsableArguments {
             valueName: "time"))
     var confirm: ConfirmationTime?
 
+    @Flag(help: "On this host alone, where it shares a store with a fleet; what is said here wins here.")
+    var local = false
+
     var options: ChangeOptions {
         ChangeOptions(
-            isDryRun: dryRun, isForced: force, session: currentSession(), confirmWithin: confirm?.duration)
+            isDryRun: dryRun, isForced: force, session: currentSession(), confirmWithin: confirm?.duration,
+            isLocal: local)
     }
 }
 

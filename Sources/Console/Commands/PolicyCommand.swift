@@ -16,7 +16,8 @@ struct PolicyCommand: AsyncParsableCommand {
             abstract: "Bring policies into force; all files together are one transaction.",
             discussion: """
                 The agent keeps them over restarts. A policy of the same kind, namespace and name is replaced. If one \
-                file is wrong, none comes into force.
+                file is wrong, none comes into force. Where the agent shares a store with a fleet (`cluster` in its \
+                configuration) they come into force on every node, a hundred at once at most.
                 """)
 
         @Option(
@@ -42,7 +43,8 @@ struct PolicyCommand: AsyncParsableCommand {
     }
 
     struct Get: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the policies in force, or show one.")
+        static let configuration = CommandConfiguration(
+            abstract: "List the policies in force, or show one.", aliases: ["list"])
 
         @Argument(help: "kind/namespace/name, kind/name or name.")
         var policy: String?

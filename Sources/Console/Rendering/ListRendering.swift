@@ -53,12 +53,15 @@ enum ListRendering {
     }
 
     static func lines(_ policies: [PolicyRecord]) -> [String] {
-        var table = TextTable(["POLICY", "RULES", "MODE", "ENDPOINTS", "ORIGIN", "SOURCE"])
+        let areShared = policies.contains { $0.appliedBy != nil }
+        var table = TextTable(
+            ["POLICY", "RULES", "MODE", "ENDPOINTS", "ORIGIN", "SOURCE"] + (areShared ? ["APPLIED"] : []))
         for policy in policies {
-            table.add([
+            let row = [
                 policy.text, String(policy.rules), mode(policy), String(policy.endpoints.count),
                 policy.origin, policy.source,
-            ])
+            ]
+            table.add(row + (areShared ? [applied(policy) ?? "-"] : []))
         }
         return table.lines(none: "no policies: everything is open; apply one with `bulkhead policy apply -f FILE`")
     }
@@ -69,12 +72,18 @@ enum ListRendering {
             "  mode       \(mode(policy))", "  rules      \(policy.rules)",
             "  endpoints  \(policy.endpoints.isEmpty ? "none" : policy.endpoints.joined(separator: ", "))",
         ]
+        if let applied = applied(policy) { lines.append("  applied    \(applied)") }
         lines += (policy.warnings ?? []).map { "  \($0.text)" }
         if let document = policy.document {
             let text = document.hasSuffix("\n") ? String(document.dropLast()) : document
             lines += [""] + text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         }
         return lines
+    }
+
+    /// When, and by whom on which node.
+    private static func applied(_ policy: PolicyRecord) -> String? {
+        policy.appliedBy.map { "\(policy.appliedAt ?? "-") by \($0)" }
     }
 
     private static func mode(_ policy: PolicyRecord) -> String {

@@ -12,14 +12,16 @@ enum PolicyRendering {
         lines += report.removed.map { "\($0) \(verb)removed" }
         let entries =
             "\(report.entriesAdded) entries added, \(report.entriesChanged) changed, \(report.entriesRemoved) removed"
-        lines.append(
-            report.inForce
-                ? "in force as generation \(report.generation)"
-                    + (report.revision.map { ", revision \($0)" } ?? "") + ": \(entries)"
-                : "dry run, nothing was changed: \(entries)"
-        )
+        lines.append(report.notice ?? outcome(report, entries))
         if let waiting = report.confirmation { lines.append(HistoryRendering.waiting(waiting)) }
         return lines
+    }
+
+    private static func outcome(_ report: PolicyChangeReport, _ entries: String) -> String {
+        guard report.inForce else { return "dry run, nothing was changed: \(entries)" }
+        let revision = report.revision.map { ", revision \($0)" } ?? ""
+        let fleet = report.storeRevision.map { "; the fleet's since the store's revision \($0)" } ?? ""
+        return "in force as generation \(report.generation)\(revision): \(entries)\(fleet)"
     }
 
     static func lines(_ report: ValidationReport) -> [String] {
