@@ -15,7 +15,7 @@ import Testing
                 .dropLast().joined(separator: "/")
             let result = try await bed.run(
                 ["\(Self.repository)/scripts/package", "--binaries", binaries, "--output", output],
-                within: .seconds(180))
+                within: .seconds(600))
             #expect(result.status == 0, "\(result.output)\(result.errors)")
             #expect(result.output.contains("packages: installed, tried and removed in scratch roots"))
             let fields = try await bed.run([
