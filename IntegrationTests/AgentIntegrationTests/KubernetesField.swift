@@ -15,59 +15,68 @@ struct KubernetesField {
     let agent: TestAgent
     let cgroupRoot: String
     let api: SpawnedProcess
+    let kubeconfig: String
+    private let url: String
 
     var control: ControlClient { ControlClient(transport: SocketTransport(path: agent.socketPath)) }
 
     /// The agent is not started.
-    init(_ bed: TestBed) async throws {
+    ///
+    /// `tls`: the API shows a certificate of an authority of its own. `settings`: more of `kubernetes` in the configuration.
+    init(_ bed: TestBed, tls: Bool = false, settings: String = "") async throws {
         self.bed = bed
+        url = "\(tls ? "https" : "http")://127.0.0.1:\(Self.port)"
         host = try await bed.host()
         guard let hierarchy = try CgroupRoot.find() else { throw TestBedError("no cgroup2 is mounted") }
         let root = "\(hierarchy)/\(bed.prefix)"
         cgroupRoot = root
         try bed.noteCleanup("find \(root) -depth -type d -exec rmdir {} +")
         try await bed.shell("mkdir -p \(root)/kubepods/burstable")
-        let kubeconfig = bed.path("kubeconfig")
-        try writeFile(
-            kubeconfig,
-            """
-            current-context: c
-            contexts: [{name: c, context: {cluster: c, user: u}}]
-            clusters: [{name: c, cluster: {server: "http://127.0.0.1:\(Self.port)"}}]
-            users: [{name: u, user: {token: t}}]
-
-            """)
+        kubeconfig = bed.path("kubeconfig")
         agent = try await host.agent(
             configuration: """
                 nodeName: \(Self.node)
-                kubernetes: {kubeconfig: \(kubeconfig), cgroupRoot: \(root)}
+                kubernetes: {kubeconfig: \(kubeconfig), cgroupRoot: \(root)\(settings.isEmpty ? "" : ", \(settings)")}
                 """)
-        api = try host.namespace.start([
-            TestAgent.product("kubernetes-double"), "--port", "\(Self.port)", "--bookmark-milliseconds", "200",
-        ])
+        api = try host.namespace.start(
+            [
+                TestAgent.product("kubernetes-double"), "--port", "\(Self.port)", "--bookmark-milliseconds", "200",
+                "--kubeconfig", kubeconfig,
+            ] + (tls ? ["--tls"] : []))
         try await put("namespaces/shop", #"{"metadata":{"labels":{"team":"a","kubernetes.io/metadata.name":"shop"}}}"#)
         try await put("namespaces/lab", #"{"metadata":{"labels":{"team":"b"}}}"#)
     }
 
     /// Puts an object into the API, whole with its status; `path`: below `/api/v1` unless it begins with `/`.
     func put(_ path: String, _ object: String) async throws {
-        let target = path.hasPrefix("/") ? path : "/api/v1/\(path)"
         try await eventually("the API takes \(path)") {
-            let result = try await host.namespace.run(
-                [
-                    "curl", "-sf", "-m", "5", "-X", "PUT", "--data-binary", "@-",
-                    "http://127.0.0.1:\(Self.port)/_double/objects\(target)",
-                ], input: object)
-            return result.status == 0
+            try await command("PUT", "objects\(target(path))", object).status == 0
         }
     }
 
-    func remove(_ path: String) async throws {
-        let target = path.hasPrefix("/") ? path : "/api/v1/\(path)"
-        try await host.namespace.run(
-            ["curl", "-sf", "-m", "5", "-X", "DELETE", "http://127.0.0.1:\(Self.port)/_double/objects\(target)"]
-        ).checked()
+    func remove(_ path: String) async throws { try await command("DELETE", "objects\(target(path))").checked() }
+
+    /// Whether the API has an object.
+    func exists(_ path: String) async throws -> Bool {
+        try await host.namespace.run(["curl", "-skf", "-m", "5", "-o", "/dev/null", "\(url)\(target(path))"]).status
+            == 0
     }
+
+    /// Makes something go wrong; `fault`: as the double's control endpoint is told it.
+    func fail(_ fault: String) async throws { try await command("POST", "faults", fault).checked() }
+
+    func clearFaults() async throws { try await command("DELETE", "faults").checked() }
+
+    /// What the double can do, by name: `break-connections`, `rotate-certificate?seconds=-60`.
+    func act(_ action: String) async throws { try await command("POST", action).checked() }
+
+    @discardableResult
+    private func command(_ method: String, _ path: String, _ body: String = "") async throws -> CommandResult {
+        try await host.namespace.run(
+            ["curl", "-skf", "-m", "5", "-X", method, "--data-binary", "@-", "\(url)/_double/\(path)"], input: body)
+    }
+
+    private func target(_ path: String) -> String { path.hasPrefix("/") ? path : "/api/v1/\(path)" }
 
     /// Tells the API of a pod.
     func announce(

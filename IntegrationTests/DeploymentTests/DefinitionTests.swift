@@ -35,7 +35,7 @@ import Testing
     private func faults(_ record: WorkloadSliceRecord) throws -> [String] {
         let bytes = try JSONEncoder().encode(["spec": record])
         let value = try #require(try ConfigurationNode.read(Array(bytes), file: "slice"))
-        return SchemaValidation.faults(of: value, by: try schema("workloadslices.yaml"))
+        return SchemaValidation.faults(of: value, by: try schema("workload-slices/workloadslices.yaml"))
     }
 
     private func record(_ count: Int) -> WorkloadSliceRecord {
@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test func `the definition is of the kind that agents ask for`() throws {
-        let text = try String(contentsOfFile: "\(Self.folder)/workloadslices.yaml", encoding: .utf8)
+        let text = try String(contentsOfFile: "\(Self.folder)/workload-slices/workloadslices.yaml", encoding: .utf8)
         let spec = try #require(try Manifest.read(text).first?.node["spec"])
         let kind = ResourceKind.workloadSlices
         #expect(spec["group"]?.text == kind.group)
@@ -91,7 +91,7 @@ import Testing
     ])
     func `the logging resource takes what it means`(text: String, expected: [String]) throws {
         let value = try #require(try ConfigurationNode.read(Array(text.utf8), file: "logging"))
-        #expect(try SchemaValidation.faults(of: value, by: schema("policyloggings.yaml")) == expected)
+        #expect(try SchemaValidation.faults(of: value, by: schema("policy-logging/policyloggings.yaml")) == expected)
     }
 
     private static let whole = """

@@ -11,7 +11,7 @@ import Testing
 @Suite struct KubernetesOverlayTests {
     private static let repository = #filePath
         .split(separator: "/").dropLast(3).map { "/\($0)" }.joined()
-    private static let overlays = ["audit", "enforce", "single-node"]
+    private static let overlays = ["audit", "enforce", "large", "single-node"]
 
     private static func product(_ name: String) -> String {
         let bundle = CommandLine.arguments[0]
@@ -66,20 +66,26 @@ import Testing
                 let probes = container.keys.filter { $0.hasSuffix("Probe") }
                 var commands = probes.map { container[$0]?["exec"]?["command"]?.texts ?? [] }
                 if let own = container["command"]?.texts { commands.append(own + (container["args"]?.texts ?? [])) }
-                for command in commands {
-                    #expect(command.first == "/usr/bin/bulkhead", "\(command)")
-                    // Without an agent and a network there is nothing to do; the words must make sense.
-                    let words = command.dropFirst().map { $0 == "/opt/cni/bin" ? bed.path("bin") : $0 }
-                    let isolation = words.first == "cni" ? ["--directory", bed.path("net.d")] : []
-                    let result = try await bed.run(
-                        [Self.product("bulkhead")] + words + isolation,
-                        environment: ["BULKHEAD_SOCKET": bed.path("none")])
-                    #expect([3, 4, 5].contains(result.status), "\(command): \(result.status) \(result.errors)")
-                }
-                let name = container["name"]?.text
-                #expect(probes.count == (name == "agent" ? 3 : 0), "\(name ?? "")")
+                for command in commands { try await tryOut(command, bed) }
+                let name = container["name"]?.text ?? ""
+                #expect(probes.count == (["agent": 3, "controller": 2][name] ?? 0), "\(name)")
             }
         }
+    }
+
+    /// Without an agent, a network and a cluster there is nothing to do; the words must make sense.
+    private func tryOut(_ command: [String], _ bed: TestBed) async throws {
+        let program = try #require(command.first?.split(separator: "/").last.map(String.init))
+        #expect(command.first == "/usr/bin/\(program)")
+        let replaced = ["/opt/cni/bin": bed.path("bin"), "/etc/bulkhead/agent.yaml": bed.path("agent.yaml")]
+        try writeFile(bed.path("agent.yaml"), "runDirectory: \(bed.path("none"))\nkubernetes: {}\n")
+        let words = command.dropFirst().map { replaced[$0] ?? $0 }
+        let isolation = words.first == "cni" ? ["--directory", bed.path("net.d")] : []
+        let result = try await bed.run(
+            [Self.product(program)] + words + isolation, environment: ["BULKHEAD_SOCKET": bed.path("none")])
+        // Neither success nor wrong usage.
+        let expected: Set<Int32> = program == "bulkhead" ? [3, 4, 5] : [1]
+        #expect(expected.contains(result.status), "\(command): \(result.status) \(result.errors)")
     }
 
     @Test func `only what enforces holds pods up`() async throws {
@@ -114,16 +120,47 @@ import Testing
     {
         try await withTestBed(subnet: 98) { bed in
             let manifests = try await render(overlay, bed)
-            let role = try #require(manifests.first { $0.kind == "ClusterRole" && $0.name == "bulkhead-agent" })
-            var granted: [String] = []
-            for rule in role.node["rules"]?.items ?? [] {
-                #expect(rule["verbs"]?.texts == ["list", "watch"])
-                for group in rule["apiGroups"]?.texts ?? [] {
-                    granted += (rule["resources"]?.texts ?? []).map { group.isEmpty ? $0 : "\($0).\(group)" }
+            var asked: [String: [String]] = [:]
+            for kind in [ResourceKind.pods, .namespaces] + ResourceKind.documents {
+                asked[kind.description] = ["list", "watch"]
+            }
+            #expect(granted("bulkhead-agent", manifests) == asked)
+            let slices = [ResourceKind.workloadSlices.description: ["get", "list", "watch"]]
+            #expect(granted("bulkhead-agent-slices", manifests) == (overlay == "large" ? slices : [:]))
+        }
+    }
+
+    /// What a cluster role allows, by kind.
+    private func granted(_ role: String, _ manifests: [Manifest]) -> [String: [String]] {
+        let role = manifests.first { $0.kind == "ClusterRole" && $0.name == role }
+        var granted: [String: [String]] = [:]
+        for rule in role?.node["rules"]?.items ?? [] {
+            for group in rule["apiGroups"]?.texts ?? [] {
+                for resource in rule["resources"]?.texts ?? [] {
+                    granted[group.isEmpty ? resource : "\(resource).\(group)", default: []] +=
+                        rule["verbs"]?.texts ?? []
                 }
             }
-            let asked = [ResourceKind.pods, .namespaces] + ResourceKind.documents
-            #expect(granted.sorted() == asked.map(\.description).sorted())
+        }
+        return granted
+    }
+
+    @Test func `the controller writes slices and its lease, and nothing else`() async throws {
+        try await withTestBed(subnet: 98) { bed in
+            let manifests = try await render("large", bed)
+            #expect(
+                granted("bulkhead-controller", manifests) == [
+                    "pods": ["list", "watch"], "namespaces": ["list", "watch"],
+                    ResourceKind.workloadSlices.description: ["list", "watch", "create", "patch", "delete"],
+                ])
+            let role = try #require(manifests.first { $0.kind == "Role" && $0.name == "bulkhead-controller" })
+            let rules = role.node["rules"]?.items ?? []
+            #expect(rules.map { $0["resources"]?.texts } == [["leases"], ["leases"]])
+            #expect(rules.compactMap { $0["resourceNames"]?.texts } == [[ControllerSettings().lease]])
+            #expect(role.namespace == ControllerSettings().namespace)
+            let controller = try #require(manifests.first { $0.kind == "Deployment" })
+            let environment = ManifestRules.containers(controller).first?["env"]?.items.compactMap { $0["name"]?.text }
+            #expect(environment == ["POD_NAME"])
         }
     }
 }

@@ -28,10 +28,11 @@ package struct SlicePacker: Sendable {
             for key in slice.workloads.keys {
                 if places[key] == nil { places[key] = name } else { own.workloads[key] = nil }
             }
-            if own != slice { touched.insert(name) }
+            if let number = Int(name.dropFirst(Self.namePrefix.count)) { nextNumber = max(nextNumber, number + 1) }
+            if own != slice || own.workloads.isEmpty { touched.insert(name) }
+            guard !own.workloads.isEmpty else { continue }
             slices[name] = own
             note(name, from: nil)
-            if let number = Int(name.dropFirst(Self.namePrefix.count)) { nextNumber = max(nextNumber, number + 1) }
         }
     }
 

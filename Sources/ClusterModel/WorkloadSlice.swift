@@ -10,6 +10,9 @@ package struct WorkloadSlice: Hashable, Sendable {
     /// So many workloads a slice holds at most.
     package static let workloadsMax = 1000
 
+    /// Name of a slice without workloads that is there once all others are: before, slices may be missing.
+    package static let marker = "complete"
+
     /// By `<namespace>/<name>`.
     package var workloads: [String: ClusterWorkload]
 

@@ -10,7 +10,7 @@ import Logging
     static let configuration = CommandConfiguration(
         commandName: "bulkhead-agent",
         abstract: "Keeps the workloads of this host apart: watches them, compiles policies, programs the kernel.",
-        version: "0.1.0")
+        version: "0.1.0", subcommands: [ControllerCommand.self])
 
     @Option(help: "Configuration file (default: /etc/bulkhead/agent.yaml if it exists).") var config: String?
     @Option(help: "Directory with policy files.") var policyDir: String?
@@ -33,11 +33,7 @@ import Logging
         do {
             let configuration = try effectiveConfiguration()
             guard !checkConfig else { return try configuration.checkFiles() }
-            var logger = Logger(label: "bulkhead-agent") { _ in
-                AgentLogHandler(format: configuration.logFormat, level: configuration.logLevel)
-            }
-            logger.logLevel = configuration.logLevel
-            try await Agent(configuration: configuration, logger: logger).run()
+            try await Agent(configuration: configuration, logger: configuration.logger("bulkhead-agent")).run()
         } catch let error as ValidationError {
             throw error
         } catch {
@@ -45,7 +41,7 @@ import Logging
         }
     }
 
-    private func effectiveConfiguration() throws -> AgentConfiguration {
+    func effectiveConfiguration() throws -> AgentConfiguration {
         var result = AgentConfiguration()
         if let path = config ?? AgentConfiguration.existingDefaultPath { try result.read(file: path) }
         if let policyDir { result.policyDirectory = policyDir }
@@ -69,6 +65,14 @@ import Logging
     where Value.RawValue == String {
         guard let value = Value(rawValue: text) else { throw ValidationError("\(flag): no value \"\(text)\"") }
         return value
+    }
+}
+
+extension AgentConfiguration {
+    func logger(_ label: String) -> Logger {
+        var logger = Logger(label: label) { _ in AgentLogHandler(format: logFormat, level: logLevel) }
+        logger.logLevel = logLevel
+        return logger
     }
 }
 

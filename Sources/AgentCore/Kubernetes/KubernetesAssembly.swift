@@ -77,7 +77,10 @@ struct KubernetesAssembly {
     var isOpen: Bool { documents == nil }
 
     /// True while only kinds that fail hold everything up.
-    var isHeldUp: Bool { !isOpen && listed.isSuperset(of: required) }
+    var isHeldUp: Bool { !isOpen && listed.isSuperset(of: required) && areSlicesWhole }
+
+    /// False: their writer is not done with them for the first time.
+    private var areSlicesWhole: Bool { sliced == nil || slices[ObjectKey(name: WorkloadSlice.marker)] != nil }
 
     /// The pods of this node, by UID; nil: not known yet.
     var records: [String: PodRecord]? { isOpen ? catalogue.records : nil }
@@ -174,7 +177,7 @@ struct KubernetesAssembly {
 
     /// Tells everything, once all of it is known.
     private mutating func open() -> [ClusterChange] {
-        guard var all = documents, listed.isSuperset(of: required) else { return [] }
+        guard var all = documents, listed.isSuperset(of: required), areSlicesWhole else { return [] }
         for kind in kinds where !listed.contains(kind) {
             switch standing[kind] {
             case .absent: continue
@@ -224,7 +227,9 @@ struct KubernetesAssembly {
             isConnected
             ? "following the API at \(server)"
             : names.isEmpty
-                ? "reading the API at \(server)"
+                ? areSlicesWhole
+                    ? "reading the API at \(server)"
+                    : "the API at \(server) has no workload slices yet, or not all: their controller writes them"
                 : "the API at \(server) does not tell of \(names.joined(separator: ", "))"
         return ClusterFeedStatus(isConnected: isConnected, message: message, problems: problems)
     }

@@ -18,8 +18,8 @@ struct KubernetesFeed: ClusterFeed {
     let remembered: [String: [UInt8]]
     /// Where the pods of this node are told.
     let board: PodBoard
-    /// Workloads of other nodes come in slices, not from every pod.
-    var isSliced = false
+    /// Whether workloads of other nodes come in slices, not from every pod.
+    var slices = SliceMode.never
     var kinds = ResourceKind.documents
 
     var name: String { PodSource.name }
@@ -36,6 +36,7 @@ struct KubernetesFeed: ClusterFeed {
     }
 
     private func follow(_ tell: @Sendable (ClusterChange) -> Void) async {
+        guard let isSliced = await sliced(tell) else { return }
         let (steps, post) = AsyncStream.makeStream(of: KubernetesAssembly.Step.self)
         await withTaskGroup(of: Void.self) { group in
             let pods = Informer(.pods, client, fieldSelector: isSliced ? "spec.nodeName=\(node)" : nil) {
@@ -65,6 +66,28 @@ struct KubernetesFeed: ClusterFeed {
             }
             group.cancelAll()
         }
+    }
+}
+
+extension KubernetesFeed {
+    private static let pause: Duration = .seconds(2)
+
+    /// Nil: cancelled before the API answered; what was remembered stands meanwhile.
+    private func sliced(_ tell: @Sendable (ClusterChange) -> Void) async -> Bool? {
+        while !Task.isCancelled {
+            do throws(KubernetesError) {
+                return try await slices.isSliced(client)
+            } catch {
+                tell(
+                    .status(
+                        ClusterFeedStatus(
+                            isConnected: false,
+                            message: "the API at \(client.configuration.server) does not tell of pods",
+                            problems: ["\(ResourceKind.pods)": error.message])))
+            }
+            try? await Task.sleep(for: Self.pause)
+        }
+        return nil
     }
 }
 

@@ -13,6 +13,20 @@ struct KubernetesSettings: Hashable, Sendable {
     var kubeconfig = ""
     /// Below which the kubelet makes the cgroups of pods; empty: the hierarchy's root.
     var cgroupRoot = ""
+    /// Whether workloads of other nodes are read from slices, which a controller writes, and not from every pod.
+    var workloadSlices = SliceChoice.auto
+    /// Of pods: `auto` takes slices in clusters that have more.
+    var workloadSlicesAbove = 5000
+
+    enum SliceChoice: String, CaseIterable, Sendable { case auto, always, never }
+
+    var sliceMode: SliceMode {
+        switch workloadSlices {
+        case .auto: .above(pods: workloadSlicesAbove)
+        case .always: .always
+        case .never: .never
+        }
+    }
 
     func configuration() throws(KubernetesError) -> KubernetesConfiguration {
         guard kubeconfig.isEmpty else { return try .kubeconfig(kubeconfig) }
@@ -28,6 +42,8 @@ extension ConfigurationReader {
             "enabled": { settings.isEnabled = try $0.boolean() },
             "kubeconfig": { settings.kubeconfig = try $0.string() },
             "cgroupRoot": { settings.cgroupRoot = try $0.string() },
+            "workloadSlices": { settings.workloadSlices = try $0.choice(KubernetesSettings.SliceChoice.self) },
+            "workloadSlicesAbove": { settings.workloadSlicesAbove = try $0.integer(0...10_000_000) },
         ])
         return settings
     }
@@ -62,7 +78,7 @@ struct KubernetesMembership: Sendable {
         await state.use(board)
         let feed = KubernetesFeed(
             client: KubernetesClient(configuration), node: state.node, filter: filter, remembered: remembered,
-            board: board)
+            board: board, slices: settings.sliceMode)
         let pods = ContainerSource(
             source: PodSource(board: board, cgroupRoot: root), location: configuration.server, filter: filter,
             state: state)

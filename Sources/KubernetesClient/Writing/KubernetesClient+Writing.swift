@@ -44,13 +44,21 @@ extension KubernetesClient {
         return try await self.object("PATCH", target, Content(object.bytes, type: "application/apply-patch+yaml"))
     }
 
-    /// Merges some fields into the status of an object (RFC 7396: null removes, a list takes the place of a list).
+    /// Merges some fields into an object (RFC 7396: null removes, a list takes the place of a list).
+    /// - Throws: `notFound` without it.
+    package func merge(
+        _ kind: ResourceKind, _ key: ObjectKey, _ fields: JSONValue, subresource: String? = nil
+    ) async throws(KubernetesError) -> RawObject {
+        try await object(
+            "PATCH", kind.path(key, subresource: subresource),
+            Content(fields.bytes, type: "application/merge-patch+json"))
+    }
+
+    /// Merges some fields into the status of an object, as `merge` does.
     package func patchStatus(
         _ kind: ResourceKind, _ key: ObjectKey, _ status: JSONValue
     ) async throws(KubernetesError) -> RawObject {
-        let body = JSONValue.object(["status": status])
-        return try await object(
-            "PATCH", kind.path(key, subresource: "status"), Content(body.bytes, type: "application/merge-patch+json"))
+        try await merge(kind, key, ["status": status], subresource: "status")
     }
 
     /// Deletes an object.

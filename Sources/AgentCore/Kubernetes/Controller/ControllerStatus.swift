@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+/// How it stands with a controller, as its socket tells it.
+package struct ControllerStatus: Codable, Hashable, Sendable {
+    package var identity: String
+    package var isLeader = false
+    /// True once everything that is to be written is known.
+    package var isComplete = false
+    package var slices = 0
+    /// Slices that wait to be written.
+    package var backlog = 0
+    /// Since the start, of this process.
+    package var writes = 0
+    package var failedWrites = 0
+    /// What is wrong, by what it is about.
+    package var problems: [String: String] = [:]
+}
+
+/// Where the parts of a controller tell how it stands.
+final class ControllerBoard: Sendable {
+    private let content: Mutex<ControllerStatus>
+
+    init(identity: String) { content = Mutex(ControllerStatus(identity: identity)) }
+
+    var status: ControllerStatus { content.withLock { $0 } }
+
+    func update(_ change: (inout ControllerStatus) -> Void) { content.withLock { change(&$0) } }
+
+    /// Notes a problem, or with nil that it is well again; true if that is news.
+    func note(_ subject: String, _ problem: String?) -> Bool {
+        content.withLock { status in
+            guard status.problems[subject] != problem else { return false }
+            status.problems[subject] = problem
+            return true
+        }
+    }
+}
