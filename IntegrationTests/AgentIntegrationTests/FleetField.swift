@@ -42,17 +42,22 @@ struct FleetField {
         }
     }
 
+    /// Short times, so that tests need not wait.
+    static let configuration = "leaseTime: 5s\n  grace: 2s"
+
     let bed: TestBed
     let fabric: TestNamespace
     let etcd: TestEtcd
     private(set) var nodes: [Node] = []
+    /// Addresses of the store's members.
+    private let members: [String]
 
     /// The agents are not started.
     ///
     /// `configuration`: more lines of `cluster`, each indented by two.
     init(
         _ bed: TestBed, nodes names: [String] = ["a", "b"], members: Int = 1,
-        configuration: String = "leaseTime: 5s\n  grace: 2s"
+        configuration: String = FleetField.configuration
     ) async throws {
         self.bed = bed
         fabric = try await bed.namespace("fab", isForwarding: true)
@@ -60,7 +65,8 @@ struct FleetField {
             fabric,
             ["link add fab0 type bridge", "link set fab0 up"]
                 + (1...members).map { "address add \(Self.address(bed, 100 + $0))/24 dev fab0" })
-        let places = (1...members).map { [fabric] in (namespace: fabric, address: Self.address(bed, 100 + $0)) }
+        self.members = (1...members).map { Self.address(bed, 100 + $0) }
+        let places = self.members.map { [fabric] in (namespace: fabric, address: $0) }
         etcd = try await TestEtcd(bed, in: places)
         for (place, name) in names.enumerated() {
             nodes.append(try await makeNode(name, place + 1, configuration))
@@ -99,9 +105,12 @@ struct FleetField {
         }
     }
 
-    /// Cuts a node off from the fabric, or joins it again.
-    func partition(_ node: Node, _ isCut: Bool) async throws {
-        try await bed.ipBatch(fabric, ["link set f\(node.host.part ?? 0) \(isCut ? "down" : "up")"])
+    /// Makes the store silent for a node, or heard again; traffic of workloads passes.
+    func cut(_ node: Node, _ isCut: Bool) async throws {
+        for member in members {
+            try await bed.ipBatch(
+                node.host.namespace, ["route \(isCut ? "add" : "del") blackhole \(member)/32"])
+        }
     }
 
     /// Puts a policy into the store as an agent would.

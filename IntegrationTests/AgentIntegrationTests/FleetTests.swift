@@ -7,42 +7,11 @@ import Testing
 
 /// Two nodes of a fleet without Kubernetes: real agents, kernel, traffic and etcd.
 @Suite(.serialized) struct FleetTests {
-    /// A server on one node, two clients on the other.
-    struct Yard {
-        let field: FleetField
-        let server: TestWorkload
-        let web: TestWorkload
-        let job: TestWorkload
-
-        var a: FleetField.Node { field.nodes[0] }
-        var b: FleetField.Node { field.nodes[1] }
-
-        init(_ bed: TestBed, members: Int = 1) async throws {
-            field = try await FleetField(bed, members: members)
-            server = try await field.nodes[0].host.addWorkload("srv", number: 2)
-            web = try await field.nodes[1].host.addWorkload("web", number: 3)
-            job = try await field.nodes[1].host.addWorkload("job", number: 4)
-            try server.startEchoes()
-            try field.nodes[0].agent.writeWorkloads([(server, "server", ["app": "server"])])
-            try field.nodes[1].agent.writeWorkloads([(web, "web", ["app": "web"]), (job, "job", ["app": "job"])])
-            try await eventually("the server listens") { try await web.canConnect(to: server.address4, port: 80) }
-        }
-
-        /// Who reaches the server.
-        func expect(_ clients: Set<String>, _ moment: String) async throws {
-            for (name, workload) in [("web", web), ("job", job)] {
-                try await eventually("\(moment): \(name) reaches the server: \(clients.contains(name))") {
-                    try await workload.canConnect(to: server.address4, port: 80) == clients.contains(name)
-                }
-            }
-        }
-    }
-
     @Test(.timeLimit(.minutes(4))) func `workloads of other nodes are peers by their labels, as they come and go`()
         async throws
     {
         try await withTestBed(subnet: 99) { bed in
-            let yard = try await Yard(bed)
+            let yard = try await FleetYard(bed)
             _ = try await yard.a.start()
             try await yard.a.says("the store is heard") { $0.cluster?.connected == true }
             try await yard.expect(["web", "job"], "without a policy")
@@ -78,7 +47,7 @@ import Testing
     @Test(.timeLimit(.minutes(4)))
     func `a store that is away changes nothing, also for an agent that starts meanwhile`() async throws {
         try await withTestBed(subnet: 100) { bed in
-            let yard = try await Yard(bed)
+            let yard = try await FleetYard(bed)
             var agent = try await yard.a.start()
             _ = try await yard.b.start()
             try await yard.field.put(policy: "server", FleetField.allow("web"))
@@ -112,7 +81,7 @@ import Testing
 
     @Test(.timeLimit(.minutes(4))) func `what is applied on one node is in force on all, or on none`() async throws {
         try await withTestBed(subnet: 101) { bed in
-            let yard = try await Yard(bed)
+            let yard = try await FleetYard(bed)
             for node in [yard.a, yard.b] { _ = try await node.start() }
             try await yard.a.says("the workloads of the other") { $0.cluster?.workloads == 2 }
             let applied = try await yard.b.agent.tool("policy", "apply", "-f", "-", input: FleetField.allow("web"))

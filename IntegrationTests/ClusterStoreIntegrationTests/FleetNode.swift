@@ -16,6 +16,8 @@ final class FleetNode: Sendable {
         var statuses: [ClusterFeedStatus] = []
         /// When a document came, by name.
         var arrivals: [String: ContinuousClock.Instant] = [:]
+        /// Policies that were gone at any time.
+        var lostDocuments: Set<String> = []
         /// Workloads that were gone at any time.
         var lost: Set<String> = []
     }
@@ -64,6 +66,7 @@ final class FleetNode: Sendable {
     var status: ClusterFeedStatus? { heard.withLock { $0.statuses.last } }
     var statuses: [ClusterFeedStatus] { heard.withLock { $0.statuses } }
     var lost: Set<String> { heard.withLock { $0.lost } }
+    var lostDocuments: Set<String> { heard.withLock { $0.lostDocuments } }
 
     func arrival(of document: String) -> ContinuousClock.Instant? { heard.withLock { $0.arrivals[document] } }
 
@@ -88,6 +91,8 @@ final class FleetNode: Sendable {
     private func take(_ change: ClusterChange) {
         heard.withLock { heard in
             let before = heard.content.workloads.keys
+            let documents = heard.content.documents.keys
+            defer { heard.lostDocuments.formUnion(documents.filter { heard.content.documents[$0] == nil }) }
             switch change {
             case .snapshot(let content): (heard.content, heard.hasSnapshot) = (content, true)
             case .delta(let delta):

@@ -79,7 +79,7 @@ private let text = Array("kind: NetworkPolicy".utf8)
             }
             try await eventually("all keys are there again", within: .seconds(30)) {
                 try await etcd.control("get", "--prefix", "--keys-only", "/bulkhead/").text.split(separator: "\n")
-                    .count { !$0.isEmpty } == 8
+                    .count { !$0.isEmpty } == 9
             }
             try await eventually("both are complete", within: .seconds(30)) {
                 try await etcd.control("get", "--prefix", "/bulkhead/v1/nodes").text

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ClusterModel
+import ClusterSchema
 import ClusterStore
 import Glibc
 import TestBed
@@ -93,6 +94,51 @@ private let text = Array("kind: NetworkPolicy".utf8)
             #expect(b.content.documents["x/y/old"] != nil)
             etcd.signal(0, SIGCONT)
             try await b.knows("what is there now") { $0.documents.keys.sorted() == ["x/y/new", "x/y/stays"] }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(3))) func `a store that lost its data gets its policies back, and no node loses one`()
+        async throws
+    {
+        try await withTestBed(subnet: subnet) { bed in
+            let etcd = try await TestEtcd(bed)
+            var configuration = try etcd.configuration("ib")
+            configuration.nameFile = bed.path("store-name")
+            let a = try FleetNode.started("a", etcd.configuration("ia"))
+            let b = try FleetNode.started("b", configuration)
+            // More than one transaction holds.
+            for part in 0..<3 {
+                let policies = (0..<50).map { ("x/y/p\(part * 50 + $0)", text) }
+                try await a.cluster.apply(documents: Dictionary(uniqueKeysWithValues: policies), author: "test")
+            }
+            for node in [a, b] { try await node.knows("all") { $0.documents.count == 150 && $0.workloads.count == 2 } }
+            let policies = { try await etcd.control("get", "--prefix", "--keys-only", "/bulkhead/v1/policies/").text }
+            try await etcd.lose(0)
+            try await eventually("the policies are there again", within: .seconds(30)) {
+                try await policies().split(separator: "\n").count == 150
+            }
+            for node in [a, b] {
+                try await node.says("it is connected") { $0.isConnected && $0.problems.isEmpty }
+                #expect(node.lostDocuments.isEmpty && node.lost.isEmpty)
+            }
+            #expect(await b.cluster.authors()["x/y/p7"]?.name == "test")
+            // Deleted is deleted, as before.
+            try await a.cluster.delete(documents: ["x/y/p7"])
+            try await b.knows("one less") { $0.documents.count == 149 }
+            // A node that was not there when it happened brings along what it remembers.
+            for node in [a, b] { node.stop() }
+            try await etcd.lose(0)
+            try await eventually("the store is empty") { try await policies().isEmpty }
+            let again = try FleetNode("b", configuration)
+            again.cluster.begin(with: b.content)
+            again.start()
+            again.publish(1)
+            try await again.knows("what it remembered") { $0.documents.count == 149 }
+            try await eventually("the policies are there again", within: .seconds(30)) {
+                try await policies().split(separator: "\n").count == 149
+            }
+            let stranger = try FleetNode.started("c", etcd.configuration("ic"))
+            try await stranger.knows("them too") { $0.documents.count == 149 }
         }
     }
 

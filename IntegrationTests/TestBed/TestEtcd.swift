@@ -77,6 +77,13 @@ package final class TestEtcd: Sendable {
 
     package func kill(_ member: Int) async { await processes.withLock { $0[member] }?.kill() }
 
+    /// Takes a member's data away, and starts it again if it is the only one.
+    package func lose(_ member: Int) async throws {
+        await kill(member)
+        try await bed.shell("rm -rf \(bed.path("etcd-\(member)"))")
+        try start(member)
+    }
+
     package func signal(_ member: Int, _ number: Int32) { processes.withLock { $0[member] }?.signal(number) }
 
     /// Runs etcdctl at all members, or at one.

@@ -20,6 +20,9 @@ package struct StoreLayout: Hashable, Sendable {
     /// Of everything that this version reads and writes; ends with a slash.
     package let root: String
 
+    /// Of the store's own name: a store that lost its data has another one.
+    package var nameKey: String { root + "name" }
+
     /// `prefix`: begins with a slash and does not end with one.
     package init(prefix: String) { root = prefix + "/v1/" }
 

@@ -25,6 +25,12 @@ package struct StoreView: Sendable {
     /// How long workloads stay whose node fell silent.
     package let grace: Duration
     private let limits: Limits
+    /// Policies that are known and that the store lost, by name.
+    package private(set) var unwritten: [String: StoredDocument] = [:]
+    /// The reader's own name and installation.
+    private let own: (node: String, instance: String)
+    /// The reader's name is another installation's: what is published under it runs elsewhere.
+    private var isNameTaken = false
     /// By node.
     package private(set) var nodes: [String: StoredNode] = [:]
     package private(set) var content = ClusterContent()
@@ -36,11 +42,22 @@ package struct StoreView: Sendable {
     private var unreadable: [String: String] = [:]
     private var documentBytes = 0
 
-    package init(layout: StoreLayout, grace: Duration, limits: Limits = Limits()) {
+    /// Knows nothing of the store yet, but what is `remembered` of an earlier life.
+    ///
+    /// `node`, `instance`: the reader's own.
+    package init(
+        layout: StoreLayout, grace: Duration, limits: Limits = Limits(), node: String = "", instance: String = "",
+        remembered: ClusterContent = ClusterContent()
+    ) {
         self.layout = layout
         self.grace = grace
         self.limits = limits
+        own = (node, instance)
+        content = remembered
     }
+
+    /// How workloads of a host that has the reader's name are told: they are none of the reader's own.
+    package static func alias(_ node: String) -> String { "\(node) (another host)" }
 
     /// What is wrong with the store's content, by key.
     package var problems: [String: String] {
@@ -55,8 +72,11 @@ package struct StoreView: Sendable {
 
     /// All that is in the store.
     ///
-    /// `now`: of a clock that does not jump.
-    package mutating func replace(with entries: [StoreEntry], now: Duration) -> ClusterChange {
+    /// `now`: of a clock that does not jump. `keepingDocuments`: the store lost what it had, so that a policy it lacks was not
+    /// deleted by anybody.
+    package mutating func replace(
+        with entries: [StoreEntry], keepingDocuments: Bool = false, now: Duration
+    ) -> ClusterChange {
         var old = ClusterContent()
         swap(&old, &content)
         var oldAuthors: [String: StoredAuthor] = [:]
@@ -69,11 +89,13 @@ package struct StoreView: Sendable {
         for (entry, key) in keyed {
             switch key {
             case .node: continue
-            case nil: note("its name is none of this layout", about: entry.key)
+            case nil: noteUnknown(entry.key)
             case let key?: if !put(entry, key, &delta) { keep(key, of: old, oldAuthors) }
             }
         }
         hold(old.workloads.filter { content.workloads[$0.key] == nil }, now)
+        unwritten = [:]
+        if keepingDocuments { keepDocuments(of: old, oldAuthors) }
         return .snapshot(content)
     }
 
@@ -95,7 +117,7 @@ package struct StoreView: Sendable {
             switch (event, key) {
             case (_, .node): continue
             case (.put(let entry), let key?): _ = put(entry, key, &delta)
-            case (.put(let entry), nil): note("its name is none of this layout", about: entry.key)
+            case (.put(let entry), nil): noteUnknown(entry.key)
             case (.delete(let text, _), let key):
                 unreadable[text] = nil
                 if let key { remove(key, now, &delta) }
@@ -128,11 +150,14 @@ package struct StoreView: Sendable {
                 guard nodes[node] != nil || nodes.count < limits.nodes else {
                     throw StoredValueError("there are more than \(limits.nodes) nodes")
                 }
-                nodes[node] = try StoredNode(reading: entry.value)
+                let stored = try StoredNode(reading: entry.value)
+                nodes[node] = stored
+                if node == own.node { noteHolder(stored.instance, &delta) }
             case .workload(let node, let name):
                 let name = StoreView.name(node, name)
                 held[name] = nil
-                let workload = try StoredWorkload(reading: entry.value).workload(node: node)
+                let workload = try StoredWorkload(reading: entry.value).workload(
+                    node: isNameTaken && node == own.node ? StoreView.alias(node) : node)
                 guard content.workloads[name] != nil || content.workloads.count < limits.workloads else {
                     throw StoredValueError("there are more than \(limits.workloads) workloads")
                 }
@@ -149,6 +174,19 @@ package struct StoreView: Sendable {
         }
     }
 
+    /// Whose the reader's name is; what is kept for a grace stays whose it was.
+    private mutating func noteHolder(_ instance: String, _ delta: inout ClusterDelta) {
+        guard (instance != own.instance) != isNameTaken else { return }
+        isNameTaken.toggle()
+        let node = isNameTaken ? StoreView.alias(own.node) : own.node
+        for (name, workload) in content.workloads where name.hasPrefix("\(own.node)/") && held[name] == nil {
+            var renamed = workload
+            renamed.node = node
+            content.workloads[name] = renamed
+            delta.workloads[name] = renamed
+        }
+    }
+
     private mutating func put(
         _ document: StoredDocument, _ name: String, _ delta: inout ClusterDelta
     ) throws(StoredValueError) {
@@ -160,6 +198,7 @@ package struct StoreView: Sendable {
             throw StoredValueError("there are more than \(limits.documents) policies, or they are too long")
         }
         documentBytes = bytes
+        unwritten[name] = nil
         authors[name] = StoredAuthor(
             name: StoreView.line(document.appliedBy), at: StoreView.line(document.appliedAt))
         if content.documents.updateValue(text, forKey: name) != text { delta.documents[name] = text }
@@ -203,13 +242,24 @@ package struct StoreView: Sendable {
     /// What a stranger wrote to be shown to people, on one line.
     private static func line(_ text: String) -> String { String(text.prefix(200).map { $0.isNewline ? " " : $0 }) }
 
+    private mutating func keepDocuments(of old: ClusterContent, _ authors: [String: StoredAuthor]) {
+        for (name, text) in old.documents where content.documents[name] == nil {
+            content.documents[name] = text
+            documentBytes += text.count
+            self.authors[name] = authors[name]
+            unwritten[name] = StoredDocument(
+                text: String(decoding: text, as: UTF8.self), appliedBy: authors[name]?.name ?? "unknown",
+                appliedAt: authors[name]?.at ?? "unknown")
+        }
+    }
+
     /// Workloads that a list does not have any more.
     private mutating func hold(_ missing: [String: ClusterWorkload], _ now: Duration) {
         var still: [String: Duration] = [:]
         for (name, workload) in missing {
             if let deadline = held[name] {
                 still[name] = deadline
-            } else if nodes[workload.node]?.complete != true {
+            } else if nodes[workload.node == StoreView.alias(own.node) ? own.node : workload.node]?.complete != true {
                 still[name] = now + grace
             } else {
                 continue
@@ -217,6 +267,10 @@ package struct StoreView: Sendable {
             content.workloads[name] = workload
         }
         held = still
+    }
+
+    private mutating func noteUnknown(_ key: String) {
+        if key != layout.nameKey { note("its name is none of this layout", about: key) }
     }
 
     private mutating func note(_ reason: String, about key: String) {

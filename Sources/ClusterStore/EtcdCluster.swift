@@ -18,6 +18,7 @@ package final class EtcdCluster: ClusterFeed {
     private let logger: Logger
     private let board = Mutex<StatusBoard?>(nil)
     private let follower = Mutex<Follower?>(nil)
+    private let remembered = Mutex(ClusterContent())
 
     /// Throws if a file for TLS cannot be used, or the name is none; connects to nobody yet.
     package init(configuration: EtcdConfiguration, node: String, logger: Logger) throws(StoreError) {
@@ -29,12 +30,26 @@ package final class EtcdCluster: ClusterFeed {
         desk = try PublicationDesk(layout: layout, node: node)
     }
 
+    /// What was known of the store before; of what the first list lacks, workloads of silent nodes stay for their grace.
+    ///
+    /// Before `changes`.
+    package func begin(with content: ClusterContent) { remembered.withLock { $0 = content } }
+
     /// Registers this node, and follows the store until the consumer stops; to be called once.
     package func changes() -> AsyncStream<ClusterChange> {
         let (stream, continuation) = AsyncStream.makeStream(of: ClusterChange.self)
         let board = StatusBoard { continuation.yield(.status($0)) }
         self.board.withLock { $0 = board }
-        let follower = Follower(client, configuration, desk: desk, board: board) { continuation.yield($0) }
+        let remembered = remembered.withLock { content in
+            defer { content = ClusterContent() }
+            return content
+        }
+        let view = StoreView(
+            layout: layout, grace: configuration.grace, node: node, instance: configuration.instance,
+            remembered: remembered)
+        let follower = Follower(client, configuration, view: view, desk: desk, board: board, logger: logger) {
+            continuation.yield($0)
+        }
         self.follower.withLock { $0 = follower }
         let registrar = Registrar(
             client: client, configuration: configuration, node: node, key: layout.text(.node(node)) ?? "", desk: desk,
@@ -81,6 +96,9 @@ package final class EtcdCluster: ClusterFeed {
     package func authors() async -> [String: StoredAuthor] {
         await follower.withLock { $0 }?.authors ?? [:]
     }
+
+    /// How many nodes are registered, this one included.
+    package func nodeCount() async -> Int { await follower.withLock { $0 }?.nodeCount ?? 0 }
 
     /// The text of a policy that is known.
     package func text(of document: String) async -> [UInt8]? {

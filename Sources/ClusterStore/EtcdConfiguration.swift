@@ -34,10 +34,37 @@ package struct EtcdConfiguration: Hashable, Sendable {
     package struct Credentials: Hashable, Sendable {
         package var user: String
         package var password: String
+        /// Where the password came from: it is read there again whenever the store asks; nil: from nowhere.
+        private var file: String?
 
         package init(user: String, password: String) {
             self.user = user
             self.password = password
+        }
+
+        /// The password is the first line of a file.
+        package init(user: String, file: String) throws(StoreError) {
+            self.init(user: user, password: try Credentials.read(file))
+            self.file = file
+        }
+
+        /// As it is now; one that cannot be read is what it was.
+        var current: Credentials {
+            var copy = self
+            if let file, let password = try? Credentials.read(file) { copy.password = password }
+            return copy
+        }
+
+        private static func read(_ file: String) throws(StoreError) -> String {
+            let text: String
+            do throws(HostError) {
+                text = try readTextFile(file)
+            } catch {
+                throw StoreError(.refused, "\(error)")
+            }
+            let line = text.prefix { !$0.isNewline }
+            guard !line.isEmpty else { throw StoreError(.refused, "\(file) has no password in its first line") }
+            return String(line)
         }
     }
 
@@ -48,6 +75,8 @@ package struct EtcdConfiguration: Hashable, Sendable {
     package var prefix = "/bulkhead"
     /// Of this installation, the same after a restart: a node with the same name and another instance is another node.
     package var instance: String
+    /// Where the store's own name is kept; nil: nowhere, so that a start takes the store at its word.
+    package var nameFile: String?
     /// Of this program, for people.
     package var agent = ""
     /// A node that was not heard for so long is not there.

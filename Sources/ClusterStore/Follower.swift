@@ -3,6 +3,7 @@
 import ClusterModel
 import ClusterSchema
 import LinuxHost
+import Logging
 
 /// Keeps what the store says: a list, then a watch from there, as long as it goes.
 actor Follower {
@@ -11,24 +12,34 @@ actor Follower {
     private let client: EtcdClient
     private let silenceLimit: Duration
     private let desk: PublicationDesk
+    private let logger: Logger
     private let board: StatusBoard
     private let tell: @Sendable (ClusterChange) -> Void
     private var view: StoreView
     /// Nil: list first.
     private var resume: Int64?
+    /// Of the store that was listed last; nil: not known.
+    private var storeName: String?
+    private let nameFile: NameFile
     private var isConnected = false
 
     init(
-        _ client: EtcdClient, _ configuration: EtcdConfiguration, desk: PublicationDesk, board: StatusBoard,
+        _ client: EtcdClient, _ configuration: EtcdConfiguration, view: StoreView, desk: PublicationDesk,
+        board: StatusBoard, logger: Logger,
         tell: @Sendable @escaping (ClusterChange) -> Void
     ) {
         self.client = client
         silenceLimit = configuration.silenceLimit
         self.desk = desk
+        self.logger = logger
         self.board = board
         self.tell = tell
-        view = StoreView(layout: StoreLayout(prefix: configuration.prefix), grace: configuration.grace)
+        self.view = view
+        nameFile = NameFile(path: configuration.nameFile)
+        storeName = nameFile.read()
     }
+
+    var nodeCount: Int { view.nodes.count }
 
     var authors: [String: StoredAuthor] { view.authors }
 
@@ -63,11 +74,13 @@ actor Follower {
     private func attempt() async -> StoreError {
         do {
             let start: Int64
-            if let resume {
+            let names = StoreName(client: client, key: view.layout.nameKey)
+            if let resume, try await names.current() == storeName {
                 start = resume
             } else {
+                let name = try await names.claim()
                 let (entries, revision) = try await client.list(view.layout.root)
-                take(entries)
+                try await take(entries, of: name)
                 start = revision + 1
                 resume = start
             }
@@ -82,10 +95,19 @@ actor Follower {
         }
     }
 
-    private func take(_ entries: [StoreEntry]) {
-        tell(view.replace(with: entries, now: Follower.now()))
+    private func take(_ entries: [StoreEntry], of name: String) async throws {
+        let isAnother = storeName.map { $0 != name } ?? false
+        tell(view.replace(with: entries, keepingDocuments: isAnother, now: Follower.now()))
         desk.replace(with: entries)
         board.note(unreadable: view.problems)
+        if !view.unwritten.isEmpty {
+            logger.warning(
+                "the store lost policies: they are put back", metadata: ["policies": "\(view.unwritten.count)"])
+            try await Refill(client: client, layout: view.layout).put(view.unwritten)
+        }
+        // Not before: an attempt that failed in between begins anew.
+        storeName = name
+        nameFile.write(name)
     }
 
     private func take(_ step: WatchStep) async {

@@ -15,9 +15,7 @@ final class PublicationDesk: Sendable {
 
     private let key: String
     private let state: Mutex<State>
-    private let wake: AsyncStream<Void>.Continuation
-    /// One round for any number of changes.
-    let rounds: AsyncStream<Void>
+    private let writer = Mutex<AsyncStream<Void>.Continuation?>(nil)
 
     init(layout: StoreLayout, node: String) throws(StoreError) {
         guard let key = layout.text(.node(node)) else {
@@ -25,11 +23,22 @@ final class PublicationDesk: Sendable {
         }
         self.key = key
         state = Mutex(State(publication: Publication(layout: layout, node: node)))
-        (rounds, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
+    /// For who writes from now on: one round at once, then one for any number of changes.
+    ///
+    /// A stream ends with the task that reads it: each writer has its own.
+    func rounds() -> AsyncStream<Void> {
+        let (rounds, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        writer.withLock { $0 = continuation }
+        continuation.yield()
+        return rounds
+    }
+
+    private func wake() { writer.withLock { _ = $0?.yield() } }
+
     func tell(_ workloads: [String: ClusterWorkload]) -> [String: String] {
-        defer { wake.yield() }
+        defer { wake() }
         return state.withLock {
             $0.publication.tell(workloads)
             return $0.publication.problems
@@ -41,7 +50,7 @@ final class PublicationDesk: Sendable {
             state.publication.replace(with: entries)
             state.registration = entries.first { $0.key == key }
         }
-        wake.yield()
+        wake()
     }
 
     func take(_ events: [StoreEvent]) {
@@ -52,7 +61,7 @@ final class PublicationDesk: Sendable {
                 if case .put(let entry) = event { state.registration = entry } else { state.registration = nil }
             }
         }
-        wake.yield()
+        wake()
     }
 
     /// The node's key was written by this node.
@@ -70,7 +79,7 @@ final class PublicationDesk: Sendable {
     /// Looks at every key again, and at once.
     func reopen() {
         state.withLock { $0.publication.reopen() }
-        wake.yield()
+        wake()
     }
 
     /// What is to be written next; nil: nothing is known of the workloads yet.

@@ -102,7 +102,7 @@ struct Registrar: Sendable {
 
     private func write(_ lease: Int64) async throws {
         var isComplete = false
-        for await _ in desk.rounds {
+        for await _ in desk.rounds() {
             guard desk.isRegistered(lease: lease) else {
                 throw StoreError(.registrationLost, "somebody else wrote or deleted this node's key")
             }

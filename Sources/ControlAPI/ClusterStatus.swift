@@ -18,10 +18,12 @@ package struct ClusterStatus: Codable, Hashable, Sendable {
     package var policies: Int
     /// Of other nodes.
     package var workloads: Int
+    /// Nodes that are registered, this one included; nil: the feed does not count them.
+    package var nodes: Int?
 
     package init(
         feed: String, connected: Bool, message: String, currentAt: String?, ageSeconds: Int64?, remembered: Bool,
-        policies: Int, workloads: Int
+        policies: Int, workloads: Int, nodes: Int? = nil
     ) {
         self.feed = feed
         self.connected = connected
@@ -31,5 +33,6 @@ package struct ClusterStatus: Codable, Hashable, Sendable {
         self.remembered = remembered
         self.policies = policies
         self.workloads = workloads
+        self.nodes = nodes
     }
 }

@@ -55,6 +55,8 @@ import Testing
             return revision
         }
 
+        func nodeCount() async -> Int { 3 }
+
         func authors() async -> [String: StoredAuthor] { state.withLock { $0.documents.mapValues(\.author) } }
 
         func text(of document: String) async -> [UInt8]? { state.withLock { $0.documents[document]?.text } }
@@ -93,6 +95,7 @@ import Testing
         #expect(report.inForce && report.storeRevision == 101 && report.revision == nil && report.notice == nil)
         #expect(report.added == ["NetworkPolicy/shop/a", "NetworkPolicy/shop/b"])
         #expect(store.names == ["NetworkPolicy/shop/a", "NetworkPolicy/shop/b"])
+        #expect(try await state.status().cluster?.nodes == 3)
         let record = try await state.policy("a")
         #expect(record.origin == "cluster" && record.appliedBy == "root@here" && record.appliedAt != nil)
         #expect(record.document?.contains("name: a") == true && record.document?.contains("name: b") == false)
@@ -259,7 +262,9 @@ import Testing
         try configuration.checkFiles()
         let store = try configuration.fleet.configuration(instance: "i")
         #expect(store.endpoints.map(\.description) == ["https://10.0.0.1:2379", "https://[fd00::1]:2379"])
-        #expect(store.credentials == .init(user: "node", password: "se cret") && store.prefix == "/fleets/blue")
+        #expect(
+            store.credentials?.user == "node" && store.credentials?.password == "se cret"
+                && store.prefix == "/fleets/blue")
         #expect(store.leaseTime == .seconds(20) && store.grace == .seconds(60) && store.instance == "i")
         #expect(try !read("cluster: {enabled: false}").fleet.isEnabled)
     }

@@ -91,6 +91,76 @@ private typealias Fixture = StoreFixture
         #expect(view.content.documents.isEmpty)
     }
 
+    @Test func `what was known before the start stays where the first list lacks a silent node or cannot be read`() {
+        let known = view().content
+        func again() -> StoreView {
+            StoreView(layout: Fixture.layout, grace: .seconds(10), remembered: known)
+        }
+        var silent = again()
+        _ = silent.replace(with: [], now: .seconds(1))
+        #expect(silent.content.workloads == known.workloads, "its node may be about to register")
+        #expect(silent.content.documents.isEmpty, "who took a policy out meant it")
+        #expect(silent.expire(now: .seconds(11)).workloads == ["a/shop/cart": nil])
+        var newer = again()
+        let value = #"{"version":2}"#.bytes
+        _ = newer.replace(
+            with: [
+                Fixture.node("a"), Fixture.entry(Self.cart, value), Fixture.entry(.document(Self.policy), value),
+            ], now: .seconds(1))
+        #expect(newer.content == known && newer.problems.count == 2)
+    }
+
+    @Test func `workloads under the reader's name are another host's while that one holds it`() {
+        var view = StoreView(layout: Fixture.layout, grace: .seconds(10), node: "a", instance: "mine")
+        let other = StoreView.alias("a")
+        _ = view.replace(with: [Fixture.node("a"), Fixture.workload("a", "shop/cart")], now: .zero)
+        #expect(view.content.workloads["a/shop/cart"]?.node == other)
+        let more = view.take([.put(Fixture.workload("a", "shop/more", 2))], now: .zero)
+        #expect(more.workloads["a/shop/more"]??.node == other)
+        // Its lease runs out for one of them, and the name is the reader's.
+        _ = view.take([Fixture.gone(.node("a"), 3), Fixture.gone(Self.cart, 3)], now: .zero)
+        let mine = StoredNode(instance: "mine", agent: "1", since: "then", complete: false)
+        let delta = view.take([.put(Fixture.entry(.node("a"), mine.bytes, 4))], now: .seconds(1))
+        #expect(delta.workloads == ["a/shop/more": Fixture.cluster("a")])
+        #expect(view.content.workloads["a/shop/cart"]?.node == other, "it is kept as what it was")
+        // Somebody takes the name away.
+        let back = view.take([.put(Fixture.node("a", 5))], now: .seconds(2))
+        #expect(back.workloads["a/shop/more"]??.node == other)
+        // A list says the same.
+        _ = view.replace(with: [Fixture.node("a"), Fixture.workload("a", "shop/more")], now: .seconds(3))
+        #expect(view.content.workloads["a/shop/more"]?.node == other)
+        _ = view.replace(with: [Fixture.node("a")], now: .seconds(3))
+        #expect(view.content.workloads["a/shop/more"] == nil, "the other host is there, and has it no more")
+    }
+
+    @Test func `a store that lost its policies takes none away`() {
+        var view = view()
+        _ = view.take([.put(Fixture.document("x/y/z", "new", 2))], now: .zero)
+        let restored = [Fixture.node("a"), Fixture.workload("a", "shop/cart"), Fixture.document(Self.policy, "old")]
+        _ = view.replace(with: restored, keepingDocuments: true, now: .zero)
+        #expect(view.content.documents == [Self.policy: "old".bytes, "x/y/z": "new".bytes])
+        #expect(view.unwritten.keys.sorted() == ["x/y/z"])
+        #expect(view.unwritten["x/y/z"] == StoredDocument(text: "new", appliedBy: "me", appliedAt: "then"))
+        #expect(view.take([.put(Fixture.document("x/y/z", "new", 3))], now: .zero).isEmpty)
+        #expect(view.unwritten.isEmpty)
+        // Who deletes it from then on means it.
+        _ = view.take([Fixture.gone(.document("x/y/z"), 4)], now: .zero)
+        _ = view.replace(with: restored, now: .zero)
+        #expect(view.content.documents == [Self.policy: "old".bytes])
+    }
+
+    @Test func `who applied a policy is known for as long as the policy is, on one line`() {
+        var view = view()
+        #expect(view.authors == [Self.policy: StoredAuthor(name: "me", at: "then")])
+        let value = StoredDocument(text: "new", appliedBy: "you\nroot", appliedAt: "now").bytes
+        _ = view.take([.put(Fixture.entry(.document(Self.policy), value, 2))], now: .zero)
+        #expect(view.authors[Self.policy] == StoredAuthor(name: "you root", at: "now"))
+        _ = view.replace(with: [Fixture.entry(.document(Self.policy), "?".bytes, 3)], now: .zero)
+        #expect(view.authors[Self.policy]?.name == "you root")
+        _ = view.take([Fixture.gone(.document(Self.policy), 4)], now: .zero)
+        #expect(view.authors.isEmpty)
+    }
+
     @Test func `a key of no layout is told and ignored`() {
         var view = view()
         #expect(view.take([.put(StoreEntry(key: "/t/v1/what", value: [], revision: 3))], now: .zero).isEmpty)

@@ -25,6 +25,7 @@ extension AgentState {
             timedPolicies: timedPolicyReports())
         report.names = nameStatus()
         report.cluster = clusterStatus()
+        if let nodes = await fleet?.nodeCount() { report.cluster?.nodes = nodes }
         let notes = refused.notes + responseNotes()
         report.notes = notes.isEmpty ? nil : notes
         report.detection = await detection?.status

@@ -7,6 +7,20 @@ import PolicyModel
 
 /// A cluster's policies and workloads come in like those of files: what changes comes into force together.
 extension AgentState {
+    /// Belongs to a cluster from now on, as it was last known, in the first commit.
+    ///
+    /// Before the agent adopts.
+    func join(_ feed: String, _ memory: ClusterMemory) -> RememberedCluster {
+        var remembered: ClusterMemory.Content?
+        do throws(AgentError) {
+            remembered = try memory.read()
+        } catch {
+            report("cluster memory", "\(error)")
+        }
+        join(feed, remembered: remembered)
+        return RememberedCluster(remembered.flatMap { $0.feed == feed ? $0.content : nil } ?? ClusterContent())
+    }
+
     /// Belongs to a cluster from now on; what was remembered of it is part of the first commit.
     func join(_ feed: String, remembered: ClusterMemory.Content?) {
         cluster = ClusterView(feed: feed, reader: reader)

@@ -5,6 +5,7 @@ import ControlAPI
 import IdentityModel
 import LinuxHost
 import NetworkModel
+import Synchronization
 
 /// What a node last knew of its cluster, on disk: an agent that starts while nobody answers goes on from there.
 ///
@@ -86,6 +87,20 @@ struct ClusterMemory: Sendable {
     private static func json(_ labels: LabelSet) -> String {
         let list = labels.labels.map { [$0.source, $0.key, $0.value] }
         return (try? APICoding.encode(list)).map { String(decoding: $0, as: UTF8.self) } ?? "[]"
+    }
+}
+
+/// What was remembered, for the first who asks: nobody holds it longer than that.
+final class RememberedCluster: Sendable {
+    private let content: Mutex<ClusterContent>
+
+    init(_ content: ClusterContent = ClusterContent()) { self.content = Mutex(content) }
+
+    func take() -> ClusterContent {
+        content.withLock { content in
+            defer { content = ClusterContent() }
+            return content
+        }
     }
 }
 

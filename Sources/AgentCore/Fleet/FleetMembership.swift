@@ -18,19 +18,12 @@ struct FleetMembership: Sendable {
     /// What was known before the start comes into force with the first commit.
     ///
     /// Before the agent adopts.
-    func join() async {
-        var remembered: ClusterMemory.Content?
-        do throws(AgentError) {
-            remembered = try memory.read()
-        } catch {
-            await state.report("cluster memory", "\(error)")
-        }
-        await state.join(Self.feedName, remembered: remembered)
-    }
+    func join() async -> RememberedCluster { await state.join(Self.feedName, memory) }
 
     /// Runs until cancelled; throws if files for the store cannot be used.
-    func run() async throws {
+    func run(_ remembered: RememberedCluster) async throws {
         let cluster = try open()
+        cluster.begin(with: remembered.take())
         await state.use(cluster)
         await state.clearProblem("cluster")
         await ClusterSource(feed: cluster, memory: memory, state: state).run()
@@ -39,6 +32,7 @@ struct FleetMembership: Sendable {
     private func open() throws -> EtcdCluster {
         var configuration = try settings.configuration(instance: InstanceName(path: instancePath).value())
         configuration.agent = AgentState.version
+        configuration.nameFile = "\(memory.path)-store"
         return try EtcdCluster(configuration: configuration, node: state.node, logger: logger)
     }
 }
@@ -64,7 +58,7 @@ struct InstanceName {
             } catch {
                 guard error.code == 2 else { throw error }
             }
-            let name = (0..<2).map { _ in String(UInt64.random(in: .min ... .max), radix: 36) }.joined()
+            let name = Name.random()
             try AtomicFile.write(Array("\(name)\n".utf8), to: path)
             return name
         } catch {

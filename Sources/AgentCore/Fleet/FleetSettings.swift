@@ -2,7 +2,6 @@
 
 import ClusterSchema
 import ClusterStore
-import LinuxHost
 import NetworkModel
 
 /// How this node belongs to a fleet that shares a store on etcd.
@@ -27,20 +26,8 @@ struct FleetSettings: Hashable, Sendable {
         configuration.prefix = prefix
         configuration.leaseTime = leaseTime
         configuration.grace = grace
-        if !user.isEmpty { configuration.credentials = .init(user: user, password: try password()) }
+        if !user.isEmpty { configuration.credentials = try .init(user: user, file: passwordFile) }
         return configuration
-    }
-
-    private func password() throws(StoreError) -> String {
-        let text: String
-        do throws(HostError) {
-            text = try readTextFile(passwordFile)
-        } catch {
-            throw StoreError(.refused, "\(error)")
-        }
-        let line = text.prefix { !$0.isNewline }
-        guard !line.isEmpty else { throw StoreError(.refused, "\(passwordFile) has no password in its first line") }
-        return String(line)
     }
 }
 

@@ -14,6 +14,8 @@ package protocol FleetStore: Sendable {
     func delete(documents: Set<String>) async throws(StoreError) -> Int64
     /// Who applied each policy of the store, by name, as far as the store was heard since the start.
     func authors() async -> [String: StoredAuthor]
+    /// How many nodes are registered, this one included.
+    func nodeCount() async -> Int
     /// The text of a policy in the store.
     func text(of document: String) async -> [UInt8]?
 }

@@ -58,27 +58,18 @@ struct KubernetesMembership: Sendable {
 
     /// What was known before the start comes into force with the first commit.
     ///
-    /// Before the agent adopts. Returns the documents among it, by key, for `run`.
-    func join() async -> [String: [UInt8]] {
-        var remembered: ClusterMemory.Content?
-        do throws(AgentError) {
-            remembered = try memory.read()
-        } catch {
-            await state.report("cluster memory", "\(error)")
-        }
-        await state.join(PodSource.name, remembered: remembered)
-        return remembered?.feed == PodSource.name ? remembered?.content.documents ?? [:] : [:]
-    }
+    /// Before the agent adopts.
+    func join() async -> RememberedCluster { await state.join(PodSource.name, memory) }
 
     /// Runs until cancelled; throws if the configuration cannot be read.
-    func run(remembered: [String: [UInt8]]) async throws {
+    func run(_ remembered: RememberedCluster) async throws {
         let configuration = try settings.configuration()
         let root = settings.cgroupRoot.isEmpty ? CgroupTree.mounted?.root : settings.cgroupRoot
         let board = PodBoard()
         await state.use(board)
         let feed = KubernetesFeed(
-            client: KubernetesClient(configuration), node: state.node, filter: filter, remembered: remembered,
-            board: board, slices: settings.sliceMode)
+            client: KubernetesClient(configuration), node: state.node, filter: filter,
+            remembered: remembered.take().documents, board: board, slices: settings.sliceMode)
         let pods = ContainerSource(
             source: PodSource(board: board, cgroupRoot: root), location: configuration.server, filter: filter,
             state: state)

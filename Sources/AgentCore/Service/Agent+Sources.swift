@@ -22,7 +22,7 @@ extension Agent {
     /// `opening`: the workloads file as it was read at the start. `remembered`: documents of the cluster, by key, as they
     /// were known before the start.
     func runSources(
-        _ state: AgentState, _ opening: WorkloadsFileSource.Opening, _ remembered: [String: [UInt8]]
+        _ state: AgentState, _ opening: WorkloadsFileSource.Opening, _ remembered: RememberedCluster
     ) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
@@ -98,12 +98,18 @@ extension Agent {
         }
     }
 
+    /// What was known of the cluster before the start is in force with the first commit.
+    func joinCluster(_ state: AgentState) async -> RememberedCluster {
+        if let membership = membership(state) { return await membership.join() }
+        return await fleet(state)?.join() ?? RememberedCluster()
+    }
+
     /// A node belongs to one of them at most.
-    private func followCluster(_ state: AgentState, _ remembered: [String: [UInt8]]) async {
+    private func followCluster(_ state: AgentState, _ remembered: RememberedCluster) async {
         if let membership = membership(state) {
-            await attempt("kubernetes", state) { try await membership.run(remembered: remembered) }
+            await attempt("kubernetes", state) { try await membership.run(remembered) }
         }
-        if let fleet = fleet(state) { await attempt("cluster", state) { try await fleet.run() } }
+        if let fleet = fleet(state) { await attempt("cluster", state) { try await fleet.run(remembered) } }
     }
 
     /// Nil: this node belongs to no cluster.

@@ -54,8 +54,7 @@ package struct Agent: Sendable {
         await state.expect(sources: sourceNames)
         let network = try? HostSource.network()
         await seed(state, network)
-        let remembered = await membership(state)?.join() ?? [:]
-        await fleet(state)?.join()
+        let remembered = await joinCluster(state)
         try await openAttachments(state)
         let opening = WorkloadsFileSource.Opening()
         await state.adopt(network: network, remotes: opening.read(configuration.workloadsFile))
@@ -201,7 +200,7 @@ package struct Agent: Sendable {
     /// Runs the sources, the periodic work and the API until told to stop.
     private func serve(
         _ state: AgentState, _ server: LocalHTTPServer, _ opening: WorkloadsFileSource.Opening,
-        _ remembered: [String: [UInt8]]
+        _ remembered: RememberedCluster
     ) async throws {
         let (stops, stop) = AsyncStream<String>.makeStream()
         await state.onDetach { stop.yield("detach") }

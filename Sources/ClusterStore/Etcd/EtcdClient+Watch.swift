@@ -34,7 +34,7 @@ extension EtcdClient {
             try await stream.send(request)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
-                    try await EtcdClient.read(stream, pulse, body)
+                    try await EtcdClient.read(stream, from: revision, pulse, body)
                     throw StoreError(.unavailable, "it ended the watch")
                 }
                 group.addTask { try await EtcdClient.listen(stream, silenceLimit, pulse) }
@@ -45,9 +45,9 @@ extension EtcdClient {
     }
 
     private static func read(
-        _ stream: GRPCStream, _ pulse: Pulse, _ body: (WatchStep) async -> Void
+        _ stream: GRPCStream, from revision: Int64, _ pulse: Pulse, _ body: (WatchStep) async -> Void
     ) async throws {
-        var assembly = WatchAssembly()
+        var assembly = WatchAssembly(from: revision)
         try await stream.forEach(Etcdserverpb_WatchResponse.self) { response in
             pulse.note()
             if let step = try assembly.take(response) { await body(step) }
@@ -83,6 +83,10 @@ struct WatchAssembly: Sendable {
     /// A burst that is longer is no burst of a cluster's.
     static let eventsMax = 2_000_000
     private var pieces: [StoreEvent] = []
+    /// The first revision that is of interest.
+    private let start: Int64
+
+    init(from start: Int64 = 0) { self.start = start }
 
     /// Nil: nothing new, or not all of it.
     mutating func take(_ response: Etcdserverpb_WatchResponse) throws(StoreError) -> WatchStep? {
@@ -96,7 +100,13 @@ struct WatchAssembly: Sendable {
             if reason.contains("invalid auth token") { throw StoreError.status(16, reason) }
             throw StoreError(.unavailable, "it ended the watch: \(reason.isEmpty ? "no reason" : reason)")
         }
-        if response.created { return .begun }
+        if response.created {
+            // It would be silent until its revisions had caught up.
+            guard response.header.revision >= start - 1 else {
+                throw StoreError(.compacted, "the store is not as far as it was")
+            }
+            return .begun
+        }
         pieces += response.events.map(StoreEvent.init)
         guard pieces.count <= WatchAssembly.eventsMax else {
             throw StoreError(.protocolViolation, "a member sends one change without end")

@@ -9,7 +9,8 @@ import SwiftProtobuf
 /// Calls to whichever member answers: one connection at a time, the next member when it fails.
 actor EtcdClient {
     private let configuration: EtcdConfiguration
-    private let tls: NIOSSLContext?
+    /// Of the files as they were when they could last be used.
+    private var tls: NIOSSLContext?
     private let logger: Logger
     /// Of the member that is asked.
     private var member: Int
@@ -104,6 +105,7 @@ actor EtcdClient {
         connection = nil
         if let opening { return try await opening.value }
         let endpoint = configuration.endpoints[member]
+        if endpoint.isSecure { renewTLS() }
         let task = Task { [tls, configuration] in
             try await GRPCConnection.open(
                 to: endpoint, tls: endpoint.isSecure ? tls : nil, timeout: configuration.requestTimeout)
@@ -125,8 +127,9 @@ actor EtcdClient {
         _ credentials: EtcdConfiguration.Credentials, at connection: GRPCConnection
     ) async throws -> String {
         var request = Etcdserverpb_AuthenticateRequest()
-        request.name = credentials.user
-        request.password = credentials.password
+        let current = credentials.current
+        request.name = current.user
+        request.password = current.password
         do {
             let answer = try await withDeadline(
                 configuration.requestTimeout, "\(connection.endpoint): it gives no answer"
@@ -160,6 +163,15 @@ actor EtcdClient {
     }
 
     private func next() { member = (member + 1) % configuration.endpoints.count }
+
+    /// Certificates run out and are renewed in their place; while they are being written, those before do.
+    private func renewTLS() {
+        do throws(StoreError) {
+            tls = try EtcdClient.context(configuration.tls)
+        } catch {
+            logger.warning("\(error)", metadata: ["consequence": "what was read before is used"])
+        }
+    }
 
     private static func context(_ files: EtcdConfiguration.TLS) throws(StoreError) -> NIOSSLContext {
         do {

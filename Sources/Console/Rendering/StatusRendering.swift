@@ -8,6 +8,7 @@ enum StatusRendering {
         var lines = head(report)
         lines += section("Attached", attachments(report.kernel.attachments, condition: report.dryRun))
         lines += section("Sources", sources(report.sources))
+        if let cluster = report.cluster { lines += section("Cluster", self.cluster(cluster)) }
         lines += section("Events", events(report.events))
         if let names = report.names { lines += section("Names", self.names(names)) }
         if let detection = report.detection { lines += section("Detection", self.detection(detection)) }
@@ -34,6 +35,17 @@ enum StatusRendering {
         if status.missed > 0 { lines.append("\(status.missed) more reports were missed: the detectors were behind") }
         if let problem = status.problem { lines.append(problem) }
         return lines
+    }
+
+    private static func cluster(_ status: ClusterStatus) -> [String] {
+        var lines = ["\(status.feed): \(status.message)"]
+        if let at = status.currentAt, !status.connected || status.remembered {
+            let age = status.ageSeconds.map { ", \($0) s ago" } ?? ""
+            let whose = status.remembered ? "an earlier agent knew" : "is known"
+            lines.append("in force is what \(whose), last current at \(at)\(age)")
+        }
+        let nodes = status.nodes.map { "\($0) nodes; " } ?? ""
+        return lines + ["\(nodes)\(status.policies) policies, \(status.workloads) workloads of other nodes"]
     }
 
     private static func problems(_ reports: [ProblemReport]) -> [String] {
