@@ -99,7 +99,9 @@ private let text = Array("kind: NetworkPolicy".utf8)
             try await thief.says("who holds the name") {
                 $0.problems["registration"]?.contains("another node is registered as 'a'") == true
             }
-            #expect(thief.content.workloads.count == 3)
+            try await thief.knows("that one's workloads, as those of another host") { content in
+                content.workloads.count == 3 && content.workloads.values.allSatisfy { $0.node != "a" }
+            }
             #expect(a.lost.isEmpty)
             #expect(a.status?.problems == [:])
             a.stop()
