@@ -53,6 +53,7 @@ extension DatapathTests {
         {
             let family = Family.v4
             let object = try BPFObject(.prefilter)
+            try object.keep(programs: ["xdp_prefilter", "tc_prefilter_asked", "tc_sense_in", "tc_sense_out"])
             try object.load()
             let frames = try object.program("xdp_prefilter"), leaving = try object.program("tc_prefilter_asked")
             let toWorkload = try object.program("tc_sense_in"), fromWorkload = try object.program("tc_sense_out")
@@ -81,6 +82,7 @@ extension DatapathTests {
         {
             let family = Family.v4
             let object = try BPFObject(.prefilter)
+            try object.keep(programs: ["xdp_prefilter", "tc_prefilter_asked"])
             try object.load()
             let frames = try object.program("xdp_prefilter"), leaving = try object.program("tc_prefilter_asked")
             let sensors = try ShieldSensors(object)

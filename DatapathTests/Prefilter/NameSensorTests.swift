@@ -133,6 +133,7 @@ extension DatapathTests {
         {
             let fixture = try Fixture.fresh()
             let object = try BPFObject(.prefilter)
+            try object.keep(programs: Set(ShieldSensors.programs))
             try object.load()
             var sensors = try ShieldSensors(object)
             sensors.switchOn(hasEndpoints: true, key: SensorPair.key, sampleMask: 0, budget: 0)

@@ -13,11 +13,7 @@ import Testing
 ///
 /// New for each test.
 final class PrefilterFixture {
-    private let xdp: BPFProgram
-    private let tc: BPFProgram
-    private let tcRaw: BPFProgram
-    private let asked: BPFProgram
-    private let askedRaw: BPFProgram
+    private let programs: [Program: LoadedProgram]
     var tables: ShieldTables
 
     /// Of each scope so many; a set has four.
@@ -25,8 +21,26 @@ final class PrefilterFixture {
 
     private let eventRings: EventRings?
 
-    /// `ringBytes`: room for events; 0: there is nobody to tell.
-    init(ringBytes: Int = 1 << 18, _ change: (inout ShieldSettings) -> Void = { _ in }) throws {
+    /// The programs by the name of their test's way: loading one takes a tenth of a second, so only those that are run.
+    enum Program: String {
+        case frame = "xdp_prefilter"
+        case skb = "tc_prefilter"
+        case rawSkb = "tc_prefilter_raw"
+        case asked = "tc_prefilter_asked"
+        case askedRaw = "tc_prefilter_asked_raw"
+    }
+
+    private final class LoadedProgram {
+        let program: BPFProgram
+        init(_ program: consuming BPFProgram) { self.program = program }
+    }
+
+    /// - Parameters:
+    ///   - ringBytes: Room for events; 0: there is nobody to tell.
+    ///   - others: What is run besides the two usual ways.
+    init(
+        ringBytes: Int = 1 << 18, others: [Program] = [], _ change: (inout ShieldSettings) -> Void = { _ in }
+    ) throws {
         let object = try BPFObject(.prefilter)
         let counts = try EventRings.elementCounts(forBytes: max(ringBytes, 1))
         try object.resize(map: EventRings.ringsName, entryCountMax: counts.rings)
@@ -37,12 +51,11 @@ final class PrefilterFixture {
         try object.resize(map: "prefilter_limits_map", entryCountMax: sets)
         try object.resize(map: "prefilter_blocks_map", entryCountMax: 64)
         try ShieldSensors.shrink(object)
+        let wanted = [.frame, .skb] + others
+        try object.keep(programs: Set(wanted.map(\.rawValue)))
         try object.load()
-        let xdp = try object.program("xdp_prefilter")
-        let tc = try object.program("tc_prefilter")
-        let tcRaw = try object.program("tc_prefilter_raw")
-        let asked = try object.program("tc_prefilter_asked")
-        let askedRaw = try object.program("tc_prefilter_asked_raw")
+        var programs: [Program: LoadedProgram] = [:]
+        for program in wanted { programs[program] = LoadedProgram(try object.program(program.rawValue)) }
         let tables = try ShieldTables(object)
         eventRings =
             ringBytes == 0
@@ -50,11 +63,7 @@ final class PrefilterFixture {
             : try EventRings(
                 rings: object.mapDescriptor(EventRings.ringsName), events: object.mapDescriptor(EventRings.eventsName),
                 doorbell: object.mapDescriptor(EventRings.doorbellName))
-        self.xdp = xdp
-        self.tc = tc
-        self.tcRaw = tcRaw
-        self.asked = asked
-        self.askedRaw = askedRaw
+        self.programs = programs
         self.tables = tables
         try configure(change)
     }
@@ -92,9 +101,9 @@ final class PrefilterFixture {
         let old = try counters()
         let passed: Bool
         switch way {
-        case .frame: passed = try xdp.testRunFrame(bytes).action == 2
-        case .skb: passed = try tc.testRun(packet: bytes).verdict == UInt32(bitPattern: -1)
-        case .rawSkb: passed = try tcRaw.testRun(packet: bytes).verdict == UInt32(bitPattern: -1)
+        case .frame: passed = try loaded(.frame).program.testRunFrame(bytes).action == 2
+        case .skb: passed = try loaded(.skb).program.testRun(packet: bytes).verdict == UInt32(bitPattern: -1)
+        case .rawSkb: passed = try loaded(.rawSkb).program.testRun(packet: bytes).verdict == UInt32(bitPattern: -1)
         }
         let new = try counters()
         return (
@@ -106,17 +115,22 @@ final class PrefilterFixture {
     }
 
     /// Without looking at the counters, which takes longer.
-    func sendQuietly(_ packet: Packet) throws { _ = try xdp.testRunFrame(packet.bytes) }
+    func sendQuietly(_ packet: Packet) throws { _ = try loaded(.frame).program.testRunFrame(packet.bytes) }
+
+    private func loaded(_ program: Program) throws -> LoadedProgram {
+        try #require(programs[program], "to be named when the fixture is made")
+    }
 
     /// What leaves the host.
-    func sendOut(_ packet: Packet) throws {
-        let result = try asked.testRun(packet: packet.bytes)
+    func sendOut(_ packet: Packet, isFrame: Bool = true) throws {
+        let bytes = isFrame ? packet.bytes : packet.networkBytes
+        let result = try loaded(isFrame ? .asked : .askedRaw).program.testRun(packet: bytes)
         #expect(result.verdict == UInt32(bitPattern: -1), "nothing is dropped on the way out")
     }
 
     /// Actions of many runs over the same frame, and the mean time of one in ns.
     func time(_ packet: Packet, repeatCount: Int32) throws -> UInt32 {
-        try xdp.testRunFrame(packet.bytes, repeatCount: repeatCount).nanoseconds
+        try loaded(.frame).program.testRunFrame(packet.bytes, repeatCount: repeatCount).nanoseconds
     }
 
     /// What was told since the last time.
@@ -130,7 +144,8 @@ final class PrefilterFixture {
     ///
     /// As tcx has it: a test run of an XDP program waits for a grace period.
     func run(_ packet: Packet, repeatCount: Int32) throws -> Bool {
-        try tc.testRun(packet: packet.bytes, repeatCount: repeatCount).verdict == UInt32(bitPattern: -1)
+        let result = try loaded(.skb).program.testRun(packet: packet.bytes, repeatCount: repeatCount)
+        return result.verdict == UInt32(bitPattern: -1)
     }
 
     func counters() throws -> [Int: UInt64] {

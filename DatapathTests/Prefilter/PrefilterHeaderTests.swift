@@ -164,7 +164,7 @@ extension DatapathTests {
         @Test(arguments: Family.allCases) func `packets that never were a frame are judged alike`(
             family: Family
         ) throws {
-            let fixture = try PrefilterFixture()
+            let fixture = try PrefilterFixture(others: [.rawSkb])
             // The test run reads the packet's type where a frame has it: here that is in the source address.
             let source =
                 family == .v4 ? IPAddress(v4: 0x0800_0009) : IPAddress(high: 0x2001_0db8_86dd_0000, low: 9)

@@ -133,7 +133,7 @@ extension DatapathTests {
         @Test(arguments: Family.allCases) func `an answer of a reflector passes where somebody asked`(family: Family)
             throws
         {
-            let fixture = try PrefilterFixture()
+            let fixture = try PrefilterFixture(others: [.asked])
             let answer = Packet.ip(family.world, to: family.own).udp(53, 40000, payload: 400)
             try fixture.expectDrop(answer, DROP_SHIELD_REFLECTOR)
             try fixture.sendOut(Packet.ip(family.own, to: family.world).udp(40000, 53))
@@ -149,8 +149,20 @@ extension DatapathTests {
             try fixture.expectPass(Packet.ip(family.world, to: family.own).tcp(53, 40001, .synAck))
         }
 
+        @Test(arguments: Family.allCases) func `who asks by a device without Ethernet is answered too`(family: Family)
+            throws
+        {
+            let fixture = try PrefilterFixture(others: [.askedRaw])
+            // The test run reads the packet's type where a frame has it: here that is in the source address.
+            let own = family == .v4 ? IPAddress(v4: 0x0800_0009) : IPAddress(high: 0x2001_0db8_86dd_0000, low: 9)
+            let answer = Packet.ip(family.world, to: own).udp(53, 40000)
+            try fixture.expectDrop(answer, DROP_SHIELD_REFLECTOR)
+            try fixture.sendOut(Packet.ip(own, to: family.world).udp(40000, 53), isFrame: false)
+            #expect(try fixture.send(answer.bytes).passed)
+        }
+
         @Test(arguments: Family.allCases) func `an answer that takes too long is none`(family: Family) async throws {
-            let fixture = try PrefilterFixture { $0.answerTime = .seconds(1) }
+            let fixture = try PrefilterFixture(others: [.asked]) { $0.answerTime = .seconds(1) }
             let answer = Packet.ip(family.world, to: family.own).udp(53, 40000)
             try fixture.sendOut(Packet.ip(family.own, to: family.world).udp(40000, 53))
             #expect(try fixture.send(answer.bytes).passed)

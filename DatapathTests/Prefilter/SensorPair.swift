@@ -22,6 +22,7 @@ final class SensorPair {
 
     init() throws {
         let object = try BPFObject(.prefilter)
+        try object.keep(programs: ["xdp_prefilter", "tc_prefilter_asked"])
         try object.load()
         let frames = try object.program("xdp_prefilter")
         let leaving = try object.program("tc_prefilter_asked")

@@ -29,6 +29,7 @@ import Testing
     /// Those at the ends of pages among them, and of the table; neighbours are taken too.
     @Test func `every record is read whole, wherever it lies`() throws {
         let object = try BPFObject(.prefilter)
+        try object.keep(programs: [])
         try object.load()
         let records = try KernelRecords(object)
         func check(_ map: String, _ count: Int32, _ stride: Int, _ isRead: (Int) -> Bool) throws {

@@ -61,6 +61,7 @@ import Testing
         mode: ShieldMode, isFrame: Bool
     ) throws {
         let object = try BPFObject(.prefilter)
+        try object.keep(programs: ["xdp_prefilter", "tc_prefilter"])
         try object.load()
         let frames = try object.program("xdp_prefilter"), packets = try object.program("tc_prefilter")
         var tables = try ShieldTables(object)
@@ -138,6 +139,7 @@ import Testing
         program: String, isOut: Bool, isDenied: Bool
     ) throws {
         let object = try BPFObject(.prefilter)
+        try object.keep(programs: [program, "xdp_prefilter"])
         try object.load()
         let sense = try object.program(program)
         let frames = try object.program("xdp_prefilter")
@@ -159,6 +161,7 @@ import Testing
     @Test(arguments: [UInt16(40_000), 40_001, 40_002])
     func `under load a few packets are looked at and stand for all`(port: UInt16) throws {
         let object = try BPFObject(.prefilter)
+        try object.keep(programs: ["xdp_prefilter"])
         try object.load()
         let frames = try object.program("xdp_prefilter")
         var sensors = try ShieldSensors(object)
@@ -174,6 +177,7 @@ import Testing
 
     @Test func `sensors that are off see nothing`() throws {
         let object = try BPFObject(.prefilter)
+        try object.keep(programs: ["xdp_prefilter"])
         try ShieldSensors.shrink(object)
         try object.load()
         let frames = try object.program("xdp_prefilter")

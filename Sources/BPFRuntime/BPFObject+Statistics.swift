@@ -21,7 +21,8 @@ extension BPFObject {
         }
         var texts: [String: String] = [:]
         do throws(BPFError) {
-            try load()
+            // The buffers belong to this object's programs.
+            try load(processors: 1)
         } catch {
             // With a buffer of its own the verifier's complaint is there and not in libbpf's log.
             throw BPFError(

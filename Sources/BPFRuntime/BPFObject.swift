@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLibbpf
+import CLinuxShim
 import Glibc
 package import KernelPrograms
 
@@ -10,19 +11,32 @@ package import KernelPrograms
 @safe package struct BPFObject: ~Copyable {
     /// The stem of the source file.
     package let name: String
+    private let image: [UInt8]
     private let pointer: OpaquePointer
+    /// Where the programs are loaded if more than one processor took part.
+    private let shares = ProgramShares()
+    private let programTables: [String: [String]]
 
     /// Opens an embedded object; nothing reaches the kernel yet.
     package init(_ program: KernelProgram) throws(BPFError) {
         let name = "\(program.name)"
-        let bytes = program.objectBytes
+        let image = program.objectBytes
+        let pointer = try unsafe BPFObject.open(image, name)
+        // Assigned last: a type that cannot be copied is built whole or not at all.
+        self.name = name
+        self.image = image
+        unsafe self.pointer = pointer
+        programTables = program.programTables
+    }
+
+    private static func open(_ image: [UInt8], _ name: String) throws(BPFError) -> OpaquePointer {
         var number: Int32 = 0
         let (pointer, log) = unsafe LibbpfLog.collect { () -> OpaquePointer? in
             var options = unsafe bpf_object_open_opts()
             unsafe options.sz = optionsSize(upTo: \bpf_object_open_opts.kernel_log_level)
             return unsafe name.withCString { text in
                 unsafe options.object_name = text
-                let pointer = unsafe bytes.withUnsafeBytes { image in
+                let pointer = unsafe image.withUnsafeBytes { image in
                     unsafe bpf_object__open_mem(image.baseAddress, image.count, &options)
                 }
                 number = errno
@@ -32,19 +46,60 @@ package import KernelPrograms
         guard let pointer = unsafe pointer else {
             throw BPFError(errno: number, operation: "open kernel object \(name)", log: log)
         }
-        self.name = name
-        unsafe self.pointer = pointer
+        return unsafe pointer
     }
 
     deinit { unsafe bpf_object__close(pointer) }
 
-    /// Loads maps and programs into the kernel.
+    /// Loads maps and programs into the kernel, programs on so many processors at once (nil: on all), and fills
+    /// its tables of programs.
     ///
     /// A refusal carries the verifier's log.
-    package func load() throws(BPFError) {
-        let (result, log) = LibbpfLog.collect { unsafe bpf_object__load(pointer) }
+    package func load(processors: Int? = nil) throws(BPFError) {
+        var weights: [String: Int] = [:]
+        for name in programNames {
+            let program = try unsafe programPointer(name)
+            if unsafe bpf_program__autoload(program) { weights[name] = unsafe Int(bpf_program__insn_cnt(program)) }
+        }
+        let count = min(processors ?? Int(bulkhead_usable_processors()), ProgramShares.countMax, weights.count)
+        if count > 1 { for name in weights.keys { try leaveOut(name) } }
+        try attempt { unsafe bpf_object__load(pointer) }
+        if count > 1 {
+            for programs in ProgramShares.divide(weights, into: count) { try addShare(programs) }
+            try attempt { shares.load() }
+        }
+        for (table, programs) in programTables where programs.allSatisfy({ weights[$0] != nil }) {
+            try fill(table, with: programs)
+        }
+    }
+
+    private func attempt(_ load: () -> Int32) throws(BPFError) {
+        let (result, log) = LibbpfLog.collect(load)
         guard result >= 0 else {
             throw BPFError(errno: -result, operation: "load kernel object \(name)", log: log)
+        }
+    }
+
+    /// Opens this object once more, over the maps that are loaded.
+    private func addShare(_ programs: Set<String>) throws(BPFError) {
+        let share = try unsafe BPFObject.open(image, name)
+        unsafe shares.add(share, programs: programs)
+        for name in mapNames {
+            try unsafe check(
+                bpf_map__reuse_fd(bpf_object__find_map_by_name(share, name), bpf_map__fd(mapPointer(name))),
+                "share \(name)")
+        }
+        for name in programNames where !programs.contains(name) {
+            let program = unsafe bpf_object__find_program_by_name(share, name)
+            try unsafe check(bpf_program__set_autoload(program, false), "leave out \(name)")
+        }
+    }
+
+    private func fill(_ table: String, with programs: [String]) throws(BPFError) {
+        let slots: BPFMap<UInt32, Int32> = try map(table)
+        for (index, name) in programs.enumerated() {
+            let program = try program(name)
+            try slots.update(UInt32(index), to: program.descriptor.rawValue)
         }
     }
 
@@ -96,10 +151,19 @@ package import KernelPrograms
             guard let feature = KernelFeature.needed(byProgram: name), feature.explanationIfMissing() != nil else {
                 continue
             }
-            try check(unsafe bpf_program__set_autoload(programPointer(name), false), "leave out \(name)")
+            try leaveOut(name)
             omitted.insert(name)
         }
         return omitted
+    }
+
+    /// Leaves out all programs but these; only before `load()`.
+    package func keep(programs kept: Set<String>) throws(BPFError) {
+        for name in programNames where !kept.contains(name) { try leaveOut(name) }
+    }
+
+    private func leaveOut(_ name: String) throws(BPFError) {
+        try check(unsafe bpf_program__set_autoload(programPointer(name), false), "leave out \(name)")
     }
 
     /// Makes the object use a map that exists already; only before `load()`.
@@ -118,7 +182,10 @@ package import KernelPrograms
 
     /// Takes out a loaded program.
     package func program(_ name: String) throws(BPFError) -> BPFProgram {
-        let fd = try check(unsafe bpf_program__fd(programPointer(name)), "use program \(name) of \(self.name)")
+        // Not by ??, which forgets the type of what is thrown.
+        let shared = unsafe shares.program(name)
+        let pointer = if let shared = unsafe shared { unsafe shared } else { try unsafe programPointer(name) }
+        let fd = try check(unsafe bpf_program__fd(pointer), "use program \(name) of \(self.name)")
         return try BPFProgram(descriptor: duplicate(fd), name: name)
     }
 

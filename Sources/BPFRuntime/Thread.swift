@@ -6,6 +6,23 @@ import Glibc
 ///
 /// The name is cut at 15 bytes.
 package func startThread(named name: String, _ body: @escaping @Sendable () -> Void) throws(BPFError) {
+    pthread_detach(try makeThread(named: name, body))
+}
+
+/// Runs `body` for each number below `count`, 0 on the calling thread and each other on a thread of its own, and waits
+/// for all of them; where no thread is to be had it is the caller's turn.
+func inThreads(named name: String, count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+    var threads: [pthread_t] = []
+    var left: [Int] = [0]
+    for number in 1..<max(count, 1) {
+        do { threads.append(try makeThread(named: name) { body(number) }) } catch { left.append(number) }
+    }
+    if count > 0 { left.forEach(body) }
+    for thread in threads { pthread_join(thread, nil) }
+}
+
+/// A thread that somebody has to join or to detach.
+private func makeThread(named name: String, _ body: @escaping @Sendable () -> Void) throws(BPFError) -> pthread_t {
     final class Start: Sendable {
         let name: String
         let body: @Sendable () -> Void
@@ -29,5 +46,5 @@ package func startThread(named name: String, _ body: @escaping @Sendable () -> V
         unsafe start.release()
         throw BPFError(errno: result, operation: "start the thread \(name)")
     }
-    pthread_detach(thread)
+    return thread
 }

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/membarrier.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,4 +123,12 @@ int bulkhead_effective_capabilities(__u64 *capabilities)
 int bulkhead_make_wake_pipe(int ends[2])
 {
 	return result(pipe2(ends, O_CLOEXEC | O_NONBLOCK));
+}
+
+int bulkhead_usable_processors(void)
+{
+	cpu_set_t set;
+
+	/* Fails with more than 1024 processors: the answer is then too small, as it may be. */
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
 }

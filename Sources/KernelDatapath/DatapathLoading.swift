@@ -68,7 +68,7 @@ struct DatapathLoading: ~Copyable {
 
     /// Puts the programs that take over packets where the adopted ones look for them, whatever was done to those tables.
     private func refillFollowers() throws(BPFError) {
-        for (map, programs) in DatapathLoading.followers {
+        for (map, programs) in KernelProgram.endpoint.programTables {
             let table: BPFMap<UInt32, Int32> = try pins.map(map)
             for (index, name) in programs.enumerated() {
                 try put(pins.program(name), at: UInt32(index), in: table)
@@ -82,18 +82,6 @@ struct DatapathLoading: ~Copyable {
     ) throws(BPFError) {
         try table.update(index, to: program.descriptor.rawValue)
     }
-
-    /// In the order of `bpf/programs/endpoint.bpf.c`.
-    private static let followers = [
-        (MapName.nameReaders, ["tc_dns_query", "tc_dns_answer"]),
-        (
-            MapName.hostPrograms,
-            [
-                "tc_forwarded_in", "tc_forwarded_out", "tc_to_network_rest", "tc_from_network_rest", "tc_untracked_in",
-                "tc_untracked_out",
-            ]
-        ),
-    ]
 
     /// Decides whether a map is adopted or made, and with what size.
     private mutating func prepare(map name: String, entryCount: Int?) throws(DatapathError) {

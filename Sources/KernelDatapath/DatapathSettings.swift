@@ -115,8 +115,6 @@ enum MapName {
     static let nameResolvers = "fqdn_resolver_map"
     static let nameSelectors = "fqdn_selector_map"
     static let nameGlobs = "fqdn_glob_map"
-    static let nameReaders = "dns_programs_map"
-    static let hostPrograms = "host_programs_map"
     static let nameQueries = "fqdn_query_map"
     static let nameNumbers = "fqdn_number_map"
     static let nameHistory = "fqdn_history_map"

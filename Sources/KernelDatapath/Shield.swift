@@ -68,7 +68,7 @@ package struct Shield: ~Copyable {
             try object.resize(map: "prefilter_blocks_map", entryCountMax: settings.blockCapacity)
             try object.resize(
                 map: "prefilter_samples_map", entryCountMax: Int(PREFILTER_REASONS) * possibleCPUCount())
-            if !settings.senses { try ShieldSensors.shrink(object) }
+            if !settings.senses { try ShieldSensors.leaveOut(object) }
             try shareEvents(object, directory)
             let keptMaps = keptMaps + ShieldSensors.keptMaps
             var adopted: Set<String> = []

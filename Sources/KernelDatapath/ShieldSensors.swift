@@ -44,7 +44,13 @@ package struct ShieldSensors: ~Copyable {
         self.notes = notes
     }
 
-    /// Tables of one element where there are to be no sensors: then they take no room.
+    /// Where there are to be no sensors the endpoints' programs have nothing to hand on, and the tables take no room.
+    static func leaveOut(_ object: borrowing BPFObject) throws(BPFError) {
+        try object.keep(programs: Set(object.programNames).subtracting(programs))
+        try shrink(object)
+    }
+
+    /// Tables of one element.
     package static func shrink(_ object: borrowing BPFObject) throws(BPFError) {
         for name in keptMaps where name != "sense_settings_map" { try object.resize(map: name, entryCountMax: 1) }
     }

@@ -12,10 +12,11 @@ extension KernelTests {
             #expect(object.programNames == ["test_filter", "test_pass"])
         }
 
-        @Test func `a refused program's error has the verifier's line, and the log on demand`() throws {
+        @Test(arguments: [1, 2])
+        func `a refused program's error has the verifier's line, and the log on demand`(processors: Int) throws {
             let object = try BPFObject(.test_refused)
             do throws(BPFError) {
-                try object.load()
+                try object.load(processors: processors)
                 Issue.record("the verifier accepted a read without a bounds check")
             } catch {
                 #expect(error.errno == EACCES)
@@ -25,10 +26,32 @@ extension KernelTests {
             }
         }
 
-        @Test func `a map is resized before the load`() throws {
+        @Test func `programs that are loaded on several processors are there, over the same maps`() throws {
+            let object = try BPFObject(.test_filter)
+            try object.load(processors: 8)
+            let ids = try object.programNames.map { try object.program($0).info().id }
+            #expect(Set(ids).count == 2)
+            try object.map("blocked_map", UInt32.self, UInt64.self).update(7, to: 1)
+            let verdicts = try [6, 7].map { byte in
+                try object.program("test_filter").testRun(packet: [byte] + [UInt8](repeating: 0, count: 59)).verdict
+            }
+            #expect(verdicts == [0, 2])
+            let counters = try object.map("counters_map", UInt32.self, UInt64.self)
+            #expect(try counters.valuesPerCPU(for: 1)?.reduce(0, +) == 1)
+        }
+
+        @Test func `a program that is left out is not loaded`() throws {
+            let object = try BPFObject(.test_filter)
+            try object.keep(programs: ["test_pass"])
+            try object.load()
+            #expect(try object.program("test_pass").info().id > 0)
+            #expect(throws: BPFError.self) { _ = try object.program("test_filter") }
+        }
+
+        @Test(arguments: [1, 2]) func `a map is resized before the load`(processors: Int) throws {
             let object = try BPFObject(.test_filter)
             try object.resize(map: "blocked_map", entryCountMax: 4)
-            try object.load()
+            try object.load(processors: processors)
             let map = try object.map("blocked_map", UInt32.self, UInt64.self)
             #expect(map.definition.entryCountMax == 4)
             for key in 0..<4 as Range<UInt32> { try map.update(key, to: 1) }

@@ -16,23 +16,18 @@
 #include "sense_programs.h"
 #include "untracked.h"
 
-int tc_dns_query(struct __sk_buff *skb);
-int tc_dns_answer(struct __sk_buff *skb);
-
-/* By direction: where packets of port 53 go once they may pass. Programs of their own, for a stack of their own. */
+/*
+ * By direction: where packets of port 53 go once they may pass. Programs of their own, for a stack of their own. Who
+ * loads them fills this table and the next (Sources/KernelPrograms/ProgramTables.swift).
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, DIRECTION_COUNT);
 	__uint(key_size, sizeof(__u32));
-	__array(values, int(struct __sk_buff *));
-} dns_programs_map SEC(".maps") = {
-	.values = {
-		[DIRECTION_EGRESS] = (void *)&tc_dns_query,
-		[DIRECTION_INGRESS] = (void *)&tc_dns_answer,
-	},
-};
+	__uint(value_size, sizeof(__u32));
+} dns_programs_map SEC(".maps");
 
-/* What a packet of the host's devices may be handed to. */
+/* What a packet of the host's devices may be handed to: tc_forwarded_in, and so on. */
 enum {
 	HAND_TO_FORWARDED_IN = 0,
 	HAND_TO_FORWARDED_OUT = 1,
@@ -43,28 +38,12 @@ enum {
 	HAND_TO_COUNT = 6,
 };
 
-int tc_forwarded_in(struct __sk_buff *skb);
-int tc_forwarded_out(struct __sk_buff *skb);
-int tc_to_network_rest(struct __sk_buff *skb);
-int tc_from_network_rest(struct __sk_buff *skb);
-int tc_untracked_in(struct __sk_buff *skb);
-int tc_untracked_out(struct __sk_buff *skb);
-
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, HAND_TO_COUNT);
 	__uint(key_size, sizeof(__u32));
-	__array(values, int(struct __sk_buff *));
-} host_programs_map SEC(".maps") = {
-	.values = {
-		[HAND_TO_FORWARDED_IN] = (void *)&tc_forwarded_in,
-		[HAND_TO_FORWARDED_OUT] = (void *)&tc_forwarded_out,
-		[HAND_TO_REST_OUT] = (void *)&tc_to_network_rest,
-		[HAND_TO_REST_IN] = (void *)&tc_from_network_rest,
-		[HAND_TO_UNTRACKED_IN] = (void *)&tc_untracked_in,
-		[HAND_TO_UNTRACKED_OUT] = (void *)&tc_untracked_out,
-	},
-};
+	__uint(value_size, sizeof(__u32));
+} host_programs_map SEC(".maps");
 
 /* Leaving the host, policies are about what passes through it, and this packet does. */
 static __always_inline bool is_passing(const struct __sk_buff *skb, const struct datapath_config *config)

@@ -45,6 +45,9 @@ int bulkhead_mount_bpffs(const char *path);
 /* The effective capability set of this thread, bit n = capability n. */
 int bulkhead_effective_capabilities(__u64 *capabilities);
 
+/* Processors that the calling thread may run on; at least 1. */
+int bulkhead_usable_processors(void);
+
 /* A pipe for waking a thread, non-blocking and close-on-exec. */
 int bulkhead_make_wake_pipe(int ends[2]);
 

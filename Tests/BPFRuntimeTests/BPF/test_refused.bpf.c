@@ -8,4 +8,11 @@ int test_refused(struct __sk_buff *skb)
 	return *(__u8 *)(long)skb->data;
 }
 
+/* Its neighbour, which is in order. */
+SEC("tc")
+int test_taken(struct __sk_buff *skb)
+{
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
