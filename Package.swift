@@ -81,6 +81,11 @@ let logicTargets: [Target] = [
     module("CNIPlugin"),
 ]
 
+// Most of what tests compute is computed here: optimised in debug builds too, and with every assertion.
+for target in valueTargets + logicTargets where target.swiftSettings != nil {
+    target.swiftSettings?.append(.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug)))
+}
+
 let edgeTargets: [Target] = [
     .systemLibrary(
         name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
