@@ -36,3 +36,8 @@ int fuzz_store_values_main(int count, char **arguments)
 {
 	return LLVMFuzzerRunDriver(&count, &arguments, LLVMFuzzerTestOneInput);
 }
+
+int fuzz_kubernetes_reader_main(int count, char **arguments)
+{
+	return LLVMFuzzerRunDriver(&count, &arguments, LLVMFuzzerTestOneInput);
+}

@@ -9,5 +9,6 @@ int fuzz_firewall_import_main(int count, char **arguments);
 int fuzz_feed_reader_main(int count, char **arguments);
 int fuzz_capture_reader_main(int count, char **arguments);
 int fuzz_store_values_main(int count, char **arguments);
+int fuzz_kubernetes_reader_main(int count, char **arguments);
 
 #endif
