@@ -118,4 +118,116 @@ import Testing
         plan.take(.pods(.removed(key("a", "shop"))))
         #expect(writeAll().first?.slice?.workloads["shop/d"] != nil)
     }
+
+    @Test mutating func `who gets an address waits until the slice that names it still is written`() throws {
+        plan = SlicePlan(filter: LabelFilter(), workloadsMax: 1)
+        start()
+        _ = writeAll()
+        plan.take(.pods(.replaced([key("a", "shop"): pod("a", 1), key("c", "shop"): pod("c", 2)], keeping: [])))
+        let ending = plan.takeWrites(atMost: 9)
+        #expect(ending == [SlicePlan.Write(name: "workloads-000002", slice: nil)])
+        plan.take(.pods(.upserted(key("d", "shop"), pod("d", 4))))
+        #expect(plan.takeWrites(atMost: 9).map { $0.slice?.workloads.keys.first } == ["shop/d"], "that one is nobody's")
+        plan.fail(try #require(ending.first))
+        #expect(plan.takeWrites(atMost: 9) == ending, "it may still be named")
+        plan.settle(try #require(ending.first))
+        #expect(plan.takeWrites(atMost: 9).map { $0.slice?.workloads.keys.first } == ["shop/c"])
+    }
+
+    @Test mutating func `two that change addresses have none for a moment`() {
+        plan = SlicePlan(filter: LabelFilter(), workloadsMax: 1)
+        start()
+        _ = writeAll()
+        plan.take(.pods(.replaced([key("a", "shop"): pod("a", 2), key("b", "shop"): pod("b", 1)], keeping: [])))
+        let first = plan.takeWrites(atMost: 9)
+        #expect(first.count == 2 && first.allSatisfy { $0.slice == WorkloadSlice() })
+        for write in first { plan.settle(write) }
+        #expect(Set(writeAll().flatMap { $0.slice?.workloads.keys.map(\.self) ?? [] }) == ["shop/a", "shop/b"])
+    }
+
+    @Test mutating func `two of one slice change addresses in one write`() throws {
+        start()
+        _ = writeAll()
+        plan.take(.pods(.replaced([key("a", "shop"): pod("a", 2), key("b", "shop"): pod("b", 1)], keeping: [])))
+        let writes = writeAll()
+        #expect(writes.count == 1 && writes.first?.slice?.workloads.count == 2)
+    }
+
+    /// Nobody knows whether a write of which no answer came is there.
+    @Test mutating func `two whose writes failed do not wait for each other`() throws {
+        plan = SlicePlan(filter: LabelFilter(), workloadsMax: 1)
+        start()
+        let first = plan.takeWrites(atMost: 9)
+        #expect(first.count == 2)
+        for write in first { plan.fail(write) }
+        plan.take(.pods(.replaced([key("a", "shop"): pod("a", 2), key("b", "shop"): pod("b", 1)], keeping: [])))
+        #expect(Set(writeAll().flatMap { $0.slice?.workloads.keys.map(\.self) ?? [] }) == ["shop/a", "shop/b"])
+    }
+
+    @Test mutating func `a write that failed keeps its place`() throws {
+        plan = SlicePlan(filter: LabelFilter(), workloadsMax: 1)
+        start()
+        _ = writeAll()
+        plan.take(.pods(.upserted(key("a", "shop"), pod("a", 1, app: "db"))))
+        let write = try #require(plan.takeWrites(atMost: 1).first)
+        plan.take(.pods(.upserted(key("b", "shop"), pod("b", 2, app: "db"))))
+        plan.take(.tick)
+        plan.fail(write)
+        #expect(plan.takeWrites(atMost: 1) == [write])
+    }
+
+    /// Pods that take each other's addresses, an API that fails often, and writes that come in any order.
+    @Test(arguments: 0..<20) mutating func `no address is in two slices at any time`(seed: UInt64) {
+        var random = SplitMix64(state: seed)
+        plan = SlicePlan(filter: LabelFilter(), workloadsMax: 3)
+        start()
+        var api: [String: WorkloadSlice] = [:]
+        var late: [SlicePlan.Write] = []
+        /// Answers to some writes; a failure may be one of the answer alone.
+        func finish(_ writes: [SlicePlan.Write], failing isFailing: Bool) {
+            for write in late {
+                plan.take(.slices(write.slice.map { .upserted(key(write.name), $0) } ?? .removed(key(write.name))))
+            }
+            late = []
+            for write in writes.shuffled(using: &random) {
+                let isFailure = isFailing && Bool.random(using: &random)
+                if isFailure, Bool.random(using: &random) {
+                    plan.fail(write)
+                    continue
+                }
+                api[write.name] = write.slice
+                let named = api.values.flatMap { $0.workloads.values.flatMap(\.addresses) }
+                #expect(named.count == Set(named).count)
+                if isFailure {
+                    plan.fail(write)
+                    late.append(write)
+                } else {
+                    plan.settle(write)
+                }
+            }
+        }
+        var writes: [SlicePlan.Write] = []
+        var alive: [String: PodFacts] = [:]
+        for second in 0..<300 {
+            let name = "p\(Int.random(in: 0..<12, using: &random))"
+            var next = pod(name, UInt32.random(in: 1..<12, using: &random))
+            next.createdAt = "2026-01-01T00:00:\(100 + second)Z"
+            alive[name] = Int.random(in: 0..<3, using: &random) == 0 ? nil : next
+            plan.take(.pods(alive[name].map { .upserted(key(name, "shop"), $0) } ?? .removed(key(name, "shop"))))
+            // Much may change while something is written.
+            guard Int.random(in: 0..<3, using: &random) == 0 else { continue }
+            finish(writes, failing: true)
+            writes = plan.takeWrites(atMost: 4)
+        }
+        for _ in 0..<100 {
+            finish(writes, failing: false)
+            writes = plan.takeWrites(atMost: 4)
+        }
+        var catalogue = PodCatalogue(filter: LabelFilter(), node: "")
+        catalogue.replaceNamespaces(["shop": [:]])
+        let rest = ["a": pod("a", 1), "b": pod("b", 2)].merging(alive) { $1 }
+        catalogue.replacePods(Dictionary(uniqueKeysWithValues: rest.map { ("shop/\($0.key)", $0.value) }))
+        let written = api.values.reduce(into: [:]) { $0.merge($1.workloads) { old, _ in old } }
+        #expect(written == catalogue.workloads && plan.backlog == 0 && api[WorkloadSlice.marker] != nil)
+    }
 }

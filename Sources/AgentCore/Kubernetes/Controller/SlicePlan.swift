@@ -3,6 +3,7 @@
 import ClusterModel
 import IdentityModel
 import KubernetesClient
+import NetworkModel
 
 /// What a controller is to write so that slices say what pods and namespaces are.
 ///
@@ -36,7 +37,12 @@ struct SlicePlan {
     /// Since which step a slice waits to be written.
     private var pending: [String: Int] = [:]
     private var step = 0
-    private var writing: Set<String> = []
+    /// What is being written: since which step it had waited.
+    private var writing: [String: Int] = [:]
+    /// What may be there by now: it was sent, and nobody said yet that it arrived.
+    private var sent: [String: WorkloadSlice] = [:]
+    /// Addresses that a slice names, or may by now, and will not once it is written.
+    private var endings: [String: Set<IPAddress>] = [:]
     private var isMarked = false
 
     init(filter: LabelFilter, workloadsMax: Int = WorkloadSlice.workloadsMax) {
@@ -74,7 +80,7 @@ struct SlicePlan {
             written = Dictionary(uniqueKeysWithValues: all.map { ($0.key.name, $0.value) })
             unreadable = Set(keeping.map(\.name))
             listed.insert(.workloadSlices)
-            check(unreadable.union(written.keys).union(packer?.slices.keys.map(\.self) ?? []))
+            check(unreadable.union(written.keys).union(endings.keys).union(packer?.slices.keys.map(\.self) ?? []))
         case .slices(.upserted(let key, let slice)): found(key.name, slice)
         case .slices(.removed(let key)): found(key.name, nil)
         case .slices(.status(.unreadable(let slices))):
@@ -88,34 +94,41 @@ struct SlicePlan {
 
     /// What is to be written next, what waits longest first; none of them is given again before it is settled or failed.
     ///
-    /// Of what came at once slices go first in which something ends: who ended there may have had an address that is
-    /// somebody else's in another one.
+    /// No address is in two slices at any time, whichever write comes first or fails: whoever is to have one that another
+    /// slice still names is held back until that one is written. Of what came at once those go first in which an address
+    /// ends, so that few are held back.
     mutating func takeWrites(atMost count: Int) -> [Write] {
         guard isComplete else { return [] }
         if pending.isEmpty, writing.isEmpty, !isMarked {
             isMarked = true
             if written[WorkloadSlice.marker] == nil { pending[WorkloadSlice.marker] = step }
         }
-        let order = pending.filter { !writing.contains($0.key) }
-            .map { (since: $0.value, frees: frees($0.key) ? 0 : 1, name: $0.key) }.sorted { $0 < $1 }
-        let writes = order.prefix(count).map { Write(name: $0.name, slice: desired($0.name)) }
-        for write in writes {
-            pending[write.name] = nil
-            writing.insert(write.name)
+        let order = pending.filter { writing[$0.key] == nil }
+            .map { (since: $0.value, isLater: frees($0.key) ? 0 : 1, name: $0.key) }.sorted { $0 < $1 }
+        var names: [IPAddress: Set<String>] = [:]
+        for (name, addresses) in endings { for address in addresses { names[address, default: []].insert(name) } }
+        var writes: [Write] = []
+        for (since, _, name) in order where writes.count < count {
+            guard let write = write(name, names) else { continue }
+            writes.append(write)
+            pending[name] = nil
+            writing[name] = since
+            sent[name] = write.slice
         }
         return writes
     }
 
     /// A write is done, and what it wrote is there.
     mutating func settle(_ write: Write) {
-        writing.remove(write.name)
+        writing[write.name] = nil
+        sent[write.name] = nil
         found(write.name, write.slice)
     }
 
-    /// A write failed: it is to be tried again, as things are then.
+    /// A write failed, as far as can be told: it is to be tried again, as things are then.
     mutating func fail(_ write: Write) {
-        writing.remove(write.name)
-        pending[write.name] = pending[write.name] ?? step
+        guard let since = writing.removeValue(forKey: write.name) else { return }
+        pending[write.name] = since
     }
 
     private mutating func set(_ key: ObjectKey, _ pod: PodFacts?) {
@@ -138,18 +151,42 @@ struct SlicePlan {
         check([name])
     }
 
-    /// Whether somebody in it is another one, or gone, once it is written.
-    private func frees(_ name: String) -> Bool {
-        if unreadable.contains(name) { return true }
-        guard let former = written[name] else { return false }
-        guard let slice = desired(name) else { return true }
-        return former.workloads.contains { slice.workloads[$0.key] != $0.value }
+    private func frees(_ name: String) -> Bool { unreadable.contains(name) || endings[name] != nil }
+
+    /// Notes which addresses end in a slice.
+    private mutating func review(_ name: String) {
+        let next = desired(name)?.workloads ?? [:]
+        var addresses: Set<IPAddress> = []
+        for former in [written[name], sent[name]].compactMap(\.self) {
+            for (key, workload) in former.workloads where next[key] != workload {
+                addresses.formUnion(workload.addresses)
+                addresses.subtract(next[key]?.addresses ?? [])
+            }
+        }
+        endings[name] = addresses.isEmpty ? nil : addresses
+    }
+
+    /// What can be written of a slice now; nil: nothing, all that is new in it is held back.
+    ///
+    /// `names`: the slices in which an address ends.
+    private func write(_ name: String, _ names: [IPAddress: Set<String>]) -> Write? {
+        guard var slice = desired(name), !names.isEmpty else { return Write(name: name, slice: desired(name)) }
+        let held = slice.workloads.filter { _, workload in
+            workload.addresses.contains { names[$0]?.contains { $0 != name } == true }
+        }
+        guard !held.isEmpty else { return Write(name: name, slice: slice) }
+        for key in held.keys { slice.workloads[key] = nil }
+        let isAsWritten =
+            sent[name] == nil && !unreadable.contains(name) && slice == written[name] ?? WorkloadSlice()
+        return isAsWritten ? nil : Write(name: name, slice: slice)
     }
 
     /// What somebody else wrote, or deleted, is put right.
     private mutating func check(_ names: Set<String>) {
         guard isComplete else { return }
-        for name in names where !writing.contains(name) {
+        for name in names {
+            review(name)
+            guard writing[name] == nil else { continue }
             if unreadable.contains(name) || written[name] != desired(name) { note(name) }
         }
     }
@@ -169,6 +206,9 @@ struct SlicePlan {
         } else {
             packer?.apply(catalogue.takeChanges())
         }
-        for name in (packer?.takeChanges() ?? [:]).keys { note(name) }
+        for name in (packer?.takeChanges() ?? [:]).keys {
+            review(name)
+            note(name)
+        }
     }
 }
