@@ -288,7 +288,10 @@ import Testing
             var next: UInt16 = 47_100
             var waiting: [UInt16] = []
             while waiting.count < 4, next < 47_400 {
-                for port in next..<(next + 20) { #expect(try await visit(port).served == 1) }
+                for port in next..<(next + 20) {
+                    let served = try await visit(port)
+                    #expect(served.served == 1, "from port \(port), nothing defended: \(served)")
+                }
                 next += 20
                 let text = try await field.workload.namespace.shell("ss -Htan state time-wait sport = :80").text
                 waiting = text.split(separator: "\n").compactMap { line in

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import LinuxHost
 import TestBed
 import Testing
@@ -43,6 +44,26 @@ let subnet = 40
                 of: [.path("/run/netns/\(bed.name("gone"))"), there.reference])
             #expect((try? seen[0].get()) == nil)
             #expect((try? seen[1].get())?.inode == (try there.reference.inode()))
+        }
+    }
+
+    /// A thread inherits the namespace of who starts it, and who resumes a task may have to start one for it.
+    @Test func `who waits for work in a namespace goes on outside of it`() async throws {
+        try await withTestBed(subnet: subnet) { bed in
+            let place = try await bed.namespace("a")
+            let thread = try NamespaceThread()
+            var updates = try NetworkMonitor.updates(in: place.reference).makeAsyncIterator()
+            let home = try NetworkNamespace.own.inode()
+            // The threads of Swift concurrency end when they have had nothing to do for five seconds.
+            let inside = try await thread.run(in: place.reference) {
+                _ = poll(nil, 0, 7000)
+                return try NetworkNamespace.path("/proc/thread-self/ns/net").inode()
+            }
+            #expect(try NetworkNamespace.path("/proc/thread-self/ns/net").inode() == home)
+            #expect(try inside == place.reference.inode())
+            let threads = try await bed.run(["sh", "-c", "stat -Lc %i /proc/\(getpid())/task/*/ns/net | sort -u"]).text
+            #expect(threads == "\(home)")
+            #expect(await updates.next() != nil)
         }
     }
 

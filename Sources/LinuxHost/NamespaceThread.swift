@@ -34,8 +34,6 @@ package final class NamespaceThread: Sendable {
         }
 
         /// Works until closed and empty.
-        ///
-        /// After each burst the thread goes home, so that it keeps no namespace alive.
         func drain() {
             while true {
                 wake.clear()
@@ -44,7 +42,6 @@ package final class NamespaceThread: Sendable {
                     return (state.jobs, state.isClosed)
                 }
                 for job in jobs { job() }
-                if !jobs.isEmpty { _ = bulkhead_enter_network_namespace(home.rawValue) }
                 if jobs.isEmpty {
                     if isClosed { return }
                     _ = try? waitForInput(wake.descriptor.rawValue, or: wake, milliseconds: -1)
@@ -89,9 +86,15 @@ package final class NamespaceThread: Sendable {
         return results ?? []
     }
 
+    /// The thread is at home when the result is handed on: it keeps no namespace alive, and who waits may go on on a
+    /// thread that is started for it, which inherits the namespace of this one.
     private func perform<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
-            queue.add { continuation.resume(with: Result(catching: body)) }
+            queue.add { [queue] in
+                let result = Result(catching: body)
+                leaveNamespace(for: queue.home)
+                continuation.resume(with: result)
+            }
         }
     }
 }

@@ -19,13 +19,13 @@ package enum NetworkMonitor {
         let target = try (namespace ?? .own).open()
         let name = (namespace ?? .own).path
         let signal = try WakeSignal()
-        let home = Target(descriptor: target, name: name)
+        let place = Place(descriptor: target, name: name, home: try NetworkNamespace.own.open())
         let (stream, continuation) = AsyncStream.makeStream(
             of: NetworkUpdate.self, bufferingPolicy: .bufferingOldest(updatesWaitingMax))
         continuation.onTermination = { _ in signal.raise() }
         try DedicatedThread.start(name: "bulkhead-links") {
             defer { continuation.finish() }
-            guard (try? home.enter()) != nil, let source = try? SocketSource(signal) else { return }
+            guard let source = try? place.sockets(signal) else { return }
             NetworkMonitorLoop(source: source).run { update in
                 if case .dropped = continuation.yield(update) { false } else { true }
             }
@@ -34,16 +34,23 @@ package enum NetworkMonitor {
     }
 
     /// Carries the opened namespace to the thread.
-    private final class Target: Sendable {
+    private final class Place: Sendable {
         let descriptor: OwnedDescriptor
         let name: String
+        let home: OwnedDescriptor
 
-        init(descriptor: consuming OwnedDescriptor, name: String) {
+        init(descriptor: consuming OwnedDescriptor, name: String, home: consuming OwnedDescriptor) {
             self.descriptor = descriptor
             self.name = name
+            self.home = home
         }
 
-        func enter() throws(HostError) { try enterNamespace(descriptor, name: name) }
+        /// Sockets belong to the namespace they are opened in; the thread is at home again afterwards.
+        func sockets(_ signal: WakeSignal) throws(HostError) -> SocketSource {
+            try enterNamespace(descriptor, name: name)
+            defer { leaveNamespace(for: home) }
+            return try SocketSource(signal)
+        }
     }
 
     private final class SocketSource: NetworkChangeSource {

@@ -54,7 +54,8 @@ package enum NetworkNamespace: Hashable, Sendable, CustomStringConvertible {
 
     /// Moves the calling thread into it.
     ///
-    /// Only on a dedicated thread.
+    /// Only on a dedicated thread, which goes home before it resumes a task or yields a value: Swift concurrency starts
+    /// its threads from the one that has work for them, and a thread inherits the namespace of who starts it.
     func enter() throws(HostError) {
         try enterNamespace(open(), name: path)
     }
@@ -65,4 +66,10 @@ func enterNamespace(_ descriptor: borrowing OwnedDescriptor, name: String) throw
     guard bulkhead_enter_network_namespace(descriptor.rawValue) == 0 else {
         throw HostError.last("enter network namespace \(name)", remedy: "needs CAP_SYS_ADMIN")
     }
+}
+
+/// Moves the calling thread back into the namespace that it left.
+func leaveNamespace(for home: borrowing OwnedDescriptor) {
+    // What let it out lets it in; on a thread that stayed elsewhere every connection would be somebody else's.
+    precondition(bulkhead_enter_network_namespace(home.rawValue) == 0, "the way home is open")
 }
