@@ -28,7 +28,7 @@ import Testing
     @Test mutating func `a pod is a workload once its namespace is known, whichever is told first`() {
         catalogue.set("shop/web", pod("web", 1))
         #expect(catalogue.takeChanges() == ["shop/web": nil])
-        #expect(catalogue.records.isEmpty)
+        #expect(catalogue.records().isEmpty)
         catalogue.set(namespace: "shop", labels: ["team": "a", "kubernetes.io/metadata.name": "shop"])
         let labels = [
             "k8s:app=web", "k8s:io.cilium.k8s.namespace.labels.team=a",
@@ -87,11 +87,11 @@ import Testing
         catalogue.set("shop/unscheduled", pod("unscheduled", 4) { $0.node = "" })
         #expect(catalogue.workloads.mapValues(\.addresses) == ["shop/next": [address(1)]])
         // What starts is a workload of its node before it has an address.
-        let records = catalogue.records
+        let records = catalogue.records()
         #expect(records.values.map(\.name).sorted() == ["host", "next", "waiting"])
         #expect(records["uid-host"]?.isHostNetwork == true && records["uid-host"]?.addresses == [])
         catalogue.set("shop/next", pod("next", 1) { $0.node = "n2" })
-        #expect(catalogue.records["uid-next"] == nil && catalogue.workloads["shop/next"]?.node == "n2")
+        #expect(catalogue.records()["uid-next"] == nil && catalogue.workloads["shop/next"]?.node == "n2")
     }
 
     @Test mutating func `lists that are complete take what they do not name`() {

@@ -83,7 +83,14 @@ struct KubernetesAssembly {
     private var areSlicesWhole: Bool { sliced == nil || slices[ObjectKey(name: WorkloadSlice.marker)] != nil }
 
     /// The pods of this node, by UID; nil: not known yet.
-    var records: [String: PodRecord]? { isOpen ? catalogue.records : nil }
+    ///
+    /// What slices say counts for the addresses of pods that end: others may have them already.
+    var records: [String: PodRecord]? {
+        isOpen ? catalogue.records { sliced?.isNamed($0, byOthersThan: $1) ?? false } : nil
+    }
+
+    /// Whether a pod of this node may lose an address by any slice.
+    var hasEndingPods: Bool { !catalogue.endingAddresses.isEmpty }
 
     /// What the agent is to hear.
     mutating func take(_ step: Step) -> [ClusterChange] {
@@ -97,6 +104,7 @@ struct KubernetesAssembly {
             case .upserted(let key, _), .removed(let key): catalogue.set(key.description, pods[key])
             case .status: break
             }
+            sliced?.watch(catalogue.endingAddresses)
         case .namespaces(let change):
             take(change, .namespaces, into: \.namespaces)
             switch change {

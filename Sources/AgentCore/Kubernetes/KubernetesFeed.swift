@@ -61,7 +61,8 @@ struct KubernetesFeed: ClusterFeed {
                 remembered: remembered)
             for await step in steps {
                 for change in assembly.take(step) { tell(change) }
-                guard step.concernsPods, let records = assembly.records else { continue }
+                guard step.concernsPods || step.isOfSlices && assembly.hasEndingPods, let records = assembly.records
+                else { continue }
                 board.set(pods: records)
             }
             group.cancelAll()
@@ -92,6 +93,8 @@ extension KubernetesFeed {
 }
 
 extension KubernetesAssembly.Step {
+    fileprivate var isOfSlices: Bool { if case .slices = self { true } else { false } }
+
     /// False: no pod of any node is another one by it.
     fileprivate var concernsPods: Bool {
         switch self {

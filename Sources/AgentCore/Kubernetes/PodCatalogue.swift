@@ -8,8 +8,8 @@ import NetworkModel
 /// Makes workloads of pods and of the labels of their namespaces, whichever is told first.
 ///
 /// * A pod whose namespace nobody described yet is no workload: policies that select it by its namespace would miss it.
-/// * Of several pods that name an address it is the newest one's that nobody has deleted: one that ends keeps it in its
-///   status for a while.
+/// * Of several pods that name an address it is one's that nobody has deleted: one that ends keeps it in its status for a
+///   while. Of those it is this node's, where the node's routes lead, then the newest one's.
 ///
 /// Pure. What changes is collected, and costs what it touches.
 struct PodCatalogue: Sendable {
@@ -74,13 +74,21 @@ struct PodCatalogue: Sendable {
         pods.keys.reduce(into: [:]) { $0[$1] = workload($1) }
     }
 
+    /// Of the pods of this node that are being deleted.
+    var endingAddresses: Set<IPAddress> {
+        Set(local.compactMap { pods[$0] }.filter(\.isTerminating).flatMap(\.addresses))
+    }
+
     /// The pods of this node, by UID, those that are being deleted included: they may still have processes.
-    var records: [String: PodRecord] {
+    ///
+    /// `isElsewhere`: whether such a pod's address is one of a pod that is not here.
+    func records(_ isElsewhere: (IPAddress, _ key: String) -> Bool = { _, _ in false }) -> [String: PodRecord] {
         var records: [String: PodRecord] = [:]
         for pod in local.compactMap({ pods[$0] }) {
             guard let labels = labels(of: pod) else { continue }
+            let addresses = owned(pod).filter { !pod.isTerminating || !isElsewhere($0, pod.key) }
             records[pod.uid] = PodRecord(
-                uid: pod.uid, namespace: pod.namespace, name: pod.name, labels: labels, addresses: owned(pod),
+                uid: pod.uid, namespace: pod.namespace, name: pod.name, labels: labels, addresses: addresses,
                 namedPorts: pod.namedPorts, image: pod.image, isHostNetwork: pod.isHostNetwork)
         }
         return records
@@ -113,9 +121,14 @@ struct PodCatalogue: Sendable {
         guard !pod.isHostNetwork else { return [] }
         return pod.addresses.filter { address in
             guard let others = claimants[address], others.count > 1 else { return true }
-            let owner = others.compactMap { pods[$0] }.max { ($0.rank, $0.uid) < ($1.rank, $1.uid) }
+            let owner = others.compactMap { pods[$0] }.max { (rank($0), $0.uid) < (rank($1), $1.uid) }
             return owner?.uid == pod.uid
         }
+    }
+
+    /// Whose address it is: the greater; RFC 3339 sorts as text.
+    private func rank(_ pod: PodFacts) -> String {
+        "\(pod.isTerminating ? 0 : pod.node == node ? 2 : 1) \(pod.createdAt)"
     }
 
     /// Nil: its namespace is not known.
@@ -132,9 +145,4 @@ struct PodCatalogue: Sendable {
         if !pod.serviceAccount.isEmpty { labels.append(label(WellKnownLabel.serviceAccount, pod.serviceAccount)) }
         return labels.sorted()
     }
-}
-
-extension PodFacts {
-    /// Whose address it is: the greater; RFC 3339 sorts as text.
-    fileprivate var rank: String { (isTerminating ? "0 " : "1 ") + createdAt }
 }

@@ -2,6 +2,7 @@
 
 import ClusterModel
 import IdentityModel
+import NetworkModel
 
 /// Makes one set of workloads of slices.
 ///
@@ -15,6 +16,8 @@ struct SliceCatalogue: Sendable {
     private var touched: Set<String> = []
     /// One text for all slices that have a label set.
     private var labelSets: [LabelSet: LabelSet] = [:]
+    /// Addresses that are watched, each with the workloads that name it.
+    private var holders: [IPAddress: Set<String>] = [:]
 
     /// Takes over a slice; nil: it is gone.
     mutating func set(_ name: String, _ slice: WorkloadSlice?) {
@@ -24,7 +27,7 @@ struct SliceCatalogue: Sendable {
         for key in former.keys where slice?.workloads[key] == nil { release(key, name) }
         for (key, workload) in slice?.workloads ?? [:] where former[key] != workload {
             if former[key] == nil { claim(key, name) }
-            touched.insert(key)
+            touch(key)
         }
     }
 
@@ -43,6 +46,18 @@ struct SliceCatalogue: Sendable {
         return Dictionary(uniqueKeysWithValues: touched.map { ($0, workload($0)) })
     }
 
+    /// Finds out from now on who names these addresses; looks at everybody if they are others than before.
+    mutating func watch(_ addresses: Set<IPAddress>) {
+        guard addresses != Set(holders.keys) else { return }
+        holders = Dictionary(uniqueKeysWithValues: addresses.map { ($0, []) })
+        for key in addresses.isEmpty ? [] : Array(owners.keys) { noteAddresses(key) }
+    }
+
+    /// Whether a watched address is one of somebody else's.
+    func isNamed(_ address: IPAddress, byOthersThan key: String) -> Bool {
+        holders[address]?.contains { $0 != key } ?? false
+    }
+
     /// All workloads.
     var workloads: [String: ClusterWorkload] { owners.keys.reduce(into: [:]) { $0[$1] = workload($1) } }
 
@@ -58,11 +73,22 @@ struct SliceCatalogue: Sendable {
     }
 
     private mutating func release(_ key: String, _ name: String) {
-        touched.insert(key)
         var rest = rivals.removeValue(forKey: key) ?? []
         rest.remove(name)
         owners[key] = rest.min()
         if rest.count > 1 { rivals[key] = rest }
+        touch(key)
+    }
+
+    private mutating func touch(_ key: String) {
+        touched.insert(key)
+        for address in holders.keys { holders[address]?.remove(key) }
+        noteAddresses(key)
+    }
+
+    private mutating func noteAddresses(_ key: String) {
+        guard !holders.isEmpty else { return }
+        for address in workload(key)?.addresses ?? [] where holders[address] != nil { holders[address]?.insert(key) }
     }
 
     private mutating func shared(_ slice: WorkloadSlice) -> WorkloadSlice {
