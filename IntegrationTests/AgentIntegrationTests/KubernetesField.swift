@@ -20,6 +20,9 @@ struct KubernetesField {
 
     var control: ControlClient { ControlClient(transport: SocketTransport(path: agent.socketPath)) }
 
+    /// Where verdicts are logged.
+    var policyLogPath: String { bed.path("policy.log") }
+
     /// The agent is not started.
     ///
     /// `tls`: the API shows a certificate of an authority of its own. `settings`: more of `kubernetes` in the configuration.
@@ -37,6 +40,7 @@ struct KubernetesField {
             configuration: """
                 nodeName: \(Self.node)
                 kubernetes: {kubeconfig: \(kubeconfig), cgroupRoot: \(root)\(settings.isEmpty ? "" : ", \(settings)")}
+                policyLog: {path: \(bed.path("policy.log"))}
                 """)
         api = try host.namespace.start(
             [

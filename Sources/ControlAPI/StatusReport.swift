@@ -46,6 +46,8 @@ package struct StatusReport: Codable, Hashable, Sendable {
     package var detection: DetectionStatus?
     /// Alerts, sinks and responses; nil: of an agent that has none.
     package var alerts: AlertStatus?
+    /// The log of verdicts; nil: none is kept.
+    package var policyLog: PolicyLogStatus?
 
     package init(
         version: String, abiVersion: Int, processID: Int32, startedAt: String, condition: Condition, audit: Bool,
@@ -68,6 +70,24 @@ package struct StatusReport: Codable, Hashable, Sendable {
         self.warnings = warnings
         self.confirmation = confirmation
         self.timedPolicies = timedPolicies.isEmpty ? nil : timedPolicies
+    }
+}
+
+/// The log of verdicts that policies, documents or the configuration want written; counts are since the agent's start.
+package struct PolicyLogStatus: Codable, Hashable, Sendable {
+    package var path: String
+    /// Decisions in lines; a line of a denial stands for several.
+    package var written: UInt64
+    /// Decisions that are in no line.
+    package var notWritten: UInt64
+    /// Why nothing can be written; nil: it can.
+    package var problem: String?
+
+    package init(path: String, written: UInt64, notWritten: UInt64, problem: String? = nil) {
+        self.path = path
+        self.written = written
+        self.notWritten = notWritten
+        self.problem = problem
     }
 }
 

@@ -70,14 +70,20 @@ package final class FlowAggregator: Sendable {
     ///
     /// A follower that falls more than `bufferSize` flows behind loses the newest ones; each is counted in the
     /// follower's and the aggregator's counters. Ends when the returned follower is cancelled or released.
+    ///
+    /// `isWanted`: asked for each flow that matches, with the lock held: it must be quick, and not call back.
     package func follow(
-        last limit: Int = 0, matching filter: FlowFilter = FlowFilter(), bufferSize: Int = 8192
+        last limit: Int = 0, matching filter: FlowFilter = FlowFilter(), bufferSize: Int = 8192,
+        where isWanted: (@Sendable (Flow) -> Bool)? = nil
     ) -> FlowFollower {
         let (stream, continuation) = AsyncStream<Flow>.makeStream(bufferingPolicy: .bufferingOldest(bufferSize))
         let id = state.withLock { state in
             state.lastFollower += 1
-            for flow in state.ring.last(min(limit, bufferSize), matching: filter) { continuation.yield(flow) }
-            state.followers[state.lastFollower] = State.Follower(filter: filter, continuation: continuation)
+            for flow in state.ring.last(min(limit, bufferSize), matching: filter) where isWanted?(flow) ?? true {
+                continuation.yield(flow)
+            }
+            state.followers[state.lastFollower] = State.Follower(
+                filter: filter, isWanted: isWanted, continuation: continuation)
             return state.lastFollower
         }
         continuation.onTermination = { [weak self] _ in self?.endFollowing(id) }
@@ -104,6 +110,7 @@ extension FlowAggregator {
     struct State: Sendable {
         struct Follower: Sendable {
             let filter: FlowFilter
+            let isWanted: (@Sendable (Flow) -> Bool)?
             let continuation: AsyncStream<Flow>.Continuation
             var lost: UInt64 = 0
         }
@@ -127,7 +134,7 @@ extension FlowAggregator {
         }
 
         private mutating func deliver(_ flow: Flow) {
-            for (id, follower) in followers where follower.filter.matches(flow) {
+            for (id, follower) in followers where follower.filter.matches(flow) && follower.isWanted?(flow) ?? true {
                 if case .dropped = follower.continuation.yield(flow) {
                     followers[id]?.lost += 1
                     counters.lostByFollowers += 1

@@ -28,11 +28,14 @@ package final class RuleName: Sendable {
     package let text: String
     /// Where the rule stands; nil for default deny and built-in verdicts.
     package let source: SourceLocation?
+    /// Whose verdict it is: the rule's policy, or those that close the direction; none for built-in verdicts.
+    package let policies: [PolicyReference]
 
-    package init(slot: UInt32, text: String, source: SourceLocation?) {
+    package init(slot: UInt32, text: String, source: SourceLocation?, policies: [PolicyReference] = []) {
         self.slot = slot
         self.text = text
         self.source = source
+        self.policies = policies
     }
 }
 

@@ -72,6 +72,15 @@ extension RuleDescription {
         return origin.source
     }
 
+    /// Whose verdict it is: the rule's policy, or those that close the direction.
+    package var policies: [PolicyReference] {
+        switch self {
+        case .rule(let origin): [origin.policy]
+        case .defaultDeny(_, let policies): policies
+        case .builtin: []
+        }
+    }
+
     /// The name a verdict carries.
     package var text: String {
         switch self {

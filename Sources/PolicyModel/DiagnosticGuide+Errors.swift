@@ -92,7 +92,7 @@ extension DiagnosticGuide {
             remedy: "Write one of them; ICMP has fields of its own."),
         DiagnosticGuide(
             .invalidMode, "An annotation of Bulkhead (`bulkhead.dev/…`) is unknown or has no meaning as written.",
-            remedy: "Correct it: `mode`, `validUntil` and `lintIgnore` exist."),
+            remedy: "Correct it: `mode`, `validUntil`, `lintIgnore` and `log` exist."),
         DiagnosticGuide(
             .invalidPriority, "Priorities are 0 (asked first) to 1000.", remedy: "Write one in the range."),
         DiagnosticGuide(

@@ -19,6 +19,8 @@ extension Policy {
                 "  defines \(group.prefixes.count) prefixes\(names) with \(group.labels)"
                     + (group.includesWorkloads ? ", workloads in them too" : "") + members)
         }
+        if let selection = logSelection { lines.append("  logs \(selection)") }
+        if isLogged { lines.append("  its verdicts are logged") }
         for grant in grants { lines.append("  gives \(grant)") }
         if tier != .normal || order != .together, isPartOfTier { lines.append("  \(tier.name) tier, \(order)") }
         for closed in defaultDeny { lines.append("  default deny \(closed.direction) of \(closed.subject)") }

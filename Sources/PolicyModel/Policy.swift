@@ -21,6 +21,8 @@ package struct Policy: Hashable, Sendable {
         var prefixGroup: PrefixGroup?
         var grants: [EndpointGrant] = []
         var standsInFor: PolicyReference?
+        var isLogged = false
+        var logSelection: LogSelection?
     }
 
     /// Behind a reference.
@@ -111,6 +113,16 @@ package struct Policy: Hashable, Sendable {
     package var standsInFor: PolicyReference? {
         get { content.standsInFor }
         set { change { $0.standsInFor = newValue } }
+    }
+    /// Its author wants its verdicts in the policy log.
+    package var isLogged: Bool {
+        get { content.isLogged }
+        set { change { $0.isLogged = newValue } }
+    }
+    /// What the document selects for the policy log; it is no policy then.
+    package var logSelection: LogSelection? {
+        get { content.logSelection }
+        set { change { $0.logSelection = newValue } }
     }
 }
 

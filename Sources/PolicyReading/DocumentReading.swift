@@ -63,6 +63,7 @@ struct DocumentReading {
                 PrefixGroupReading(header: header, dialect: dialect).read(document)
             case .node, .service, .endpoints, .endpointSlice:
                 ClusterObjectReading(header: header, dialect: dialect).read(document)
+            case .policyLogging: PolicyLoggingReading(header: header).read(document)
             }
         guard context.errorCount == errorsBefore else { return nil }
         var policy = Policy(
@@ -73,6 +74,8 @@ struct DocumentReading {
         policy.lintExemptions = header.lintExemptions
         policy.grants = content.grants
         policy.standsInFor = content.standsInFor
+        policy.isLogged = header.isLogged
+        policy.logSelection = content.logSelection
         return policy
     }
 
@@ -131,6 +134,7 @@ enum Dialect: String, CaseIterable {
     case service = "Service"
     case endpoints = "Endpoints"
     case endpointSlice = "EndpointSlice"
+    case policyLogging = "PolicyLogging"
 
     /// As documents have it.
     var kind: String { self == .calicoNetworkPolicy ? "NetworkPolicy" : rawValue }
@@ -146,6 +150,7 @@ enum Dialect: String, CaseIterable {
             "projectcalico.org/v3"
         case .node, .service, .endpoints: "v1"
         case .endpointSlice: "discovery.k8s.io/v1"
+        case .policyLogging: "bulkhead.dev/v1alpha1"
         }
     }
 

@@ -13,6 +13,7 @@ struct PolicyContent {
     var prefixGroup: PrefixGroup?
     var grants: [EndpointGrant] = []
     var standsInFor: PolicyReference?
+    var logSelection: LogSelection?
 }
 
 /// A document's metadata: who the policy is and whether it is enforced.
@@ -23,6 +24,8 @@ struct PolicyHeader {
     let validUntil: Int64?
     /// Findings that the author means to have, by code, with the reason.
     let lintExemptions: [DiagnosticCode: String]
+    /// Its verdicts are for the policy log.
+    let isLogged: Bool
 
     /// The policy's namespace; empty for cluster-wide kinds.
     var namespace: String { reference.namespace }
@@ -33,6 +36,10 @@ struct PolicyHeader {
     static let endAnnotation = "bulkhead.dev/validUntil"
     /// The annotation that says which findings of `policy lint` are meant, and why.
     static let lintAnnotation = "bulkhead.dev/lintIgnore"
+    /// The annotation that has the verdicts of one policy logged.
+    static let logAnnotation = "bulkhead.dev/log"
+    /// Of the same meaning, where GKE's Dataplane V2 is.
+    static let foreignLogAnnotation = "policy.network.gke.io/enable-logging"
 
     private static let fields = FieldTable([
         "name", "namespace", "labels", "annotations", "creationTimestamp", "deletionTimestamp",
@@ -51,6 +58,7 @@ struct PolicyHeader {
         self.isAudit = dialect.isStaged || annotations.isAudit
         self.validUntil = annotations.validUntil
         self.lintExemptions = annotations.lintExemptions
+        self.isLogged = annotations.isLogged
     }
 
     private static func namespace(
@@ -97,6 +105,7 @@ struct PolicyHeader {
         var isAudit = false
         var validUntil: Int64?
         var lintExemptions: [DiagnosticCode: String] = [:]
+        var isLogged = false
     }
 
     private static func annotations(_ metadata: Mapping) -> Annotations {
@@ -104,17 +113,24 @@ struct PolicyHeader {
         guard let annotations = metadata.nullable("annotations"), !annotations.node.isNull,
             let entries = annotations.entries()
         else { return found }
-        for entry in entries where entry.key.hasPrefix("bulkhead.dev/") {
+        for entry in entries {
+            // What others mean by theirs is their business: no value of it refuses a policy.
+            if entry.key == foreignLogAnnotation, case .scalar(let scalar) = entry.value.node.content {
+                found.isLogged = found.isLogged || scalar.text == "true"
+            }
+            guard entry.key.hasPrefix("bulkhead.dev/") else { continue }
             switch entry.key {
             case modeAnnotation: found.isAudit = isAudit(entry.value)
             case endAnnotation: found.validUntil = moment(entry.value)
             case lintAnnotation: found.lintExemptions = exemptions(entry.value)
+            case logAnnotation: found.isLogged = isLogged(entry.value) || found.isLogged
             default:
                 entry.keyField.error(
                     .invalidMode, "unknown annotation `\(entry.key)`",
                     remedy:
                         "the annotations of Bulkhead are \(modeAnnotation): enforce or audit, \(endAnnotation): "
-                        + "a moment, and \(lintAnnotation): codes with reasons")
+                        + "a moment, \(lintAnnotation): codes with reasons, and \(logAnnotation): \"true\" or \"false\""
+                )
             }
         }
         return found
@@ -126,6 +142,17 @@ struct PolicyHeader {
         case "enforce", nil: return false
         default:
             value.error(.invalidMode, "\(value.quoted) is not a mode", remedy: "write enforce (the default) or audit")
+            return false
+        }
+    }
+
+    private static func isLogged(_ value: Field) -> Bool {
+        switch value.string() {
+        case "true": return true
+        case "false", nil: return false
+        default:
+            value.error(
+                .invalidMode, "\(value.quoted) does not say whether to log", remedy: "write \"true\" or \"false\"")
             return false
         }
     }

@@ -36,6 +36,9 @@ import Testing
         configuration.alerts.settings.noticesPerMinute = 1
         configuration.names.grace = .zero
         configuration.fleet.prefix = "/changed"
+        configuration.policyLog = PolicyLogConfiguration(
+            isEnabled: false, path: "/changed", bytesMax: 1, filesMax: 1, includesAnnotated: false,
+            annotatedLinesPerSecond: 1)
         try configuration.read(bytes, file: "agent.yaml")
         let defaults = AgentConfiguration()
         #expect(configuration.policyDirectory == defaults.policyDirectory)
@@ -45,6 +48,7 @@ import Testing
         #expect(configuration.shield.settings == defaults.shield.settings)
         #expect(configuration.response.settings == defaults.response.settings)
         #expect(configuration.alerts.settings == defaults.alerts.settings && configuration.names == defaults.names)
+        #expect(configuration.policyLog == defaults.policyLog)
         #expect(configuration.fleet == defaults.fleet && !defaults.fleet.isEnabled)
         #expect(configuration.socketPath == "/run/bulkhead/bulkhead.sock")
     }

@@ -55,6 +55,18 @@ import Testing
         #expect(flow.endpoint == nil && flow.peer == nil && flow.identity == nil && flow.rule == nil)
     }
 
+    @Test func `a follower gets what it wants, and loses nothing else`() async {
+        let aggregator = FlowAggregator(capacity: 4)
+        aggregator.consume([event(1), event(2, verdict: .deny)], wallClockOffset: 0)
+        let follower = aggregator.follow(last: 4, bufferSize: 2) { $0.event.verdict == .deny }
+        aggregator.consume((3...9).map { event($0) } + [event(10, verdict: .deny)], wallClockOffset: 0)
+        #expect(follower.lost == 0)
+        aggregator.endAllFollowers()
+        var found: [UInt64] = []
+        for await flow in follower.flows { found.append(flow.sequence) }
+        #expect(found == [2, 10])
+    }
+
     @Test func `the ring keeps the newest flows in order`() {
         let aggregator = FlowAggregator(capacity: 3)
         aggregator.consume((1...5).map { event($0) }, wallClockOffset: 0)

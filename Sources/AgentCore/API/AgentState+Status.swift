@@ -14,7 +14,12 @@ import PolicyModel
 extension AgentState {
     func status() async throws(APIError) -> StatusReport {
         let refused = refusedAddresses()
-        let problems = problemReports() + clusterProblems() + refused.problems + (await shieldProblems())
+        let log = await policyLog?.status
+        let logProblems = log?.problem.map {
+            [ProblemReport(subject: "policy log", message: $0, since: firstSeen("policy log", $0))]
+        }
+        let problems =
+            problemReports() + clusterProblems() + refused.problems + (await shieldProblems()) + (logProblems ?? [])
         let isStarting = !isAdopted || !areFirstEndpointsAttached
         let condition: StatusReport.Condition = !problems.isEmpty ? .degraded : isStarting ? .starting : .ready
         var report = StatusReport(
@@ -30,6 +35,7 @@ extension AgentState {
         report.notes = notes.isEmpty ? nil : notes
         report.detection = await detection?.status
         report.alerts = await alerts?.status()
+        report.policyLog = log
         report.auditedNamespaces = auditedNamespaces.isEmpty ? nil : auditedNamespaces.sorted()
         return report
     }

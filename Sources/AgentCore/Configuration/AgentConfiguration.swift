@@ -76,6 +76,7 @@ package struct AgentConfiguration: Sendable {
     /// Off unless somebody switches it on.
     var shield = ShieldConfiguration()
     var alerts = AlertsConfiguration()
+    var policyLog = PolicyLogConfiguration()
     /// Nothing is done unless somebody switches it on; what would be done is written down.
     var response = ResponseConfiguration()
     package var logLevel: Logger.Level = .info

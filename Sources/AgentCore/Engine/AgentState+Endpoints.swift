@@ -160,7 +160,8 @@ extension AgentState {
         areEndpointsOthers: Bool
     ) {
         let rules = preparation.changes.ruleSettings.map { slot, description in
-            RuleName(slot: slot, text: description.nameText, source: description.source)
+            RuleName(
+                slot: slot, text: description.nameText, source: description.source, policies: description.policies)
         }
         let endpoints = areEndpointsOthers ? namedEndpoints() : nil
         let identities = preparation.identities

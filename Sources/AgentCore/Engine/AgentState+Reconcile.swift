@@ -195,6 +195,7 @@ extension AgentState {
         isAdopted = true
         let concernsHosts = isForced || lockoutGuard.concernsHosts(change.policies)
         engine.accept()
+        logRules.note(change.policies)
         settle(ungranted)
         if concernsHosts { settleLockout(isForced: isForced) }
         updateNames(preparation, change.remotes, former: former, areEndpointsOthers: areEndpointsOthers)

@@ -91,6 +91,10 @@ actor AgentState {
     private var isHeapLoose = false
     /// What events are named by.
     var names: FlowNames { aggregator.names }
+    /// What of the flows is logged, by the policies in force.
+    let logRules: LogRuleBoard
+    /// Nil: nothing is logged, whatever policies want.
+    private(set) var policyLog: PolicyLogKeeper?
     /// For those who look at flows.
     let nameCache: LearntNameCache
     var commits = CommitLog()
@@ -128,6 +132,7 @@ actor AgentState {
         self.datapath = datapath
         self.aggregator = aggregator
         self.logger = logger
+        logRules = LogRuleBoard(configuration.policyLog.rules)
         nameCache = LearntNameCache { try datapath.learntNames() }
         reader = PolicyReader()
         numbers = NumberFiles(configuration)
@@ -194,12 +199,14 @@ actor AgentState {
 
     func use(_ keeper: SynKeeper) { synKeeper = keeper }
 
+    func use(_ keeper: PolicyLogKeeper) { policyLog = keeper }
+
     func use(_ keeper: AttachmentKeeper) { attachmentKeeper = keeper }
 
     /// Lets go of who acts through this state: they hold it, and it holds the datapath.
     func dismiss() {
         (shield, detection, alerts, responses, synKeeper) = (nil, nil, nil, nil, nil)
-        (attachmentKeeper, fleet) = (nil, nil)
+        (attachmentKeeper, fleet, policyLog) = (nil, nil, nil)
     }
 
     func use(_ detection: DetectionKeeper) { self.detection = detection }

@@ -8,9 +8,14 @@ extension ResourceKind {
         group: "bulkhead.dev", version: "v1alpha1", plural: "workloadslices", kind: "WorkloadSlice", isNamespaced: false
     )
 
+    /// Which verdicts are logged.
+    static let policyLoggings = ResourceKind(
+        group: "bulkhead.dev", version: "v1alpha1", plural: "policyloggings", kind: "PolicyLogging", isNamespaced: false
+    )
+
     /// Policies, and what they refer to; those of others' groups are there where somebody installed them.
     static let documents: [ResourceKind] =
-        [.networkPolicies, .nodes, .services, .endpointSlices] + [
+        [.networkPolicies, .nodes, .services, .endpointSlices, .policyLoggings] + [
             ResourceKind(
                 group: "cilium.io", version: "v2", plural: "ciliumnetworkpolicies", kind: "CiliumNetworkPolicy"),
             ResourceKind(

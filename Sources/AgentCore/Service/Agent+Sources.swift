@@ -64,6 +64,7 @@ extension Agent {
                 group.addTask { await attempt("network plugin", state) { try await repair.run() } }
             }
             for source in containerSources(state) { group.addTask { await source.run() } }
+            if configuration.policyLog.isEnabled { group.addTask { await keepPolicyLog(state) } }
             group.addTask { await runPeriodicWork(state) }
             await group.waitForAll()
         }
@@ -110,6 +111,13 @@ extension Agent {
             await attempt("kubernetes", state) { try await membership.run(remembered) }
         }
         if let fleet = fleet(state) { await attempt("cluster", state) { try await fleet.run(remembered) } }
+    }
+
+    /// Writes the policy log until cancelled; what was taken by then is still written.
+    private func keepPolicyLog(_ state: AgentState) async {
+        let keeper = PolicyLogKeeper(configuration.policyLog, node: state.node, rules: state.logRules, logger: logger)
+        await state.use(keeper)
+        await keeper.run(state.aggregator)
     }
 
     /// Nil: this node belongs to no cluster.

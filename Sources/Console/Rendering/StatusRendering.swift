@@ -13,6 +13,10 @@ enum StatusRendering {
         if let names = report.names { lines += section("Names", self.names(names)) }
         if let detection = report.detection { lines += section("Detection", self.detection(detection)) }
         if let alerts = report.alerts { lines += section("Alerts", AlertRendering.status(alerts)) }
+        if let log = report.policyLog, log.written + log.notWritten > 0 {
+            lines += section(
+                "Policy log", ["\(log.written) verdicts in \(log.path), \(log.notWritten) not written"])
+        }
         lines += section("Kernel features", features(report.kernel))
         if !report.problems.isEmpty { lines += section("Problems", problems(report.problems)) }
         if let notes = report.notes { lines += section("Notes", problems(notes)) }

@@ -32,7 +32,8 @@ extension PolicyReview {
     /// Nothing closed, and no rule that anything can match.
     func effect(of policy: Policy) -> [LintFinding] {
         // Others rely on what it defines.
-        guard policy.definedTier == nil, policy.prefixGroup == nil, !policy.grantsLabels else { return [] }
+        guard policy.definedTier == nil, policy.prefixGroup == nil, !policy.grantsLabels, policy.logSelection == nil
+        else { return [] }
         guard policy.defaultDeny.isEmpty, !policy.rules.contains(where: \.canMatch) else { return [] }
         if let place = policy.standsInFor {
             guard !policies.contains(where: { $0.reference == place }) else { return [] }

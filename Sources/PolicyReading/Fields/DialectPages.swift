@@ -19,6 +19,8 @@ extension DialectPage {
         DialectPage(
             name: "objects", title: "Node, Service, Endpoints and EndpointSlice",
             documents: [node, service, endpoints, endpointSlice]),
+        DialectPage(
+            name: "own", title: "PolicyLogging", meaning: ("Policy log", "policy-log.md"), documents: [policyLogging]),
     ]
 
     private static let networkPolicy = """
@@ -94,6 +96,14 @@ extension DialectPage {
         kind: Node
         metadata: {name: x, labels: {a: b}}
         status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}
+
+        """
+
+    private static let policyLogging = """
+        apiVersion: bulkhead.dev/v1alpha1
+        kind: PolicyLogging
+        metadata: {name: x}
+        spec: {verdicts: [deny]}
 
         """
 
