@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help bootstrap build run demo demo-shield test test-unit test-datapath test-integration test-kubernetes verify bench fuzz fmt check docs package image clean
+.PHONY: help bootstrap build run demo demo-shield demo-cluster test test-unit test-datapath test-integration test-kubernetes verify bench fuzz fmt check docs package image clean
 
 help: ## print this list
 	@printf 'Bulkhead: verbs of this repository (root = asks for root or sudo)\n\n'
@@ -28,6 +28,10 @@ demo: ## the tour: a shop of real containers, audited, enforced, explained; ONCE
 demo-shield: ## the shield: a server flooded, scanned and infected, with its users served; ONCE=1 runs unattended (root)
 	@scripts/bootstrap --quiet
 	@ONCE=$(ONCE) scripts/demo-shield
+
+demo-cluster: ## the cluster: three nodes and an etcd, with members, cables and agents lost on the way; ONCE=1 runs unattended (root)
+	@scripts/bootstrap --quiet
+	@ONCE=$(ONCE) scripts/demo-cluster
 
 test: ## every test there is, ends with "N passed, N failed" (root)
 	@scripts/bootstrap --quiet

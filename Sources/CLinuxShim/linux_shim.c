@@ -3,6 +3,11 @@
 
 #include <malloc.h>
 
+void bulkhead_prepare_heap(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+}
+
 void bulkhead_trim_heap(void)
 {
 	malloc_trim(0);

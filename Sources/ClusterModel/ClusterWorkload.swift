@@ -20,7 +20,7 @@ package struct ClusterWorkload: Hashable, Sendable {
     ) {
         self.node = node
         self.labels = labels
-        self.addresses = Set(addresses).sorted()
+        self.addresses = IPAddress.inOrder(addresses)
         self.namedPorts = namedPorts
     }
 }

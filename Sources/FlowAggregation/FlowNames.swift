@@ -45,8 +45,8 @@ package final class RuleName: Sendable {
 package struct FlowNames: Sendable {
     private var endpoints: [EndpointName?] = []
     private var byAddress: [IPAddress: EndpointName] = [:]
-    /// Workloads of other hosts.
-    private var remotesByAddress: [IPAddress: EndpointName] = [:]
+    /// Workloads of other hosts, by what they are known by: somebody else's texts, for there are very many.
+    private var remotesByAddress: [IPAddress: String] = [:]
     private var workloads: [ResolvedIdentity?] = []
     private var otherIdentities: [UInt32: ResolvedIdentity] = [:]
     private var rules: [RuleName?] = []
@@ -64,14 +64,14 @@ package struct FlowNames: Sendable {
     /// Says which endpoint owns which address; replaces what was said before.
     package mutating func setAddresses(_ owners: [IPAddress: EndpointName]) { byAddress = owners }
 
-    /// Names a workload of another host by its addresses.
-    package mutating func setRemote(_ name: EndpointName, addresses: [IPAddress]) {
-        for address in addresses { remotesByAddress[address] = name }
+    /// Names a workload of another host by its addresses; what it is called stands behind the first slash of the key.
+    package mutating func setRemote(key: String, addresses: [IPAddress]) {
+        for address in addresses { remotesByAddress[address] = key }
     }
 
-    /// A workload of another host of this name has these addresses no more; what somebody else has got stays.
-    package mutating func removeRemote(named name: String, addresses: [IPAddress]) {
-        for address in addresses where remotesByAddress[address]?.name == name { remotesByAddress[address] = nil }
+    /// A workload of another host has these addresses no more; what somebody else has got stays.
+    package mutating func removeRemote(key: String, addresses: [IPAddress]) {
+        for address in addresses where remotesByAddress[address] == key { remotesByAddress[address] = nil }
     }
 
     /// Names an identity.
@@ -99,7 +99,12 @@ package struct FlowNames: Sendable {
     package func endpoint(_ number: UInt16) -> EndpointName? { FlowNames.get(endpoints, Int(number)) }
 
     /// The endpoint that owns an address; one of this host before one of another.
-    package func endpoint(at address: IPAddress) -> EndpointName? { byAddress[address] ?? remotesByAddress[address] }
+    package func endpoint(at address: IPAddress) -> EndpointName? {
+        byAddress[address]
+            ?? remotesByAddress[address].map { key in
+                EndpointName(number: 0, name: key.split(separator: "/", maxSplits: 1).last.map(String.init) ?? key)
+            }
+    }
 
     /// The identity of that number.
     package func identity(_ identity: NumericIdentity) -> ResolvedIdentity? {

@@ -318,8 +318,7 @@ package struct IdentityAllocator: Sendable {
         }
         var users = identityUsers[identity] ?? IdentityUsers(labels: endpoint.labels)
         if users.count == 0 { noteNamespaces(of: users.labels, identity, isUsed: true) }
-        users.count += 1
-        if !endpoint.namedPorts.numbers.isEmpty { users.ports[endpoint.namedPorts, default: 0] += 1 }
+        users.note(endpoint, 1)
         identityUsers[identity] = users
         touched.identities.insert(identity)
     }
@@ -339,10 +338,7 @@ package struct IdentityAllocator: Sendable {
         let identity = assignment.identity
         touched.identities.insert(identity)
         guard var users = identityUsers[identity] else { return }
-        users.count -= 1
-        if let count = users.ports[endpoint.namedPorts] {
-            users.ports[endpoint.namedPorts] = count > 1 ? count - 1 : nil
-        }
+        users.note(endpoint, -1)
         identityUsers[identity] = users.count > 0 ? users : nil
         if users.count == 0 { noteNamespaces(of: users.labels, identity, isUsed: false) }
         releaseIfUnused(endpoint.labels, identity)

@@ -21,12 +21,38 @@ extension IdentityAllocator {
     struct IdentityUsers: Sendable {
         var labels: LabelSet
         var count = 0
-        /// How many have which names of ports; those without any are left out.
-        var ports: [NamedPorts: Int] = [:]
+        private var ports = PortTally()
 
         init(labels: LabelSet) { self.labels = labels }
 
-        var namedPorts: NamedPorts { ports.keys.reduce(NamedPorts()) { $0.union($1) } }
+        var namedPorts: NamedPorts { ports.all }
+
+        /// One comes, or goes.
+        mutating func note(_ endpoint: Endpoint, _ change: Int) {
+            count += change
+            if !endpoint.namedPorts.numbers.isEmpty { ports.count(endpoint.namedPorts, change) }
+        }
+    }
+
+    /// How many endpoints of an identity have which names of ports.
+    ///
+    /// Mostly all have the same: there are as many identities as label sets, and few need a table.
+    struct PortTally: Sendable {
+        private var first = NamedPorts()
+        private var countOfFirst = 0
+        private var others: [NamedPorts: Int] = [:]
+
+        var all: NamedPorts { others.keys.reduce(countOfFirst > 0 ? first : NamedPorts()) { $0.union($1) } }
+
+        mutating func count(_ ports: NamedPorts, _ change: Int) {
+            if countOfFirst == 0, others[ports] == nil { first = ports }
+            if first == ports {
+                countOfFirst += change
+            } else {
+                let count = others[ports, default: 0] + change
+                others[ports] = count > 0 ? count : nil
+            }
+        }
     }
 
     /// The host itself.

@@ -22,6 +22,30 @@ package enum AtomicFile {
         }
     }
 
+    /// The same for what is too much to be in memory at once: `body` hands out one part after the other.
+    package static func write(
+        to path: String, mode: mode_t = 0o600,
+        _ body: (_ put: ([UInt8]) throws(HostError) -> Void) throws(HostError) -> Void
+    ) throws(HostError) {
+        let staged = path + stagedSuffix
+        do throws(HostError) {
+            let descriptor = unsafe open(staged, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+            guard descriptor >= 0 else { throw HostError.last("create \(staged)") }
+            defer { close(descriptor) }
+            try body { part throws(HostError) in try write(part, to: descriptor, staged) }
+            guard fsync(descriptor) == 0 else { throw HostError.last("sync \(staged)") }
+        } catch {
+            discard(path)
+            throw error
+        }
+        do throws(HostError) {
+            try publish(path)
+        } catch {
+            discard(path)
+            throw error
+        }
+    }
+
     /// Writes beside the file and syncs; leaves nothing if that fails.
     package static func stage(
         _ bytes: [UInt8], for path: String, mode: mode_t = 0o600, isSynced: Bool = true

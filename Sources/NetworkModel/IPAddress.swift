@@ -32,3 +32,11 @@ extension IPAddress: Comparable {
         (a.high, a.low) < (b.high, b.low)
     }
 }
+
+extension IPAddress {
+    /// Sorted, none twice; a list that is so already is not copied.
+    package static func inOrder(_ addresses: some Sequence<IPAddress>) -> [IPAddress] {
+        if let given = addresses as? [IPAddress], zip(given, given.dropFirst()).allSatisfy(<) { return given }
+        return Set(addresses).sorted()
+    }
+}

@@ -4,6 +4,7 @@ import ClusterModel
 import ControlAPI
 import IdentityModel
 import KernelDatapath
+import LinuxHost
 import NetworkModel
 import PolicyModel
 import Testing
@@ -197,8 +198,8 @@ import Testing
             namedPorts: NamedPorts([
                 NamedPort(proto: .tcp, name: "http"): [80, 8080], NamedPort(proto: .udp, name: "d"): [5],
             ]))
-        let bytes = ClusterMemory.encode(.init(feed: "etcd", currentAt: 5, content: content))
         try memory.write(.init(feed: "etcd", currentAt: 5, content: content))
+        let bytes = try readRegularFile(memory.path, bytesMax: 1 << 20)
         #expect(try memory.read()?.content == content)
         for length in stride(from: 0, to: bytes.count - 1, by: 7) {
             try StateStorage.write(bytes: Array(bytes[..<length]), to: memory.path)

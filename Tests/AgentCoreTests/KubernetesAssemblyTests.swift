@@ -18,11 +18,13 @@ import Testing
             server: "https://api:6443", node: "here", kinds: kinds, filter: LabelFilter(), remembered: remembered)
     }
 
-    private func pod(_ name: String, _ number: UInt32, node: String = "there") -> PodFacts {
+    private func pod(_ name: String, _ number: UInt32, node: String = "there", app: String? = nil) -> PodFacts {
         PodFacts(
-            uid: "uid-\(name)", namespace: "shop", name: name, node: node, labels: ["app": name], serviceAccount: "",
-            addresses: [IPAddress(v4: 0x0acb_0000 + number)], namedPorts: [], image: nil, createdAt: "",
-            isHostNetwork: false, isTerminating: false, hasEnded: false)
+            template: PodTemplate(
+                namespace: "shop", labels: [Label(source: LabelSource.kubernetes, key: "app", value: app ?? name)],
+                serviceAccount: "", namedPorts: NamedPorts()),
+            node: node, addresses: [IPAddress(v4: 0x0acb_0000 + number)], createdAt: 0,
+            own: node == "here" ? .init(uid: "uid-\(name)", image: nil) : nil)
     }
 
     private func key(_ name: String, _ namespace: String = "shop") -> ObjectKey {
@@ -148,13 +150,13 @@ import Testing
         for round in 0..<150 {
             let name = "p\(Int.random(in: 0..<25, using: &random))"
             // Addresses are taken again soon, sometimes before who had them is gone.
-            var next = pod(name, UInt32.random(in: 1..<15, using: &random))
-            next.createdAt = "2026-01-01T00:00:\(10 + round % 50)Z"
+            var next = pod(
+                name, UInt32.random(in: 1..<15, using: &random), app: ["web", "db"].randomElement(using: &random))
+            next.createdAt = Int64(10 + round % 50)
             next.isTerminating = Bool.random(using: &random)
-            next.labels["app"] = ["web", "db"].randomElement(using: &random)
             let pod = Int.random(in: 0..<4, using: &random) == 0 ? nil : next
             take(whole.take(.pods(pod.map { .upserted(key(name), $0) } ?? .removed(key(name)))), &one)
-            writer.set("shop/\(name)", pod)
+            writer.set(key(name), pod)
             packer.apply(writer.takeChanges())
             for (slice, content) in packer.takeChanges() {
                 let read = try content.map { try WorkloadSliceRecord($0).slice() }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ContainerRuntimes
+import IdentityModel
 import KubernetesClient
 import NetworkModel
 import PolicyOracle
@@ -38,17 +38,21 @@ struct RandomPods {
             return key
         }
         switch draw.number(1...10) {
-        case 1, 2: pods[key] = nil
+        case 1, 2:
+            pods[key] = nil
+            return key
         // Another one of its name, perhaps on another node, as a StatefulSet makes them.
-        case 3: pods[key] = newPod(key)
+        case 3:
+            pods[key] = newPod(key)
+            return key
         case 4, 5: pod.isTerminating = true
         case 6: pod.hasEnded = true
-        case 7: pod.labels = podLabels()
-        case 8: pod.namedPorts = ports()
-        case 9: pod.node = pod.node.isEmpty ? node() : pod.node
+        case 7: pod.template = template(namespace, labels: podLabels(), like: pod.template)
+        case 8: pod.template = template(namespace, labels: pod.template.labels, namedPorts: ports(), like: pod.template)
+        case 9: if pod.node.isEmpty { settle(&pod, on: node()) }
         default: if !pod.isHostNetwork, !pod.node.isEmpty { pod.addresses = draw.chance(20) ? [] : addresses() }
         }
-        if pods[key]?.uid == pod.uid { pods[key] = pod }
+        pods[key] = pod
         return key
     }
 
@@ -77,11 +81,30 @@ struct RandomPods {
         let node = draw.chance(5) ? "" : node()
         // Who is nowhere yet has none.
         let hasAddress = !isHost && !node.isEmpty && draw.chance(90)
-        return PodFacts(
-            uid: "uid-\(made)", namespace: key.namespace, name: key.name, node: node,
-            labels: podLabels(), serviceAccount: draw.pick(["", "robot"]), addresses: hasAddress ? addresses() : [],
-            namedPorts: ports(), image: nil, createdAt: "2026-01-01T00:00:00.\(100_000 + made)Z",
-            isHostNetwork: isHost, isTerminating: draw.chance(10), hasEnded: false)
+        var pod = PodFacts(
+            template: PodTemplate(
+                namespace: key.namespace, labels: podLabels(), serviceAccount: draw.pick(["", "robot"]),
+                namedPorts: ports()),
+            node: "", addresses: hasAddress ? addresses() : [], createdAt: Int64(made))
+        pod.isHostNetwork = isHost
+        pod.isTerminating = draw.chance(10)
+        settle(&pod, on: node)
+        return pod
+    }
+
+    /// The node that has it asks for more than others do.
+    private mutating func settle(_ pod: inout PodFacts, on node: String) {
+        pod.node = node
+        made += 1
+        pod.own = node == Self.node ? .init(uid: "uid-\(made)", image: nil) : nil
+    }
+
+    private func template(
+        _ namespace: String, labels: [Label], namedPorts: NamedPorts? = nil, like former: PodTemplate
+    ) -> PodTemplate {
+        PodTemplate(
+            namespace: namespace, labels: labels, serviceAccount: former.serviceAccount,
+            namedPorts: namedPorts ?? former.namedPorts)
     }
 
     private mutating func node() -> String { draw.pick([Self.node, Self.node, "n2", "n3", "n4"]) }
@@ -91,11 +114,11 @@ struct RandomPods {
         return families.map { isIPv4 in draw.pick(Self.addresses.filter { $0.isIPv4 == isIPv4 }) }.sorted()
     }
 
-    private mutating func podLabels() -> [String: String] {
+    private mutating func podLabels() -> [Label] {
         var labels = ["app": draw.pick(["a", "b", "c"])]
         if draw.chance(50) { labels["tier"] = draw.pick(["x", "y"]) }
         if draw.chance(15) { labels["role"] = draw.pick(["r", "a", ""]) }
-        return labels
+        return labels.map { Label(source: LabelSource.kubernetes, key: $0.key, value: $0.value) }.sorted()
     }
 
     private mutating func namespaceLabels(_ name: String) -> [String: String] {
@@ -105,12 +128,13 @@ struct RandomPods {
         return labels
     }
 
-    private mutating func ports() -> [NamedPort] {
-        var ports: [NamedPort] = []
-        if draw.chance(60) { ports.append(NamedPort(name: "http", port: draw.pick([80, 8080]), transport: .tcp)) }
-        if draw.chance(20) { ports.append(NamedPort(name: "http", port: 443, transport: .tcp)) }
-        if draw.chance(25) { ports.append(NamedPort(name: "dns", port: 53, transport: .udp)) }
-        if draw.chance(15) { ports.append(NamedPort(name: "web", port: draw.pick([80, 443]), transport: .sctp)) }
-        return ports
+    private mutating func ports() -> NamedPorts {
+        var ports: [NamedPort: Set<UInt16>] = [:]
+        let http = NamedPort(proto: .tcp, name: "http")
+        if draw.chance(60) { ports[http, default: []].insert(draw.pick([80, 8080])) }
+        if draw.chance(20) { ports[http, default: []].insert(443) }
+        if draw.chance(25) { ports[NamedPort(proto: .udp, name: "dns")] = [53] }
+        if draw.chance(15) { ports[NamedPort(proto: .sctp, name: "web")] = [draw.pick([80, 443])] }
+        return NamedPorts(ports)
     }
 }

@@ -15,9 +15,10 @@ import Testing
 
     private func pod(_ name: String, _ number: UInt32, app: String = "web") -> PodFacts {
         PodFacts(
-            uid: "uid-\(name)", namespace: "shop", name: name, node: "n1", labels: ["app": app], serviceAccount: "",
-            addresses: [IPAddress(v4: 0x0acb_0000 + number)], namedPorts: [], image: nil,
-            createdAt: "2026-01-01T00:00:00Z", isHostNetwork: false, isTerminating: false, hasEnded: false)
+            template: PodTemplate(
+                namespace: "shop", labels: [Label(source: LabelSource.kubernetes, key: "app", value: app)],
+                serviceAccount: "", namedPorts: NamedPorts()),
+            node: "n1", addresses: [IPAddress(v4: 0x0acb_0000 + number)], createdAt: 0)
     }
 
     private func key(_ name: String, _ namespace: String = "") -> ObjectKey {
@@ -211,7 +212,7 @@ import Testing
         for second in 0..<300 {
             let name = "p\(Int.random(in: 0..<12, using: &random))"
             var next = pod(name, UInt32.random(in: 1..<12, using: &random))
-            next.createdAt = "2026-01-01T00:00:\(100 + second)Z"
+            next.createdAt = Int64(100 + second)
             alive[name] = Int.random(in: 0..<3, using: &random) == 0 ? nil : next
             plan.take(.pods(alive[name].map { .upserted(key(name, "shop"), $0) } ?? .removed(key(name, "shop"))))
             // Much may change while something is written.
@@ -226,8 +227,8 @@ import Testing
         var catalogue = PodCatalogue(filter: LabelFilter(), node: "")
         catalogue.replaceNamespaces(["shop": [:]])
         let rest = ["a": pod("a", 1), "b": pod("b", 2)].merging(alive) { $1 }
-        catalogue.replacePods(Dictionary(uniqueKeysWithValues: rest.map { ("shop/\($0.key)", $0.value) }))
+        catalogue.replacePods(Dictionary(uniqueKeysWithValues: rest.map { (key($0.key, "shop"), $0.value) }))
         let written = api.values.reduce(into: [:]) { $0.merge($1.workloads) { old, _ in old } }
-        #expect(written == catalogue.workloads && plan.backlog == 0 && api[WorkloadSlice.marker] != nil)
+        #expect(written == catalogue.takeAll() && plan.backlog == 0 && api[WorkloadSlice.marker] != nil)
     }
 }

@@ -65,6 +65,24 @@ import Testing
         await double.stop()
     }
 
+    @Test func `what happens while nobody is served is there afterwards`() async throws {
+        var options = DoubleOptions()
+        options.hasControl = true
+        let (double, client) = try await doubleWithPods(["a"], options: options)
+        let changes: JSON = [
+            "apply": [["kind": "Pod", "apiVersion": "v1", "metadata": ["name": "b"]]],
+            "remove": ["api/v1/namespaces/default/pods/a"],
+        ]
+        // It may be gone before it has answered.
+        _ = try? await client.send(.POST, "/_double/down?milliseconds=10", body: changes)
+        var names: [String]?
+        while names != ["b"] {
+            names = try? await client.get("/api/v1/namespaces/default/pods").names
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        await double.stop()
+    }
+
     @Test func `without leave nobody controls the server`() async throws {
         let (double, client) = try await doubleWithPods([])
         #expect(try await client.get("/_double/counters").code == 404)

@@ -17,7 +17,7 @@ enum Scene {
         var names = FlowNames()
         let endpoint = EndpointName(number: 1, name: "shop/web")
         names.setEndpoint(endpoint, addresses: [web])
-        names.setRemote(EndpointName(number: 0, name: "shop/db"), addresses: [database])
+        names.setRemote(key: "kubernetes/shop/db", addresses: [database])
         for (number, app) in [(UInt32(256), "web"), (257, "db")] {
             let labels = LabelSet([
                 Label(source: LabelSource.kubernetes, key: "app", value: app),

@@ -11,8 +11,13 @@ struct Effort {
     let agentPath: String
 
     /// The command-line tool beside it.
-    var toolPath: String {
-        agentPath.lastIndex(of: "/").map { agentPath[...$0] + "bulkhead" } ?? "bulkhead"
+    var toolPath: String { beside("bulkhead") }
+
+    /// The API server in memory beside it.
+    var clusterPath: String { beside("kubernetes-double") }
+
+    private func beside(_ name: String) -> String {
+        agentPath.lastIndex(of: "/").map { agentPath[...$0] + name } ?? name
     }
 
     init(isQuick: Bool, agentPath: String) {
@@ -37,7 +42,8 @@ protocol Benchmark: Sendable {
 let benchmarks: [any Benchmark.Type] = [
     EstablishedCost.self, ForwardingCost.self, FirstPacketCost.self, Latency.self, CompileTime.self, EventRate.self,
     NameAnswerCost.self, ServiceCost.self, AgentFootprint.self, PolicyChange.self, AuditSwitch.self, ScaleCost.self,
-    ScaleMemory.self, PolicyTestTime.self, LargeFile.self, ShieldCost.self, ShieldPath.self,
+    ScaleMemory.self, ClusterWatch.self, ClusterOutage.self, ClusterChange.self, PolicyTestTime.self, LargeFile.self,
+    ShieldCost.self, ShieldPath.self,
     FeedReplacement.self, SensorCost.self, SynCost.self, SynUsers.self, TimeToFinding.self, OrdinaryTraffic.self,
 ]
 

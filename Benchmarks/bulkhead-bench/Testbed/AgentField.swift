@@ -32,16 +32,17 @@ final class AgentField {
     private let content: any FieldContent
     private var process: AgentProcess?
 
-    init(agentPath: String, endpoints: Int, corpus: any FieldContent) throws {
+    /// `label`: tells fields of one run apart.
+    init(agentPath: String, endpoints: Int, corpus: any FieldContent, label: String = "") throws {
         guard unsafe access(agentPath, X_OK) == 0 else {
             throw BenchError("no agent at \(agentPath): 'make build' makes it, --agent PATH names another")
         }
         self.agentPath = agentPath
         self.endpoints = endpoints
         content = corpus
-        host = "bulkhead-bench-\(getpid())-h"
-        far = "bulkhead-bench-\(getpid())-w"
-        pins = "/sys/fs/bpf/bulkhead-bench-\(getpid())"
+        host = "bulkhead-bench-\(getpid())-h\(label)"
+        far = "bulkhead-bench-\(getpid())-w\(label)"
+        pins = "/sys/fs/bpf/bulkhead-bench-\(getpid())\(label)"
         scratch = try ScratchDirectory()
         try makeLinks()
         try writeFiles()
@@ -100,6 +101,14 @@ final class AgentField {
         get throws {
             guard let process else { throw BenchError("the agent is not running") }
             return try process.memory
+        }
+    }
+
+    /// The most that was resident since the start, in MB.
+    var peakMegabytes: Double {
+        get throws {
+            guard let process else { throw BenchError("the agent is not running") }
+            return try process.peakMegabytes
         }
     }
 

@@ -41,6 +41,18 @@ final class AgentProcess {
         }
     }
 
+    /// The most that was resident since the start, in MB (10^6 bytes).
+    var peakMegabytes: Double {
+        get throws {
+            let text = String(decoding: try readFile("/proc/\(identifier)/status", bytesMax: 1 << 16), as: UTF8.self)
+            let line = text.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
+            guard let kilobytes = Double(line.filter(\.isNumber)) else {
+                throw BenchError("cannot read /proc/\(identifier)/status: it names no peak")
+            }
+            return kilobytes * 1024 / 1e6
+        }
+    }
+
     /// Resident memory in MB (10^6 bytes).
     struct Memory {
         /// The process's own: code, heap, stacks.

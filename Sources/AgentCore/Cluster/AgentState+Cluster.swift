@@ -52,6 +52,15 @@ extension AgentState {
         cluster?.currentAt = Timestamp.secondsNow()
     }
 
+    /// The cluster's workloads on other nodes, as they are to be in force.
+    var knownRemotes: [KnownRemote] {
+        guard let prefix = cluster?.keyPrefix else { return [] }
+        let inForce = engine.remotes(keysWith: prefix)
+        let known = inForce.filter { unsettled.remotes.isEmpty || !unsettled.remotes.names($0.key) }
+        let later = unsettled.remotes.settings.filter { $0.key.hasPrefix(prefix) }.map { (key: $0, workload: $1) }
+        return (known + later).map { KnownRemote(prefix: prefix, key: $0.key, workload: $0.workload) }
+    }
+
     private func take(cluster content: ClusterContent) {
         guard let names = cluster?.documents.names.map(\.self), let prefix = cluster?.keyPrefix else { return }
         take(documents: Set(content.documents.keys).union(names)) { content.documents[$0] }
@@ -93,5 +102,18 @@ extension AgentState {
             logger.warning("\(message)", metadata: ["cluster": "\(view.feed)", "subject": "\(subject)"])
         }
         cluster?.status = status
+    }
+}
+
+/// A workload of another node, on its way to disk.
+struct KnownRemote: Sendable {
+    let prefix: String
+    let key: String
+    let workload: RemoteWorkload
+
+    var entry: ClusterMemory.Entry {
+        ClusterMemory.Entry(
+            key: key[key.utf8.index(key.startIndex, offsetBy: prefix.utf8.count)...], labels: workload.labels,
+            addresses: workload.addresses, namedPorts: workload.namedPorts)
     }
 }

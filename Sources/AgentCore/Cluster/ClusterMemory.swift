@@ -51,42 +51,47 @@ struct ClusterMemory: Sendable {
         return content
     }
 
-    func write(_ content: Content) throws(AgentError) {
-        do {
-            try AtomicFile.write(ClusterMemory.encode(content), to: path)
+    func write(_ memory: Content) throws(AgentError) {
+        let workloads = memory.content.workloads.lazy.map { key, workload in
+            Entry(
+                key: key[...], node: workload.node, labels: workload.labels, addresses: workload.addresses,
+                namedPorts: workload.namedPorts)
+        }
+        try write(
+            feed: memory.feed, currentAt: memory.currentAt, documents: memory.content.documents, workloads: workloads)
+    }
+
+    /// A workload, as a line says it.
+    struct Entry {
+        var key: Substring
+        /// Empty: another one than this.
+        var node = ""
+        var labels: LabelSet
+        var addresses: [IPAddress]
+        var namedPorts: NamedPorts
+    }
+
+    /// In parts: of a large cluster it is tens of megabytes.
+    func write(
+        feed: String, currentAt: Int64, documents: [String: [UInt8]], workloads: some Sequence<Entry>
+    ) throws(AgentError) {
+        do throws(HostError) {
+            try AtomicFile.write(to: path) { put throws(HostError) in
+                var text = ClusterMemoryText("\(Self.heading)\(feed) \(currentAt)\n")
+                for entry in workloads {
+                    text.add(entry)
+                    if text.isLong { try put(text.take()) }
+                }
+                for (key, document) in documents {
+                    text.add(document: document, key)
+                    if text.isLong { try put(text.take()) }
+                }
+                text.end()
+                try put(text.take())
+            }
         } catch {
             throw AgentError("\(error)")
         }
-    }
-
-    static func encode(_ memory: Content) -> [UInt8] {
-        var out = Array("\(heading)\(memory.feed) \(memory.currentAt)\n".utf8)
-        var numbers: [LabelSet: Int] = [:]
-        for (key, workload) in memory.content.workloads {
-            if numbers[workload.labels] == nil {
-                numbers[workload.labels] = numbers.count
-                out += Array("labels \(json(workload.labels))\n".utf8)
-            }
-            let addresses = workload.addresses.map(\.description).joined(separator: ",")
-            let ports = workload.namedPorts.numbers.sorted { $0.key.name < $1.key.name }.flatMap { port, numbers in
-                numbers.sorted().map { "\(port.proto.rawValue)/\(port.name)/\($0)" }
-            }
-            let fields = [
-                key, workload.node, "\(numbers[workload.labels] ?? 0)", addresses, ports.joined(separator: ","),
-            ]
-            out += Array("workload \(fields.joined(separator: "\t"))\n".utf8)
-        }
-        for (key, document) in memory.content.documents {
-            out += Array("document \(document.count) \(key)\n".utf8)
-            out += document
-            out.append(UInt8(ascii: "\n"))
-        }
-        return out + Array("end\n".utf8)
-    }
-
-    private static func json(_ labels: LabelSet) -> String {
-        let list = labels.labels.map { [$0.source, $0.key, $0.value] }
-        return (try? APICoding.encode(list)).map { String(decoding: $0, as: UTF8.self) } ?? "[]"
     }
 }
 
@@ -104,7 +109,7 @@ final class RememberedCluster: Sendable {
     }
 }
 
-/// Reads what `ClusterMemory.encode` wrote.
+/// Reads what `ClusterMemoryText` wrote.
 private struct Reading {
     private let bytes: [UInt8]
     private var place = 0

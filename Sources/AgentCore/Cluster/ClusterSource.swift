@@ -14,11 +14,13 @@ struct ClusterSource: Sendable {
     let feed: any ClusterFeed
     let memory: ClusterMemory
     let state: AgentState
+    /// The feed asks for nothing of workloads that the agent does not have in force: they are not kept once more.
+    var areWorkloadsInForce = false
 
     /// Runs until cancelled.
     func run() async {
         let mailbox = ClusterMailbox()
-        let notes = ClusterNotes(feed: feed.name, memory: memory)
+        let notes = ClusterNotes(feed: feed.name, memory: memory, areWorkloadsInForce: areWorkloadsInForce)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { for await change in feed.changes() { mailbox.post(change) } }
             group.addTask {
@@ -29,7 +31,13 @@ struct ClusterSource: Sendable {
                 }
             }
             group.addTask {
-                while (try? await Task.sleep(for: Self.writeInterval)) != nil { await write(notes) }
+                var pause = Self.writeInterval
+                while (try? await Task.sleep(for: pause)) != nil {
+                    let begin = ContinuousClock.now
+                    await write(notes)
+                    // A hundredth of the time at most.
+                    pause = max(Self.writeInterval, (ContinuousClock.now - begin) * 100)
+                }
             }
             await group.waitForAll()
         }
@@ -39,7 +47,7 @@ struct ClusterSource: Sendable {
     private func write(_ notes: ClusterNotes) async {
         await state.noteClusterIsCurrent()
         do throws(AgentError) {
-            try await notes.write(currentAt: state.cluster?.currentAt)
+            try await notes.write(of: state)
             await state.clearProblem("cluster memory")
         } catch {
             await state.report("cluster memory", "\(error); a start without the cluster would know an older state")
@@ -47,29 +55,47 @@ struct ClusterSource: Sendable {
     }
 }
 
-/// What the feed said so far.
+/// What the feed said so far, as far as nobody else keeps it in this form.
 private actor ClusterNotes {
     private let feed: String
     private let memory: ClusterMemory
+    private let areWorkloadsInForce: Bool
     /// Nil before the first snapshot: what is on disk stays.
     private var content: ClusterContent?
     private var isWritten = true
 
-    init(feed: String, memory: ClusterMemory) {
+    init(feed: String, memory: ClusterMemory, areWorkloadsInForce: Bool) {
         self.feed = feed
         self.memory = memory
+        self.areWorkloadsInForce = areWorkloadsInForce
     }
 
     func note(_ letters: ClusterMailbox.Letters) {
-        if let snapshot = letters.snapshot { (content, isWritten) = (snapshot, false) }
+        if var snapshot = letters.snapshot {
+            if areWorkloadsInForce { snapshot.workloads = [:] }
+            (content, isWritten) = (snapshot, false)
+        }
         guard !letters.delta.isEmpty else { return }
-        content?.apply(letters.delta)
+        var delta = letters.delta
+        if areWorkloadsInForce { delta.workloads = [:] }
+        content?.apply(delta)
         isWritten = false
     }
 
-    func write(currentAt: Int64?) throws(AgentError) {
-        guard !isWritten, let content, let currentAt else { return }
-        try memory.write(ClusterMemory.Content(feed: feed, currentAt: currentAt, content: content))
+    func write(of state: AgentState) async throws(AgentError) {
+        guard !isWritten, let currentAt = await state.cluster?.currentAt, let content else { return }
         isWritten = true
+        do throws(AgentError) {
+            guard areWorkloadsInForce else {
+                try memory.write(ClusterMemory.Content(feed: feed, currentAt: currentAt, content: content))
+                return
+            }
+            let remotes = await state.knownRemotes
+            try memory.write(
+                feed: feed, currentAt: currentAt, documents: content.documents, workloads: remotes.lazy.map(\.entry))
+        } catch {
+            isWritten = false
+            throw error
+        }
     }
 }

@@ -174,11 +174,10 @@ extension AgentState {
                 for (name, addresses) in endpoints { names.setEndpoint(name, addresses: addresses) }
             }
             for (key, addresses) in former {
-                names.removeRemote(named: RemoteWorkload.name(ofKey: key), addresses: addresses)
+                names.removeRemote(key: key, addresses: addresses)
             }
             for (key, remote) in remotes.settings {
-                let name = EndpointName(number: 0, name: RemoteWorkload.name(ofKey: key))
-                names.setRemote(name, addresses: remote.addresses)
+                names.setRemote(key: key, addresses: remote.addresses)
             }
         }
     }

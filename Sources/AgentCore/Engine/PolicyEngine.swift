@@ -59,6 +59,14 @@ final class PolicyEngine {
         allocator.endpoints.compactMapValues(\.remote).merging(input.givenRemotes) { $1 }
     }
 
+    /// The same of one source, in no order.
+    func remotes(keysWith prefix: String) -> [(key: String, workload: RemoteWorkload)] {
+        allocator.endpoints.compactMap { key, endpoint in
+            guard endpoint.isRemote, key.hasPrefix(prefix) else { return nil }
+            return (input.givenRemotes[key] ?? endpoint.remote).map { (key, $0) }
+        }
+    }
+
     /// How many of them come from one source.
     func countRemotes(keysWith prefix: String) -> Int {
         allocator.endpoints.count { $0.value.isRemote && $0.key.hasPrefix(prefix) }

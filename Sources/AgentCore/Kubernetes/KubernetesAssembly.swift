@@ -38,13 +38,11 @@ struct KubernetesAssembly {
     private let kinds: [ResourceKind]
     /// Without these there is no cluster.
     private let required: Set<ResourceKind>
-    private let remembered: [String: [UInt8]]
+    /// Until everything is known whole.
+    private var remembered: [String: [UInt8]]
     private var catalogue: PodCatalogue
     /// Nil: every pod is watched.
     private var sliced: SliceCatalogue?
-    private var slices: [ObjectKey: WorkloadSlice] = [:]
-    private var pods: [ObjectKey: PodFacts] = [:]
-    private var namespaces: [ObjectKey: [String: String]] = [:]
     private var standing: [ResourceKind: Standing]
     private var listed: Set<ResourceKind> = []
     private var unreadable: [ResourceKind: [ObjectKey: String]] = [:]
@@ -80,7 +78,7 @@ struct KubernetesAssembly {
     var isHeldUp: Bool { !isOpen && listed.isSuperset(of: required) && areSlicesWhole }
 
     /// False: their writer is not done with them for the first time.
-    private var areSlicesWhole: Bool { sliced == nil || slices[ObjectKey(name: WorkloadSlice.marker)] != nil }
+    private var areSlicesWhole: Bool { sliced?.hasSlice(WorkloadSlice.marker) ?? true }
 
     /// The pods of this node, by UID; nil: not known yet.
     ///
@@ -89,42 +87,35 @@ struct KubernetesAssembly {
         isOpen ? catalogue.records { sliced?.isNamed($0, byOthersThan: $1) ?? false } : nil
     }
 
-    /// Whether a pod of this node may lose an address by any slice.
-    var hasEndingPods: Bool { !catalogue.endingAddresses.isEmpty }
+    /// The same, if they may be others than at the last call.
+    mutating func takeRecords() -> [String: PodRecord]? { isOpen && catalogue.takeRecordsTouched() ? records : nil }
 
     /// What the agent is to hear.
     mutating func take(_ step: Step) -> [ClusterChange] {
         var delta = ClusterDelta()
         switch step {
-        case .pods(let change):
-            take(change, .pods, into: \.pods)
-            switch change {
-            case .replaced:
-                catalogue.replacePods(Dictionary(uniqueKeysWithValues: pods.map { ($0.key.description, $0.value) }))
-            case .upserted(let key, _), .removed(let key): catalogue.set(key.description, pods[key])
-            case .status: break
-            }
-            sliced?.watch(catalogue.endingAddresses)
-        case .namespaces(let change):
-            take(change, .namespaces, into: \.namespaces)
-            switch change {
-            case .replaced:
-                catalogue.replaceNamespaces(
-                    Dictionary(uniqueKeysWithValues: namespaces.map { ($0.key.name, $0.value) }))
-            case .upserted(let key, _), .removed(let key): catalogue.set(namespace: key.name, labels: namespaces[key])
-            case .status: break
-            }
-        case .slices(let change):
-            take(change, .workloadSlices, into: \.slices)
-            switch change {
-            case .replaced:
-                sliced?.replace(with: Dictionary(uniqueKeysWithValues: slices.map { ($0.key.name, $0.value) }))
-            case .upserted(let key, _), .removed(let key): sliced?.set(key.name, slices[key])
-            case .status: break
-            }
+        case .pods(.replaced(let all, let keeping)):
+            catalogue.replacePods(all, keeping: keeping)
+            listed.insert(.pods)
+        case .pods(.upserted(let key, let pod)): catalogue.set(key, pod)
+        case .pods(.removed(let key)): catalogue.set(key, nil)
+        case .pods(.status(let status)): note(status, .pods)
+        case .namespaces(.replaced(let all, let keeping)):
+            catalogue.replaceNamespaces(all.byName, keeping: Set(keeping.map(\.name)))
+            listed.insert(.namespaces)
+        case .namespaces(.upserted(let key, let labels)): catalogue.set(namespace: key.name, labels: labels)
+        case .namespaces(.removed(let key)): catalogue.set(namespace: key.name, labels: nil)
+        case .namespaces(.status(let status)): note(status, .namespaces)
+        case .slices(.replaced(let all, let keeping)):
+            sliced?.replace(with: all.byName, keeping: Set(keeping.map(\.name)))
+            listed.insert(.workloadSlices)
+        case .slices(.upserted(let key, let slice)): sliced?.set(key.name, slice)
+        case .slices(.removed(let key)): sliced?.set(key.name, nil)
+        case .slices(.status(let status)): note(status, .workloadSlices)
         case .documents(let kind, let change): take(change, kind, &delta)
         case .tick: if isHeldUp { heldTicks += 1 }
         }
+        compareEnding(step)
         var changes = open()
         if isOpen, changes.isEmpty {
             delta.workloads = takeWorkloads()
@@ -136,18 +127,12 @@ struct KubernetesAssembly {
         return changes
     }
 
-    private mutating func take<Object>(
-        _ change: InformerChange<Object>, _ kind: ResourceKind,
-        into place: WritableKeyPath<KubernetesAssembly, [ObjectKey: Object]>
-    ) {
-        switch change {
-        case .replaced(let all, let keeping):
-            let kept = self[keyPath: place].filter { keeping.contains($0.key) }
-            self[keyPath: place] = all.merging(kept) { new, _ in new }
-            listed.insert(kind)
-        case .upserted(let key, let object): self[keyPath: place][key] = object
-        case .removed(let key): self[keyPath: place][key] = nil
-        case .status(let status): note(status, kind)
+    /// Each slice may take an address from a pod of this node that ends.
+    private mutating func compareEnding(_ step: Step) {
+        switch step {
+        case .pods: sliced?.watch(catalogue.endingAddresses)
+        case .slices: if !catalogue.endingAddresses.isEmpty { catalogue.touchRecords() }
+        default: break
         }
     }
 
@@ -197,9 +182,9 @@ struct KubernetesAssembly {
                 keys[kind, default: []].insert(key)
             }
         }
-        documents = nil
-        _ = takeWorkloads()
-        return [.snapshot(ClusterContent(documents: all, workloads: sliced?.workloads ?? catalogue.workloads))]
+        (documents, remembered) = (nil, [:])
+        let own = catalogue.takeAll()
+        return [.snapshot(ClusterContent(documents: all, workloads: sliced?.takeAll() ?? own))]
     }
 
     private mutating func takeWorkloads() -> [String: ClusterWorkload?] {
@@ -241,4 +226,9 @@ struct KubernetesAssembly {
                 : "the API at \(server) does not tell of \(names.joined(separator: ", "))"
         return ClusterFeedStatus(isConnected: isConnected, message: message, problems: problems)
     }
+}
+
+extension Dictionary where Key == ObjectKey {
+    /// Of a kind that has no namespaces.
+    var byName: [String: Value] { Dictionary<String, Value>(uniqueKeysWithValues: map { ($0.key.name, $0.value) }) }
 }

@@ -5,6 +5,7 @@ import ContainerRuntimes
 import FoundationEssentials
 import IdentityModel
 import KubernetesClient
+import LinuxHost
 
 /// Follows the cluster through its API: policies and their objects, workloads, and the pods of this node.
 struct KubernetesFeed: ClusterFeed {
@@ -39,8 +40,9 @@ struct KubernetesFeed: ClusterFeed {
         guard let isSliced = await sliced(tell) else { return }
         let (steps, post) = AsyncStream.makeStream(of: KubernetesAssembly.Step.self)
         await withTaskGroup(of: Void.self) { group in
+            let reader = PodReader(filter: filter, node: node)
             let pods = Informer(.pods, client, fieldSelector: isSliced ? "spec.nodeName=\(node)" : nil) {
-                try PodFacts($0)
+                try reader.facts(of: $0)
             }
             let namespaces = Informer(.namespaces, client) { $0.meta.labels ?? [:] }
             group.addTask { for await change in pods.changes() { post.yield(.pods(change)) } }
@@ -59,11 +61,15 @@ struct KubernetesFeed: ClusterFeed {
             var assembly = KubernetesAssembly(
                 server: client.configuration.server, node: node, isSliced: isSliced, kinds: kinds, filter: filter,
                 remembered: remembered)
+            // What a list left behind lies between what stays.
+            var isHeapLoose = false
             for await step in steps {
                 for change in assembly.take(step) { tell(change) }
-                guard step.concernsPods || step.isOfSlices && assembly.hasEndingPods, let records = assembly.records
-                else { continue }
-                board.set(pods: records)
+                if let records = assembly.takeRecords() { board.set(pods: records) }
+                if case .pods(.replaced) = step { isHeapLoose = true }
+                guard case .tick = step, isHeapLoose else { continue }
+                HeapMemory.giveBack()
+                isHeapLoose = false
             }
             group.cancelAll()
         }
@@ -89,21 +95,6 @@ extension KubernetesFeed {
             try? await Task.sleep(for: Self.pause)
         }
         return nil
-    }
-}
-
-extension KubernetesAssembly.Step {
-    fileprivate var isOfSlices: Bool { if case .slices = self { true } else { false } }
-
-    /// False: no pod of any node is another one by it.
-    fileprivate var concernsPods: Bool {
-        switch self {
-        case .pods(.status), .namespaces(.status): false
-        case .pods, .namespaces, .tick, .slices(.replaced): true
-        // The one that completes what is known, perhaps.
-        case .documents(_, .replaced), .documents(_, .status): true
-        case .documents, .slices: false
-        }
     }
 }
 

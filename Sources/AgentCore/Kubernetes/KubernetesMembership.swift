@@ -75,7 +75,9 @@ struct KubernetesMembership: Sendable {
             state: state)
         await state.clearProblem("kubernetes")
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { await ClusterSource(feed: feed, memory: memory, state: state).run() }
+            group.addTask {
+                await ClusterSource(feed: feed, memory: memory, state: state, areWorkloadsInForce: true).run()
+            }
             group.addTask { await pods.run() }
         }
     }

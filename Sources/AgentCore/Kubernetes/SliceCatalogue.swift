@@ -31,14 +31,17 @@ struct SliceCatalogue: Sendable {
         }
     }
 
-    /// Takes over all slices there are.
-    mutating func replace(with all: [String: WorkloadSlice]) {
-        for name in slices.keys where all[name] == nil { set(name, nil) }
+    /// Takes over all slices there are; those of `keeping` are there too, as they are known.
+    mutating func replace(with all: [String: WorkloadSlice], keeping: Set<String> = []) {
+        for name in slices.keys where all[name] == nil && !keeping.contains(name) { set(name, nil) }
         for (name, slice) in all { set(name, slice) }
         // Those that nobody has any more are not kept for ever.
         let used = Set(slices.values.flatMap { $0.workloads.values.map(\.labels) })
         labelSets = labelSets.filter { used.contains($0.key) }
     }
+
+    /// True if there is a slice of that name.
+    func hasSlice(_ name: String) -> Bool { slices[name] != nil }
 
     /// What became of workloads since the last call.
     mutating func takeChanges() -> [String: ClusterWorkload?] {
@@ -58,8 +61,11 @@ struct SliceCatalogue: Sendable {
         holders[address]?.contains { $0 != key } ?? false
     }
 
-    /// All workloads.
-    var workloads: [String: ClusterWorkload] { owners.keys.reduce(into: [:]) { $0[$1] = workload($1) } }
+    /// All workloads; what became of them up to here is not told any more.
+    mutating func takeAll() -> [String: ClusterWorkload] {
+        touched = []
+        return owners.keys.reduce(into: [:]) { $0[$1] = workload($1) }
+    }
 
     private func workload(_ key: String) -> ClusterWorkload? { owners[key].flatMap { slices[$0]?.workloads[key] } }
 

@@ -21,6 +21,9 @@ package struct Delta<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     var keys: [Key] { Array(settings.keys) + removals }
 
+    /// True if it says what becomes of this one.
+    func names(_ key: Key) -> Bool { settings[key] != nil || removals.contains(key) }
+
     /// Leaves one as it is.
     mutating func leaveOut(_ key: Key) {
         settings[key] = nil

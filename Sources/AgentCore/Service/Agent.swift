@@ -25,6 +25,7 @@ package struct Agent: Sendable {
     /// Enforcement stays in the kernel, except after `detach`.
     package func run() async throws {
         let begin = ContinuousClock.now
+        HeapMemory.prepare()
         try checkCapabilities()
         do throws(HostError) {
             try createDirectory(configuration.runDirectory)

@@ -16,7 +16,7 @@ package struct RemoteWorkload: Hashable, Sendable {
 
     package init(labels: LabelSet, addresses: some Sequence<IPAddress>, namedPorts: NamedPorts = NamedPorts()) {
         self.labels = labels
-        self.addresses = Set(addresses).sorted()
+        self.addresses = IPAddress.inOrder(addresses)
         self.namedPorts = namedPorts
     }
 

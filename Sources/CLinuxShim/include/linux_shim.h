@@ -6,5 +6,8 @@
 #include "netlink_shim.h"
 #include "spawn_shim.h"
 
+/* Has large blocks mapped by themselves, whatever was freed before: glibc raises its threshold to the size of what is freed. */
+void bulkhead_prepare_heap(void);
+
 /* Gives back to the kernel what the heap holds and nobody uses. */
 void bulkhead_trim_heap(void);

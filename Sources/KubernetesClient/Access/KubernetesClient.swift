@@ -44,6 +44,7 @@ package actor KubernetesClient {
     private let credentials: CredentialSource
     private var inUse: ConnectionSet?
     private var isShutDown = false
+    var reachability = Reachability()
     /// What the server said of its kinds, or is being asked, by path.
     var discovered:
         [String: (answer: Task<Result<JSONView, KubernetesError>, Never>, askedAt: ContinuousClock.Instant)] =
@@ -60,6 +61,7 @@ package actor KubernetesClient {
     /// Ends connections as soon as nothing runs on them; later requests fail.
     package func shutDown() {
         isShutDown = true
+        reachability.probing?.cancel()
         inUse?.retire()
         inUse = nil
     }

@@ -30,7 +30,7 @@ struct Reflector<Object: Sendable>: Sendable {
             guard let pause = state.pause(after: failure, client.patience.absence, { reader.tell(.status($0)) }) else {
                 continue
             }
-            try? await Task.sleep(for: pause)
+            await client.pause(pause, after: failure)
             if failure.kind == .notFound { await waitUntilInstalled() }
         }
     }

@@ -8,7 +8,8 @@
 /// | POST /_double/objects | an object, or a list of them, with kind and apiVersion |
 /// | POST /_double/faults | sets `{"fault": …, "resource": "pods", "verb": "list", "times": 1}`, answers its number |
 /// | DELETE /_double/faults[?number=N] | clears one, or all |
-/// | POST /_double/ACTION | end-watches, compact, set-back, break-connections, freeze-connections, go-away, down, rotate-certificate |
+/// | POST /_double/ACTION | end-watches, compact, set-back, break-connections, freeze-connections, go-away, rotate-certificate |
+/// | POST /_double/down?milliseconds=N | nobody is served for so long; meanwhile `{"apply": [objects], "remove": [paths]}` happens |
 /// | POST, DELETE /_double/churn | changes pods at a rate, `{"perSecond": 100}`; stops |
 /// | POST /_double/load | makes a cluster, `{"nodes": 5000, "pods": 150000, "policies": 10000}` |
 /// | GET /_double/counters | requests by verb, resource and status, watches, connections |
@@ -44,10 +45,22 @@ struct ControlEndpoint: Sendable {
             try double.load.make(size)
         case ("POST", "churn"): double.load.startChurn(perSecond: body["perSecond"]?.integer ?? 100)
         case ("DELETE", "churn"): double.load.stopChurn()
+        case ("POST", "down"): goDown(milliseconds: request.query["milliseconds"].flatMap { Int($0) } ?? 1000, body)
         case ("POST", let action): try act(action, request)
         default: throw .noSuchPath
         }
         return ["version": JSON(integerLiteral: double.store.version)]
+    }
+
+    private func goDown(milliseconds: Int, _ body: JSON) {
+        let double = double
+        Task {
+            await double.stop()
+            _ = try? double.store.apply(body["apply"]?.elements ?? [])
+            for path in body["remove"]?.elements ?? [] { _ = try? double.store.remove(path.text ?? "") }
+            try? await Task.sleep(for: .milliseconds(milliseconds))
+            try? await double.restart()
+        }
     }
 
     private func act(_ action: String, _ request: APIRequest) throws(APIError) {
@@ -63,14 +76,6 @@ struct ControlEndpoint: Sendable {
         case "break-connections": double.breakConnections(reset: request.isSet("reset"))
         case "freeze-connections": double.freezeConnections()
         case "go-away": double.goAway()
-        case "down":
-            let milliseconds = request.query["milliseconds"].flatMap { Int($0) } ?? 1000
-            let double = double
-            Task {
-                await double.stop()
-                try? await Task.sleep(for: .milliseconds(milliseconds))
-                try? await double.restart()
-            }
         case "rotate-certificate":
             do {
                 let authority = request.isSet("authority") ? try Authority() : nil

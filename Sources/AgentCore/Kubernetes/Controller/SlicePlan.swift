@@ -31,8 +31,6 @@ struct SlicePlan {
     private var written: [String: WorkloadSlice] = [:]
     /// There too, and as good as none: they are written anew, or go.
     private var unreadable: Set<String> = []
-    private var pods: [ObjectKey: PodFacts] = [:]
-    private var namespaces: [ObjectKey: [String: String]] = [:]
     private var listed: Set<ResourceKind> = []
     /// Since which step a slice waits to be written.
     private var pending: [String: Int] = [:]
@@ -63,21 +61,17 @@ struct SlicePlan {
     mutating func take(_ step: Step) {
         switch step {
         case .pods(.replaced(let all, let keeping)):
-            let kept = pods.filter { keeping.contains($0.key) }
-            pods = all.merging(kept) { new, _ in new }
-            catalogue.replacePods(Dictionary(uniqueKeysWithValues: pods.map { ($0.key.description, $0.value) }))
+            catalogue.replacePods(all, keeping: keeping)
             listed.insert(.pods)
-        case .pods(.upserted(let key, let pod)): set(key, pod)
-        case .pods(.removed(let key)): set(key, nil)
+        case .pods(.upserted(let key, let pod)): catalogue.set(key, pod)
+        case .pods(.removed(let key)): catalogue.set(key, nil)
         case .namespaces(.replaced(let all, let keeping)):
-            let kept = namespaces.filter { keeping.contains($0.key) }
-            namespaces = all.merging(kept) { new, _ in new }
-            catalogue.replaceNamespaces(Dictionary(uniqueKeysWithValues: namespaces.map { ($0.key.name, $0.value) }))
+            catalogue.replaceNamespaces(all.byName, keeping: Set(keeping.map(\.name)))
             listed.insert(.namespaces)
-        case .namespaces(.upserted(let key, let labels)): set(key, labels: labels)
-        case .namespaces(.removed(let key)): set(key, labels: nil)
+        case .namespaces(.upserted(let key, let labels)): catalogue.set(namespace: key.name, labels: labels)
+        case .namespaces(.removed(let key)): catalogue.set(namespace: key.name, labels: nil)
         case .slices(.replaced(let all, let keeping)):
-            written = Dictionary(uniqueKeysWithValues: all.map { ($0.key.name, $0.value) })
+            written = all.byName
             unreadable = Set(keeping.map(\.name))
             listed.insert(.workloadSlices)
             check(unreadable.union(written.keys).union(endings.keys).union(packer?.slices.keys.map(\.self) ?? []))
@@ -129,16 +123,6 @@ struct SlicePlan {
     mutating func fail(_ write: Write) {
         guard let since = writing.removeValue(forKey: write.name) else { return }
         pending[write.name] = since
-    }
-
-    private mutating func set(_ key: ObjectKey, _ pod: PodFacts?) {
-        pods[key] = pod
-        catalogue.set(key.description, pod)
-    }
-
-    private mutating func set(_ key: ObjectKey, labels: [String: String]?) {
-        namespaces[key] = labels
-        catalogue.set(namespace: key.name, labels: labels)
     }
 
     private func desired(_ name: String) -> WorkloadSlice? {
@@ -199,8 +183,7 @@ struct SlicePlan {
         if packer == nil {
             isMarked = written[WorkloadSlice.marker] != nil
             var first = SlicePacker(written.filter { $0.key != WorkloadSlice.marker }, workloadsMax: roomOfSlice)
-            first.replace(with: catalogue.workloads)
-            _ = catalogue.takeChanges()
+            first.replace(with: catalogue.takeAll())
             packer = first
             check(unreadable.union([WorkloadSlice.marker]))
         } else {

@@ -22,7 +22,9 @@ struct SliceWriter: Sendable {
     func run() async {
         let (steps, post) = AsyncStream.makeStream(of: SlicePlan.Step.self)
         await withTaskGroup(of: Void.self) { group in
-            let pods = Informer(.pods, client) { try PodFacts($0) }
+            // No node is its own: all pods are for others.
+            let reader = PodReader(filter: filter, node: "")
+            let pods = Informer(.pods, client) { try reader.facts(of: $0) }
             let namespaces = Informer(.namespaces, client) { $0.meta.labels ?? [:] }
             let slices = Informer(.workloadSlices, client) { try WorkloadSlice($0) }
             group.addTask { for await change in pods.changes() { post.yield(.pods(change)) } }
