@@ -36,6 +36,9 @@ package struct SlicePacker: Sendable {
         }
     }
 
+    /// How many workloads there are.
+    package var count: Int { places.count }
+
     /// All workloads.
     package var workloads: [String: ClusterWorkload] {
         places.reduce(into: [:]) { $0[$1.key] = slices[$1.value]?.workloads[$1.key] }

@@ -32,6 +32,10 @@ package struct WorkloadSliceRecord: Codable, Hashable, Sendable {
         package var ports: [String]?
     }
 
+    /// Written and read by this program: another one means something that this one would not do.
+    package static let schemaVersion = 1
+
+    package var version = WorkloadSliceRecord.schemaVersion
     /// Each sorted, as `source:key=value`.
     package var labelSets: [[String]]
     /// By name.
@@ -40,6 +44,21 @@ package struct WorkloadSliceRecord: Codable, Hashable, Sendable {
     package init(labelSets: [[String]] = [], workloads: [Entry] = []) {
         self.labelSets = labelSets
         self.workloads = workloads
+    }
+}
+
+/// What a slice of any version says of itself.
+package struct WorkloadSliceHead: Decodable, Sendable {
+    /// Nil: it says none.
+    package var version: Int?
+
+    /// Throws what is to be done if it is of another version than this program reads.
+    package func check() throws(WorkloadSliceError) {
+        guard version != WorkloadSliceRecord.schemaVersion else { return }
+        guard let version else { throw WorkloadSliceError(description: "it says no version") }
+        throw WorkloadSliceError(
+            description: "it is of version \(version), this agent reads version \(WorkloadSliceRecord.schemaVersion): "
+                + "update this agent")
     }
 }
 

@@ -13,7 +13,7 @@ import Testing
     private static let kinds: [ResourceKind] = [.networkPolicies, .services]
     private var assembly = make()
 
-    private static func make(remembered: [String: [UInt8]] = [:]) -> KubernetesAssembly {
+    private static func make(remembered: ClusterContent = ClusterContent()) -> KubernetesAssembly {
         KubernetesAssembly(
             server: "https://api:6443", node: "here", kinds: kinds, filter: LabelFilter(), remembered: remembered)
     }
@@ -92,7 +92,9 @@ import Testing
     }
 
     @Test mutating func `of a kind that nobody may see what was remembered stands`() {
-        assembly = Self.make(remembered: ["networkpolicies.networking.k8s.io/shop/p": [1], "services/shop/old": [2]])
+        assembly = Self.make(
+            remembered: ClusterContent(
+                documents: ["networkpolicies.networking.k8s.io/shop/p": [1], "services/shop/old": [2]]))
         tellTheRest()
         let changes = assembly.take(.documents(.networkPolicies, .status(.forbidden("403"))))
         #expect(
@@ -200,6 +202,65 @@ import Testing
         #expect(content(changes)?.workloads == ["x/y": workload])
         // This node's own pods are its own affair all the same.
         #expect(assembly.records?.keys.sorted() == ["uid-own"])
+    }
+
+    /// Written by a controller of another version, say.
+    @Test mutating func `of slices that cannot be read what was known stands`() {
+        func workload(_ number: UInt32) -> ClusterWorkload {
+            ClusterWorkload(node: "n9", labels: .empty, addresses: [IPAddress(v4: number)])
+        }
+        let known = ["x/a": workload(1), "x/b": workload(2), "x/c": workload(3), "x/d": workload(4)]
+        assembly = KubernetesAssembly(
+            server: "", node: "here", isSliced: true, kinds: [], filter: LabelFilter(),
+            remembered: ClusterContent(documents: ["services/shop/old": [2]], workloads: known))
+        tellTheRest()
+        // One is known anew, another one's address is somebody else's by now.
+        let marker = key(WorkloadSlice.marker, "")
+        let all = content(
+            assembly.take(
+                .slices(
+                    .replaced(
+                        [
+                            marker: WorkloadSlice(),
+                            key("s1", ""): WorkloadSlice(["x/a": workload(9), "x/n": workload(2)]),
+                        ],
+                        keeping: [key("s2", "")]))))
+        #expect(
+            all?.workloads == ["x/a": workload(9), "x/n": workload(2), "x/c": workload(3), "x/d": workload(4)])
+        let news = key("s2", "")
+        let status = status(assembly.take(.slices(.status(.unreadable([news: "it is of version 2"])))))
+        #expect(
+            status?.problems["workloadslices.bulkhead.dev/s2"]
+                == "it cannot be read: it is of version 2; what it said before stays")
+        // Whoever comes takes the address of one who was known, and it does not come back.
+        let come = delta(assembly.take(.slices(.upserted(key("s3", ""), WorkloadSlice(["x/m": workload(3)])))))
+        #expect(come?.workloads == ["x/m": workload(3), "x/c": nil])
+        let gone = delta(assembly.take(.slices(.removed(key("s3", "")))))
+        #expect(gone?.workloads == ["x/m": nil])
+        // Listed once more, and at last all can be read.
+        let again = [marker: WorkloadSlice(), key("s1", ""): WorkloadSlice(["x/a": workload(9), "x/n": workload(2)])]
+        #expect(delta(assembly.take(.slices(.replaced(again, keeping: [news])))) == nil)
+        #expect(
+            delta(assembly.take(.slices(.upserted(news, WorkloadSlice(["x/e": workload(5)])))))?.workloads
+                == ["x/e": workload(5), "x/d": nil])
+        // Of one that was read once, what it said stays.
+        #expect(delta(assembly.take(.slices(.status(.unreadable([news: "odd"]))))) == nil)
+        #expect(delta(assembly.take(.slices(.replaced(again, keeping: [news])))) == nil)
+        #expect(delta(assembly.take(.slices(.replaced(again, keeping: []))))?.workloads == ["x/e": nil])
+    }
+
+    @Test func `a slice of another version is not read, whatever else it says`() {
+        func fault(_ spec: String) -> String {
+            do {
+                let object = RawObject(meta: ObjectMeta(name: "s"), text: Array(#"{"spec":\#(spec)}"#.utf8))
+                return "read: \(try WorkloadSlice(object))"
+            } catch { return "\(error)" }
+        }
+        let text = "it is of version 2, this agent reads version 1: update this agent"
+        #expect(fault(#"{"version":2,"labelSets":[],"workloads":[]}"#) == text)
+        #expect(fault(#"{"version":2,"everything":{"is":"otherwise"},"workloads":7}"#) == text)
+        #expect(fault(#"{"labelSets":[],"workloads":[]}"#) == "it says no version")
+        #expect(fault(#"{"version":1,"labelSets":[],"workloads":[]}"#).hasPrefix("read: "))
     }
 
     @Test mutating func `a pod that cannot be read any more stays as it was`() {

@@ -39,10 +39,12 @@ struct KubernetesAssembly {
     /// Without these there is no cluster.
     private let required: Set<ResourceKind>
     /// Until everything is known whole.
-    private var remembered: [String: [UInt8]]
+    private var remembered: ClusterContent
     private var catalogue: PodCatalogue
     /// Nil: every pod is watched.
     private var sliced: SliceCatalogue?
+    /// Slices that are there and were never read: who is in them is who was remembered, and nobody else names.
+    private var unreadSlices: Set<String> = []
     private var standing: [ResourceKind: Standing]
     private var listed: Set<ResourceKind> = []
     private var unreadable: [ResourceKind: [ObjectKey: String]] = [:]
@@ -56,11 +58,10 @@ struct KubernetesAssembly {
 
     /// Knows nothing yet.
     ///
-    /// `isSliced`: workloads of other nodes come in slices. `remembered`: documents of the last time, by key.
+    /// `isSliced`: workloads of other nodes come in slices. `remembered`: what was known the last time.
     init(
         server: String, node: String, isSliced: Bool = false, kinds: [ResourceKind] = ResourceKind.documents,
-        filter: LabelFilter,
-        remembered: [String: [UInt8]] = [:]
+        filter: LabelFilter, remembered: ClusterContent = ClusterContent()
     ) {
         self.server = server
         self.kinds = kinds
@@ -109,9 +110,12 @@ struct KubernetesAssembly {
         case .slices(.replaced(let all, let keeping)):
             sliced?.replace(with: all.byName, keeping: Set(keeping.map(\.name)))
             listed.insert(.workloadSlices)
-        case .slices(.upserted(let key, let slice)): sliced?.set(key.name, slice)
-        case .slices(.removed(let key)): sliced?.set(key.name, nil)
-        case .slices(.status(let status)): note(status, .workloadSlices)
+            note(unread: Set(keeping.map(\.name)))
+        case .slices(.upserted(let key, let slice)): set(key.name, slice)
+        case .slices(.removed(let key)): set(key.name, nil)
+        case .slices(.status(let status)):
+            note(status, .workloadSlices)
+            if case .unreadable(let all) = status { note(unread: Set(all.keys.map(\.name))) }
         case .documents(let kind, let change): take(change, kind, &delta)
         case .tick: if isHeldUp { heldTicks += 1 }
         }
@@ -125,6 +129,17 @@ struct KubernetesAssembly {
         if status != lastStatus { changes.append(.status(status)) }
         lastStatus = status
         return changes
+    }
+
+    /// Of slices that were read before what they said stays; of others, as long as there are any, who was remembered.
+    private mutating func note(unread slices: Set<String>) {
+        unreadSlices = slices.filter { sliced?.hasSlice($0) == false }
+        if unreadSlices.isEmpty { sliced?.forget() }
+    }
+
+    private mutating func set(_ name: String, _ slice: WorkloadSlice?) {
+        sliced?.set(name, slice)
+        note(unread: unreadSlices.subtracting([name]))
     }
 
     /// Each slice may take an address from a pod of this node that ends.
@@ -177,12 +192,13 @@ struct KubernetesAssembly {
             case .forbidden: break
             default: guard heldTicks >= Self.heldTicksMax else { return [] }
             }
-            for (key, text) in remembered where key.hasPrefix("\(kind)/") {
+            for (key, text) in remembered.documents where key.hasPrefix("\(kind)/") {
                 all[key] = text
                 keys[kind, default: []].insert(key)
             }
         }
-        (documents, remembered) = (nil, [:])
+        if !unreadSlices.isEmpty { sliced?.remember(remembered.workloads) }
+        (documents, remembered) = (nil, ClusterContent())
         let own = catalogue.takeAll()
         return [.snapshot(ClusterContent(documents: all, workloads: sliced?.takeAll() ?? own))]
     }
@@ -218,7 +234,7 @@ struct KubernetesAssembly {
         let names = silent.keys.map(\.description).sorted()
         let message =
             isConnected
-            ? "following the API at \(server)"
+            ? "following the API at \(server)\(sliced == nil ? "" : ", workloads of other nodes by slices")"
             : names.isEmpty
                 ? areSlicesWhole
                     ? "reading the API at \(server)"

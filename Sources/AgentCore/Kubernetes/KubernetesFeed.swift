@@ -2,7 +2,6 @@
 
 import ClusterModel
 import ContainerRuntimes
-import FoundationEssentials
 import IdentityModel
 import KubernetesClient
 import LinuxHost
@@ -15,8 +14,8 @@ struct KubernetesFeed: ClusterFeed {
     /// As the API names this node.
     let node: String
     let filter: LabelFilter
-    /// What was known of documents before the start.
-    let remembered: [String: [UInt8]]
+    /// What was known before the start.
+    let remembered: RememberedCluster
     /// Where the pods of this node are told.
     let board: PodBoard
     /// Whether workloads of other nodes come in slices, not from every pod.
@@ -60,7 +59,7 @@ struct KubernetesFeed: ClusterFeed {
             }
             var assembly = KubernetesAssembly(
                 server: client.configuration.server, node: node, isSliced: isSliced, kinds: kinds, filter: filter,
-                remembered: remembered)
+                remembered: recall(isSliced))
             // What a list left behind lies between what stays.
             var isHeapLoose = false
             for await step in steps {
@@ -77,6 +76,12 @@ struct KubernetesFeed: ClusterFeed {
 }
 
 extension KubernetesFeed {
+    /// Workloads are needed of it only where slices may be unreadable.
+    private func recall(_ isSliced: Bool) -> ClusterContent {
+        let content = remembered.take()
+        return isSliced ? content : ClusterContent(documents: content.documents)
+    }
+
     private static let pause: Duration = .seconds(2)
 
     /// Nil: cancelled before the API answered; what was remembered stands meanwhile.
@@ -95,16 +100,5 @@ extension KubernetesFeed {
             try? await Task.sleep(for: Self.pause)
         }
         return nil
-    }
-}
-
-extension WorkloadSlice {
-    private struct Document: Decodable {
-        var spec: WorkloadSliceRecord
-    }
-
-    /// Reads an object of the API; throws what is wrong with it.
-    init(_ object: RawObject) throws {
-        self = try JSONDecoder().decode(Document.self, from: Data(object.text)).spec.slice()
     }
 }

@@ -69,7 +69,7 @@ struct KubernetesMembership: Sendable {
         await state.use(board)
         let feed = KubernetesFeed(
             client: KubernetesClient(configuration), node: state.node, filter: filter,
-            remembered: remembered.take().documents, board: board, slices: settings.sliceMode)
+            remembered: remembered, board: board, slices: settings.sliceMode)
         let pods = ContainerSource(
             source: PodSource(board: board, cgroupRoot: root), location: configuration.server, filter: filter,
             state: state)

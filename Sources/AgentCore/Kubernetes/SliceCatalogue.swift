@@ -9,6 +9,9 @@ import NetworkModel
 /// A workload that moves from one slice to another stands in both for a moment: the first slice by name has it, as its
 /// writer reads them too. Pure; a change costs what the slices that are others hold.
 struct SliceCatalogue: Sendable {
+    /// A slice of those who were known once; its name comes after all that the API takes.
+    private static let remembered = "~remembered"
+
     private var slices: [String: WorkloadSlice] = [:]
     /// Slices that name a workload, where there are several.
     private var rivals: [String: Set<String>] = [:]
@@ -18,6 +21,8 @@ struct SliceCatalogue: Sendable {
     private var labelSets: [LabelSet: LabelSet] = [:]
     /// Addresses that are watched, each with the workloads that name it.
     private var holders: [IPAddress: Set<String>] = [:]
+    /// Who was known once, by address.
+    private var rememberedAt: [IPAddress: Set<String>] = [:]
 
     /// Takes over a slice; nil: it is gone.
     mutating func set(_ name: String, _ slice: WorkloadSlice?) {
@@ -27,13 +32,15 @@ struct SliceCatalogue: Sendable {
         for key in former.keys where slice?.workloads[key] == nil { release(key, name) }
         for (key, workload) in slice?.workloads ?? [:] where former[key] != workload {
             if former[key] == nil { claim(key, name) }
+            if name != Self.remembered { forget(key, workload) }
             touch(key)
         }
     }
 
     /// Takes over all slices there are; those of `keeping` are there too, as they are known.
     mutating func replace(with all: [String: WorkloadSlice], keeping: Set<String> = []) {
-        for name in slices.keys where all[name] == nil && !keeping.contains(name) { set(name, nil) }
+        let kept = keeping.union([Self.remembered])
+        for name in slices.keys where all[name] == nil && !kept.contains(name) { set(name, nil) }
         for (name, slice) in all { set(name, slice) }
         // Those that nobody has any more are not kept for ever.
         let used = Set(slices.values.flatMap { $0.workloads.values.map(\.labels) })
@@ -42,6 +49,23 @@ struct SliceCatalogue: Sendable {
 
     /// True if there is a slice of that name.
     func hasSlice(_ name: String) -> Bool { slices[name] != nil }
+
+    /// Takes over who was known once, as long as no slice names them or one of their addresses.
+    mutating func remember(_ all: [String: ClusterWorkload]) {
+        let named = Set(slices.values.flatMap { $0.workloads.values.flatMap(\.addresses) })
+        let rest = all.filter { owners[$0.key] == nil && $0.value.addresses.allSatisfy { !named.contains($0) } }
+        for (key, workload) in rest {
+            for address in workload.addresses { rememberedAt[address, default: []].insert(key) }
+        }
+        set(Self.remembered, WorkloadSlice(rest))
+    }
+
+    /// From now on only slices count.
+    mutating func forget() {
+        guard slices[Self.remembered] != nil else { return }
+        rememberedAt = [:]
+        set(Self.remembered, nil)
+    }
 
     /// What became of workloads since the last call.
     mutating func takeChanges() -> [String: ClusterWorkload?] {
@@ -68,6 +92,16 @@ struct SliceCatalogue: Sendable {
     }
 
     private func workload(_ key: String) -> ClusterWorkload? { owners[key].flatMap { slices[$0]?.workloads[key] } }
+
+    /// A slice names this one: it is known anew, and who had its addresses has them no more.
+    private mutating func forget(_ key: String, _ workload: ClusterWorkload) {
+        guard !rememberedAt.isEmpty else { return }
+        let others = workload.addresses.flatMap { rememberedAt.removeValue(forKey: $0) ?? [] }
+        for name in Set(others + [key]) where slices[Self.remembered]?.workloads[name] != nil {
+            slices[Self.remembered]?.workloads[name] = nil
+            release(name, Self.remembered)
+        }
+    }
 
     private mutating func claim(_ key: String, _ name: String) {
         guard let owner = owners[key] else {

@@ -13,13 +13,14 @@ enum SliceMode: Hashable, Sendable {
 
     /// Asks the API what the cluster is like.
     ///
-    /// Slices that are not all written yet are none: whoever is missing in them would be nobody.
+    /// Slices that are not all written yet are none: whoever is missing in them would be nobody. Nor are those of a version
+    /// that is not read here.
     func isSliced(_ client: KubernetesClient) async throws(KubernetesError) -> Bool {
         guard case .above(let count) = self else { return self == .always }
         guard try await client.countPods() > count else { return false }
         do throws(KubernetesError) {
-            _ = try await client.get(.workloadSlices, ObjectKey(name: WorkloadSlice.marker))
-            return true
+            let marker = try await client.get(.workloadSlices, ObjectKey(name: WorkloadSlice.marker))
+            return (try? WorkloadSlice(marker)) != nil
         } catch {
             guard error.kind == .notFound || error.kind == .forbidden else { throw error }
             return false

@@ -9,6 +9,8 @@ package struct ControllerStatus: Codable, Hashable, Sendable {
     /// True once everything that is to be written is known.
     package var isComplete = false
     package var slices = 0
+    /// Those that the slices name, once all are written.
+    package var workloads = 0
     /// Slices that wait to be written.
     package var backlog = 0
     /// Since the start, of this process.

@@ -58,6 +58,9 @@ struct SlicePlan {
     /// How many there are, once all are written.
     var sliceCount: Int { packer?.slices.count ?? 0 }
 
+    /// How many workloads they name.
+    var workloadCount: Int { packer?.count ?? 0 }
+
     mutating func take(_ step: Step) {
         switch step {
         case .pods(.replaced(let all, let keeping)):

@@ -41,6 +41,7 @@ struct SliceWriter: Sendable {
         var plan = SlicePlan(filter: filter, workloadsMax: settings.workloadsPerSlice)
         var pause: Duration = .zero
         var next = ContinuousClock.now
+        var isTold = false
         for await step in steps {
             note(step)
             plan.take(step)
@@ -48,9 +49,21 @@ struct SliceWriter: Sendable {
             let isWell = await write(plan.takeWrites(atMost: writesPerTick), &plan)
             pause = isWell ? .zero : min(max(pause * 2, .seconds(1)), Self.pauseMax)
             next = .now + pause
-            let (isComplete, slices, backlog) = (plan.isComplete, plan.sliceCount, plan.backlog)
-            board.update { ($0.isComplete, $0.slices, $0.backlog) = (isComplete, slices, backlog) }
+            isTold = note(plan, isTold)
         }
+    }
+
+    /// Tells how it stands; true: it was said that all is written.
+    private func note(_ plan: SlicePlan, _ isTold: Bool) -> Bool {
+        let (isComplete, backlog) = (plan.isComplete, plan.backlog)
+        let (slices, workloads) = (plan.sliceCount, plan.workloadCount)
+        board.update { status in
+            (status.isComplete, status.backlog) = (isComplete, backlog)
+            (status.slices, status.workloads) = (slices, workloads)
+        }
+        guard !isTold, isComplete, backlog == 0 else { return isTold }
+        logger.notice("all slices are written", metadata: ["slices": "\(slices)", "workloads": "\(workloads)"])
+        return true
     }
 
     private var writesPerTick: Int { max(1, settings.writesPerSecond / 5) }
@@ -148,6 +161,7 @@ extension WorkloadSliceRecord {
             "apiVersion": .string(ResourceKind.workloadSlices.apiVersion),
             "kind": .string(ResourceKind.workloadSlices.kind), "metadata": ["name": .string(name)],
             "spec": [
+                "version": .integer(version),
                 "labelSets": .list(labelSets.map { .list($0.map { .string($0) }) }), "workloads": .list(entries),
             ],
         ]
