@@ -53,7 +53,7 @@ extension AgentState {
     fileprivate func take(_ reader: inout TwoModes.Reader) {
         update(cluster: reader.letters)
         reader.letters = ClusterMailbox.Letters()
-        guard let records = reader.assembly.records else { return }
+        guard let records = reader.assembly.takeRecords() else { return }
         let workloads = records.values.filter { !$0.isHostNetwork }.sorted { $0.uid < $1.uid }.map { record in
             let ports = record.namedPorts.map { port in
                 (IdentityModel.NamedPort(proto: port.transport, name: port.name), Set([port.port]))
