@@ -122,7 +122,9 @@ import Testing
             let manifests = try await render(overlay, bed)
             var asked: [String: [String]] = [:]
             for kind in [ResourceKind.pods, .namespaces] + ResourceKind.documents {
-                asked[kind.description] = ["list", "watch"]
+                for form in [kind, StoredCalico.form(of: kind)].compactMap(\.self) {
+                    asked[form.description] = ["list", "watch"]
+                }
             }
             #expect(granted("bulkhead-agent", manifests) == asked)
             let slices = [ResourceKind.workloadSlices.description: ["get", "list", "watch"]]

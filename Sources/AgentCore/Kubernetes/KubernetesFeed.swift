@@ -51,8 +51,8 @@ struct KubernetesFeed: ClusterFeed {
                 group.addTask { for await change in slices.changes() { post.yield(.slices(change)) } }
             }
             for kind in kinds {
-                let informer = Informer(kind, client) { ClusterDocument.text($0, kind) }
-                group.addTask { for await change in informer.changes() { post.yield(.documents(kind, change)) } }
+                let follower = DocumentFollower(kind: kind, client: client)
+                group.addTask { await follower.run { post.yield(.documents(kind, $0)) } }
             }
             group.addTask {
                 while (try? await Task.sleep(for: Self.tickInterval)) != nil { post.yield(.tick) }

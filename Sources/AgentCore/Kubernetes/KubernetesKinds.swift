@@ -35,7 +35,7 @@ extension ResourceKind {
                 kind: "ClusterNetworkPolicy", isNamespaced: false),
         ]
         + calico.map { plural, kind, isNamespaced in
-            // The form in which Calico's own API server and its definitions have them.
+            // As Calico's own API server has them; `StoredCalico` knows how they are stored without it.
             ResourceKind(
                 group: "projectcalico.org", version: "v3", plural: plural, kind: kind, isNamespaced: isNamespaced)
         }

@@ -4,23 +4,28 @@ extension KubernetesClient {
     /// Whether the server is certain not to have a kind.
     ///
     /// A 404 alone may come from a proxy, or from a server that only begins: taken at its word it would be read as a cluster
-    /// without policies. Answers may be as old as `Patience.absence`, so that many kinds cost few requests.
-    package func lacks(_ kind: ResourceKind) async -> Bool {
-        guard !kind.group.isEmpty else { return await lacksMember(kind, "/api/\(kind.version)") }
+    /// without policies.
+    package func lacks(_ kind: ResourceKind) async -> Bool { await presence(of: kind) == false }
+
+    /// Whether the server has a kind; nil: it does not say.
+    ///
+    /// Answers may be as old as `Patience.absence`, so that many kinds cost few requests.
+    package func presence(of kind: ResourceKind) async -> Bool? {
+        guard !kind.group.isEmpty else { return await hasMember(kind, "/api/\(kind.version)") }
         guard case .success(let groups) = await discover("/apis"), groups["kind"]?.string == "APIGroupList" else {
-            return false
+            return nil
         }
         let group = groups["groups"]?.elements.first { $0["name"]?.string == kind.group }
         let versions = (group?["versions"]?.elements ?? []).compactMap { $0["version"]?.string }
-        guard versions.contains(kind.version) else { return true }
-        return await lacksMember(kind, "/apis/\(kind.group)/\(kind.version)")
+        guard versions.contains(kind.version) else { return false }
+        return await hasMember(kind, "/apis/\(kind.group)/\(kind.version)")
     }
 
-    private func lacksMember(_ kind: ResourceKind, _ path: String) async -> Bool {
+    private func hasMember(_ kind: ResourceKind, _ path: String) async -> Bool? {
         guard case .success(let list) = await discover(path), list["kind"]?.string == "APIResourceList" else {
-            return false
+            return nil
         }
-        return !(list["resources"]?.elements ?? []).contains { $0["name"]?.string == kind.plural }
+        return (list["resources"]?.elements ?? []).contains { $0["name"]?.string == kind.plural }
     }
 
     /// What the server says of its kinds; asked once by all who want to know.
