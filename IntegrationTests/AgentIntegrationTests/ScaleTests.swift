@@ -41,9 +41,9 @@ import Testing
                 Dictionary(uniqueKeysWithValues: again.map { ($0.name, [UInt32($0.id), $0.identity]) })
                     == Dictionary(uniqueKeysWithValues: endpoints.map { ($0.name, [UInt32($0.id), $0.identity]) }))
 
-            // One among many is followed as fast as one alone.
+            // One among many is followed without a look at all others; a busy machine takes its time for either.
             try await crowd.changeAddress(of: 7)
-            try await within(.seconds(1), "address of one of \(Self.count) changed") {
+            try await within(.seconds(5), "address of one of \(Self.count) changed") {
                 try await control.endpoints().first { $0.name == "w7" }?.addresses.contains(crowd.newAddress) == true
             }
 
