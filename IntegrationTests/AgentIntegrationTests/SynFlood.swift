@@ -108,8 +108,12 @@ extension FixedWidthInteger {
 struct Served: Sendable, CustomStringConvertible {
     var served = 0
     var failures: [String] = []
+    /// Since the first was tried.
+    var failedAfter: [Duration] = []
 
-    var description: String { "\(served) served, failures \(failures.prefix(5))" }
+    var description: String {
+        "\(served) served, \(failures.count) failures \(failures.prefix(5)) after \(failedAfter.prefix(5))"
+    }
 }
 
 /// Real users: each connects, asks for a page, and waits for the beginning of it.
@@ -128,11 +132,12 @@ struct WebUsers: Sendable {
         let thread = try NamespaceThread()
         return try await thread.run(in: namespace.reference) {
             var result = Served()
-            let clock = ContinuousClock(), end = clock.now + duration
+            let clock = ContinuousClock(), begin = clock.now, end = begin + duration
             while clock.now < end, result.served + result.failures.count < countMax {
                 let next = clock.now + pause
                 if let failure = visitOnce(within: patience) {
                     result.failures.append(failure)
+                    result.failedAfter.append(clock.now - begin)
                 } else {
                     result.served += 1
                 }
