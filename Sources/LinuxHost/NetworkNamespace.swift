@@ -68,8 +68,14 @@ func enterNamespace(_ descriptor: borrowing OwnedDescriptor, name: String) throw
     }
 }
 
-/// Moves the calling thread back into the namespace that it left.
+/// Moves the calling thread back into the namespace that it left, if it did.
 func leaveNamespace(for home: borrowing OwnedDescriptor) {
-    // What let it out lets it in; on a thread that stayed elsewhere every connection would be somebody else's.
-    precondition(bulkhead_enter_network_namespace(home.rawValue) == 0, "the way home is open")
+    guard bulkhead_enter_network_namespace(home.rawValue) != 0 else { return }
+    // Who may not enter others may not enter its own either, and never left. On a thread that stayed elsewhere every
+    // connection would be somebody else's.
+    var there = stat(), here = stat()
+    let isAtHome =
+        unsafe fstat(home.rawValue, &there) == 0 && stat("/proc/thread-self/ns/net", &here) == 0
+        && (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+    precondition(isAtHome, "the way home is open")
 }
