@@ -77,13 +77,22 @@ import Testing
         }
     }
 
+    /// Filters judge at first; links, which are pinned, take their place.
+    private static func expectLinks(_ shop: Shop) async throws {
+        try await eventually("links in place of filters", within: .seconds(60)) {
+            try await shop.control.status().kernel.attachments.allSatisfy { $0.hook == "tcx" }
+        }
+    }
+
     /// The pinned tables hold what an agent that finds no pins compiles from nothing, and there is no pin besides.
     private static func expectLikeNew(_ shop: Shop, _ agent: SpawnedProcess) async throws {
         let (survived, fresh) = (shop.agent.pinDirectory, "\(shop.agent.pinDirectory)/fresh")
+        try await expectLinks(shop)
         #expect(await agent.stop() == 0)
         let tables = try PinnedTables(pinDirectory: survived)
         let next = try await shop.startAgent(["--bpffs", fresh])
         try await shop.settle()
+        try await expectLinks(shop)
         #expect(await next.stop() == 0)
         let newTables = try PinnedTables(pinDirectory: fresh)
         #expect(!newTables.entries.isEmpty && !newTables.subjects.isEmpty)

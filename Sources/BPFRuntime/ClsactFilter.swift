@@ -46,6 +46,15 @@ package enum ClsactFilter {
         }
     }
 
+    /// Makes the queueing discipline, for which the kernel drops what leaves by the device meanwhile; false where the device has one already, of whatever kind, or cannot have one.
+    package static func makeDiscipline(on ifindex: UInt32) -> Bool {
+        let (result, _) = LibbpfLog.collect { () -> Int32 in
+            var hook = hookOptions(ifindex, .ingress)
+            return unsafe bpf_tc_hook_create(&hook)
+        }
+        return result == 0
+    }
+
     /// The kernel's number of our attached program; nil if none is attached.
     package static func programID(
         on ifindex: UInt32, at hook: TrafficHook, _ turn: Turn = .first
@@ -67,10 +76,11 @@ package enum ClsactFilter {
 
     /// Detaches our program; the queueing discipline goes with the last filter, whosever it was.
     ///
-    /// True if there was one.
+    /// True if there was one. With `keepsDiscipline` it stays, empty: while the kernel takes it off it drops what leaves by
+    /// the device.
     @discardableResult
     package static func detach(
-        from ifindex: UInt32, at hook: TrafficHook, _ turn: Turn = .first
+        from ifindex: UInt32, at hook: TrafficHook, _ turn: Turn = .first, keepsDiscipline: Bool = false
     ) throws(BPFError) -> Bool {
         let name = hook.rawValue
         var wasThere = false
@@ -79,7 +89,7 @@ package enum ClsactFilter {
             var options = filterOptions(turn)
             let result = unsafe bpf_tc_detach(&hookOptions, &options)
             wasThere = result == 0
-            guard result == 0, bulkhead_clsact_filter_count(ifindex) == 0 else { return result }
+            guard result == 0, !keepsDiscipline, bulkhead_clsact_filter_count(ifindex) == 0 else { return result }
             hookOptions.attach_point = bpf_tc_attach_point(BPF_TC_INGRESS.rawValue | BPF_TC_EGRESS.rawValue)
             return unsafe bpf_tc_hook_destroy(&hookOptions)
         }

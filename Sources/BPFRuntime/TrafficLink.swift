@@ -82,6 +82,17 @@ package struct TrafficLink: ~Copyable, Sendable {
         return isOnDevice
     }
 
+    /// How many programs, whosever, are asked at a hook of a device ahead of its filters.
+    package static func programCount(on ifindex: UInt32, at hook: TrafficHook) throws(BPFError) -> Int {
+        var count: UInt32 = 0
+        let type = bpf_attach_type(hook.tcxAttachType)
+        let result = unsafe bpf_prog_query(Int32(bitPattern: ifindex), type, 0, nil, nil, &count)
+        // ENOENT: nobody has attached anything yet.
+        if result == -ENOENT { return 0 }
+        try check(result, "count the programs of interface \(ifindex) at tcx \(hook.rawValue)")
+        return Int(count)
+    }
+
     /// The device the link is on; nil if the device is gone and the link detached.
     package func interfaceIndex() throws(BPFError) -> UInt32? {
         let index = try info().ifindex

@@ -15,7 +15,8 @@ import TableEncoding
 /// A packet reads `active_bank` once and stays with that bank. We write only the other one, which nobody reads; one
 /// store switches; after a grace period nobody reads the old bank any more, and it gets the same bytes. So both banks
 /// are equal between commits, and a crash at any point leaves the active one whole: the next start writes everything
-/// that tells used from unused into the inactive bank, whatever it holds.
+/// that tells used from unused into the inactive bank, whatever it holds. A commit may run ahead: it leaves the grace
+/// period, and what the old bank lacks, to the next one or to `level`, whichever comes first.
 struct BankedTables: ~Copyable {
     private let config: MappedArray
     private let policyHeads: TableFile
@@ -25,6 +26,8 @@ struct BankedTables: ~Copyable {
     private let shadow: ShadowTables
     /// True once the banks are known to be level with the shadow.
     private(set) var isComplete = false
+    /// What the inactive bank lacks since a commit ran ahead.
+    private var lack: Lack?
     /// Where the next commit breaks off; nil outside tests.
     var interruption: CommitStep?
 
@@ -50,6 +53,9 @@ struct BankedTables: ~Copyable {
         self.ipcache = ipcache
         self.subjects = subjects
     }
+
+    /// The generation that the inactive bank is behind; nil while both are level.
+    var generationAhead: UInt32? { lack?.generation }
 
     var activeBank: UInt32 { config.loadAcquiring(at: ConfigOffset.activeBank) & 1 }
     var generation: UInt32 { config.value(at: ConfigOffset.generation(activeBank), as: UInt32.self) }
@@ -96,12 +102,14 @@ struct BankedTables: ~Copyable {
     mutating func judgeAgain() throws(DatapathError) {
         guard isComplete else { return }
         shadow.touchSubjects()
+        catchUp()
         _ = try publish(since: ContinuousClock.now)
     }
 
     /// Writes a complete state and switches to it.
     mutating func replace(with state: MapState) throws(DatapathError) -> CommitReport {
         let start = ContinuousClock.now
+        catchUp()
         do throws(TableError) { try shadow.rebuild(state) } catch { throw .table(error) }
         let report = try publish(since: start)
         isComplete = true
@@ -110,26 +118,46 @@ struct BankedTables: ~Copyable {
         return report
     }
 
-    /// Carries out changes and switches to the result.
-    mutating func commit(_ changes: MapChanges) throws(DatapathError) -> CommitReport {
+    /// Carries out changes and switches to the result; see `DatapathWriting` for `isAhead`.
+    mutating func commit(_ changes: MapChanges, isAhead: Bool) throws(DatapathError) -> CommitReport {
         guard isComplete else { throw .incomplete }
         let start = ContinuousClock.now
+        catchUp()
         do throws(TableError) { try shadow.apply(changes) } catch { throw .table(error) }
-        return try publish(since: start)
+        return try publish(since: start, isAhead: isAhead)
+    }
+
+    /// Brings the inactive bank level after a commit that ran ahead: before the shadow changes.
+    private mutating func catchUp() {
+        guard lack != nil else { return }
+        RunningPrograms.wait()
+        level()
+    }
+
+    /// Writes what the inactive bank lacks; nobody may be reading it any more.
+    mutating func level() {
+        guard let lack else { return }
+        self.lack = nil
+        lack.windows.forEach { $0.fill(from: shadow) }
+        label(1 - activeBank, generation: lack.generation)
     }
 
     /// Writes what the shadow has ahead of the banks, and switches.
     ///
     /// If it throws, the shadow is ahead for good: the next commit must be a `replace`.
-    private mutating func publish(since start: ContinuousClock.Instant) throws(DatapathError) -> CommitReport {
+    private mutating func publish(
+        since start: ContinuousClock.Instant, isAhead: Bool = false
+    ) throws(DatapathError) -> CommitReport {
         let wasComplete = isComplete
         isComplete = false
-        let report = try writeAndSwitch(since: start)
+        let report = try writeAndSwitch(since: start, isAhead: isAhead)
         isComplete = wasComplete
         return report
     }
 
-    private func writeAndSwitch(since start: ContinuousClock.Instant) throws(DatapathError) -> CommitReport {
+    private mutating func writeAndSwitch(
+        since start: ContinuousClock.Instant, isAhead: Bool
+    ) throws(DatapathError) -> CommitReport {
         let writes = shadow.takeWrites()
         let old = activeBank
         let new = 1 - old
@@ -144,15 +172,21 @@ struct BankedTables: ~Copyable {
         label(new, generation: next)
         config.storeReleasing(new, at: ConfigOffset.activeBank)
         let switched = ContinuousClock.now
+        let byteCount = writes.reduce(0) { $0 + $1.range.bytes.count }
         try pass(.switched)
+        if isAhead {
+            lack = Lack(generation: next, windows: oldWindows.flatMap { $0 })
+            return CommitReport(
+                generation: next, byteCount: byteCount, switchLatency: switched - start,
+                duration: ContinuousClock.now - start)
+        }
         RunningPrograms.wait()
         oldWindows[0].forEach { $0.fill(from: shadow) }
         try pass(.otherBankHalfWritten)
         oldWindows[1].forEach { $0.fill(from: shadow) }
         label(old, generation: next)
         return CommitReport(
-            generation: next, byteCount: writes.reduce(0) { $0 + $1.range.bytes.count },
-            switchLatency: switched - start,
+            generation: next, byteCount: byteCount, switchLatency: switched - start,
             duration: ContinuousClock.now - start)
     }
 
@@ -199,6 +233,12 @@ struct BankedTables: ~Copyable {
         }
         return highest
     }
+}
+
+/// What a bank lacks that was the active one until a moment ago.
+private struct Lack {
+    let generation: UInt32
+    let windows: [TableWindow]
 }
 
 /// The moments of a commit after which a crash leaves the tables in a different state.

@@ -83,14 +83,17 @@ package final class Datapath: DatapathWriting {
     }
 
     @discardableResult
-    package func attach(_ endpoint: DatapathEndpoint) throws(DatapathError) -> AttachmentKind {
+    package func attach(_ endpoint: DatapathEndpoint, isAtOnce: Bool) throws(DatapathError) -> AttachmentKind {
         let isHost = endpoint.options.contains(.host)
         let (earlier, shortage) = try withKernel { state throws(BPFError) in try state.record(endpoint) }
         if earlier?.options.contains(.host) != isHost {
             do throws(BPFError) {
-                try programs.withLock { programs throws(BPFError) in
+                let kind = try programs.withLock { programs throws(BPFError) -> AttachmentKind? in
+                    if isAtOnce, earlier == nil, !isHost { return try programs.attachAtOnce(to: endpoint.interface) }
                     try programs.attach(to: endpoint.interface, isHost: isHost)
+                    return nil
                 }
+                state.withLock { $0.note(kind, of: endpoint.interface) }
             } catch {
                 if earlier == nil { try? programs.withLock { try $0.detach(from: endpoint.interface) } }
                 state.withLock { $0.takeBack(endpoint, to: earlier) }
@@ -101,7 +104,22 @@ package final class Datapath: DatapathWriting {
             try state.withLock { state throws(DatapathError) in try state.tables.judgeAgain() }
         }
         if let shortage { throw .kernel(shortage) }
-        return state.withLock { $0.attachment }
+        return state.withLock { $0.kind(of: endpoint.interface) }
+    }
+
+    package func settle(interface: UInt32) throws(DatapathError) -> AttachmentKind {
+        guard state.withLock({ $0.interim.contains(interface) }) else {
+            return state.withLock { $0.attachment }
+        }
+        do throws(BPFError) {
+            try programs.withLock { programs throws(BPFError) in try programs.attach(to: interface, isHost: false) }
+        } catch {
+            throw .kernel(error)
+        }
+        return state.withLock { state in
+            state.note(nil, of: interface)
+            return state.kind(of: interface)
+        }
     }
 
     @discardableResult
@@ -127,8 +145,17 @@ package final class Datapath: DatapathWriting {
     }
 
     @discardableResult
-    package func commit(_ changes: MapChanges) throws(DatapathError) -> CommitReport {
-        try state.withLock { state throws(DatapathError) in try state.tables.commit(changes) }
+    package func commit(_ changes: MapChanges, isAhead: Bool) throws(DatapathError) -> CommitReport {
+        try state.withLock { state throws(DatapathError) in try state.tables.commit(changes, isAhead: isAhead) }
+    }
+
+    package func levelBanks() {
+        guard let generation = state.withLock({ $0.tables.generationAhead }) else { return }
+        // Not under the lock: who commits meanwhile waits for itself.
+        RunningPrograms.wait()
+        state.withLock { state in
+            if state.tables.generationAhead == generation { state.tables.level() }
+        }
     }
 
     /// Removes what is expired (the programs ignore it anyway: this frees room) or nobody's.

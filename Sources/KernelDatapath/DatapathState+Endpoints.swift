@@ -59,6 +59,7 @@ extension DatapathState {
     /// Removes an interface's record.
     mutating func forget(interface: UInt32) throws(BPFError) {
         guard let endpoint = attached.removeValue(forKey: interface) else { return }
+        note(nil, of: interface)
         try objects.removeRecord(of: interface)
         try removeAddresses(ofFormer: endpoint)
     }

@@ -16,6 +16,8 @@ struct DatapathState: ~Copyable {
     /// Endpoints that are services, which have no interface.
     var serviceNumbers: Set<UInt16> = []
     let attachment: AttachmentKind
+    /// Attached interfaces that have filters until there is time for links.
+    private(set) var interim: Set<UInt32> = []
     let fallbackReason: String?
     let isAdopted: Bool
     /// Flows that the table has room for: an adopted one keeps its size.
@@ -24,6 +26,14 @@ struct DatapathState: ~Copyable {
     var notes: [String] = []
     /// Probed once, when it is first asked for.
     var support: KernelSupport?
+
+    /// How an attached interface has its programs.
+    func kind(of interface: UInt32) -> AttachmentKind { interim.contains(interface) ? .clsact : attachment }
+
+    /// Notes what an interface's programs hang on; nil: on what is meant to last, or on nothing.
+    mutating func note(_ kind: AttachmentKind?, of interface: UInt32) {
+        if let kind, kind != attachment { interim.insert(interface) } else { interim.remove(interface) }
+    }
 
     /// Reads the endpoint records, puts this version's programs in place, and drops what belongs to devices now gone.
     mutating func adoptEndpoints(_ programs: borrowing EndpointPrograms) throws(BPFError) {

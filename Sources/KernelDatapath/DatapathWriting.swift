@@ -40,8 +40,17 @@ package protocol DatapathWriting: Sendable {
     /// The record is in place before the first program is: no packet is judged without it. Calls for one interface
     /// must not overlap, unless it is attached. If the table of addresses is full it is attached all the same, without
     /// the addresses that are new, and an error is thrown.
+    ///
+    /// `isAtOnce`: a workload's programs may be filters at first, for which the kernel waits for nobody, where links are
+    /// meant to last; `settle` brings those. For an interface that nobody uses yet: the kernel drops what leaves by it
+    /// while it makes room for filters.
     @discardableResult
-    func attach(_ endpoint: DatapathEndpoint) throws(DatapathError) -> AttachmentKind
+    func attach(_ endpoint: DatapathEndpoint, isAtOnce: Bool) throws(DatapathError) -> AttachmentKind
+
+    /// Puts links in the place of the filters that an interface was given at once; nothing where it has none.
+    ///
+    /// No packet passes unseen meanwhile.
+    func settle(interface: UInt32) throws(DatapathError) -> AttachmentKind
 
     /// Detaches an interface and forgets it; false if it was not attached.
     ///
@@ -58,9 +67,13 @@ package protocol DatapathWriting: Sendable {
 
     /// Carries out changes as one transaction: every packet sees all of them or none.
     ///
-    /// Throws before anything changed.
+    /// Throws before anything changed. `isAhead`: returns when every packet that comes sees them; a packet that is being
+    /// judged may still see what was before, and the next commit waits for it, or `levelBanks`.
     @discardableResult
-    func commit(_ changes: MapChanges) throws(DatapathError) -> CommitReport
+    func commit(_ changes: MapChanges, isAhead: Bool) throws(DatapathError) -> CommitReport
+
+    /// Waits until no packet sees what was before the last commit; blocks only those who commit after the wait.
+    func levelBanks()
 
     /// Says whose DNS answers are believed, and for how long.
     func configureNames(_ settings: NameSettings) throws(DatapathError)
@@ -105,6 +118,20 @@ package protocol DatapathWriting: Sendable {
 
     /// Starts reading events on a thread of its own; `deliver` is called there with each batch, in order.
     func readEvents(_ deliver: @escaping @Sendable (EventBatch) -> Void) throws(DatapathError) -> any EventReading
+}
+
+extension DatapathWriting {
+    /// Attaches an endpoint's programs to stay.
+    @discardableResult
+    package func attach(_ endpoint: DatapathEndpoint) throws(DatapathError) -> AttachmentKind {
+        try attach(endpoint, isAtOnce: false)
+    }
+
+    /// Carries out changes as one transaction, and returns when no packet sees what was before.
+    @discardableResult
+    package func commit(_ changes: MapChanges) throws(DatapathError) -> CommitReport {
+        try commit(changes, isAhead: false)
+    }
 }
 
 /// Flow events that were read together.

@@ -5,7 +5,7 @@ import Glibc
 /// Puts the programs on interfaces and takes them off.
 ///
 /// With tcx the kernel waits at each, some 20 ms, until no packet uses what was there before: so this has a lock of its
-/// own, and a commit does not queue behind it.
+/// own, and a commit does not queue behind it. Who cannot wait gets filters at once and links when there is time.
 struct EndpointPrograms: ~Copyable {
     private let directory: PinDirectory
     private let attachment: AttachmentKind
@@ -13,6 +13,7 @@ struct EndpointPrograms: ~Copyable {
     private let toEndpoint: BPFProgram
     private let fromNetwork: BPFProgram
     private let toNetwork: BPFProgram
+    private let placeHolder: BPFProgram
 
     /// Puts this version's programs on an interface, in the place of what an earlier attachment of ours holds there.
     func attach(to interface: UInt32, isHost: Bool) throws(BPFError) {
@@ -28,11 +29,36 @@ struct EndpointPrograms: ~Copyable {
         }
     }
 
+    /// Puts this version's programs on the interface of a workload as filters, for which the kernel waits for nobody.
+    ///
+    /// `attach` makes links of them later. Links at once where filters would not do: another tool has the queueing
+    /// discipline, or a program ahead of it that could end the matter.
+    func attachAtOnce(to interface: UInt32) throws(BPFError) -> AttachmentKind {
+        if attachment == .tcx, try isFree(interface), ClsactFilter.makeDiscipline(on: interface) {
+            do throws(BPFError) {
+                try ClsactFilter.attach(toEndpoint, to: interface, at: .egress)
+                try ClsactFilter.attach(fromEndpoint, to: interface, at: .ingress)
+                return .clsact
+            } catch {
+                // Links are tried; they take away what is there by half.
+            }
+        }
+        try attach(to: interface, isHost: false)
+        return attachment
+    }
+
+    private func isFree(_ interface: UInt32) throws(BPFError) -> Bool {
+        for hook in TrafficHook.allCases where try TrafficLink.programCount(on: interface, at: hook) > 0 {
+            return false
+        }
+        return true
+    }
+
     /// Takes them off; the device may be gone.
     func detach(from interface: UInt32) throws(BPFError) {
         for hook in TrafficHook.allCases {
             try TrafficLink.detach(pinnedAt: directory.link(interface, hook))
-            if attachment == .clsact { try ClsactFilter.detach(from: interface, at: hook) }
+            try ClsactFilter.detach(from: interface, at: hook)
         }
     }
 
@@ -51,7 +77,15 @@ struct EndpointPrograms: ~Copyable {
             try ClsactFilter.attach(program, to: interface, at: hook)
             return
         }
-        try TrafficLink.keep(program, pinnedAt: directory.link(interface, hook), on: interface, at: hook)
+        let pin = directory.link(interface, hook)
+        guard try ClsactFilter.programID(on: interface, at: hook) != nil else {
+            try TrafficLink.keep(program, pinnedAt: pin, on: interface, at: hook)
+            return
+        }
+        // The filter judges until the link is whole: for the moment between the last two steps both do, never none.
+        try TrafficLink.keep(placeHolder, pinnedAt: pin, on: interface, at: hook)
+        try TrafficLink.keep(program, pinnedAt: pin, on: interface, at: hook)
+        try ClsactFilter.detach(from: interface, at: hook, keepsDiscipline: true)
     }
 }
 
@@ -63,6 +97,7 @@ extension EndpointPrograms {
             fromEndpoint: pins.program("tc_from_endpoint"),
             toEndpoint: pins.program("tc_to_endpoint"),
             fromNetwork: pins.program("tc_from_network"),
-            toNetwork: pins.program("tc_to_network"))
+            toNetwork: pins.program("tc_to_network"),
+            placeHolder: pins.program("tc_place_holder"))
     }
 }

@@ -16,6 +16,10 @@ package final class InMemoryDatapath: DatapathWriting {
         package var settings = DatapathSettings()
         package var failsafes: Set<FailsafePort> = []
         package var endpoints: [UInt32: DatapathEndpoint] = [:]
+        /// Attached interfaces that were not settled.
+        package var interim: Set<UInt32> = []
+        /// How many commits ran ahead.
+        package var commitsAhead = 0
         package var services: [DatapathService] = []
         package var servicePrograms: [ServiceProgram] = []
         package var kept: Set<HostConnection> = []
@@ -99,11 +103,20 @@ package final class InMemoryDatapath: DatapathWriting {
     }
 
     @discardableResult
-    package func attach(_ endpoint: DatapathEndpoint) throws(DatapathError) -> AttachmentKind {
+    package func attach(_ endpoint: DatapathEndpoint, isAtOnce: Bool) throws(DatapathError) -> AttachmentKind {
         waitWhileHeld()
         if let error = content.withLock({ $0.attachError }) { throw error }
         return try record("attach \(endpoint.interface)") { content in
-            content.endpoints[endpoint.interface] = endpoint
+            let earlier = content.endpoints.updateValue(endpoint, forKey: endpoint.interface)
+            if isAtOnce, earlier == nil { content.interim.insert(endpoint.interface) }
+            return content.interim.contains(endpoint.interface) ? .clsact : .tcx
+        }
+    }
+
+    package func settle(interface: UInt32) throws(DatapathError) -> AttachmentKind {
+        waitWhileHeld()
+        return try record("settle \(interface)") { content in
+            content.interim.remove(interface)
             return .tcx
         }
     }
@@ -111,7 +124,10 @@ package final class InMemoryDatapath: DatapathWriting {
     @discardableResult
     package func detach(interface: UInt32) throws(DatapathError) -> Bool {
         waitWhileHeld()
-        return try record("detach \(interface)") { $0.endpoints.removeValue(forKey: interface) != nil }
+        return try record("detach \(interface)") { content in
+            content.interim.remove(interface)
+            return content.endpoints.removeValue(forKey: interface) != nil
+        }
     }
 
     package func endpoints() -> [DatapathEndpoint] {
@@ -127,14 +143,17 @@ package final class InMemoryDatapath: DatapathWriting {
     }
 
     @discardableResult
-    package func commit(_ changes: MapChanges) throws(DatapathError) -> CommitReport {
+    package func commit(_ changes: MapChanges, isAhead: Bool) throws(DatapathError) -> CommitReport {
         guard content.withLock({ $0.mapState != nil }) else { throw .incomplete }
         return try record("commit") { content in
+            if isAhead { content.commitsAhead += 1 }
             content.mapState?.apply(changes)
             content.lastChanges = changes
             return content.nextReport()
         }
     }
+
+    package func levelBanks() {}
 
     package func configureNames(_ settings: NameSettings) throws(DatapathError) {
         content.withLock { $0.nameSettings = settings }

@@ -250,4 +250,11 @@ int tc_dns_answer(struct __sk_buff *skb)
 	return see_dns_packet(skb, DIRECTION_INGRESS);
 }
 
+/* Holds the place of a program that is about to come, while a filter on the same hook still judges. */
+SEC("tc")
+int tc_place_holder(struct __sk_buff *skb)
+{
+	return TC_ACT_UNSPEC;
+}
+
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -42,7 +42,8 @@ protocol Benchmark: Sendable {
 let benchmarks: [any Benchmark.Type] = [
     EstablishedCost.self, ForwardingCost.self, FirstPacketCost.self, Latency.self, CompileTime.self, EventRate.self,
     NameAnswerCost.self, ServiceCost.self, AgentFootprint.self, PolicyChange.self, AuditSwitch.self, ScaleCost.self,
-    ScaleMemory.self, ClusterWatch.self, ClusterOutage.self, ClusterChange.self, PolicyTestTime.self, LargeFile.self,
+    ScaleMemory.self, ClusterWatch.self, ClusterOutage.self, ClusterChange.self, PodStart.self, PolicyTestTime.self,
+    LargeFile.self,
     ShieldCost.self, ShieldPath.self,
     FeedReplacement.self, SensorCost.self, SynCost.self, SynUsers.self, TimeToFinding.self, OrdinaryTraffic.self,
 ]

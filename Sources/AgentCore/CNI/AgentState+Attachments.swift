@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CNIPlugin
+import ContainerRuntimes
 import ControlAPI
 import Logging
 
@@ -9,6 +10,8 @@ extension AgentState: AttachmentService {
         let begin = ContinuousClock.now
         let patience = Duration.milliseconds(request.waitMilliseconds)
         let attachment = try await theKeeper().add(request)
+        noteFresh(attachment.host.index)
+        await waitForKnownPod(attachment, until: begin + min(patience, Self.headStart))
         takeAttachments()
         // Closed it must be, however little time there is for a source.
         await wait(for: attachment, until: begin + max(patience, Self.programTime)) { $0 != .pending }
@@ -16,8 +19,26 @@ extension AgentState: AttachmentService {
         return record(attachment)
     }
 
+    /// The programs of an interface that no process uses yet may come by the quickest way.
+    func noteFresh(_ interface: UInt32) {
+        if attachments[interface] == nil { freshInterfaces.insert(interface) }
+    }
+
     /// More than programs take that are going to be put on.
     private static let programTime = Duration.seconds(5)
+    /// What a source takes at most that knows a pod already; see `waitForKnownPod`.
+    private static let headStart = Duration.milliseconds(10)
+
+    /// Lets the source go first that most likely knows the pod: who is closed first is moved later, and such a commit
+    /// waits until the kernel knows that no packet uses what was there before.
+    private func waitForKnownPod(_ attachment: Attachment, until deadline: ContinuousClock.Instant) async {
+        guard attachment.request.podUID != nil, !attachment.isWorkload, sources[PodSource.name] != nil else { return }
+        await waitForChange(until: deadline) {
+            engine.input.workloads.values.contains { workload in
+                workload.interfaces.contains { $0.index == attachment.host.index }
+            }
+        }
+    }
 
     func detach(_ name: AttachmentName) async throws(APIError) -> AttachmentRemoval {
         let removed = try await theKeeper().remove { $0.request.name == name }
@@ -121,7 +142,8 @@ extension AgentState {
         if let failure = endpointFailures[index] {
             return AttachmentCondition(state: .failed, message: failure.message, workload: workload)
         }
-        let isOnItsWay = endpointStep?.interface == index || endpointSteps.contains { $0.interface == index }
+        let steps = endpointSteps + (endpointStep.map { [$0] } ?? [])
+        let isOnItsWay = steps.contains { $0.interface == index && $0.changesVerdicts }
         guard attachments[index] != nil, !isOnItsWay else {
             return AttachmentCondition(state: .pending, message: "programs are being attached", workload: workload)
         }

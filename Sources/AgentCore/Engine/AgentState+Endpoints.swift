@@ -99,6 +99,11 @@ extension AgentState {
     }
 
     private func note(_ step: EndpointStep, _ result: Result<AttachmentKind?, any Error>) {
+        if case .settle(let interface) = step {
+            noteSettled(interface, result)
+            return
+        }
+        freshInterfaces.remove(step.interface)
         attachments[step.interface] = try? result.get()
         let earlier = endpointFailures.removeValue(forKey: step.interface)
         guard case .failure(let error) = result else { return }
@@ -114,16 +119,49 @@ extension AgentState {
         noteLooseHeap()
     }
 
+    /// Filters that stay in place of links judge as well: that is no failure of the endpoint.
+    private func noteSettled(_ interface: UInt32, _ result: Result<AttachmentKind?, any Error>) {
+        switch result {
+        case .success(let kind):
+            if attachments[interface] != nil { attachments[interface] = kind }
+        case .failure(let error):
+            unsettledInterfaces.insert(interface)
+            logger.notice("filters stay on interface \(interface): \(error)", metadata: ["subject": "endpoints"])
+        }
+    }
+
+    /// Puts links in the place of one interface's filters when nothing was attached for a while; called every second.
+    ///
+    /// Meanwhile the kernel keeps all who change devices waiting, some 40 ms: so one at a time, and not while workloads
+    /// come.
+    func settleEndpoints(now: ContinuousClock.Instant = .now) {
+        guard !isDetached, endpointStep == nil, endpointSteps.isEmpty, now >= endpointsCalmAt else { return }
+        unsettledInterfaces.formIntersection(attachments.keys)
+        guard datapath.status().attachment == .tcx,
+            let interface = attachments.filter({ $0.value == .clsact }).keys
+                .filter({ !unsettledInterfaces.contains($0) }).min()
+        else { return }
+        endpointStep = .settle(interface)
+        Task { await finishEndpoints() }
+    }
+
+    /// So long after the last attachment links may take the place of filters.
+    private static let calm = Duration.seconds(5)
+
     /// Takes one step after the other; each change of what is desired may put others in their place.
     private func finishEndpoints() async {
         while let step = endpointStep {
             let result: Result<AttachmentKind?, any Error>
+            let isFresh = freshInterfaces.contains(step.interface)
             do {
                 result = .success(
-                    try await DedicatedThread.run(name: "bulkhead-attach") { [datapath] in try step.take(datapath) })
+                    try await DedicatedThread.run(name: "bulkhead-attach") { [datapath] in
+                        try step.take(datapath, isFresh: isFresh)
+                    })
             } catch {
                 result = .failure(error)
             }
+            if case .attach = step { endpointsCalmAt = .now + AgentState.calm }
             note(step, result)
             endpointStep = isDetached || endpointSteps.isEmpty ? nil : endpointSteps.removeFirst()
             wakeAttachmentWaiters()
@@ -204,18 +242,25 @@ extension AgentState {
     }
 }
 
-/// Something that takes the kernel a while: with tcx it waits some 20 ms at each program until no packet uses what was
-/// there before.
+/// Something that takes the kernel a while: for a tcx link it waits some 20 ms at each program until no packet uses what
+/// was there before.
 enum EndpointStep: Equatable, Sendable {
     /// The workload's key and its record.
     case attach(String, DatapathEndpoint)
     case detach(UInt32)
+    /// Links in the place of filters; it is judged all the time.
+    case settle(UInt32)
 
     var interface: UInt32 {
         switch self {
         case .attach(_, let endpoint): endpoint.interface
-        case .detach(let interface): interface
+        case .detach(let interface), .settle(let interface): interface
         }
+    }
+
+    /// False while it makes no difference to packets whether it is done.
+    var changesVerdicts: Bool {
+        if case .settle = self { false } else { true }
     }
 
     /// The key of the workload to be attached.
@@ -224,9 +269,12 @@ enum EndpointStep: Equatable, Sendable {
     }
 
     /// Blocks; how the interface is attached afterwards.
-    func take(_ datapath: any DatapathWriting) throws(DatapathError) -> AttachmentKind? {
+    ///
+    /// `isFresh`: no process uses it yet.
+    func take(_ datapath: any DatapathWriting, isFresh: Bool) throws(DatapathError) -> AttachmentKind? {
         switch self {
-        case .attach(_, let endpoint): return try datapath.attach(endpoint)
+        case .attach(_, let endpoint): return try datapath.attach(endpoint, isAtOnce: isFresh)
+        case .settle(let interface): return try datapath.settle(interface: interface)
         case .detach(let interface):
             try datapath.detach(interface: interface)
             return nil

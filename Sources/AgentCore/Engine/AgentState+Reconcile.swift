@@ -167,6 +167,7 @@ extension AgentState {
         let former = engine.addresses(ofRemotes: change.remotes)
         let stages = engine.stageSubjects
         let preparation = try engine.prepare(change)
+        let isAhead = change.policies.isEmpty && !preparation.areNamesOthers && !movesAttached(change)
         let touchesKernel = preparation.changes.touchesKernel || !areTablesKnown
         do {
             try number(change.workloads)
@@ -184,7 +185,7 @@ extension AgentState {
             }
             if touchesKernel {
                 keepConnections(before: preparation.changes)
-                try commit(preparation.changes)
+                try commit(preparation.changes, isAhead: isAhead && !areNamesOthers)
             }
             if areNamesOthers { areNamesKnown = (try? datapath.setNames(engine.allocator.nameNumbers)) != nil }
         } catch {
@@ -228,18 +229,45 @@ extension AgentState {
         if !change.remotes.isEmpty { unsettled.remotes = RemoteDelta() }
     }
 
+    /// True if somebody who is attached is judged by another subject from now on.
+    ///
+    /// Who takes something from somebody waits until no packet has it any more, and so does who moves a record: a packet
+    /// in between would look for the new subject in the old bank. Who comes need not wait.
+    private func movesAttached(_ change: EngineChange) -> Bool {
+        guard let workloads = change.workloads else { return false }
+        let assignments = engine.allocator.assignments
+        let present = Dictionary(datapath.endpoints().map { ($0.interface, $0.subject) }) { first, _ in first }
+        return workloads.contains { key, workload in
+            // Services are judged by their sockets.
+            if workload.interfaces.isEmpty { return workload != engine.input.workloads[key] }
+            return workload.interfaces.contains { interface in
+                present[interface.index].map { $0 != assignments[key]?.subject } ?? false
+            }
+        }
+    }
+
     /// Writes changes of the tables, or all of them where it is not known what they hold.
-    private func commit(_ changes: MapChanges) throws {
+    private func commit(_ changes: MapChanges, isAhead: Bool = false) throws {
         let areKnown = areTablesKnown
         areTablesKnown = false
         do throws(DatapathError) {
-            if areKnown { try datapath.commit(changes) } else { try datapath.replace(with: engine.completeState()) }
+            if areKnown {
+                try datapath.commit(changes, isAhead: isAhead)
+            } else {
+                try datapath.replace(with: engine.completeState())
+            }
             areTablesKnown = true
+            if areKnown, isAhead { levelBanks() }
         } catch {
             // What does not fit was refused before anything was written.
             if case .table = error { areTablesKnown = areKnown }
             throw error
         }
+    }
+
+    /// Beside the actor: the kernel takes some 20 ms to say that no packet sees what was before.
+    private func levelBanks() {
+        Task { [datapath] in try? await DedicatedThread.run(name: "bulkhead-level") { datapath.levelBanks() } }
     }
 
     /// Frees the numbers and subjects of what is gone: only when no endpoint record names them any more.

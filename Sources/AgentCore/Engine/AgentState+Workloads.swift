@@ -15,7 +15,22 @@ extension AgentState {
         grantWorkloads()
         guard before.0 != workloads || before.1 != addresses else { return }
         unsettled.areWorkloadsTouched = true
-        reconcile()
+        let isOnlyLinkLocal = Set(before.1).symmetricDifference(addresses).allSatisfy(\.isLinkLocal)
+        if before.0 == workloads, isOnlyLinkLocal { reconcileLater() } else { reconcile() }
+    }
+
+    /// Brings in what is no reason for a commit of its own, with the next one or after a second.
+    ///
+    /// The link of every workload brings the host a link-local address some time after: a commit for each would keep the
+    /// next workload waiting until no packet uses what was before it.
+    private func reconcileLater() {
+        guard !isReconcileDue else { return }
+        isReconcileDue = true
+        Task {
+            try? await Task.sleep(for: .seconds(1))
+            isReconcileDue = false
+            if unsettled.areWorkloadsTouched { reconcile() }
+        }
     }
 
     /// Works out what each workload has: the links it cannot get rid of, the addresses that are its own.

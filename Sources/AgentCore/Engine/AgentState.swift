@@ -85,6 +85,14 @@ actor AgentState {
     /// The program that is being put on or taken off, and what follows it.
     var endpointStep: EndpointStep?
     var endpointSteps: [EndpointStep] = []
+    /// True while a change that is in no hurry waits for a commit to go along with.
+    var isReconcileDue = false
+    /// Interfaces that a network plugin has just told of: no process uses them yet.
+    var freshInterfaces: Set<UInt32> = []
+    /// From when on links may take the place of filters.
+    var endpointsCalmAt = ContinuousClock.now
+    /// Interfaces that keep their filters because the kernel refused links.
+    var unsettledInterfaces: Set<UInt32> = []
     /// False until all that the sources named first is attached.
     var areFirstEndpointsAttached = false
     /// Something big went through the heap: what it held for a moment is still the process's.

@@ -87,6 +87,7 @@ extension Agent {
             group.addTask { await every(.seconds(1)) { await state.followListeners() } }
             group.addTask { await every(.seconds(5)) { await state.retryCommit() } }
             group.addTask { await every(.seconds(1)) { await state.retryEndpoints() } }
+            group.addTask { await every(.seconds(1)) { await state.settleEndpoints() } }
             group.addTask { await every(.seconds(1)) { await state.retryServices() } }
             // Soon, not at once: one big change mostly has others behind it.
             group.addTask {

@@ -64,7 +64,7 @@ struct PodFollower {
             var searches = 0
             var isSearching = false
             try await work.forEachRound { round in
-                let content = board.current
+                let content = board.take()
                 guard let pods = content.pods else { return }
                 state.set(pods: pods)
                 search(&state, content, all: round.contains(.everything))
@@ -103,6 +103,6 @@ struct PodFollower {
                 ways[uid] = [.process(process)]
             }
         }
-        state.set(ways: ways)
+        state.set(ways: ways) { all || content.told.contains($0) }
     }
 }

@@ -50,6 +50,8 @@ package final class PodBoard: Sendable {
         var pods: [String: PodRecord]?
         /// Files of namespaces, by the pod's UID.
         var namespaces: [String: NetworkNamespace] = [:]
+        /// Whose files were told since somebody took the content: the same path may be another namespace.
+        var told: Set<String> = []
     }
 
     private let content = Mutex(Content())
@@ -72,9 +74,20 @@ package final class PodBoard: Sendable {
 
     /// Where a pod is, before any of its processes runs; nil: it is gone.
     package func set(namespace: NetworkNamespace?, ofPod uid: String) {
-        content.withLock { $0.namespaces[uid] = namespace }
+        content.withLock { content in
+            content.namespaces[uid] = namespace
+            content.told.insert(uid)
+        }
         wake.yield()
     }
 
     var current: Content { content.withLock { $0 } }
+
+    /// What there is; what was told is not told again.
+    func take() -> Content {
+        content.withLock { content in
+            defer { content.told = [] }
+            return content
+        }
+    }
 }

@@ -32,9 +32,11 @@ struct PodState {
 
     /// Takes over where pods are.
     ///
-    /// Of one that is found already, only another namespace counts.
-    mutating func set(ways found: [String: NamespaceInspector.Ways]) {
+    /// Of one that is found already, only another namespace counts; it is looked for by the same way again only where
+    /// `isStale` says so.
+    mutating func set(ways found: [String: NamespaceInspector.Ways], isStale: (String) -> Bool = { _ in true }) {
         for (uid, new) in found where pods[uid]?.isHostNetwork == false {
+            if inodes[uid] != nil, ways[uid] == new, !isStale(uid) { continue }
             guard let inode = inspector.inode(new), inode != hostNamespaceInode else { continue }
             ways[uid] = new
             if inodes.updateValue(inode, forKey: uid) != inode { unread.insert(inode) }
