@@ -66,6 +66,12 @@ struct KubernetesField {
             == 0
     }
 
+    /// An object of the API, or a list; nil: there is none.
+    func get(_ path: String) async throws -> String? {
+        let result = try await host.namespace.run(["curl", "-skf", "-m", "5", "\(url)\(target(path))"])
+        return result.status == 0 ? result.output : nil
+    }
+
     /// Makes something go wrong; `fault`: as the double's control endpoint is told it.
     func fail(_ fault: String) async throws { try await command("POST", "faults", fault).checked() }
 

@@ -20,7 +20,10 @@ import Testing
         try await withTestBed(subnet: 98) { bed in
             let output = try await bed.run(["kubectl", "kustomize", Self.folder]).checked().output
             let definitions = try Manifest.read(output)
-            #expect(definitions.map(\.name).sorted() == ["policyloggings.bulkhead.dev", "workloadslices.bulkhead.dev"])
+            #expect(
+                definitions.map(\.name).sorted() == [
+                    "nodepolicyreports.bulkhead.dev", "policyloggings.bulkhead.dev", "workloadslices.bulkhead.dev",
+                ])
             #expect(definitions.flatMap(DefinitionRules.findings) == [])
         }
     }
@@ -53,10 +56,14 @@ import Testing
         return WorkloadSliceRecord(slice)
     }
 
-    @Test func `the definition is of the kind that agents ask for`() throws {
-        let text = try String(contentsOfFile: "\(Self.folder)/workload-slices/workloadslices.yaml", encoding: .utf8)
+    @Test(arguments: [
+        ("workload-slices/workloadslices.yaml", ResourceKind.workloadSlices),
+        ("policy-reports/nodepolicyreports.yaml", .nodePolicyReports),
+        ("policy-logging/policyloggings.yaml", .policyLoggings),
+    ])
+    func `a definition is of the kind that agents ask for`(file: String, kind: ResourceKind) throws {
+        let text = try String(contentsOfFile: "\(Self.folder)/\(file)", encoding: .utf8)
         let spec = try #require(try Manifest.read(text).first?.node["spec"])
-        let kind = ResourceKind.workloadSlices
         #expect(spec["group"]?.text == kind.group)
         #expect(spec["names"]?["plural"]?.text == kind.plural)
         #expect(spec["names"]?["kind"]?.text == kind.kind)
@@ -78,6 +85,32 @@ import Testing
             try faults(broken).sorted() == [
                 ".spec.workloads[].addresses[]: pattern", ".spec.workloads[].labels: minimum",
             ])
+    }
+
+    @Test func `what a node reports fits its definition, however much is wrong there`() throws {
+        var report = NodePolicyReport()
+        func faults() throws -> [String] {
+            let text = report.object(time: "2026-11-23T08:00:00.000000Z").text
+            let value = try #require(try ConfigurationNode.read(Array(text.utf8), file: "report"))
+            return SchemaValidation.faults(of: value, by: try schema("policy-reports/nodepolicyreports.yaml"))
+        }
+        #expect(try faults() == [])
+        for kind in ResourceKind.policies {
+            report.digests[kind.description] = DocumentDigest(sum: 7, count: 3)
+            report.problems[kind.description] = "403"
+        }
+        for number in 0..<400 {
+            let key = ObjectKey(namespace: number % 2 == 0 ? "shop" : "", name: "p\(number)")
+            report.exceptions[ResourceKind.networkPolicies.documentKey(key)] = .init(
+                number % 3 == 0 ? .refused : .waiting, generation: number,
+                message: NodePolicyReport.line(String(repeating: "ü\n", count: 900)))
+        }
+        report.problem = "dry"
+        report.bound()
+        #expect(try faults() == [] && report.omitted == 150)
+        let text = report.object(time: "t").bytes
+        let object = try #require(RawObject(try JSONView(Array(#"{"metadata":{"name":"n1"},"#.utf8) + text.dropFirst())))
+        #expect(try NodePolicyReport(object) == report, "and is read as it was written")
     }
 
     @Test(arguments: [

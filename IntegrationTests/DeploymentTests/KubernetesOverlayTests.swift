@@ -116,8 +116,9 @@ import Testing
         }
     }
 
-    @Test(arguments: overlays) func `agents may read exactly the kinds that they ask for`(overlay: String) async throws
-    {
+    @Test(arguments: overlays) func `agents may read exactly the kinds that they ask for, and report`(
+        overlay: String
+    ) async throws {
         try await withTestBed(subnet: 98) { bed in
             let manifests = try await render(overlay, bed)
             var asked: [String: [String]] = [:]
@@ -126,6 +127,8 @@ import Testing
                     asked[form.description] = ["list", "watch"]
                 }
             }
+            asked[ResourceKind.nodes.description, default: []].append("get")
+            asked[ResourceKind.nodePolicyReports.description] = ["create", "patch"]
             #expect(granted("bulkhead-agent", manifests) == asked)
             let slices = [ResourceKind.workloadSlices.description: ["get", "list", "watch"]]
             #expect(granted("bulkhead-agent-slices", manifests) == (overlay == "large" ? slices : [:]))
@@ -147,22 +150,33 @@ import Testing
         return granted
     }
 
-    @Test func `the controller writes slices and its lease, and nothing else`() async throws {
+    @Test(arguments: overlays) func `the controller writes conditions, slices where there are any, and its lease`(
+        overlay: String
+    ) async throws {
         try await withTestBed(subnet: 98) { bed in
-            let manifests = try await render("large", bed)
-            #expect(
-                granted("bulkhead-controller", manifests) == [
-                    "pods": ["list", "watch"], "namespaces": ["list", "watch"],
-                    ResourceKind.workloadSlices.description: ["list", "watch", "create", "patch", "delete"],
-                ])
+            let manifests = try await render(overlay, bed)
+            var asked = [ResourceKind.nodePolicyReports.description: ["list", "watch"]]
+            for kind in ResourceKind.policies {
+                for form in [kind, StoredCalico.form(of: kind)].compactMap(\.self) {
+                    asked[form.description] = ["list", "watch"]
+                }
+                if kind.hasConditions { asked["\(kind.plural)/status.\(kind.group)"] = ["patch"] }
+            }
+            #expect(granted("bulkhead-controller", manifests) == asked)
+            let slices = [
+                "pods": ["list", "watch"], "namespaces": ["list", "watch"],
+                ResourceKind.workloadSlices.description: ["list", "watch", "create", "patch", "delete"],
+            ]
+            #expect(granted("bulkhead-controller-slices", manifests) == (overlay == "large" ? slices : [:]))
             let role = try #require(manifests.first { $0.kind == "Role" && $0.name == "bulkhead-controller" })
             let rules = role.node["rules"]?.items ?? []
             #expect(rules.map { $0["resources"]?.texts } == [["leases"], ["leases"]])
             #expect(rules.compactMap { $0["resourceNames"]?.texts } == [[ControllerSettings().lease]])
             #expect(role.namespace == ControllerSettings().namespace)
             let controller = try #require(manifests.first { $0.kind == "Deployment" })
-            let environment = ManifestRules.containers(controller).first?["env"]?.items.compactMap { $0["name"]?.text }
-            #expect(environment == ["POD_NAME"])
+            let container = try #require(ManifestRules.containers(controller).first)
+            #expect(container["env"]?.items.compactMap { $0["name"]?.text } == ["POD_NAME"])
+            #expect(container["args"]?.texts.contains("--no-slices") == (overlay != "large"))
         }
     }
 }

@@ -27,6 +27,8 @@ package struct ClusterContent: Hashable, Sendable {
     package var documents: [String: [UInt8]]
     /// Workloads of all nodes, the reader's own included, by `<namespace>/<name>`.
     package var workloads: [String: ClusterWorkload]
+    /// In which state documents are, where the feed knows and somebody asks.
+    package var marks: [String: DocumentMark] = [:]
 
     package init(documents: [String: [UInt8]] = [:], workloads: [String: ClusterWorkload] = [:]) {
         self.documents = documents
@@ -38,6 +40,8 @@ package struct ClusterContent: Hashable, Sendable {
 package struct ClusterDelta: Hashable, Sendable {
     package var documents: [String: [UInt8]?]
     package var workloads: [String: ClusterWorkload?]
+    /// In which state the documents that came are, where the feed knows and somebody asks.
+    package var marks: [String: DocumentMark] = [:]
 
     package init(documents: [String: [UInt8]?] = [:], workloads: [String: ClusterWorkload?] = [:]) {
         self.documents = documents
@@ -50,7 +54,10 @@ package struct ClusterDelta: Hashable, Sendable {
 extension ClusterContent {
     /// Makes some keys what a delta says.
     package mutating func apply(_ delta: ClusterDelta) {
-        for (key, document) in delta.documents { documents[key] = document }
+        for (key, document) in delta.documents {
+            documents[key] = document
+            marks[key] = document == nil ? nil : delta.marks[key]
+        }
         for (key, workload) in delta.workloads { workloads[key] = workload }
     }
 

@@ -20,6 +20,8 @@ package struct ClusterStatus: Codable, Hashable, Sendable {
     package var workloads: Int
     /// Nodes that are registered, this one included; nil: the feed does not count them.
     package var nodes: Int?
+    /// What this node tells the cluster of its policies and of what it denies; nil: the feed does not want to know.
+    package var telling: TellingStatus?
 
     package init(
         feed: String, connected: Bool, message: String, currentAt: String?, ageSeconds: Int64?, remembered: Bool,
@@ -35,4 +37,20 @@ package struct ClusterStatus: Codable, Hashable, Sendable {
         self.workloads = workloads
         self.nodes = nodes
     }
+}
+
+/// What a node tells its cluster, since the agent's start.
+package struct TellingStatus: Codable, Hashable, Sendable {
+    /// Reports on policies that were written.
+    package var reports = 0
+    /// Why they cannot be written; nil: they can, or nothing was to be written yet.
+    package var reportProblem: String?
+    /// Events on denied traffic that were written; nil: none are wanted.
+    package var events: Int?
+    /// Denials that are in no event: over the bounds, or not taken.
+    package var deniedUntold: Int?
+    /// Why events cannot be written; nil: they can.
+    package var eventProblem: String?
+
+    package init() {}
 }

@@ -81,6 +81,12 @@ extension Diagnostic: CustomStringConvertible {
             "\(location.text): \(severity.rawValue)[\(code)]: \(message)" + (path.isEmpty ? "" : " (\(path))"))
     }
 
+    /// One line for those who do not have the text before them: `BH1301: message (path); remedy`.
+    package var withoutPlace: String {
+        Diagnostic.printable(
+            "\(code): \(message)" + (path.isEmpty ? "" : " (\(path))") + (remedy.map { "; \($0)" } ?? ""))
+    }
+
     /// Several lines, as a compiler prints them: message, place, the line with a caret, related places, remedy.
     package var rendered: String {
         let number = String(location.line)

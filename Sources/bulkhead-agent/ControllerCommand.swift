@@ -7,8 +7,9 @@ import ArgumentParser
 struct ControllerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "controller",
-        abstract: "Writes the workload slices of a large Kubernetes cluster; one of several, chosen by a lease.",
+        abstract: "Does for a Kubernetes cluster what is done once: tells policies how they fare, writes workload slices.",
         discussion: """
+            Several stand ready, one works, chosen by a lease. \
             Reads `kubernetes`, `identityLabels`, `runDirectory`, `logLevel` and `logFormat` of the agents' configuration; the \
             labels must be chosen as the agents choose them. Needs no privileges.
             """)
@@ -20,6 +21,10 @@ struct ControllerCommand: AsyncParsableCommand {
     var identity: String?
     @Option(help: "Workloads in a slice, 1 to 1000.") var workloadsPerSlice = 250
     @Option(help: "Slices written in a second, at most.") var writesPerSecond = 20
+    @Flag(inversion: .prefixedNo, help: "Write workload slices: for clusters whose agents read them.")
+    var slices = true
+    @Flag(inversion: .prefixedNo, help: "Tell policies, by conditions and Events, how they fare on the nodes.")
+    var policyStatus = true
     @Flag(help: "Ask the controller that runs here how it stands, print it, and end; fails if none answers.")
     var probe = false
 
@@ -28,6 +33,9 @@ struct ControllerCommand: AsyncParsableCommand {
             throw ValidationError("--workloads-per-slice: from 1 to 1000")
         }
         guard (1...1000).contains(writesPerSecond) else { throw ValidationError("--writes-per-second: from 1 to 1000") }
+        guard slices || policyStatus else {
+            throw ValidationError("--no-slices and --no-policy-status leave nothing to do")
+        }
     }
 
     func run() async throws {
@@ -39,6 +47,7 @@ struct ControllerCommand: AsyncParsableCommand {
             settings.identity = identity ?? ControllerSettings.ownIdentity
             settings.workloadsPerSlice = workloadsPerSlice
             settings.writesPerSecond = writesPerSecond
+            (settings.writesSlices, settings.writesPolicyStatus) = (slices, policyStatus)
             try await ClusterController(
                 configuration: configuration, settings: settings, logger: configuration.logger("bulkhead-controller")
             ).run()

@@ -307,3 +307,7 @@ struct SplitMix64: RandomNumberGenerator {
         return z ^ (z >> 31)
     }
 }
+
+extension ClusterText: ExpressibleByArrayLiteral {
+    public init(arrayLiteral elements: UInt8...) { self.init(bytes: elements) }
+}

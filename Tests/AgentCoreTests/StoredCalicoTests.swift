@@ -96,7 +96,7 @@ private final class Heard: Sendable {
         var patience = KubernetesClient.Patience()
         patience.absence = .milliseconds(100)
         client = KubernetesClient(KubernetesConfiguration(server: double.url), patience: patience)
-        let follower = DocumentFollower(kind: kind, client: client)
+        let follower = DocumentFollower(kind: kind, client: client) { ClusterDocument.text($0, kind) }
         let work = Task { [weak self] in await follower.run { [weak self] in self?.take($0) } }
         task.withLock { $0 = work }
     }

@@ -129,8 +129,8 @@ struct TwoModes {
         guard let (kind, key, text) = cluster.document() else { return }
         let isGone = documents[kind]?.contains(key) == true && cluster.draw.chance(40)
         if isGone { documents[kind]?.remove(key) } else { documents[kind, default: []].insert(key) }
-        whole.take(.documents(kind, isGone ? .removed(key) : .upserted(key, text)))
-        sliced.take(.documents(kind, isGone ? .removed(key) : .upserted(key, text)))
+        whole.take(.documents(kind, isGone ? .removed(key) : .upserted(key, ClusterText(bytes: text))))
+        sliced.take(.documents(kind, isGone ? .removed(key) : .upserted(key, ClusterText(bytes: text))))
     }
 
     /// Another one leads: it begins with what is there, and what the one before it was writing may come late.

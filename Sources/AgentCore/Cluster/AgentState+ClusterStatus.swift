@@ -7,12 +7,14 @@ import LinuxHost
 extension AgentState {
     func clusterStatus() -> ClusterStatus? {
         guard let cluster else { return nil }
-        return ClusterStatus(
+        var status = ClusterStatus(
             feed: cluster.feed, connected: cluster.status.isConnected, message: cluster.status.message,
             currentAt: cluster.currentAt.map { Timestamp.text(seconds: $0) },
             ageSeconds: cluster.age(now: Timestamp.secondsNow()),
             remembered: !cluster.hasSnapshot && cluster.currentAt != nil, policies: cluster.documents.count,
             workloads: engine.countRemotes(keysWith: cluster.keyPrefix))
+        status.telling = telling?.status
+        return status
     }
 
     /// What of the cluster is not heard, and what it said that is not in force.

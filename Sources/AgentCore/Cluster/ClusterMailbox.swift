@@ -20,6 +20,7 @@ final class ClusterMailbox: Sendable {
             case .delta(let new):
                 delta.documents.merge(new.documents) { $1 }
                 delta.workloads.merge(new.workloads) { $1 }
+                delta.marks.merge(new.marks) { $1 }
             }
         }
     }

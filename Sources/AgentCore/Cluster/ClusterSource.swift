@@ -72,11 +72,13 @@ private actor ClusterNotes {
 
     func note(_ letters: ClusterMailbox.Letters) {
         if var snapshot = letters.snapshot {
+            snapshot.marks = [:]
             if areWorkloadsInForce { snapshot.workloads = [:] }
             (content, isWritten) = (snapshot, false)
         }
         guard !letters.delta.isEmpty else { return }
         var delta = letters.delta
+        delta.marks = [:]
         if areWorkloadsInForce { delta.workloads = [:] }
         content?.apply(delta)
         isWritten = false

@@ -10,6 +10,8 @@ struct ClusterView: Sendable {
     let feed: String
     /// Policies and what they refer to; an object is a unit.
     var documents: PolicyUnits
+    /// In which state the documents are that were taken; empty unless the feed tells.
+    var marks = DocumentMarks()
     var status = ClusterFeedStatus(isConnected: false, message: "waiting")
     /// When what is known was last known to be current, in seconds since 1970; nil: never.
     var currentAt: Int64?

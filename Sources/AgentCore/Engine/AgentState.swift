@@ -62,6 +62,8 @@ actor AgentState {
     var fleet: (any FleetStore)?
     /// Where this node's pods are told of; nil: it belongs to no cluster, or does not yet.
     var podBoard: PodBoard?
+    /// What became of what this node tells its cluster; nil: it tells nothing.
+    var telling: TellingBoard?
     /// Somebody may be attached whom nobody names: closed by a policy that nobody wrote.
     var arePlaceholdersPoliced: Bool
     /// Who waits until something about endpoints changes.
@@ -208,6 +210,8 @@ actor AgentState {
     func use(_ keeper: SynKeeper) { synKeeper = keeper }
 
     func use(_ keeper: PolicyLogKeeper) { policyLog = keeper }
+
+    func use(_ board: TellingBoard) { telling = board }
 
     func use(_ keeper: AttachmentKeeper) { attachmentKeeper = keeper }
 

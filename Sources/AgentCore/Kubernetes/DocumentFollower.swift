@@ -6,12 +6,14 @@ import Synchronization
 /// Follows the documents of a kind, in whichever form the server has it.
 ///
 /// Calico's objects are told in the form of its API server where both are served: their names are those that people write.
-struct DocumentFollower: Sendable {
+struct DocumentFollower<Value: Sendable>: Sendable {
     let kind: ResourceKind
     let client: KubernetesClient
+    /// What is kept of an object, in the form of `kind`.
+    let keep: @Sendable (RawObject) throws -> Value?
 
     /// Runs until cancelled; `tell` hears of one form at a time.
-    func run(_ tell: @escaping @Sendable (InformerChange<[UInt8]>) -> Void) async {
+    func run(_ tell: @escaping @Sendable (InformerChange<Value>) -> Void) async {
         guard let stored = StoredCalico.form(of: kind) else {
             for await change in informer(kind).changes() { tell(change) }
             return
@@ -23,22 +25,17 @@ struct DocumentFollower: Sendable {
         }
     }
 
-    /// Whether the server is known not to have a form.
-    private final class Standing: Sendable {
-        let isAbsent = Atomic(false)
-    }
-
-    private func informer(_ form: ResourceKind) -> Informer<[UInt8]> {
+    private func informer(_ form: ResourceKind) -> Informer<Value> {
         let isStored = form != kind
-        return Informer(form, client) { [kind] object in
-            ClusterDocument.text(isStored ? try StoredCalico.restored(object) : object, kind)
+        return Informer(form, client) { [keep] object in
+            try keep(isStored ? try StoredCalico.restored(object) : object)
         }
     }
 
     /// Returns when the server has the other form, and not this one.
     private func follow(
         _ form: ResourceKind, until other: ResourceKind,
-        _ tell: @escaping @Sendable (InformerChange<[UInt8]>) -> Void
+        _ tell: @escaping @Sendable (InformerChange<Value>) -> Void
     ) async {
         let standing = Standing()
         await withTaskGroup(of: Void.self) { group in
@@ -64,4 +61,9 @@ struct DocumentFollower: Sendable {
             group.cancelAll()
         }
     }
+}
+
+/// Whether the server is known not to have a form.
+private final class Standing: Sendable {
+    let isAbsent = Atomic(false)
 }

@@ -18,7 +18,7 @@ struct KubernetesAssembly {
         case pods(InformerChange<PodFacts>)
         case slices(InformerChange<WorkloadSlice>)
         case namespaces(InformerChange<[String: String]>)
-        case documents(ResourceKind, InformerChange<[UInt8]>)
+        case documents(ResourceKind, InformerChange<ClusterText>)
         /// A while has passed: `heldTicksMax` of them are long enough for kinds that fail.
         case tick
     }
@@ -51,6 +51,7 @@ struct KubernetesAssembly {
     private var keys: [ResourceKind: Set<String>] = [:]
     /// Until everything is known whole.
     private var documents: [String: [UInt8]]? = [:]
+    private var marks: [String: DocumentMark] = [:]
     /// Ticks in which only kinds that fail held everything up.
     private var heldTicks = 0
     private static let heldTicksMax = 6
@@ -151,24 +152,28 @@ struct KubernetesAssembly {
         }
     }
 
-    private mutating func take(_ change: InformerChange<[UInt8]>, _ kind: ResourceKind, _ delta: inout ClusterDelta) {
-        func name(_ key: ObjectKey) -> String { "\(kind)/\(key)" }
+    private mutating func take(_ change: InformerChange<ClusterText>, _ kind: ResourceKind, _ delta: inout ClusterDelta) {
+        func name(_ key: ObjectKey) -> String { kind.documentKey(key) }
         switch change {
         case .replaced(let all, let keeping):
             let kept = Set(keeping.map(name))
             for key in keys[kind] ?? [] where !kept.contains(key) { delta.documents[key] = .some(nil) }
-            for (key, text) in all { delta.documents[name(key)] = text }
+            for (key, text) in all { delta.set(name(key), text) }
             keys[kind] = Set(all.keys.map(name)).union(kept)
             listed.insert(kind)
         case .upserted(let key, let text):
-            delta.documents[name(key)] = text
+            delta.set(name(key), text)
             keys[kind, default: []].insert(name(key))
         case .removed(let key):
             delta.documents[name(key)] = .some(nil)
             keys[kind]?.remove(name(key))
         case .status(let status): note(status, kind)
         }
-        for (key, text) in delta.documents { documents?[key] = text }
+        guard documents != nil else { return }
+        for (key, text) in delta.documents {
+            documents?[key] = text
+            marks[key] = text == nil ? nil : delta.marks[key]
+        }
     }
 
     private mutating func note(_ status: InformerStatus, _ kind: ResourceKind) {
@@ -200,7 +205,9 @@ struct KubernetesAssembly {
         if !unreadSlices.isEmpty { sliced?.remember(remembered.workloads) }
         (documents, remembered) = (nil, ClusterContent())
         let own = catalogue.takeAll()
-        return [.snapshot(ClusterContent(documents: all, workloads: sliced?.takeAll() ?? own))]
+        var content = ClusterContent(documents: all, workloads: sliced?.takeAll() ?? own)
+        swap(&content.marks, &marks)
+        return [.snapshot(content)]
     }
 
     private mutating func takeWorkloads() -> [String: ClusterWorkload?] {
@@ -241,6 +248,13 @@ struct KubernetesAssembly {
                     : "the API at \(server) has no workload slices yet, or not all: their controller writes them"
                 : "the API at \(server) does not tell of \(names.joined(separator: ", "))"
         return ClusterFeedStatus(isConnected: isConnected, message: message, problems: problems)
+    }
+}
+
+extension ClusterDelta {
+    fileprivate mutating func set(_ key: String, _ text: ClusterText) {
+        documents[key] = text.bytes
+        marks[key] = text.mark
     }
 }
 

@@ -51,7 +51,7 @@ struct KubernetesFeed: ClusterFeed {
                 group.addTask { for await change in slices.changes() { post.yield(.slices(change)) } }
             }
             for kind in kinds {
-                let follower = DocumentFollower(kind: kind, client: client)
+                let follower = DocumentFollower(kind: kind, client: client) { ClusterText($0, kind) }
                 group.addTask { await follower.run { post.yield(.documents(kind, $0)) } }
             }
             group.addTask {

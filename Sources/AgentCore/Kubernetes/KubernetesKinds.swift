@@ -13,6 +13,23 @@ extension ResourceKind {
         group: "bulkhead.dev", version: "v1alpha1", plural: "policyloggings", kind: "PolicyLogging", isNamespaced: false
     )
 
+    /// What a node says of policies.
+    static let nodePolicyReports = ResourceKind(
+        group: "bulkhead.dev", version: "v1alpha1", plural: "nodepolicyreports", kind: "NodePolicyReport",
+        isNamespaced: false)
+
+    /// What people write to say who may do what: nodes report on these.
+    static let policies = documents.filter { !referents.contains($0.plural) }
+
+    /// Kinds of `documents` that policies refer to.
+    private static let referents: Set<String> = [
+        "nodes", "services", "endpointslices", "ciliumcidrgroups", "networksets", "globalnetworksets", "tiers",
+        "hostendpoints", "profiles",
+    ]
+
+    /// Whether objects have a status in which anybody may keep conditions.
+    var hasConditions: Bool { ["bulkhead.dev", "cilium.io", "policy.networking.k8s.io"].contains(group) }
+
     /// Policies, and what they refer to; those of others' groups are there where somebody installed them.
     static let documents: [ResourceKind] =
         [.networkPolicies, .nodes, .services, .endpointSlices, .policyLoggings] + [

@@ -17,6 +17,8 @@ struct KubernetesSettings: Hashable, Sendable {
     var workloadSlices = SliceChoice.auto
     /// Of pods: `auto` takes slices in clusters that have more.
     var workloadSlicesAbove = 5000
+    /// Whether this node tells the cluster how policies fare here.
+    var reportsPolicies = true
 
     enum SliceChoice: String, CaseIterable, Sendable { case auto, always, never }
 
@@ -44,6 +46,7 @@ extension ConfigurationReader {
             "cgroupRoot": { settings.cgroupRoot = try $0.string() },
             "workloadSlices": { settings.workloadSlices = try $0.choice(KubernetesSettings.SliceChoice.self) },
             "workloadSlicesAbove": { settings.workloadSlicesAbove = try $0.integer(0...10_000_000) },
+            "policyReports": { settings.reportsPolicies = try $0.boolean() },
         ])
         return settings
     }
@@ -79,6 +82,19 @@ struct KubernetesMembership: Sendable {
                 await ClusterSource(feed: feed, memory: memory, state: state, areWorkloadsInForce: true).run()
             }
             group.addTask { await pods.run() }
+            group.addTask { await tell(configuration) }
         }
+    }
+
+    /// Tells the cluster what it wants to know of this node, until cancelled.
+    private func tell(_ configuration: KubernetesConfiguration) async {
+        guard settings.reportsPolicies else { return }
+        let client = KubernetesClient(configuration)
+        let board = TellingBoard()
+        await state.use(board)
+        let reports = NodeReportWriter(
+            client: client, state: state, node: state.node, board: board, logger: state.logger)
+        await reports.run()
+        await client.shutDown()
     }
 }

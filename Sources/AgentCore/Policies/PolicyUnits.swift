@@ -22,8 +22,22 @@ struct PolicyUnits: Sendable {
         var fingerprint: ContentFingerprint?
         /// The policies in force.
         var references: [PolicyReference] = []
-        /// Why the unit's present content is not in force.
-        var problem: String?
+    }
+
+    /// Why a unit's present content is not in force.
+    struct Fault: Sendable {
+        /// In lines, as a compiler prints it.
+        var text: String
+        /// In one line, without the place in the text: for those who do not have it before them.
+        var summary: String
+
+        init(_ reason: String) { (text, summary) = (reason, reason) }
+
+        init(_ diagnostics: [Diagnostic]) {
+            text = diagnostics.map(\.rendered).joined(separator: "\n")
+            summary = diagnostics.first.map(\.withoutPlace) ?? ""
+            if diagnostics.count > 1 { summary += ", and \(diagnostics.count - 1) more" }
+        }
     }
 
     /// What a unit is to hold; without fingerprint it is gone.
@@ -34,6 +48,8 @@ struct PolicyUnits: Sendable {
 
     private let reader: PolicyReader
     private var units: [String: Unit] = [:]
+    /// By unit.
+    private(set) var faults: [String: Fault] = [:]
     private var definitions = PolicyDefinitions()
     /// What only policies of other units keep out.
     private var waiting: [String: Content] = [:]
@@ -55,11 +71,13 @@ struct PolicyUnits: Sendable {
         waiting = [:]
         for (name, diagnostics) in definitions.conflicts(news.mapValues(\.policies)) {
             waiting[name] = news.removeValue(forKey: name)
-            units[name, default: Unit()].problem = diagnostics.map(\.rendered).joined(separator: "\n")
+            if units[name] == nil { units[name] = Unit() }
+            faults[name] = Fault(diagnostics)
         }
         let held = news.keys.reduce(into: [:]) { $0[$1] = units[$1]?.references }
         let touched = definitions.replace(held, with: news.mapValues(\.policies))
         for (name, content) in news {
+            faults[name] = nil
             units[name] = content.fingerprint.map {
                 Unit(fingerprint: $0, references: content.policies.map(\.reference))
             }
@@ -69,16 +87,16 @@ struct PolicyUnits: Sendable {
 
     /// What a unit is to hold; nil if that is what is in force, or if it is wrong, which is noted.
     private mutating func content(of name: String, _ finding: Finding, _ file: (String) -> String) -> Content? {
-        var unit = units[name] ?? Unit()
+        let unit = units[name] ?? Unit()
         switch finding {
         case .gone: return Content()
-        case .unreadable(let reason): unit.problem = "\(reason); what it held before stays in force"
+        case .unreadable(let reason): faults[name] = Fault("\(reason); what it held before stays in force")
         case .text(let bytes):
             let fingerprint = ContentFingerprint(bytes)
-            if fingerprint == unit.fingerprint && unit.problem == nil { return nil }
+            if fingerprint == unit.fingerprint && faults[name] == nil { return nil }
             let result = reader.read(bytes: bytes, file: file(name))
             guard result.hasErrors else { return Content(fingerprint: fingerprint, policies: result.policies) }
-            unit.problem = result.diagnostics.filter { $0.severity == .error }.map(\.rendered).joined(separator: "\n")
+            faults[name] = Fault(result.diagnostics.filter { $0.severity == .error })
         }
         units[name] = unit
         return nil
@@ -96,8 +114,8 @@ struct PolicyUnits: Sendable {
 
     /// True if a unit has this text, and it is what is in force.
     func holds(_ unit: String, _ text: [UInt8]) -> Bool {
-        guard let unit = units[unit] else { return false }
-        return unit.problem == nil && unit.fingerprint == ContentFingerprint(text)
+        guard let held = units[unit] else { return false }
+        return faults[unit] == nil && held.fingerprint == ContentFingerprint(text)
     }
 
     /// Of policies in force.
@@ -110,7 +128,7 @@ struct PolicyUnits: Sendable {
     var fingerprints: [String: ContentFingerprint] { units.compactMapValues(\.fingerprint) }
 
     /// Why what units hold now is not in force, by unit.
-    var problems: [String: String] { units.compactMapValues(\.problem) }
+    var problems: [String: String] { faults.mapValues(\.text) }
 }
 
 /// Tells whether a text is the one that was read before, without keeping it.

@@ -49,7 +49,10 @@ enum StatusRendering {
             lines.append("in force is what \(whose), last current at \(at)\(age)")
         }
         let nodes = status.nodes.map { "\($0) nodes; " } ?? ""
-        return lines + ["\(nodes)\(status.policies) policies, \(status.workloads) workloads of other nodes"]
+        lines.append("\(nodes)\(status.policies) policies, \(status.workloads) workloads of other nodes")
+        guard let telling = status.telling else { return lines }
+        return lines + [telling.reportProblem, telling.eventProblem].compactMap(\.self)
+            + (telling.deniedUntold.map { $0 > 0 ? ["\($0) denied packets are in no event"] : [] } ?? [])
     }
 
     private static func problems(_ reports: [ProblemReport]) -> [String] {

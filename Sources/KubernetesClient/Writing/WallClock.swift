@@ -5,7 +5,7 @@ import FoundationEssentials
 /// The time of day, for what others write down in it: ends of credentials, times of Leases and Events.
 ///
 /// Nothing is measured by it: it jumps.
-enum WallClock {
+package enum WallClock {
     /// Since 1970.
-    static func microseconds() -> Int64 { Int64(Date().timeIntervalSince1970 * 1_000_000) }
+    package static func microseconds() -> Int64 { Int64(Date().timeIntervalSince1970 * 1_000_000) }
 }

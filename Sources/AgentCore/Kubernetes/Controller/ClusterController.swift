@@ -19,6 +19,12 @@ package struct ControllerSettings: Hashable, Sendable {
     /// A change of one workload sends the whole slice to every node.
     package var workloadsPerSlice = 250
     package var writesPerSecond = 20
+    /// Whether workload slices are written.
+    package var writesSlices = true
+    /// Whether policies are told how they fare on the nodes.
+    package var writesPolicyStatus = true
+    /// Of conditions of policies: each is told to every node.
+    package var statusWritesPerSecond = 20
     var election = Election.Settings()
 
     package init() {}
@@ -32,7 +38,7 @@ package struct ControllerSettings: Hashable, Sendable {
 
 /// Does for all nodes of a cluster what would cost too much on each: one of several that stand ready, chosen by a lease.
 ///
-/// Needs no privileges: it reads and writes objects of the API. Without any the slices stay as they were written last.
+/// Needs no privileges: it reads and writes objects of the API. Without any, slices and conditions stay as they were written last.
 package struct ClusterController: Sendable {
     private let configuration: AgentConfiguration
     private let settings: ControllerSettings
@@ -73,11 +79,12 @@ package struct ClusterController: Sendable {
         let writer = SliceWriter(
             client: client, filter: LabelFilter(configuration.labelRules), settings: settings, board: board,
             logger: logger)
+        let policies = PolicyStatusWriter(client: client, settings: settings, board: board, logger: logger)
         logger.notice(
             "ready", metadata: ["identity": "\(settings.identity)", "server": "\(client.configuration.server)"])
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.run() }
-            group.addTask { await lead(elector, writer) }
+            group.addTask { await lead(elector, writer, policies) }
             group.addTask { for await _ in await UnixSignalsSequence(trapping: .sigterm, .sigint) { return } }
             _ = try await group.next()
             group.cancelAll()
@@ -85,14 +92,18 @@ package struct ClusterController: Sendable {
         await client.shutDown()
     }
 
-    private func lead(_ elector: LeaderElector, _ writer: SliceWriter) async {
-        let (board, logger) = (board, logger)
+    private func lead(_ elector: LeaderElector, _ writer: SliceWriter, _ policies: PolicyStatusWriter) async {
+        let (board, logger, settings) = (board, logger, settings)
         await elector.run { problem in
             if board.note("election", problem), let problem { logger.warning("\(problem)") }
         } lead: {
             logger.notice("leads")
             board.update { $0.isLeader = true }
-            await writer.run()
+            await withTaskGroup(of: Void.self) { group in
+                if settings.writesSlices { group.addTask { await writer.run() } }
+                if settings.writesPolicyStatus { group.addTask { await policies.run() } }
+                await group.waitForAll()
+            }
             board.update { $0.isLeader = false }
             logger.notice("leads no more")
         }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import KubernetesClient
+import Logging
 import Synchronization
 
 /// How it stands with a controller, as its socket tells it.
@@ -16,6 +18,15 @@ package struct ControllerStatus: Codable, Hashable, Sendable {
     /// Since the start, of this process.
     package var writes = 0
     package var failedWrites = 0
+    /// Whose conditions are kept.
+    package var policies = 0
+    /// Nodes that report on policies; and of these, who was not heard for minutes.
+    package var nodes = 0
+    package var silentNodes = 0
+    /// Conditions that wait to be looked at or written; what was written since the start, and what was not.
+    package var policyBacklog = 0
+    package var policyWrites = 0
+    package var failedPolicyWrites = 0
     /// What is wrong, by what it is about.
     package var problems: [String: String] = [:]
 }
@@ -36,6 +47,31 @@ final class ControllerBoard: Sendable {
             guard status.problems[subject] != problem else { return false }
             status.problems[subject] = problem
             return true
+        }
+    }
+}
+
+extension ControllerBoard {
+    /// The same, and tells the log.
+    func note(_ subject: String, _ problem: String?, _ logger: Logger) {
+        guard note(subject, problem) else { return }
+        if let problem {
+            logger.warning("\(problem)", metadata: ["subject": "\(subject)"])
+        } else {
+            logger.notice("well again", metadata: ["subject": "\(subject)"])
+        }
+    }
+}
+
+extension InformerStatus {
+    /// Nil: it is well.
+    var problem: String? {
+        switch self {
+        case .connected: nil
+        case .retrying(let reason), .forbidden(let reason), .notInstalled(let reason): reason
+        case .unreadable(let objects):
+            objects.min { $0.key.description < $1.key.description }
+                .map { "\(objects.count) cannot be read, among them \($0.key): \($0.value)" }
         }
     }
 }

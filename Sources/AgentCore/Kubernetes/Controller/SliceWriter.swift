@@ -123,27 +123,7 @@ struct SliceWriter: Sendable {
         }
     }
 
-    private func note(_ subject: String, _ problem: String?) {
-        guard board.note(subject, problem) else { return }
-        if let problem {
-            logger.warning("\(problem)", metadata: ["subject": "\(subject)"])
-        } else {
-            logger.notice("well again", metadata: ["subject": "\(subject)"])
-        }
-    }
-}
-
-extension InformerStatus {
-    /// Nil: it is well.
-    fileprivate var problem: String? {
-        switch self {
-        case .connected: nil
-        case .retrying(let reason), .forbidden(let reason), .notInstalled(let reason): reason
-        case .unreadable(let objects):
-            objects.min { $0.key.description < $1.key.description }
-                .map { "\(objects.count) cannot be read, among them \($0.key): \($0.value)" }
-        }
-    }
+    private func note(_ subject: String, _ problem: String?) { board.note(subject, problem, logger) }
 }
 
 extension WorkloadSliceRecord {
