@@ -120,7 +120,8 @@ struct PolicyStatusField {
 
     /// Another node tells what this one does.
     func copyReport(to node: String) async throws {
-        guard let text = try await field.get("\(Self.reports)/n1"), let begin = text.firstRange(of: #""status":"#) else {
+        guard let text = try await field.get("\(Self.reports)/n1"), let begin = text.firstRange(of: #""status":"#)
+        else {
             throw TestBedError("n1 has told nothing")
         }
         try await field.put("\(Self.reports)/\(node)", "{\(text[begin.lowerBound...])")

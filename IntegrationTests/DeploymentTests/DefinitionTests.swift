@@ -109,7 +109,8 @@ import Testing
         report.bound()
         #expect(try faults() == [] && report.omitted == 150)
         let text = report.object(time: "t").bytes
-        let object = try #require(RawObject(try JSONView(Array(#"{"metadata":{"name":"n1"},"#.utf8) + text.dropFirst())))
+        let object = try #require(
+            RawObject(try JSONView(Array(#"{"metadata":{"name":"n1"},"#.utf8) + text.dropFirst())))
         #expect(try NodePolicyReport(object) == report, "and is read as it was written")
     }
 

@@ -129,6 +129,7 @@ import Testing
             }
             asked[ResourceKind.nodes.description, default: []].append("get")
             asked[ResourceKind.nodePolicyReports.description] = ["create", "patch"]
+            asked[ResourceKind.events.description] = ["create", "patch"]
             #expect(granted("bulkhead-agent", manifests) == asked)
             let slices = [ResourceKind.workloadSlices.description: ["get", "list", "watch"]]
             #expect(granted("bulkhead-agent-slices", manifests) == (overlay == "large" ? slices : [:]))
@@ -155,7 +156,10 @@ import Testing
     ) async throws {
         try await withTestBed(subnet: 98) { bed in
             let manifests = try await render(overlay, bed)
-            var asked = [ResourceKind.nodePolicyReports.description: ["list", "watch"]]
+            var asked = [
+                ResourceKind.nodePolicyReports.description: ["list", "watch"],
+                ResourceKind.events.description: ["create", "patch"],
+            ]
             for kind in ResourceKind.policies {
                 for form in [kind, StoredCalico.form(of: kind)].compactMap(\.self) {
                     asked[form.description] = ["list", "watch"]

@@ -7,7 +7,8 @@ import ArgumentParser
 struct ControllerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "controller",
-        abstract: "Does for a Kubernetes cluster what is done once: tells policies how they fare, writes workload slices.",
+        abstract:
+            "Does for a Kubernetes cluster what is done once: tells policies how they fare, writes workload slices.",
         discussion: """
             Several stand ready, one works, chosen by a lease. \
             Reads `kubernetes`, `identityLabels`, `runDirectory`, `logLevel` and `logFormat` of the agents' configuration; the \

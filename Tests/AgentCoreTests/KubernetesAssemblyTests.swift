@@ -309,5 +309,6 @@ struct SplitMix64: RandomNumberGenerator {
 }
 
 extension ClusterText: ExpressibleByArrayLiteral {
+    /// Without a mark: nobody asks.
     public init(arrayLiteral elements: UInt8...) { self.init(bytes: elements) }
 }

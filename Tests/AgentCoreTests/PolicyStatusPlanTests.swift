@@ -109,7 +109,9 @@ import Testing
                 == "BH1301: no such field (n1, n2); what was in force before stays")
         take(["web": web])
         _ = written(after: 20)
-        #expect(plan.conditions(of: Self.id("web")).last?.message.hasPrefix("in force on 1 of 3 nodes; not on n1 (BH") == true)
+        #expect(
+            plan.conditions(of: Self.id("web")).last?.message.hasPrefix("in force on 1 of 3 nodes; not on n1 (BH")
+                == true)
         let better = facts("web", 2)
         plan.take(.policies(Self.kind, .upserted(Self.id("web").key, changed(better))), now: now)
         for node in ["n1", "n2", "n3"] { tell(node, report([better])) }

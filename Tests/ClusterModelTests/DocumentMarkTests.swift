@@ -19,7 +19,8 @@ import Testing
             mark("a/x", nil, version: "8"), mark("a/xu", uid: ""),
         ]
         #expect(Set(marks.map(\.token)).count == marks.count)
-        #expect(mark("a/x", 2, version: "7") == mark("a/x", 2, version: "8"), "the generation counts where there is one")
+        #expect(
+            mark("a/x", 2, version: "7") == mark("a/x", 2, version: "8"), "the generation counts where there is one")
         #expect(mark("a/x", nil, version: "7").generation == 0)
     }
 

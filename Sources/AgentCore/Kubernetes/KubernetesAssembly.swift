@@ -152,7 +152,8 @@ struct KubernetesAssembly {
         }
     }
 
-    private mutating func take(_ change: InformerChange<ClusterText>, _ kind: ResourceKind, _ delta: inout ClusterDelta) {
+    private mutating func take(_ change: InformerChange<ClusterText>, _ kind: ResourceKind, _ delta: inout ClusterDelta)
+    {
         func name(_ key: ObjectKey) -> String { kind.documentKey(key) }
         switch change {
         case .replaced(let all, let keeping):

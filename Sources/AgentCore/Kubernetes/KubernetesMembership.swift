@@ -19,6 +19,8 @@ struct KubernetesSettings: Hashable, Sendable {
     var workloadSlicesAbove = 5000
     /// Whether this node tells the cluster how policies fare here.
     var reportsPolicies = true
+    /// Whether pods get Events when their traffic is denied.
+    var writesDeniedEvents = true
 
     enum SliceChoice: String, CaseIterable, Sendable { case auto, always, never }
 
@@ -47,6 +49,7 @@ extension ConfigurationReader {
             "workloadSlices": { settings.workloadSlices = try $0.choice(KubernetesSettings.SliceChoice.self) },
             "workloadSlicesAbove": { settings.workloadSlicesAbove = try $0.integer(0...10_000_000) },
             "policyReports": { settings.reportsPolicies = try $0.boolean() },
+            "deniedEvents": { settings.writesDeniedEvents = try $0.boolean() },
         ])
         return settings
     }
@@ -82,19 +85,29 @@ struct KubernetesMembership: Sendable {
                 await ClusterSource(feed: feed, memory: memory, state: state, areWorkloadsInForce: true).run()
             }
             group.addTask { await pods.run() }
-            group.addTask { await tell(configuration) }
+            group.addTask { await tell(configuration, board) }
         }
     }
 
     /// Tells the cluster what it wants to know of this node, until cancelled.
-    private func tell(_ configuration: KubernetesConfiguration) async {
-        guard settings.reportsPolicies else { return }
+    private func tell(_ configuration: KubernetesConfiguration, _ pods: PodBoard) async {
+        guard settings.reportsPolicies || settings.writesDeniedEvents else { return }
         let client = KubernetesClient(configuration)
         let board = TellingBoard()
         await state.use(board)
-        let reports = NodeReportWriter(
-            client: client, state: state, node: state.node, board: board, logger: state.logger)
-        await reports.run()
+        await withTaskGroup(of: Void.self) { group in
+            if settings.reportsPolicies {
+                let reports = NodeReportWriter(
+                    client: client, state: state, node: state.node, board: board, logger: state.logger)
+                group.addTask { await reports.run() }
+            }
+            if settings.writesDeniedEvents {
+                let events = DeniedEventWriter(
+                    client: client, state: state, node: state.node, pods: pods, board: board, logger: state.logger)
+                group.addTask { await events.run(state.aggregator) }
+            }
+            await group.waitForAll()
+        }
         await client.shutDown()
     }
 }

@@ -81,6 +81,12 @@ package final class PodBoard: Sendable {
         wake.yield()
     }
 
+    /// By `<namespace>/<name>`, as far as the cluster has said.
+    package var uids: [String: String] {
+        let pods = content.withLock { $0.pods ?? [:] }
+        return pods.reduce(into: [:]) { $0["\($1.value.namespace)/\($1.value.name)"] = $1.key }
+    }
+
     var current: Content { content.withLock { $0 } }
 
     /// What there is; what was told is not told again.

@@ -57,14 +57,33 @@ package struct EventRecorder: Sendable {
         _ = try await client.create(.events, namespace: EventRecorder.namespace(subject), event)
     }
 
-    func event(_ note: Note, _ subject: Subject, name: String, time: String) -> JSONValue {
+    /// Records an event that may be there already, by a name of the caller's: of one that is, the count and the time are raised.
+    ///
+    /// Nothing else of an event can be changed.
+    package func record(
+        _ note: Note, about subject: Subject, name: String, count: Int
+    ) async throws(KubernetesError) {
+        let time = RFC3339.text(microseconds: WallClock.microseconds())
+        let namespace = EventRecorder.namespace(subject)
+        do throws(KubernetesError) {
+            _ = try await client.create(
+                .events, namespace: namespace, event(note, subject, name: name, time: time, count: count))
+        } catch {
+            guard error.kind == .conflict else { throw error }
+            _ = try await client.merge(
+                .events, ObjectKey(namespace: namespace, name: name),
+                ["series": ["count": .integer(max(2, count)), "lastObservedTime": .string(time)]])
+        }
+    }
+
+    func event(_ note: Note, _ subject: Subject, name: String, time: String, count: Int = 1) -> JSONValue {
         var regarding: JSONValue = [
             "apiVersion": .string(subject.kind.apiVersion), "kind": .string(subject.kind.kind),
             "name": .string(subject.key.name),
         ]
         if !subject.key.namespace.isEmpty { regarding["namespace"] = .string(subject.key.namespace) }
         if !subject.uid.isEmpty { regarding["uid"] = .string(subject.uid) }
-        return [
+        var event: JSONValue = [
             "apiVersion": "events.k8s.io/v1", "kind": "Event",
             "metadata": ["name": .string(name), "namespace": .string(EventRecorder.namespace(subject))],
             "eventTime": .string(time), "type": note.isWarning ? "Warning" : "Normal",
@@ -72,6 +91,9 @@ package struct EventRecorder: Sendable {
             "note": .string(EventRecorder.cut(note.text, bytesMax: 1_024)), "regarding": regarding,
             "reportingController": .string(controller), "reportingInstance": .string(String(instance.prefix(128))),
         ]
+        // A series begins with two.
+        if count > 1 { event["series"] = ["count": .integer(count), "lastObservedTime": .string(time)] }
+        return event
     }
 
     /// Events about objects of the whole cluster are in `default`.

@@ -27,6 +27,8 @@ package struct ControllerStatus: Codable, Hashable, Sendable {
     package var policyBacklog = 0
     package var policyWrites = 0
     package var failedPolicyWrites = 0
+    /// Events on policies, since the start.
+    package var events = 0
     /// What is wrong, by what it is about.
     package var problems: [String: String] = [:]
 }

@@ -46,7 +46,11 @@ struct NodeReportWriter: Sendable {
             return status.reportProblem != problem
         }
         guard isNews else { return }
-        if let problem { logger.warning("\(problem)") } else { logger.notice("the report on policies is written again") }
+        if let problem {
+            logger.warning("\(problem)")
+        } else {
+            logger.notice("the report on policies is written again")
+        }
     }
 
     private func nodeUID() async -> String? {

@@ -18,6 +18,7 @@ struct PolicyStatusWriter: Sendable {
     /// A status that may not be written is tried again after this time: somebody may have granted it.
     private static let barTime: Duration = .seconds(60)
     static let manager = "bulkhead-controller"
+    private static let noticeInterval: Duration = .seconds(1)
 
     let client: KubernetesClient
     let settings: ControllerSettings
@@ -43,6 +44,8 @@ struct PolicyStatusWriter: Sendable {
 
     private func follow(_ steps: AsyncStream<Step>) async {
         var plan = PolicyStatusPlan()
+        var notices = PolicyNotices()
+        var nextNotice: Duration = .zero
         var pause: Duration = .zero
         let begin = ContinuousClock.now
         var next: Duration = .zero
@@ -59,6 +62,9 @@ struct PolicyStatusWriter: Sendable {
                 pause = isWell ? .zero : min(max(pause * 2, .seconds(1)), Self.pauseMax)
                 next = now + pause
                 note(plan)
+                guard now >= nextNotice else { continue }
+                let isTold = await tell(&notices, plan, now)
+                nextNotice = now + (isTold ? Self.noticeInterval : Self.barTime)
             }
         }
     }
@@ -108,6 +114,30 @@ struct PolicyStatusWriter: Sendable {
             $0.failedPolicyWrites += failed
         }
         return isWell
+    }
+
+    /// Records what is to be told; false: that is not possible, and will hardly be soon.
+    private func tell(_ notices: inout PolicyNotices, _ plan: PolicyStatusPlan, _ now: Duration) async -> Bool {
+        let recorder = EventRecorder(client, controller: "bulkhead.dev/controller", instance: settings.identity)
+        var failure: KubernetesError?
+        for notice in notices.due(plan.troubles, now: now) {
+            guard failure == nil else {
+                notices.fail(notice)
+                continue
+            }
+            do throws(KubernetesError) {
+                try await recorder.record(
+                    notice.note, about: plan.subject(notice.policy), name: notice.name, count: notice.count)
+                board.update { $0.events += 1 }
+                board.note("events", nil, logger)
+            } catch {
+                notices.fail(notice)
+                // Its namespace goes, or it went itself: no reason to stop.
+                if ![.notFound, .conflict].contains(error.kind) { failure = error }
+            }
+        }
+        if let failure, !Task.isCancelled { board.note("events", "they cannot be written: \(failure.message)", logger) }
+        return failure == nil
     }
 
     private func isThere(_ policy: PolicyStatusPlan.PolicyID) async -> Bool {
