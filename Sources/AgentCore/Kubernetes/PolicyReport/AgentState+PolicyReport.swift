@@ -2,6 +2,7 @@
 
 import ClusterModel
 import KubernetesClient
+import LinuxHost
 import PolicyModel
 
 extension AgentState {
@@ -19,13 +20,17 @@ extension AgentState {
             report.exceptions[key] = .init(
                 .refused, generation: mark.generation, message: NodePolicyReport.line(fault.summary))
         }
-        for reference in unsettled.policies {
+        func note(_ reference: PolicyReference, _ reason: String) {
             guard let key = cluster.documents.unit(of: reference), report.exceptions[key] == nil,
                 let mark = cluster.marks[key]
-            else { continue }
+            else { return }
             report.exceptions[key] = .init(
-                .waiting, generation: mark.generation, message: NodePolicyReport.line(reasonUnsettled))
+                .waiting, generation: mark.generation, message: NodePolicyReport.line(reason))
         }
+        for reference in unsettled.policies { note(reference, reasonUnsettled) }
+        for reference in directory.references { note(reference, "a file of the node has a policy of this name") }
+        for reference in applied.policies.keys { note(reference, "a policy of this name was applied on the node") }
+        for (reference, end) in timed where end <= Timestamp.secondsNow() { note(reference, "its time is over") }
         report.problems = cluster.status.problems.filter { NodePolicyReport.kinds.contains($0.key) }
             .mapValues(NodePolicyReport.line)
         report.bound()

@@ -77,6 +77,9 @@ struct PolicyStatusPlan: Sendable {
         case .policies(let kind, .removed(let key)):
             censuses[kind]?.set(key, nil)
             set(kind, key, nil, now)
+        case .policies(let kind, .status(.notInstalled)):
+            // With the kind its policies are gone: nobody is to be told.
+            if facts[kind]?.isEmpty == false { take(.policies(kind, .replaced([:], keeping: [])), now: now) }
         case .reports(.replaced(let all, let keeping)):
             areReportsListed = true
             for node in roll.reports.keys where all[ObjectKey(name: node)] == nil {
