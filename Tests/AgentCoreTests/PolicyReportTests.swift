@@ -78,6 +78,23 @@ import Testing
         #expect(await state.policyReport()?.digests[Self.kind]?.count == 1, "a list takes the place of all")
     }
 
+    @Test func `nodes are counted`() async throws {
+        let state = try await node("nodes")
+        func text(_ name: String) -> [UInt8] {
+            Array(#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"\#(name)"},"status":{}}"#.utf8)
+        }
+        await tell(state, ["nodes/n1": text("n1"), "nodes/n2": text("n2"), Self.key("a"): Self.text("a")])
+        #expect(await state.clusterNodeCount == 2)
+        for (key, gone) in [("nodes/n3", false), ("nodes/n1", true), ("nodes/n3", false)] {
+            var letters = ClusterMailbox.Letters()
+            letters.add(.delta(ClusterDelta(documents: [key: gone ? nil : text("n")])))
+            await state.update(cluster: letters)
+        }
+        #expect(await state.clusterNodeCount == 2)
+        await tell(state, ["nodes/n2": text("n2")])
+        #expect(await state.clusterNodeCount == 1)
+    }
+
     @Test func `what is refused is told with the reason in one line, until it is right or gone`() async throws {
         let state = try await node("refused")
         await tell(state, [Self.key("a"): Self.text("a"), Self.key("b"): Self.text("b", "Sideways")])

@@ -160,6 +160,22 @@ import Testing
         #expect(text(later.first).last == "bulkhead.dev/InForce=True InForce: in force on 4 of 4 nodes")
     }
 
+    @Test mutating func `what somebody changes comes before what is brought up to date`() {
+        var all: [String: PolicyFacts] = [:]
+        for number in 0..<500 { all["p\(number)"] = facts("p\(number)") }
+        take(all)
+        take(["n1": report(Array(all.values))])
+        #expect(plan.takeWrites(atMost: 4, now: now, time: "T").count == 4)
+        for name in ["late", "later"] {
+            all[name] = facts(name)
+            plan.take(.policies(Self.kind, .upserted(Self.id(name).key, facts(name))), now: now)
+        }
+        now += .seconds(1)
+        tell("n1", report(Array(all.values)))
+        let next = plan.takeWrites(atMost: 4, now: now, time: "T")
+        #expect(next.count == 4 && Set(next.map(\.policy)).isSuperset(of: [Self.id("late"), Self.id("later")]))
+    }
+
     @Test mutating func `a status that may not be written is left alone for a while`() {
         let web = facts("web")
         take(["web": web])

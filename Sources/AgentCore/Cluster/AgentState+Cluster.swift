@@ -64,6 +64,8 @@ extension AgentState {
     private func take(cluster content: ClusterContent) {
         guard let names = cluster?.documents.names.map(\.self), let prefix = cluster?.keyPrefix else { return }
         take(documents: Set(content.documents.keys).union(names)) { content.documents[$0] }
+        let nodes = cluster?.nodeKeys ?? []
+        cluster?.note(documents: nodes.union(content.documents.keys)) { content.documents[$0] != nil }
         let marked = cluster?.marks.keys.map(\.self) ?? []
         for key in Set(marked).union(content.marks.keys) { cluster?.marks.set(key, content.marks[key]) }
         var remotes: [String: RemoteWorkload] = [:]
@@ -77,6 +79,7 @@ extension AgentState {
         guard let prefix = cluster?.keyPrefix else { return }
         if !delta.documents.isEmpty {
             take(documents: Set(delta.documents.keys)) { delta.documents[$0].flatMap(\.self) }
+            cluster?.note(documents: delta.documents.keys) { delta.documents[$0].flatMap(\.self) != nil }
             for (key, document) in delta.documents { cluster?.marks.set(key, document == nil ? nil : delta.marks[key]) }
         }
         // One that came to this node is reported by the node's own sources.

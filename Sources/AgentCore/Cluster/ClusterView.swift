@@ -12,6 +12,8 @@ struct ClusterView: Sendable {
     var documents: PolicyUnits
     /// In which state the documents are that were taken; empty unless the feed tells.
     var marks = DocumentMarks()
+    /// Keys of documents that are nodes.
+    private(set) var nodeKeys: Set<String> = []
     var status = ClusterFeedStatus(isConnected: false, message: "waiting")
     /// When what is known was last known to be current, in seconds since 1970; nil: never.
     var currentAt: Int64?
@@ -21,6 +23,13 @@ struct ClusterView: Sendable {
     init(feed: String, reader: PolicyReader) {
         self.feed = feed
         documents = PolicyUnits(reader: reader)
+    }
+
+    /// Counts nodes.
+    mutating func note(documents keys: some Sequence<String>, isThere: (String) -> Bool) {
+        for key in keys where key.hasPrefix("nodes/") {
+            if isThere(key) { nodeKeys.insert(key) } else { nodeKeys.remove(key) }
+        }
     }
 
     /// What all keys of workloads of other nodes begin with.

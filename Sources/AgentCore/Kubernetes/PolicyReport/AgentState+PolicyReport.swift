@@ -44,7 +44,7 @@ extension AgentState {
     }
 
     /// How many nodes the cluster has, as far as this one knows.
-    var clusterNodeCount: Int { cluster?.documents.names.count { $0.hasPrefix("nodes/") } ?? 0 }
+    var clusterNodeCount: Int { cluster?.nodeKeys.count ?? 0 }
 }
 
 extension NodePolicyReport {

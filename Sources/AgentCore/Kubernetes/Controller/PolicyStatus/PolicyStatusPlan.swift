@@ -13,6 +13,8 @@ struct PolicyStatusPlan: Sendable {
         var patience: Duration = .seconds(2)
         /// Other words for the same are written no more often.
         var rewording: Duration = .seconds(10)
+        /// What somebody changed so lately comes before what is only brought up to date.
+        var haste: Duration = .seconds(60)
         /// A node that was not heard for so long is silent; some heartbeats.
         var silence: Duration = .seconds(420)
     }
@@ -44,6 +46,8 @@ struct PolicyStatusPlan: Sendable {
     private var changedAt: [PolicyID: Duration] = [:]
     private var wroteAt: [PolicyID: Duration] = [:]
     private var touched: Set<PolicyID> = []
+    /// Somebody changed these, or a node says something of them, since then.
+    private var hastened: [PolicyID: Duration] = [:]
     /// Not before then.
     private var waiting: [PolicyID: Duration] = [:]
     private var writing: Set<PolicyID> = []
@@ -73,6 +77,7 @@ struct PolicyStatusPlan: Sendable {
             for (key, policy) in all { set(kind, key, policy, now) }
         case .policies(let kind, .upserted(let key, let policy)):
             censuses[kind]?.set(key, policy.mark)
+            if facts[kind]?[key]?.mark != policy.mark { hastened[PolicyID(kind: kind, key: key)] = now }
             set(kind, key, policy, now)
         case .policies(let kind, .removed(let key)):
             censuses[kind]?.set(key, nil)
@@ -100,9 +105,10 @@ struct PolicyStatusPlan: Sendable {
         guard areReportsListed else { return [] }
         gather(now)
         var writes: [Write] = []
-        for policy in touched where writes.count < count {
-            touched.remove(policy)
-            if let write = look(at: policy, now, time) { writes.append(write) }
+        for policies in [Set(hastened.keys).intersection(touched), touched] {
+            for policy in policies where writes.count < count && touched.remove(policy) != nil {
+                if let write = look(at: policy, now, time) { writes.append(write) }
+            }
         }
         return writes
     }
@@ -149,7 +155,10 @@ struct PolicyStatusPlan: Sendable {
         let former = roll.reports[node]
         if (former == nil) != (report == nil) { isCountOther = true }
         let touched = roll.set(node, report, now: now)
-        for key in touched { if let id = id(key) { self.touched.insert(id) } }
+        for id in touched.compactMap(id) {
+            self.touched.insert(id)
+            hastened[id] = now
+        }
         for kind in censuses.keys { tell(kind, of: node, isNews: former != report) }
     }
 
@@ -182,6 +191,7 @@ struct PolicyStatusPlan: Sendable {
             for node in silent { censuses[kind]?.touch(node: node) }
             for key in censuses[kind]?.takeTouched() ?? [] { touched.insert(PolicyID(kind: kind, key: key)) }
         }
+        for (policy, since) in hastened where now - since > settings.haste { hastened[policy] = nil }
         for (policy, due) in waiting where due <= now {
             waiting[policy] = nil
             touched.insert(policy)

@@ -18,6 +18,7 @@ struct PolicyStatusWriter: Sendable {
     /// A status that may not be written is tried again after this time: somebody may have granted it.
     private static let barTime: Duration = .seconds(60)
     static let manager = "bulkhead-controller"
+    private static let tellingsPerSecond = 25_000
     private static let noticeInterval: Duration = .seconds(1)
 
     let client: KubernetesClient
@@ -57,7 +58,8 @@ struct PolicyStatusWriter: Sendable {
                 plan.take(step, now: now)
             case .tick:
                 guard now >= next, !Task.isCancelled else { continue }
-                let writes = plan.takeWrites(atMost: writesPerTick, now: now, time: Self.time())
+                let writes = plan.takeWrites(
+                    atMost: writesPerTick(nodes: plan.roll.count), now: now, time: Self.time())
                 let isWell = await write(writes, &plan, begin)
                 pause = isWell ? .zero : min(max(pause * 2, .seconds(1)), Self.pauseMax)
                 next = now + pause
@@ -69,7 +71,10 @@ struct PolicyStatusWriter: Sendable {
         }
     }
 
-    private var writesPerTick: Int { max(1, settings.statusWritesPerSecond / 5) }
+    /// Every write is told to every node: in large clusters there are fewer of them.
+    private func writesPerTick(nodes: Int) -> Int {
+        max(1, min(settings.statusWritesPerSecond, Self.tellingsPerSecond / max(1, nodes)) / 5)
+    }
 
     /// As conditions have it: whole seconds.
     private static func time() -> String {
