@@ -126,7 +126,8 @@ let edgeTargets: [Target] = [
     module(
         "ClusterStore",
         [
-            "ClusterModel", "ClusterSchema", "EtcdProtocol", "LinuxHost", protobuf, nioCore, nioPosix, nioTLS, nioHTTP2,
+            "ClusterModel", "ClusterSchema", "EtcdProtocol", "LinuxHost", "NetworkModel", protobuf, nioCore, nioPosix,
+            nioTLS, nioHTTP2,
             nioHPACK, nioSSL, logging,
         ]),
     module("AlertSinks", ["CLinuxShim", "NetworkModel", "DetectionModel", "AlertPipeline", "LinuxHost", "LocalHTTP"]),

@@ -24,3 +24,16 @@ package struct ClusterWorkload: Hashable, Sendable {
         self.namedPorts = namedPorts
     }
 }
+
+extension ClusterWorkload {
+    /// Of a host itself; what a workload tells has no reserved label.
+    private static let hostLabel = Label(source: LabelSource.reserved, key: "remote-node")
+
+    /// A host that is in the cluster by its own addresses.
+    package init(host: String, addresses: some Sequence<IPAddress>) {
+        self.init(node: host, labels: LabelSet([ClusterWorkload.hostLabel]), addresses: addresses)
+    }
+
+    /// True for a host itself: it is a node to rules, no endpoint.
+    package var isHost: Bool { labels.labels.contains(ClusterWorkload.hostLabel) }
+}

@@ -111,6 +111,8 @@ package struct StoreView: Sendable {
             } else {
                 nodes[node] = nil
                 unreadable[event.key] = nil
+                let name = StoreView.hostName(node)
+                if content.workloads[name] != nil, held[name] == nil { held[name] = now + grace }
             }
         }
         for (event, key) in keyed {
@@ -153,6 +155,7 @@ package struct StoreView: Sendable {
                 let stored = try StoredNode(reading: entry.value)
                 nodes[node] = stored
                 if node == own.node { noteHolder(stored.instance, &delta) }
+                try put(stored, of: node, &delta)
             case .workload(let node, let name):
                 let name = StoreView.name(node, name)
                 held[name] = nil
@@ -173,6 +176,23 @@ package struct StoreView: Sendable {
             return false
         }
     }
+
+    /// The host's own addresses; those that it does not tell yet are what they were.
+    private mutating func put(
+        _ stored: StoredNode, of node: String, _ delta: inout ClusterDelta
+    ) throws(StoredValueError) {
+        let name = StoreView.hostName(node)
+        let teller = isNameTaken && node == own.node ? StoreView.alias(node) : node
+        let host = try stored.host(named: teller).flatMap { $0.addresses.isEmpty ? nil : $0 }
+        guard host != nil || stored.addresses != nil || stored.complete else { return }
+        held[name] = nil
+        guard content.workloads[name] != host else { return }
+        content.workloads[name] = host
+        delta.workloads[name] = .some(host)
+    }
+
+    /// Of a host itself among its workloads, whose names have a namespace.
+    private static func hostName(_ node: String) -> String { "\(node)/" }
 
     /// Whose the reader's name is; what is kept for a grace stays whose it was.
     private mutating func noteHolder(_ instance: String, _ delta: inout ClusterDelta) {

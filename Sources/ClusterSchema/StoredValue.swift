@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ClusterModel
 import FoundationEssentials
+package import NetworkModel
 
 /// A value of the store as JSON.
 ///
@@ -60,6 +62,7 @@ private struct StoredVersion: Decodable {
 package struct StoredNode: StoredValue, Hashable {
     package static let schemaVersion = 1
     package static let bytesMax = 16 << 10
+    package static let addressesMax = 64
 
     package var version = StoredNode.schemaVersion
     /// Of this installation, kept over restarts: two hosts that were given one name differ in it.
@@ -70,8 +73,11 @@ package struct StoredNode: StoredValue, Hashable {
     package var since: String
     /// False while its workloads are being written: what of them is missing is not gone.
     package var complete: Bool
+    /// Of the host itself; nil: it does not tell them, or not yet while it is incomplete.
+    package var addresses: [String]?
 
-    package init(instance: String, agent: String, since: String, complete: Bool) {
+    package init(instance: String, agent: String, since: String, complete: Bool, addresses: [IPAddress]? = nil) {
+        self.addresses = addresses.map { $0.prefix(StoredNode.addressesMax).map(\.description) }
         self.instance = instance
         self.agent = agent
         self.since = since
@@ -80,6 +86,21 @@ package struct StoredNode: StoredValue, Hashable {
 }
 
 extension StoredNode {
+    /// The host by its addresses; nil: it told none.
+    func host(named name: String) throws(StoredValueError) -> ClusterWorkload? {
+        guard let addresses else { return nil }
+        guard addresses.count <= StoredNode.addressesMax else {
+            throw StoredValueError(
+                "it has \(addresses.count) addresses; at most \(StoredNode.addressesMax) are read")
+        }
+        var parsed: [IPAddress] = []
+        for text in addresses {
+            guard let address = IPAddress(text) else { throw StoredValueError("one of its addresses is none") }
+            parsed.append(address)
+        }
+        return ClusterWorkload(host: name, addresses: parsed)
+    }
+
     /// Whose a node's key is, of whatever version; empty: nobody can tell.
     package static func holder(_ bytes: [UInt8]) -> (instance: String, since: String) {
         struct Holder: Decodable {

@@ -4,6 +4,7 @@ package import ClusterModel
 package import ClusterSchema
 import LinuxHost
 package import Logging
+package import NetworkModel
 import Synchronization
 
 /// A cluster without Kubernetes: nodes that share policies and workloads through etcd v3.
@@ -73,6 +74,9 @@ package final class EtcdCluster: ClusterFeed {
         let problems = desk.tell(workloads)
         board.withLock { $0 }?.note(unpublished: problems)
     }
+
+    /// The host's own addresses, as other nodes are to know them; before its workloads.
+    package func publish(addresses: [IPAddress]) { desk.tell(addresses: addresses) }
 
     /// Puts policies into the store, by `<kind>/<namespace>/<name>`: all of them in one transaction, or none.
     ///

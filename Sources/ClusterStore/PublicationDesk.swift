@@ -2,6 +2,7 @@
 
 import ClusterModel
 import ClusterSchema
+import NetworkModel
 import Synchronization
 
 /// Where those meet who know what is to be published, what the store holds, and who writes.
@@ -11,6 +12,8 @@ final class PublicationDesk: Sendable {
         /// The node's own key: what the store said of it last.
         var registration: StoreEntry?
         var registrationRevision: Int64 = 0
+        /// Of the host; nil: not told yet.
+        var addresses: [IPAddress]?
     }
 
     private let key: String
@@ -44,6 +47,14 @@ final class PublicationDesk: Sendable {
             return $0.publication.problems
         }
     }
+
+    func tell(addresses: [IPAddress]) {
+        state.withLock { $0.addresses = addresses }
+        wake()
+    }
+
+    /// Of the host itself; nil: not told yet.
+    var addresses: [IPAddress]? { state.withLock { $0.addresses } }
 
     func replace(with entries: [StoreEntry]) {
         state.withLock { state in

@@ -4,6 +4,7 @@ import ClusterSchema
 import EtcdProtocol
 import LinuxHost
 import Logging
+import NetworkModel
 
 /// Keeps this node in the store, and its workloads: a lease, the node's key, theirs; all of them again when the lease is lost.
 struct Registrar: Sendable {
@@ -61,7 +62,7 @@ struct Registrar: Sendable {
             }
             condition = .isUnchanged(there)
         }
-        let value = record(isComplete: false)
+        let value = record(isComplete: false, desk.addresses)
         guard let revision = try await client.commit(batch(value), lease: lease, if: [condition]) else {
             throw StoreError(.registrationLost, "another node was quicker")
         }
@@ -71,9 +72,10 @@ struct Registrar: Sendable {
 
     private func batch(_ value: [UInt8]) -> Publication.Batch { Publication.Batch(puts: [key: value]) }
 
-    private func record(isComplete: Bool) -> [UInt8] {
+    private func record(isComplete: Bool, _ addresses: [IPAddress]?) -> [UInt8] {
         StoredNode(
-            instance: configuration.instance, agent: configuration.agent, since: Timestamp.now(), complete: isComplete
+            instance: configuration.instance, agent: configuration.agent, since: Timestamp.now(), complete: isComplete,
+            addresses: addresses
         ).bytes
     }
 
@@ -102,6 +104,7 @@ struct Registrar: Sendable {
 
     private func write(_ lease: Int64) async throws {
         var isComplete = false
+        var told: [IPAddress]?
         for await _ in desk.rounds() {
             guard desk.isRegistered(lease: lease) else {
                 throw StoreError(.registrationLost, "somebody else wrote or deleted this node's key")
@@ -110,10 +113,11 @@ struct Registrar: Sendable {
                 let revision = try await commit(batch, lease)
                 desk.didWrite(batch, revision: revision, lease: lease)
             }
-            if !isComplete, desk.next(lease: lease)?.isEmpty == true {
-                let value = record(isComplete: true)
+            let addresses = desk.addresses
+            if !isComplete || addresses != told, desk.next(lease: lease)?.isEmpty == true {
+                let value = record(isComplete: true, addresses)
                 desk.didRegister(value, revision: try await commit(batch(value), lease), lease: lease)
-                isComplete = true
+                (isComplete, told) = (true, addresses)
             }
         }
     }

@@ -18,6 +18,7 @@ import Testing
     /// A store in memory: says what it is told, at once if it is let.
     private final class NotingStore: FleetStore {
         struct State {
+            var addresses: [[IPAddress]] = []
             var told: [[String: ClusterWorkload]] = []
             var documents: [String: (text: [UInt8], author: StoredAuthor)] = [:]
             var revision: Int64 = 100
@@ -27,6 +28,8 @@ import Testing
         let state = Mutex(State())
         /// What a feed would say.
         let changes = Mutex<(@Sendable (ClusterDelta) async -> Void)?>(nil)
+
+        func publish(addresses: [IPAddress]) { state.withLock { $0.addresses.append(addresses) } }
 
         func publish(workloads: [String: ClusterWorkload]) { state.withLock { $0.told.append(workloads) } }
 

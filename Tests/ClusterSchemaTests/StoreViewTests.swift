@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ClusterModel
+import NetworkModel
 import Testing
 
 @testable import ClusterSchema
@@ -31,6 +32,53 @@ private typealias Fixture = StoreFixture
         var view = view()
         #expect(view.take([Fixture.gone(Self.cart)], now: .zero).workloads == ["a/shop/cart": nil])
         #expect(view.content.workloads.isEmpty)
+    }
+
+    private static func told(_ addresses: [String]?, isComplete: Bool = true, _ revision: Int64 = 2) -> StoreEvent {
+        var node = StoredNode(instance: "i-a", agent: "1", since: "then", complete: isComplete)
+        node.addresses = addresses
+        return .put(Fixture.entry(.node("a"), node.bytes, revision))
+    }
+
+    @Test func `a host is there by its addresses, until it takes them back`() {
+        var view = view()
+        let host = ClusterWorkload(host: "a", addresses: ["192.0.2.1", "2001:db8::1"].compactMap { IPAddress($0) })
+        let delta = view.take([Self.told(["192.0.2.1", "2001:db8::1"])], now: .zero)
+        #expect(delta.workloads == ["a/": host] && host.isHost && !Fixture.cluster("a").isHost)
+        #expect(view.take([Self.told(["192.0.2.1", "2001:db8::1"])], now: .zero).isEmpty)
+        // A node that begins anew did not say yet that it has none.
+        #expect(view.take([Self.told(nil, isComplete: false)], now: .zero).isEmpty)
+        #expect(view.content.workloads["a/"] == host)
+        #expect(view.take([Self.told([])], now: .zero).workloads == ["a/": nil])
+        _ = view.take([Self.told(["192.0.2.1"])], now: .zero)
+        // A program that does not know of hosts.
+        #expect(view.take([Self.told(nil)], now: .zero).workloads == ["a/": nil])
+    }
+
+    @Test func `a host whose lease ran out stays for the grace, and is taken up again`() {
+        var view = view()
+        _ = view.take([Self.told(["192.0.2.1"])], now: .zero)
+        #expect(view.take([Fixture.gone(.node("a"))], now: .seconds(5)).isEmpty)
+        #expect(view.expire(now: .seconds(14)).isEmpty)
+        #expect(view.take([Self.told(["192.0.2.1"])], now: .seconds(14)).isEmpty)
+        #expect(view.expire(now: .seconds(30)).isEmpty && view.content.workloads["a/"] != nil)
+        _ = view.replace(with: [], now: .seconds(30))
+        #expect(view.expire(now: .seconds(39)).isEmpty && view.content.workloads["a/"] != nil)
+        #expect(view.expire(now: .seconds(40)).workloads["a/"] == .some(nil))
+    }
+
+    @Test(arguments: [["x"], Array(repeating: "192.0.2.1", count: 65)])
+    func `addresses that are none leave the host what it was, and the node there`(addresses: [String]) {
+        var view = view()
+        _ = view.take([Self.told(["192.0.2.9"])], now: .zero)
+        #expect(view.take([Self.told(addresses)], now: .zero).isEmpty && view.nodes["a"] != nil)
+        #expect(view.content.workloads["a/"]?.addresses == [IPAddress("192.0.2.9")].compactMap(\.self))
+        #expect(view.problems.count == 1)
+    }
+
+    @Test func `the addresses of another host that has the reader's name are not the reader's`() {
+        var view = StoreView(layout: Fixture.layout, grace: .zero, node: "a", instance: "mine")
+        #expect(view.take([Self.told(["192.0.2.1"])], now: .zero).workloads["a/"]??.node == StoreView.alias("a"))
     }
 
     @Test(arguments: [[0, 1], [1, 0]])

@@ -180,7 +180,7 @@ extension AgentState {
 
     private func origin(of policy: Policy) -> String {
         if applied.policies[policy.reference] == policy { return "api" }
-        return cluster?.documents[policy.reference] == policy ? "cluster" : "directory"
+        return cluster?[policy.reference] == policy ? "cluster" : "directory"
     }
 
     func find(_ text: String) throws(APIError) -> Policy {

@@ -53,7 +53,7 @@ extension AgentState {
     /// Adds what edits mean to a change: a file of the directory wins over an applied policy of the same name.
     func add(_ edits: [AppliedPolicies.Edit], to delta: inout PolicyDelta) {
         for edit in edits {
-            let wanted = directory[edit.reference] ?? edit.after?.policy ?? cluster?.documents[edit.reference]
+            let wanted = directory[edit.reference] ?? edit.after?.policy ?? cluster?[edit.reference]
             delta[edit.reference] = lasting(wanted) ?? builtInPolicies[edit.reference]
         }
     }

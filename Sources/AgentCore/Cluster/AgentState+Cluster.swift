@@ -69,10 +69,13 @@ extension AgentState {
         let marked = cluster?.marks.keys.map(\.self) ?? []
         for key in Set(marked).union(content.marks.keys) { cluster?.marks.set(key, content.marks[key]) }
         var remotes: [String: RemoteWorkload] = [:]
+        var hosts: [String: ClusterWorkload] = [:]
         for (key, workload) in content.workloads where workload.node != node {
-            remotes[prefix + key] = RemoteWorkload(workload)
+            if workload.isHost { hosts[key] = workload } else { remotes[prefix + key] = RemoteWorkload(workload) }
         }
         noteUnsettled(remotes: remotes, keysWith: prefix)
+        cluster?.hosts.known = hosts
+        settleFleetHosts()
     }
 
     private func take(cluster delta: ClusterDelta) {
@@ -83,9 +86,16 @@ extension AgentState {
             for (key, document) in delta.documents { cluster?.marks.set(key, document == nil ? nil : delta.marks[key]) }
         }
         // One that came to this node is reported by the node's own sources.
+        var areHostsTouched = false
         for (key, workload) in delta.workloads {
+            if workload?.isHost == true || cluster?.hosts.known[key] != nil {
+                cluster?.hosts.known[key] = workload.flatMap { $0.node == node ? nil : $0 }
+                areHostsTouched = true
+                continue
+            }
             unsettled.remotes[prefix + key] = workload.flatMap { $0.node == node ? nil : RemoteWorkload($0) }
         }
+        if areHostsTouched { settleFleetHosts() }
     }
 
     /// In place: nothing else may hold the documents meanwhile, or all of them would be copied.

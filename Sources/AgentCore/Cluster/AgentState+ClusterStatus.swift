@@ -20,7 +20,7 @@ extension AgentState {
     /// What of the cluster is not heard, and what it said that is not in force.
     func clusterProblems() -> [ProblemReport] {
         guard let cluster else { return [] }
-        var messages = cluster.status.problems
+        var messages = cluster.status.problems.merging(cluster.hosts.problems) { $1 }
         if !cluster.status.isConnected {
             let standing =
                 cluster.currentAt.map { "what was known at \(Timestamp.text(seconds: $0)) stays in force" }

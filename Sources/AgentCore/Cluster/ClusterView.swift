@@ -2,6 +2,7 @@
 
 import ClusterModel
 import LinuxHost
+import PolicyModel
 import PolicyReading
 
 /// What this node knows of its cluster, and whether that is still so.
@@ -14,6 +15,8 @@ struct ClusterView: Sendable {
     var marks = DocumentMarks()
     /// Keys of documents that are nodes.
     private(set) var nodeKeys: Set<String> = []
+    /// Other hosts of a fleet, by their own addresses.
+    var hosts = FleetHosts()
     var status = ClusterFeedStatus(isConnected: false, message: "waiting")
     /// When what is known was last known to be current, in seconds since 1970; nil: never.
     var currentAt: Int64?
@@ -31,6 +34,9 @@ struct ClusterView: Sendable {
             if isThere(key) { nodeKeys.insert(key) } else { nodeKeys.remove(key) }
         }
     }
+
+    /// What the cluster says of a policy; a document about a host goes before what the host tells of itself.
+    subscript(reference: PolicyReference) -> Policy? { documents[reference] ?? hosts.policies[reference] }
 
     /// What all keys of workloads of other nodes begin with.
     var keyPrefix: String { RemoteWorkload.keyPrefix(source: feed) }

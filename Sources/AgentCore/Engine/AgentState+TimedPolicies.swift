@@ -44,7 +44,7 @@ extension AgentState {
     /// What is written under a name, also if its time is over: a file of this host wins over what was applied here, and
     /// that over what the cluster says.
     func kept(_ reference: PolicyReference) -> Policy? {
-        directory[reference] ?? applied.policies[reference] ?? cluster?.documents[reference]
+        directory[reference] ?? applied.policies[reference] ?? cluster?[reference]
     }
 
     private var now: Int64 { Timestamp.secondsNow() }

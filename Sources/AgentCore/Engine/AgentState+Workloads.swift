@@ -12,8 +12,10 @@ extension AgentState {
         let addresses = Set(HostSource.addresses(network.snapshot)).sorted()
         let before = (workloads, hostAddresses)
         hostAddresses = addresses
+        publishHost()
+        settleFleetHosts()
         grantWorkloads()
-        guard before.0 != workloads || before.1 != addresses else { return }
+        guard before.0 != workloads || before.1 != addresses || !unsettled.policies.isEmpty else { return }
         unsettled.areWorkloadsTouched = true
         let isOnlyLinkLocal = Set(before.1).symmetricDifference(addresses).allSatisfy(\.isLinkLocal)
         if before.0 == workloads, isOnlyLinkLocal { reconcileLater() } else { reconcile() }

@@ -10,7 +10,14 @@ extension AgentState {
     /// Tells of this node's workloads there from now on.
     func use(_ store: any FleetStore) {
         fleet = store
+        publishHost()
         publishWorkloads()
+    }
+
+    /// Tells the fleet of the host's own addresses; nothing before they are known.
+    func publishHost() {
+        guard let fleet, let network else { return }
+        fleet.publish(addresses: FleetHosts.published(network.snapshot, in: configuration.fleet.hostNetworks))
     }
 
     /// Tells the fleet of the workloads that are in force; nothing before all sources have spoken, so that what an earlier agent

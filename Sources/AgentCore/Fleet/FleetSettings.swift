@@ -18,6 +18,8 @@ struct FleetSettings: Hashable, Sendable {
     var grace: Duration = .seconds(300)
     /// Only addresses in these are told to other nodes; empty: all that are granted.
     var networks: [CIDR] = []
+    /// Only in these addresses of hosts are told to other nodes, and believed of them; empty: none.
+    var hostNetworks: [CIDR] = []
 
     /// Throws if an end of the store is none, or the password cannot be read.
     func configuration(instance: String) throws(StoreError) -> EtcdConfiguration {
@@ -44,6 +46,7 @@ extension ConfigurationReader {
             "prefix": { settings.prefix = try $0.storePrefix() },
             "leaseTime": { settings.leaseTime = try $0.duration(atLeast: .seconds(5)) },
             "grace": { settings.grace = try $0.duration() },
+            "hostNetworks": { settings.hostNetworks = try $0.list().map { try $0.network() } },
             "networks": { settings.networks = try $0.list().map { try $0.network() } },
         ])
         guard settings.isEnabled else { return settings }

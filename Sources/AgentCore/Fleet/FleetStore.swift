@@ -3,9 +3,12 @@
 package import ClusterModel
 package import ClusterSchema
 package import ClusterStore
+package import NetworkModel
 
 /// What a node tells the store that its fleet shares.
 package protocol FleetStore: Sendable {
+    /// The host's own addresses, as other nodes are to know them.
+    func publish(addresses: [IPAddress])
     /// What runs on this node from now on, by `<namespace>/<name>`.
     func publish(workloads: [String: ClusterWorkload])
     /// Puts policies into the store, by `<kind>/<namespace>/<name>`: all of them at the revision that it returns, or none.
