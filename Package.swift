@@ -80,6 +80,7 @@ let logicTargets: [Target] = [
     module("AlertPipeline", ["NetworkModel", "DetectionModel"]),
     module("ResponseActions", ["NetworkModel", "DetectionModel"]),
     module("CNIPlugin"),
+    module("Metrics"),
 ]
 
 // Most of what tests compute is computed here: optimised in debug builds too, and with every assertion.
@@ -138,7 +139,7 @@ let compositionTargets: [Target] = [
         "ControlAPI",
         [
             "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "DetectionModel", "AlertPipeline",
-            "ResponseActions", "CNIPlugin", "LocalHTTP", nioCore, nioHTTP1,
+            "ResponseActions", "CNIPlugin", "LocalHTTP", "Metrics", nioCore, nioHTTP1,
         ]),
     module(
         "AgentCore",
@@ -148,7 +149,7 @@ let compositionTargets: [Target] = [
             "ResponseActions", "AlertSinks", "PolicyCompiler", "TableEncoding", "FlowAggregation", "PolicyLog",
             "KernelDatapath", "LinuxHost", "ContainerRuntimes", "ClusterModel", "ClusterSchema", "ClusterStore",
             "KubernetesClient",
-            "CNIPlugin", "CNIHost", "LocalHTTP", "ControlAPI", "CLinuxShim", nioCore, nioHTTP1, logging,
+            "CNIPlugin", "CNIHost", "LocalHTTP", "ControlAPI", "Metrics", "CLinuxShim", nioCore, nioHTTP1, logging,
             serviceLifecycle, unixSignals,
         ]),
     module(
@@ -163,7 +164,7 @@ let compositionTargets: [Target] = [
             "NetworkModel", "IdentityModel", "PolicyModel", "EventModel", "PolicyReading", "IdentityAllocation",
             "PolicyCompiler", "PolicyTesting", "FirewallImport", "KernelPolicyTesting", "ControlAPI", "DetectionModel",
             "AlertPipeline", "ResponseActions", "LocalHTTP", "LinuxHost", "CaptureReading", "Detectors", "Sensing",
-            "KernelDatapath", "CNIPlugin", "CNIHost", argumentParser,
+            "KernelDatapath", "CNIPlugin", "CNIHost", "Metrics", argumentParser,
         ]),
 ]
 
@@ -235,11 +236,12 @@ let unitTests: [Target] = [
     tests("AlertPipelineTests", ["AlertPipeline", "DetectionModel", "NetworkModel"]),
     tests("ResponseActionsTests", ["DetectionModel", "NetworkModel", "ResponseActions"]),
     tests("CNIPluginTests", ["CNIPlugin"]),
+    tests("MetricsTests", ["Metrics"]),
     tests("CNIHostTests", ["CNIHost", "CNIPlugin", "LinuxHost", "LocalHTTP"]),
     tests(
         "ControlAPITests",
         [
-            "AlertPipeline", "CNIPlugin", "ControlAPI", "DetectionModel", "LocalHTTP", "NetworkModel",
+            "AlertPipeline", "CNIPlugin", "ControlAPI", "DetectionModel", "LocalHTTP", "Metrics", "NetworkModel",
             "ResponseActions",
         ]),
     tests("LinuxHostTests", ["LinuxHost", "NetworkModel"]),
@@ -282,7 +284,7 @@ let unitTests: [Target] = [
             "Detectors", "FeedReading",
             "LinuxHost", "ControlAPI", "FlowAggregation", "ResponseActions",
             "IdentityAllocation",
-            "IdentityModel", "KubernetesClient", "KubernetesDouble", "PolicyLog",
+            "IdentityModel", "KubernetesClient", "KubernetesDouble", "LocalHTTP", "Metrics", "PolicyLog",
             "KernelDatapath", "NetworkModel",
             "PolicyModel", "PolicyCompiler", "PolicyOracle", "PolicyReading", "EventModel", "TableEncoding", logging,
         ]),

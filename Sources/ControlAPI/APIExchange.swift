@@ -29,11 +29,14 @@ package struct APIRequest: Sendable {
     package var query: [(name: String, value: String)]
     package var body: [UInt8]
     package var peer: APIPeer
+    /// The header `Accept`; only metrics have more than one form.
+    package var accept: String
 
     package init(
         method: APIMethod, path: [String], query: [(name: String, value: String)] = [], body: [UInt8] = [],
-        peer: APIPeer
+        peer: APIPeer, accept: String = ""
     ) {
+        self.accept = accept
         self.method = method
         self.path = path
         self.query = query

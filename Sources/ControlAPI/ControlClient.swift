@@ -245,6 +245,13 @@ extension ControlClient {
         }
     }
 
+    /// The bytes of an answer that is no JSON; the path is whole.
+    func read(_ path: [String], query: [(name: String, value: String)] = []) async throws -> [UInt8] {
+        let response = try await transport.send(OutgoingRequest(.get, path, query: query))
+        try await check(response)
+        return await bytes(response)
+    }
+
     /// Throws the error an unsuccessful answer carries.
     private func check(_ response: APIResponse) async throws {
         guard response.status != 200 else { return }

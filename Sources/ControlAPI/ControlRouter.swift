@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Metrics
+
 /// Turns requests into calls of a `ControlService` and its answers into JSON.
 package struct ControlRouter: Sendable {
     let service: any ControlService
@@ -26,6 +28,7 @@ package struct ControlRouter: Sendable {
     }
 
     private func route(_ request: APIRequest) async throws -> APIResponse {
+        if request.path == ["metrics"], request.method == .get { return try await metrics(request) }
         guard request.path.first == "v1" else { throw notFound(request) }
         let path = Array(request.path.dropFirst())
         // Validation, compilation and explanation use POST for their bodies but change nothing.
@@ -49,6 +52,21 @@ package struct ControlRouter: Sendable {
         case .post: return try await post(path, request)
         case .delete: return try await delete(path, request)
         }
+    }
+
+    /// Beside the versions of the API: the form is Prometheus', and scrapers ask for this path.
+    private func metrics(_ request: APIRequest) async throws -> APIResponse {
+        try access.check(request.peer, changes: false)
+        try QueryRules.check(request, ["metrics"])
+        let format: MetricFormat
+        switch request.value("format") {
+        case "prometheus": format = .prometheus
+        case "openmetrics": format = .openMetrics
+        case nil: format = MetricFormat(accept: request.accept)
+        case let name?: throw APIError(.badRequest, "no format \"\(name)\": say prometheus or openmetrics")
+        }
+        return APIResponse(
+            status: 200, contentType: format.contentType, body: .bytes(try await service.metrics(format)))
     }
 
     private func get(_ path: [String], _ request: APIRequest) async throws -> APIResponse {

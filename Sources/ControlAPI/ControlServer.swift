@@ -14,13 +14,15 @@ extension ControlRouter {
         do {
             let (path, query) = try PercentCoding.split(target: request.target)
             response = await respond(
-                to: APIRequest(method: method, path: path, query: query, body: request.body, peer: peer))
+                to: APIRequest(
+                    method: method, path: path, query: query, body: request.body, peer: peer,
+                    accept: request.header("Accept") ?? ""))
         } catch {
             response = refusal(error)
         }
         let body: LocalResponse.Body =
             switch response.body {
-            case .bytes(let bytes): .bytes(bytes + [0x0a])
+            case .bytes(let bytes): .bytes(response.contentType == "application/json" ? bytes + [0x0a] : bytes)
             case .stream(let stream): .stream(stream)
             }
         return LocalResponse(status: response.status, contentType: response.contentType, body: body)

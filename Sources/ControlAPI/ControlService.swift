@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Metrics
+
 /// What stands behind the API: the agent.
 ///
 /// Every error it throws is an `APIError`.
 package protocol ControlService: AlertService, AttachmentService {
     func status() async throws(APIError) -> StatusReport
+    /// The metrics as a text.
+    func metrics(_ format: MetricFormat) async throws(APIError) -> [UInt8]
     func endpoints() async throws(APIError) -> [EndpointRecord]
     /// By number or name.
     func endpoint(_ id: String) async throws(APIError) -> EndpointRecord

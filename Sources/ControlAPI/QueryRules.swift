@@ -9,6 +9,7 @@ enum QueryRules {
         switch (method, path.first) {
         case (.get, "flows"): nil
         case (.get, "maps"): ["limit"]
+        case (.get, "metrics"): ["format"]
         case (.get, "names"): ["endpoint", "name", "limit"]
         case (.get, "rules"): ["since"]
         case (.get, "alerts") where path.count == 1: ["state", "severity", "detector", "incident", "limit"]

@@ -22,6 +22,7 @@ package final class Datapath: DatapathWriting {
     private let names: Mutex<NameTables>
     /// Nil: their programs do not load on this kernel.
     private let services: Mutex<ServiceTables?>
+    private let directory: PinDirectory
 
     /// Loads the datapath, or takes over the one an earlier agent left under the same directory.
     ///
@@ -30,6 +31,7 @@ package final class Datapath: DatapathWriting {
         directory: PinDirectory = PinDirectory(), sizes: DatapathSizes = DatapathSizes(),
         settings: DatapathSettings = DatapathSettings(), attachment: AttachmentKind? = nil
     ) throws(DatapathError) {
+        self.directory = directory
         var loaded = try DatapathState.load(directory: directory, sizes: sizes, attachment: attachment)
         _ = loaded.tables.configure(settings, loaded.clock)
         do throws(BPFError) {
@@ -238,6 +240,10 @@ package final class Datapath: DatapathWriting {
 
     package func ruleTraffic(_ slots: [UInt32]) throws(DatapathError) -> [UInt32: RuleTraffic] {
         try withKernel { state throws(BPFError) in try state.ruleTraffic(slots) }
+    }
+
+    package func programRuns() throws(DatapathError) -> [ProgramRuns] {
+        try kernel { () throws(BPFError) in try PinnedObjects(directory: directory).programRuns() }
     }
 
     package func status() -> DatapathStatus {

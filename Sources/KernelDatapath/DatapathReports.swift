@@ -69,6 +69,19 @@ package struct RuleTraffic: Hashable, Sendable {
     }
 }
 
+/// How often a kernel program ran and for how long, while the kernel counted that.
+package struct ProgramRuns: Hashable, Sendable {
+    package var program: String
+    package var count: UInt64
+    package var nanoseconds: UInt64
+
+    package init(program: String, count: UInt64, nanoseconds: UInt64) {
+        self.program = program
+        self.count = count
+        self.nanoseconds = nanoseconds
+    }
+}
+
 /// The datapath's counters since its tables were made.
 package struct DatapathMetrics: Hashable, Sendable {
     /// Only reasons that occurred.

@@ -110,6 +110,9 @@ package protocol DatapathWriting: Sendable {
     /// Slots are reused: keep the value at hand-out.
     func ruleTraffic(_ slots: [UInt32]) throws(DatapathError) -> [UInt32: RuleTraffic]
 
+    /// Runs of the programs of endpoints and services; empty unless the kernel counts them (`kernel.bpf_stats_enabled`).
+    func programRuns() throws(DatapathError) -> [ProgramRuns]
+
     /// What is loaded and how, for `bulkhead status`.
     func status() -> DatapathStatus
 

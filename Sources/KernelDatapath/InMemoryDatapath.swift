@@ -32,6 +32,7 @@ package final class InMemoryDatapath: DatapathWriting {
         package var metrics = DatapathMetrics()
         package var support = KernelSupport()
         package var ruleTraffic: [UInt32: RuleTraffic] = [:]
+        package var programRuns: [ProgramRuns] = []
         package var nameSettings = NameSettings()
         package var names: [NameSelector: NumericIdentity] = [:]
         package var keptSizes: [String] = []
@@ -190,6 +191,8 @@ package final class InMemoryDatapath: DatapathWriting {
             Dictionary(slots.map { ($0, content.ruleTraffic[$0] ?? RuleTraffic()) }) { first, _ in first }
         }
     }
+
+    package func programRuns() throws(DatapathError) -> [ProgramRuns] { content.withLock { $0.programRuns } }
 
     package func status() -> DatapathStatus {
         content.withLock { content in

@@ -34,6 +34,21 @@ struct PinnedObjects: ~Copyable {
 
     func mapDescriptor(_ name: String) throws(BPFError) -> FileDescriptor { try open(directory.map(name)) }
 
+    /// Runs of the programs that are pinned; empty if none was counted.
+    func programRuns() throws(BPFError) -> [ProgramRuns] {
+        var runs: [ProgramRuns] = []
+        for name in PinnedObjects.countedPrograms {
+            guard let descriptor = try FileDescriptor.pinned(at: path(ofProgram: name)) else { continue }
+            let info = try BPFProgram(descriptor: descriptor, name: name).info()
+            runs.append(ProgramRuns(program: name, count: info.runCount, nanoseconds: info.runTimeNanoseconds))
+        }
+        return runs.contains { $0.count > 0 } ? runs : []
+    }
+
+    private static let countedPrograms = [
+        "tc_from_endpoint", "tc_to_endpoint", "tc_from_network", "tc_to_network", "cgroup_egress", "cgroup_ingress",
+    ]
+
     private func open(_ path: String) throws(BPFError) -> FileDescriptor {
         guard let descriptor = try FileDescriptor.pinned(at: path) else {
             throw BPFError(

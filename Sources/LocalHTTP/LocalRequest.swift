@@ -59,16 +59,25 @@ package struct LocalResponse: Sendable {
     package let status: Int
     package let contentType: String
     package let body: Body
+    /// Besides those that the server writes itself.
+    package let headers: [(name: String, value: String)]
 
     /// Makes a response.
-    package init(status: Int, contentType: String, body: Body) {
+    package init(
+        status: Int, contentType: String, body: Body, headers: [(name: String, value: String)] = []
+    ) {
+        self.headers = headers
         self.status = status
         self.contentType = contentType
         self.body = body
     }
 
     /// A line of text.
-    package static func text(_ status: Int, _ text: String) -> LocalResponse {
-        LocalResponse(status: status, contentType: "text/plain; charset=utf-8", body: .bytes(Array((text + "\n").utf8)))
+    package static func text(
+        _ status: Int, _ text: String, headers: [(name: String, value: String)] = []
+    ) -> LocalResponse {
+        LocalResponse(
+            status: status, contentType: "text/plain; charset=utf-8", body: .bytes(Array((text + "\n").utf8)),
+            headers: headers)
     }
 }

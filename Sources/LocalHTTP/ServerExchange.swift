@@ -68,6 +68,7 @@ struct ServerExchange: Sendable {
     private func send(_ response: LocalResponse, isKeptAlive: Bool, isHead: Bool) async throws {
         var headers = HTTPHeaders([("Content-Type", response.contentType)])
         headers.add(name: "Connection", value: isKeptAlive ? "keep-alive" : "close")
+        for (name, value) in response.headers { headers.add(name: name, value: value) }
         if case .bytes(let bytes) = response.body { headers.add(name: "Content-Length", value: String(bytes.count)) }
         let head = HTTPResponseHead(
             version: .http1_1, status: HTTPResponseStatus(statusCode: response.status), headers: headers)

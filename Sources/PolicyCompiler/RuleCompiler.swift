@@ -133,6 +133,11 @@ package final class RuleCompiler {
         return state
     }
 
+    /// Whether enforced policies close a direction for a subject, in any of its tiers, as of the last `takeChanges`.
+    package func isClosed(_ subject: UInt16, _ direction: Direction) -> Bool {
+        slots(of: subject).contains { publishedSubjects[$0]?.defaultDeny[Int(direction.rawValue)] ?? false }
+    }
+
     /// Says that policies are in more tiers than the tables have room for; those that found none are not compiled.
     package var tierProblem: String? { tiers.line.problem }
 

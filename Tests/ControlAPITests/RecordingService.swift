@@ -2,6 +2,7 @@
 
 import CNIPlugin
 import ControlAPI
+import Metrics
 import Synchronization
 
 /// Answers every call with small values and remembers what was asked.
@@ -25,6 +26,11 @@ final class RecordingService: ControlService {
     func status() async throws(APIError) -> StatusReport {
         note("status")
         return Self.statusReport
+    }
+
+    func metrics(_ format: MetricFormat) async throws(APIError) -> [UInt8] {
+        note("metrics")
+        return Array("bulkhead_ready 1\n\(format == .openMetrics ? "# EOF\n" : "")".utf8)
     }
 
     func endpoints() async throws(APIError) -> [EndpointRecord] {

@@ -56,9 +56,7 @@ extension AgentState {
         guard let number = endpointNumbers.assigned[workload.key],
             let assignment = engine.allocator.assignments[workload.key]
         else { return nil }
-        let isAttached =
-            workload.isService
-            ? isInForce(workload) : workload.interfaces.contains { attachments[$0.index] != nil }
+        let isAttached = isAttached(workload)
         let problem = workload.problem ?? endpointProblems[workload.key]
         let texts = [problem].compactMap { $0 } + workload.concerns
         return EndpointRecord(
@@ -73,6 +71,10 @@ extension AgentState {
             problem: !texts.isEmpty
                 ? texts.joined(separator: "; ")
                 : isAttached ? nil : missing(workload))
+    }
+
+    func isAttached(_ workload: Workload) -> Bool {
+        workload.isService ? isInForce(workload) : workload.interfaces.contains { attachments[$0.index] != nil }
     }
 
     private func missing(_ workload: Workload) -> String {

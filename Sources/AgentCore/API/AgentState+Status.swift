@@ -15,11 +15,7 @@ extension AgentState {
     func status() async throws(APIError) -> StatusReport {
         let refused = refusedAddresses()
         let log = await policyLog?.status
-        let logProblems = log?.problem.map {
-            [ProblemReport(subject: "policy log", message: $0, since: firstSeen("policy log", $0))]
-        }
-        let problems =
-            problemReports() + clusterProblems() + refused.problems + (await shieldProblems()) + (logProblems ?? [])
+        let problems = await allProblems(refused: refused.problems, log: log)
         let isStarting = !isAdopted || !areFirstEndpointsAttached
         let condition: StatusReport.Condition = !problems.isEmpty ? .degraded : isStarting ? .starting : .ready
         var report = StatusReport(
@@ -38,6 +34,14 @@ extension AgentState {
         report.policyLog = log
         report.auditedNamespaces = auditedNamespaces.isEmpty ? nil : auditedNamespaces.sorted()
         return report
+    }
+
+    /// Everything that is not in force.
+    func allProblems(refused: [ProblemReport], log: PolicyLogStatus?) async -> [ProblemReport] {
+        let logProblems = log?.problem.map {
+            [ProblemReport(subject: "policy log", message: $0, since: firstSeen("policy log", $0))]
+        }
+        return problemReports() + clusterProblems() + refused + (await shieldProblems()) + (logProblems ?? [])
     }
 
     private func nameStatus() -> NameStatus? {

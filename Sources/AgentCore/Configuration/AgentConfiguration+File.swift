@@ -48,6 +48,7 @@ extension AgentConfiguration {
             "history": { try $0.read(into: &copy.historyLimits) },
             "shield": { copy.shield = try $0.shield() },
             "alerts": { copy.alerts = try $0.alerts() },
+            "metrics": { copy.metrics = try $0.metrics() },
             "policyLog": { copy.policyLog = try $0.policyLog() },
             "response": { copy.response = try $0.response() },
             "tables": { try $0.read(into: &copy.sizes) },

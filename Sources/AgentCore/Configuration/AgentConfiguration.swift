@@ -77,6 +77,8 @@ package struct AgentConfiguration: Sendable {
     var shield = ShieldConfiguration()
     var alerts = AlertsConfiguration()
     var policyLog = PolicyLogConfiguration()
+    /// Off unless somebody names an address.
+    var metrics = MetricsConfiguration()
     /// Nothing is done unless somebody switches it on; what would be done is written down.
     var response = ResponseConfiguration()
     package var logLevel: Logger.Level = .info
@@ -94,6 +96,7 @@ package struct AgentConfiguration: Sendable {
 
     /// Throws if files that the configuration names cannot be used.
     package func checkFiles() throws {
+        try metrics.checkFiles()
         guard fleet.isEnabled else { return }
         try fleet.check(node: node)
     }

@@ -204,9 +204,7 @@ extension AgentState {
         if change.workloads != nil { publishWorkloads() }
         guard touchesKernel else { return }
         if preparation.changes.kernelCount > AgentState.looseningCount { noteLooseHeap() }
-        commits.made += 1
-        commits.lastAt = Timestamp.now()
-        commits.lastDuration = ContinuousClock.now - begin
+        commits.noteMade(took: ContinuousClock.now - begin)
         logCommit(preparation.changes, took: ContinuousClock.now - begin)
     }
 

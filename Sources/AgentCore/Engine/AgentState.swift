@@ -7,6 +7,7 @@ import IdentityModel
 import KernelDatapath
 import LinuxHost
 import Logging
+import Metrics
 import NetworkModel
 import PolicyCompiler
 import PolicyModel
@@ -107,6 +108,8 @@ actor AgentState {
     private(set) var policyLog: PolicyLogKeeper?
     /// For those who look at flows.
     let nameCache: LearntNameCache
+    /// For those who scrape.
+    let metricTally = MetricTally()
     var commits = CommitLog()
     /// When rules were last hit; nil before it was looked at first.
     var usage: RuleUsage?
@@ -299,5 +302,18 @@ struct CommitLog: Sendable {
     var made = 0
     var refused = 0
     var lastAt: String?
+    /// Since 1970.
+    var lastSeconds: Double?
     var lastDuration: Duration?
+    /// How long commits took, in seconds.
+    var durations = Histogram(bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10])
+
+    /// Notes one that came into force.
+    mutating func noteMade(took duration: Duration) {
+        made += 1
+        lastAt = Timestamp.now()
+        lastSeconds = Double(Timestamp.nanosecondsNow()) / 1e9
+        lastDuration = duration
+        durations.observe(duration.seconds)
+    }
 }

@@ -54,6 +54,9 @@ final class PolicyEngine {
 
     var registry: RuleRegistry { compiler.registry }
 
+    /// Whether enforced policies close a direction for a subject.
+    func isClosed(_ subject: UInt16, _ direction: Direction) -> Bool { compiler.isClosed(subject, direction) }
+
     /// The workloads of other hosts that are in force, by key, without what documents give them.
     var remotes: [String: RemoteWorkload] {
         allocator.endpoints.compactMapValues(\.remote).merging(input.givenRemotes) { $1 }

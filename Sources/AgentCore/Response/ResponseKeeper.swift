@@ -57,6 +57,9 @@ actor ResponseKeeper {
 
     var inForce: Int { plan.inForce.count }
 
+    /// What was done since the agent's start.
+    var counters: ResponsePlan.Counters { plan.counters }
+
     /// Listeners that are to be defended.
     var demands: Set<SynDemand> {
         Set(

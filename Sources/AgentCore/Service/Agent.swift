@@ -72,12 +72,14 @@ package struct Agent: Sendable {
         }
         defer { reader.stop() }
         let server = try await bindServer(state)
+        let metrics = await bindMetrics(state)
         let notifier = ReadinessNotifier(socketPath: environmentValue("NOTIFY_SOCKET"))
         let took = (ContinuousClock.now - begin).milliseconds
         logger.notice(
             "ready", metadata: ["socket": "\(configuration.socketPath)", "ms": "\(took)", "mode": "\(mode)"])
         notifier.ready(status: "enforcing; socket \(configuration.socketPath)")
         try await serve(state, server, opening, remembered)
+        await metrics?.close()
         notifier.stopping()
         aggregator.endAllFollowers()
         await state.dismiss()

@@ -24,6 +24,38 @@ extension ShieldKeeper {
         }
     }
 
+    /// What is told to those who scrape: no list of blocks.
+    func facts() throws -> ShieldFacts {
+        var facts = ShieldFacts()
+        let outcomes = [
+            ("passed", PREFILTER_PASSED), ("not_ip", PREFILTER_NOT_IP), ("allowed", PREFILTER_ALLOWED),
+            ("failsafe", PREFILTER_FAILSAFE),
+        ]
+        for (name, index) in outcomes { facts.packets.append((name, try shield.tables.count(Int(index)).packets)) }
+        facts.drops = try drops()
+        facts.lostEvents = try shield.tables.count(Int(PREFILTER_EVENTS_LOST)).packets
+        facts.blocks = try shield.tables.blocks().count
+        facts.blockCapacity = configuration.settings.blockCapacity
+        facts.refusedBlocks = refusedBlocks
+        facts.feeds = try feedReports().map {
+            ShieldFacts.Feed(name: $0.name, prefixes: $0.prefixes, packets: $0.packets, isBroken: $0.problem != nil)
+        }
+        return facts
+    }
+
+    private func drops() throws -> [ShieldDrop] {
+        var drops: [ShieldDrop] = []
+        for (base, wouldDrop) in [(Int(PREFILTER_DROPPED), false), (Int(PREFILTER_WOULD_DROP), true)] {
+            for reason in DropReason.allCases {
+                let count = try shield.tables.count(base + Int(reason.rawValue))
+                guard count.packets > 0 else { continue }
+                drops.append(
+                    ShieldDrop(reason: reason.name, packets: count.packets, bytes: count.bytes, wouldDrop: wouldDrop))
+            }
+        }
+        return drops
+    }
+
     private func makeReport() throws -> ShieldReport {
         var report = ShieldReport(mode: configuration.settings.mode.rawValue)
         report.devices = devices.values.sorted { $0.name < $1.name }
@@ -33,14 +65,7 @@ extension ShieldKeeper {
         report.failsafe = try shield.tables.count(Int(PREFILTER_FAILSAFE)).packets
         report.questions = try shield.tables.count(Int(PREFILTER_QUESTIONS)).packets
         report.answers = try shield.tables.count(Int(PREFILTER_ANSWERS)).packets
-        for (base, wouldDrop) in [(Int(PREFILTER_DROPPED), false), (Int(PREFILTER_WOULD_DROP), true)] {
-            for reason in DropReason.allCases {
-                let count = try shield.tables.count(base + Int(reason.rawValue))
-                guard count.packets > 0 else { continue }
-                report.drops.append(
-                    ShieldDrop(reason: reason.name, packets: count.packets, bytes: count.bytes, wouldDrop: wouldDrop))
-            }
-        }
+        report.drops = try drops()
         for (index, scope) in ShieldLimit.Scope.allCases.enumerated() {
             report.limited[scope.rawValue] = try shield.tables.count(Int(PREFILTER_LIMITED) + index).packets
             report.unlimited[scope.rawValue] = try shield.tables.count(Int(PREFILTER_UNLIMITED) + index).packets

@@ -15,7 +15,7 @@ package struct BulkheadCommand: AsyncParsableCommand {
         subcommands: [
             StatusCommand.self, EndpointCommand.self, IdentityCommand.self, PolicyCommand.self, ExplainCommand.self,
             ObserveCommand.self, FQDNCommand.self, ShieldCommand.self, AlertsCommand.self, ResponseCommand.self,
-            ReplayCommand.self, MapCommand.self, CNICommand.self, AuditCommand.self,
+            ReplayCommand.self, MetricsCommand.self, MapCommand.self, CNICommand.self, AuditCommand.self,
             DetachCommand.self, CompletionsCommand.self, ReferenceCommand.self,
         ])
 

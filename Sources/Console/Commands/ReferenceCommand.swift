@@ -20,7 +20,9 @@ struct ReferenceCommand: ParsableCommand {
 
     /// By path below docs/reference, without `.md`.
     private static let pages: [String: @Sendable () -> [String]] = {
-        var pages: [String: @Sendable () -> [String]] = ["diagnostics": DiagnosticReference.page]
+        var pages: [String: @Sendable () -> [String]] = [
+            "diagnostics": DiagnosticReference.page, "metrics": MetricReference.page,
+        ]
         for page in DialectPage.all { pages["dialects/\(page.name)"] = { DialectReference.page(page) } }
         pages["detectors/README"] = DetectorReference.index
         for guide in DetectorCatalogue.guides {
