@@ -18,7 +18,9 @@ extension Metric {
         "ARP and other link-layer packets that passed.")
     package static let rulePackets = Metric(
         "bulkhead_rule_packets_total", .counter,
-        "Packets that a rule decided. A number that a rule has after another one goes on from its count.", labels: ["policy", "rule"], samplesMax: 1000)
+        "Packets that a rule decided. "
+            + "A number that a rule has after another one goes on from its count.", labels: ["policy", "rule"],
+        samplesMax: 1000)
     package static let ruleBytes = Metric(
         "bulkhead_rule_bytes_total", .counter,
         "Bytes that a rule decided.", labels: ["policy", "rule"], samplesMax: 1000)
@@ -41,9 +43,11 @@ extension Metric {
         "Interfaces with programs, by how these are attached.", labels: ["hook"])
 
     static let datapathGroup = MetricGroup(
-        title: "Data path", note: "Counters are the kernel's since its tables were made: they go on over restarts of the agent.",
+        title: "Data path",
+        note: "Counters are the kernel's since its tables were made: they go on over restarts of the agent.",
         metrics: [
-            droppedPackets, droppedBytes, auditedPackets, auditedBytes, linkLayerPackets, rulePackets, ruleBytes, untoldRules,
+            droppedPackets, droppedBytes, auditedPackets, auditedBytes, linkLayerPackets, rulePackets, ruleBytes,
+            untoldRules,
             mapEntries, mapCapacity, programRuns, programSeconds, attachments,
         ])
 }

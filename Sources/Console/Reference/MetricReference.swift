@@ -10,7 +10,8 @@ enum MetricReference {
             "What this is for: you scrape an agent and want to know what a number means, and what it costs.", "",
             "`bulkhead metrics` prints them; `GET /metrics` on the agent's socket answers the same, and so does a TCP port if",
             "`metrics: listen:` of the [configuration](configuration.md) names one. Who asks for OpenMetrics 1.0 by `Accept` gets it,",
-            "everybody else Prometheus' text format 0.0.4. Rules and alerts that rely on these names: `Deploy/prometheus`.", "",
+            "everybody else Prometheus' text format 0.0.4. Rules and alerts that rely on these names: `Deploy/prometheus`.",
+            "",
             "Names are part of the interface. A family has so many samples at most (the column *samples*); what is beyond goes into one",
             "whose labels all say `other`, and `bulkhead_metrics_dropped_samples_total` counts it. A label's value has 128 bytes at most;",
             "control characters in it are `?`. There is no sample per packet, flow or address.", "",
@@ -21,11 +22,16 @@ enum MetricReference {
             lines += ["| metric | type | labels | samples | meaning |", "|---|---|---|---|---|"]
             lines += group.metrics.map { metric in
                 let labels = metric.labels.map { "`\($0)`" }.joined(separator: " ")
-                let samples = metric.labels.isEmpty ? (metric.kind == .histogram ? "buckets" : "1") : "\(metric.samplesMax)"
+                let samples = MetricReference.room(metric)
                 return "| `\(metric.name)` | \(metric.kind.rawValue) | \(labels) | \(samples) | \(metric.help) |"
             }
             lines.append("")
         }
         return Array(lines.dropLast())
+    }
+
+    private static func room(_ metric: Metric) -> String {
+        guard metric.labels.isEmpty else { return "\(metric.samplesMax)" }
+        return metric.kind == .histogram ? "buckets" : "1"
     }
 }
