@@ -12,5 +12,9 @@ package enum HeapMemory {
     /// Gives back to the kernel what was used once and is free now; takes some milliseconds for each hundred megabytes.
     ///
     /// For the moment after something big was read: what is left of it lies between what stays.
-    package static func giveBack() { bulkhead_trim_heap() }
+    /// What only the start needed of the program, embedded objects among it, is not kept either.
+    package static func giveBack() {
+        bulkhead_trim_heap()
+        bulkhead_forget_program_pages()
+    }
 }

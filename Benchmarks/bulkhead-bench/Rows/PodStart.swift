@@ -14,7 +14,7 @@ enum PodStart: Benchmark {
 
     static func run(_ effort: Effort) throws -> [Row] {
         let binaries = effort.toolPath.split(separator: "/", omittingEmptySubsequences: false).dropLast()
-        let (policies, pods) = effort.isQuick ? (1000, 20) : (10_000, 200)
+        let (policies, pods) = effort.isQuick ? (1000, 20) : (10_000, 110)
         let table = try Command.run(
             [
                 "env", "POLICIES=\(policies)", "PODS=\(pods)", "scripts/bench-cni", "--binaries",

@@ -27,7 +27,7 @@ extension AgentState: AttachmentService {
     /// More than programs take that are going to be put on.
     private static let programTime = Duration.seconds(5)
     /// What a source takes at most that knows a pod already; see `waitForKnownPod`.
-    private static let headStart = Duration.milliseconds(10)
+    private static let headStart = Duration.milliseconds(100)
 
     /// Lets the source go first that most likely knows the pod: who is closed first is moved later, and such a commit
     /// waits until the kernel knows that no packet uses what was there before.
